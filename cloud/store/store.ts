@@ -1,0 +1,190 @@
+// The seam Store: what must last. sqlite.ts is the embedded default; every adapter passes test/contract/store.ts.
+// Keys begin with the home, identifiers are ULIDs, creation is conditional, pages are cursors: DynamoDB's terms.
+import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
+import type {
+  FileInfo,
+  HomeEvent,
+  Message,
+  MessageState,
+  Phone,
+  PhoneMessage,
+  PhoneSession,
+  Session,
+} from '../../protocol/model.ts';
+
+export interface Page<Item> {
+  items: Item[];
+  /** Opaque, bound to home and filter; null on the last page. */
+  next: string | null;
+}
+
+export interface PageRequest {
+  /** 1–200. */
+  limit: number;
+  cursor?: string | undefined;
+}
+
+export type Role = 'owner' | 'adult' | 'member';
+
+export interface HomeRecord {
+  id: string;
+  account: string;
+  name: string;
+  online: boolean;
+  /** Epoch milliseconds of the last change of `online`; null if no agent was ever here. */
+  sinceMs: number | null;
+  agent: { id: string; name: string; version?: string } | null;
+}
+
+/** `owner` and `api` open REST, `session` the dashboard, `agent` the tunnel; `sign-in` is good once. */
+export type TokenKind = 'owner' | 'api' | 'agent' | 'session' | 'sign-in';
+
+export interface TokenRecord {
+  id: string;
+  kind: TokenKind;
+  /** SHA-256 of the secret, hex. The secret itself is shown once and kept nowhere. */
+  hash: string;
+  account: string;
+  /** Null: every home of the account. */
+  home: string | null;
+  name: string;
+  scopes: string[];
+  createdAtMs: number;
+  expiresAtMs: number | null;
+  revokedAtMs: number | null;
+}
+
+/** A phone as the store keeps it; whether it is online now, only the hub knows. */
+export type PhoneRecord = Omit<Phone, 'online'> & { epoch: number };
+
+/** A message with what only the cloud needs to know of it. */
+export interface MessageRecord extends Message {
+  epoch: number | null;
+  fingerprint: string | null;
+  /** Sends only: give up after this time, epoch milliseconds. */
+  deliverByMs: number | null;
+}
+
+export interface MessageFilter {
+  messageClass?: string | undefined;
+  folder?: string | undefined;
+  status?: string | undefined;
+  session?: string | undefined;
+  phone?: string | undefined;
+  /** The sender's address, exactly. */
+  from?: string | undefined;
+  /** The conversation's key, exactly. */
+  conversation?: string | undefined;
+  /** Words to find in body, subject and addresses. */
+  text?: string | undefined;
+}
+
+export interface SessionFilter {
+  sessionClass?: string | undefined;
+  status?: string | undefined;
+  phone?: string | undefined;
+}
+
+/** All that was said with the same people (or in the same session), newest first. */
+export interface Conversation {
+  /** The session's `s_…`, or the correspondents' addresses, sorted and joined by a line feed. */
+  key: string;
+  parties: { address: string; displayName?: string }[];
+  session: string | null;
+  last: Message;
+  unread: number;
+}
+
+/** One change. A batch of them is committed as a whole and yields the events that watchers see. */
+export type Write =
+  | {
+      type: 'message.put';
+      id: string;
+      phone: string;
+      epoch: number;
+      session: string | null;
+      message: PhoneMessage;
+      fingerprint: string;
+      recovered?: true | undefined;
+    }
+  | { type: 'message.delete'; id: string }
+  | { type: 'session.put'; id: string; phone: string; session: PhoneSession }
+  | { type: 'file.progress'; phone: string; file: FileInfo }
+  /** A send, before it is tried. Creating it twice under one id changes nothing. */
+  | { type: 'send.create'; message: MessageRecord }
+  /** Moves a send on, only if its state is still one of `from`. */
+  | {
+      type: 'send.move';
+      id: string;
+      from: readonly MessageState[];
+      to: MessageState;
+      reason?: string | undefined;
+      messageId?: string | undefined;
+      phone?: string | undefined;
+      epoch?: number | undefined;
+    }
+  | { type: 'home.status'; online: boolean; agent: HomeRecord['agent'] }
+  | { type: 'phone.status'; phone: Phone };
+
+export type BegunRequest =
+  | { state: 'new' }
+  /** The twin is still running, or its process died less than `expiresAtMs` ago. */
+  | { state: 'running' }
+  | { state: 'conflict' }
+  | { state: 'done'; status: number; body: string };
+
+export interface Store {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Throws `store-unavailable` unless the engine answers. */
+  ping(): Promise<void>;
+  /** Names this store's contents; another value after the data was replaced. Known once started. */
+  readonly id: string;
+
+  // access
+  /** Creates account, home and owner if they are not there; an existing home is left as it is. */
+  createHome(home: { id: string; account: string; name: string; owner: string }): Promise<void>;
+  homesOf(account: string): Promise<HomeRecord[]>;
+  getHome(home: string): Promise<HomeRecord | undefined>;
+  createToken(token: TokenRecord): Promise<void>;
+  findToken(hash: string): Promise<TokenRecord | undefined>;
+  listTokens(account: string, filter: { kind: TokenKind; home?: string }): Promise<TokenRecord[]>;
+  /** False if there is no such token of that account. */
+  revokeToken(account: string, id: string): Promise<boolean>;
+  /** Takes a `sign-in` token out of use and returns it: at most once for each. */
+  takeToken(hash: string): Promise<TokenRecord | undefined>;
+
+  // phones
+  /** Keeps what the agent sees; a trusted phone is approved when it is first seen. Answers all phones of the home. */
+  putPhones(home: string, phones: readonly PhonePresence[]): Promise<PhoneRecord[]>;
+  listPhones(home: string): Promise<PhoneRecord[]>;
+  getPhone(home: string, id: string): Promise<PhoneRecord | undefined>;
+  approvePhone(home: string, id: string, approved: boolean): Promise<PhoneRecord | undefined>;
+
+  // messages, sessions, events
+  /** All or nothing, durable when it resolves. Answers the events that came of it, which are stored too. */
+  commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]>;
+  getMessage(home: string, id: string): Promise<MessageRecord | undefined>;
+  listMessages(home: string, filter: MessageFilter, page: PageRequest): Promise<Page<Message>>;
+  listConversations(home: string, page: PageRequest): Promise<Page<Conversation>>;
+  countUnread(home: string): Promise<number>;
+  /** Sends that wait or were under way, oldest first. */
+  openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]>;
+  /** What is known of a phone's messages, by id. */
+  inventory(
+    home: string,
+    phone: string,
+    page: { after?: string | undefined; limit: number },
+  ): Promise<{ items: InventoryItem[]; next?: string }>;
+  getSession(home: string, id: string): Promise<Session | undefined>;
+  listSessions(home: string, filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
+  /** Events after `after` in their order; undefined when that point is no longer kept. */
+  eventsAfter(home: string, after: string, limit: number): Promise<HomeEvent[] | undefined>;
+
+  // Idempotency-Key
+  /** `scope` is the token's id. A running request that has not finished by `staleMs` may be begun anew. */
+  beginRequest(scope: string, key: string, fingerprint: string): Promise<BegunRequest>;
+  finishRequest(scope: string, key: string, answer: { status: number; body: string }): Promise<void>;
+  /** Forgets a request that failed before it had any effect. */
+  abandonRequest(scope: string, key: string): Promise<void>;
+}

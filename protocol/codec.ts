@@ -1,0 +1,53 @@
+// Text → frame and back. Limits are checked before parsing; nothing here throws but GatewayError.
+import { z } from 'zod';
+import { GatewayError } from './errors.ts';
+import { type CloudFrame, cloudFrameSchema, type EdgeFrame, edgeFrameSchema } from './frames.ts';
+import { limits } from './limits.ts';
+
+/** A frame as text. Throws `frame-too-large` rather than send what the other end must refuse. */
+export function encodeFrame(frame: EdgeFrame | CloudFrame): string {
+  const text = JSON.stringify(frame);
+  if (text.length > limits.frameChars) {
+    throw new GatewayError(
+      'frame-too-large',
+      `A ${frame.type} frame of ${text.length} characters is over ${limits.frameChars}.`,
+    );
+  }
+  return text;
+}
+
+/** What an agent sent. Throws `frame-too-large`, `frame-malformed` or `frame-unknown`. */
+export function decodeEdgeFrame(text: string): EdgeFrame {
+  return decode(text, edgeFrameSchema);
+}
+
+/** What the cloud sent. Throws `frame-too-large`, `frame-malformed` or `frame-unknown`. */
+export function decodeCloudFrame(text: string): CloudFrame {
+  return decode(text, cloudFrameSchema);
+}
+
+const typed = z.object({ type: z.string() });
+
+function decode<Frame>(text: string, schema: z.ZodType<Frame>): Frame {
+  if (text.length > limits.frameChars) {
+    throw new GatewayError('frame-too-large', `A frame of ${text.length} characters is over ${limits.frameChars}.`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new GatewayError('frame-malformed', 'The frame is not JSON.', { cause });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  if (
+    issue?.code === 'invalid_union' &&
+    issue.path.length === 1 &&
+    issue.path[0] === 'type' &&
+    typed.safeParse(value).success
+  ) {
+    throw new GatewayError('frame-unknown', `No frame is called “${typed.parse(value).type.slice(0, 40)}”.`);
+  }
+  throw new GatewayError('frame-malformed', `The frame is not valid: ${issue?.path.join('.')}: ${issue?.message}`);
+}

@@ -1,0 +1,164 @@
+// The tunnel's frames, discriminated by `type`. README.md is the specification; this file is its types and schemas.
+import { z } from 'zod';
+import { actionNames } from './actions.ts';
+import { limits } from './limits.ts';
+import { capabilitiesSchema, fileInfoSchema, phoneMessageSchema, phoneSessionSchema, timeSchema } from './model.ts';
+
+export const subprotocol = 'homeline.v1';
+export const protocolVersion = 1;
+/** Exact texts, so that a hibernating host can answer without waking. */
+export const heartbeat = { ping: 'ping', pong: 'pong' } as const;
+
+/** WebSocket close codes of our own (RFC 6455 leaves 4000–4999 to applications). */
+export const closeCodes = {
+  /** Another connection of the same home took over: wait at least 30 s before dialling. */
+  replaced: 4001,
+  /** The agent's token was revoked: do not come back with it. */
+  revoked: 4003,
+  /** The other end broke the protocol beyond repair. */
+  protocolError: 4400,
+  /** No heartbeat in time. */
+  silent: 4408,
+  /** A watcher read too slowly: come back with the last event's id. */
+  tooSlow: 4429,
+} as const;
+
+const udn = z.string().min(1).max(limits.identifierChars);
+const callId = z.string().min(1).max(64);
+const seq = z.int().min(1);
+const code = z.string().max(64);
+const words = z.string().max(limits.shortTextChars);
+
+/** A phone that the agent sees now. */
+export const phonePresenceSchema = z.object({
+  udn,
+  name: z.string().max(limits.shortTextChars),
+  deviceType: z.string().max(limits.identifierChars),
+  address: z.string().max(limits.addressChars),
+  online: z.boolean(),
+  /** Advances when the phone was reset and gives known identifiers to other messages. */
+  epoch: z.int().min(0),
+  /** The agent's own configuration names this phone as the household's: approved without asking again. */
+  trusted: z.boolean(),
+  capabilities: capabilitiesSchema.optional(),
+});
+export type PhonePresence = z.infer<typeof phonePresenceSchema>;
+
+const ofPhone = { udn, epoch: z.int().min(0) };
+/** The cloud's stable identifier, minted by whoever saw the thing first: `m_` or `s_` and a ULID. */
+const messageKey = z.string().regex(/^m_[0-9A-HJKMNP-TV-Z]{26}$/);
+const sessionKey = z.string().regex(/^s_[0-9A-HJKMNP-TV-Z]{26}$/);
+
+/** What happened at a phone. Each event is durable: kept by the agent until the cloud has stored it. */
+export const edgeEventSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('message.put'),
+    ...ofPhone,
+    id: messageKey,
+    sessionKey: sessionKey.optional(),
+    message: phoneMessageSchema,
+    /** The agent's digest of the message, opaque to the cloud, which gives it back in `inventory`. */
+    fingerprint: z.string().max(64),
+    /** Found by comparing lists, not by the phone's own event. */
+    recovered: z.literal(true).optional(),
+  }),
+  z.object({ type: z.literal('message.deleted'), ...ofPhone, id: messageKey }),
+  z.object({ type: z.literal('session.put'), ...ofPhone, id: sessionKey, session: phoneSessionSchema }),
+  z.object({ type: z.literal('file.progress'), ...ofPhone, sessionKey, file: fileInfoSchema }),
+]);
+export type EdgeEvent = z.infer<typeof edgeEventSchema>;
+
+/** The event is checked by itself (edgeEventSchema), so that one bad event costs a `term` and not its whole frame. */
+export const sequencedEventSchema = z.object({ seq, time: timeSchema, event: z.unknown() });
+export type SequencedEvent = z.infer<typeof sequencedEventSchema>;
+
+/** What the cloud knows of one message of a phone: enough to tell new, changed and deleted apart. */
+export const inventoryItemSchema = z.object({
+  id: messageKey,
+  messageId: z.string().max(limits.identifierChars),
+  epoch: z.int().min(0),
+  fingerprint: z.string().max(64),
+});
+export type InventoryItem = z.infer<typeof inventoryItemSchema>;
+
+export const edgeFrameSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('hello'),
+    protocol: z.array(z.int()).min(1).max(16),
+    software: z.string().max(256),
+    /** New at each start of the agent's journal: sequences count within it. */
+    bootId: z.string().min(1).max(64),
+    /** The lowest sequence that the agent still holds, or the next one if it holds none. */
+    firstSeq: seq,
+  }),
+  /** The whole list of phones, sent after `welcome` and at each change. */
+  z.object({ type: z.literal('phones'), phones: z.array(phonePresenceSchema).max(limits.phones) }),
+  z.object({ type: z.literal('events'), events: z.array(sequencedEventSchema).min(1).max(limits.eventsPerFrame) }),
+  z.object({
+    type: z.literal('result'),
+    id: callId,
+    arguments: z.record(z.string(), z.unknown()),
+    /** The stable identifier of the session that CreateSession made. */
+    made: sessionKey.optional(),
+  }),
+  z.object({
+    type: z.literal('failure'),
+    id: callId,
+    code,
+    detail: words,
+    upnpCode: z.int().optional(),
+    upnpDescription: words.optional(),
+  }),
+  /** Asks what the cloud knows of a phone; answered by pages of `inventory`. */
+  z.object({ type: z.literal('inventory'), udn, after: z.string().max(1024).optional() }),
+  z.object({ type: z.literal('error'), code, detail: words }),
+]);
+export type EdgeFrame = z.infer<typeof edgeFrameSchema>;
+
+export const cloudFrameSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('welcome'),
+    protocol: z.int(),
+    home: z.string(),
+    /** Names the cloud's store: another value than before means that the cloud no longer knows what it knew. */
+    store: z.string(),
+    time: timeSchema,
+    heartbeatMs: z.int().min(100),
+    limits: z.object({ frameChars: z.int().min(1024), eventsInFlight: z.int().min(1), callsInFlight: z.int().min(1) }),
+  }),
+  /** Which phones' messages may leave the LAN. Answers `phones`, and comes again at each change. */
+  z.object({ type: z.literal('approvals'), approved: z.array(udn).max(limits.phones) }),
+  /** Everything up to and including `seq` is stored. */
+  z.object({ type: z.literal('ack'), seq }),
+  /** Not stored now: send again from `seq` on after `delayMs`. */
+  z.object({ type: z.literal('nak'), seq, delayMs: z.int().min(0).max(300_000), reason: words }),
+  /** Can never be stored: keep it aside and go on. */
+  z.object({ type: z.literal('term'), seq, code, reason: words }),
+  z.object({
+    type: z.literal('call'),
+    id: callId,
+    udn,
+    action: z.enum(actionNames as [string, ...string[]]),
+    /** `text`: arguments are the exact UPnP strings. `model`: XML documents travel as their models. Both ways. */
+    form: z.enum(['text', 'model']),
+    arguments: z.record(z.string(), z.unknown()),
+    /** Counted from arrival; the agent gives up by itself then. */
+    deadlineMs: z.int().min(1).max(120_000),
+    /** For what must not happen twice: the same key gets the first outcome again. */
+    key: z.string().min(1).max(64).optional(),
+  }),
+  /** Nobody waits for the call any more. */
+  z.object({ type: z.literal('cancel'), id: callId }),
+  z.object({
+    type: z.literal('inventory'),
+    udn,
+    items: z.array(inventoryItemSchema).max(1000),
+    next: z.string().max(1024).optional(),
+  }),
+  /** The cloud will close soon: come back after a random part of `spreadMs`. */
+  z.object({ type: z.literal('drain'), spreadMs: z.int().min(0).max(3_600_000) }),
+  z.object({ type: z.literal('error'), code, detail: words }),
+]);
+export type CloudFrame = z.infer<typeof cloudFrameSchema>;
+
+export type FrameOf<Frame extends { type: string }, Type extends Frame['type']> = Extract<Frame, { type: Type }>;

@@ -1,0 +1,21 @@
+// The limits that both ends of the tunnel enforce. Numbers with their reasons in README.md.
+
+export const limits = {
+  /** UTF-16 code units of one text frame; a workerd socket takes 32 MiB, a Pi should not have to. */
+  frameChars: 1024 * 1024,
+  /** Events in one `events` frame. */
+  eventsPerFrame: 50,
+  /** Events sent and not yet acknowledged. */
+  eventsInFlight: 64,
+  /** Calls open at once through one tunnel. */
+  callsInFlight: 256,
+  /** A body longer than this is not a message but a file. */
+  bodyChars: 256 * 1024,
+  identifierChars: 4096,
+  addressChars: 1024,
+  shortTextChars: 4096,
+  urlChars: 4096,
+  parties: 256,
+  attachments: 64,
+  phones: 32,
+} as const;
