@@ -196,6 +196,16 @@ export interface Message {
   stateReason?: string;
 }
 
+/** All that was said with the same people (or in the same session), newest first. */
+export interface Conversation {
+  /** The session's `s_…`, or the correspondents' addresses, sorted and joined by a line feed. */
+  key: string;
+  parties: { address: string; displayName?: string }[];
+  session: string | null;
+  last: Message;
+  unread: number;
+}
+
 export interface Session {
   /** `s_…`, stable for ever. */
   id: string;

@@ -2,6 +2,7 @@
 // Keys begin with the home, identifiers are ULIDs, creation is conditional, pages are cursors: DynamoDB's terms.
 import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
 import type {
+  Conversation,
   FileInfo,
   HomeEvent,
   Message,
@@ -85,15 +86,7 @@ export interface SessionFilter {
   phone?: string | undefined;
 }
 
-/** All that was said with the same people (or in the same session), newest first. */
-export interface Conversation {
-  /** The session's `s_…`, or the correspondents' addresses, sorted and joined by a line feed. */
-  key: string;
-  parties: { address: string; displayName?: string }[];
-  session: string | null;
-  last: Message;
-  unread: number;
-}
+export type { Conversation };
 
 /** One change. A batch of them is committed as a whole and yields the events that watchers see. */
 export type Write =
