@@ -1,0 +1,115 @@
+// One part of the whole (cloud, phone or agent) as a child process of its own: started, watched, stopped.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+export interface PartOptions {
+  name: string;
+  /** The program, a path that Node runs. */
+  program: string;
+  env: Readonly<Record<string, string | undefined>>;
+  /** One line that the part printed. */
+  print(part: string, line: string): void;
+  /** It ended though nobody stopped it. */
+  onDeath(reason: string): void;
+}
+
+/** What a part says over IPC; every message has its type. */
+export interface PartMessage {
+  type: string;
+  [field: string]: unknown;
+}
+
+export class Part {
+  readonly #options: PartOptions;
+  #child: ChildProcess | undefined;
+  #stopping = false;
+
+  constructor(options: PartOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the process and answers its `ready` message. Rejects with `PartFailure` if it ends before. */
+  start(): Promise<PartMessage> {
+    const { name, program, env } = this.#options;
+    // A process group of its own: the terminal's Ctrl-C reaches the starter alone, which stops the parts in order.
+    // Should the starter be killed, the closed IPC channel tells the part to stop.
+    const child = spawn(process.execPath, [program], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached: true,
+    });
+    this.#child = child;
+    this.#stopping = false;
+    this.#printLines(child.stdout);
+    this.#printLines(child.stderr);
+    return new Promise((resolve, reject) => {
+      let ready = false;
+      child.on('message', (message: PartMessage) => {
+        if (message.type !== 'ready') return;
+        ready = true;
+        resolve(message);
+      });
+      child.once('error', (error) => reject(new PartFailure(name, 1, error.message)));
+      child.once('close', (code, signal) => {
+        if (this.#child === child) this.#child = undefined;
+        const reason = signal === null ? `exit code ${code}` : `signal ${signal}`;
+        if (!ready) reject(new PartFailure(name, code ?? 1, reason));
+        else if (!this.#stopping) this.#options.onDeath(reason);
+      });
+    });
+  }
+
+  /** Sends a message and answers the first one of type `answer`. */
+  ask(message: PartMessage, answer: string): Promise<PartMessage> {
+    const child = this.#child;
+    if (child === undefined) return Promise.reject(new PartFailure(this.#options.name, 1, 'it is not running'));
+    return new Promise((resolve, reject) => {
+      const onMessage = (reply: PartMessage) => {
+        if (reply.type !== answer) return;
+        child.off('message', onMessage);
+        child.off('close', onClose);
+        resolve(reply);
+      };
+      const onClose = () => reject(new PartFailure(this.#options.name, 1, 'it ended instead of answering'));
+      child.on('message', onMessage);
+      child.once('close', onClose);
+      child.send(message);
+    });
+  }
+
+  /** Asks the process to stop; after `graceMs` it is made to. Resolves when it is gone. */
+  stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (child === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const deadline = setTimeout(() => child.kill('SIGKILL'), graceMs);
+      child.once('close', () => {
+        clearTimeout(deadline);
+        resolve();
+      });
+      child.kill('SIGTERM');
+    });
+  }
+
+  #printLines(stream: Readable | null): void {
+    if (stream === null) return;
+    createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) =>
+      this.#options.print(this.#options.name, line),
+    );
+  }
+}
+
+/** A part could not start, or went away; what it printed has been shown already. */
+export class PartFailure extends Error {
+  readonly part: string;
+  readonly exitCode: number;
+
+  constructor(part: string, exitCode: number, reason: string) {
+    super(`The ${part} did not start: ${reason}.`);
+    this.name = 'PartFailure';
+    this.part = part;
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,172 @@
+// `npm start`: cloud, software phone and edge agent on this machine, each in a process of its own.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { portSetting, readSettings } from '../protocol/settings.ts';
+import { Part, PartFailure } from './part.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const settings = {
+  host: {
+    name: 'HOMELINE_HOST',
+    meaning: 'Where the cloud listens; loopback unless you say otherwise.',
+    schema: z.string().default('127.0.0.1'),
+    default: '127.0.0.1',
+  },
+  port: { name: 'HOMELINE_PORT', meaning: "The cloud's port.", schema: portSetting(8787), default: '8787' },
+  data: {
+    name: 'HOMELINE_DATA',
+    meaning: 'The data folder.',
+    schema: z.string().default('.homeline'),
+    default: '.homeline',
+  },
+  interfaces: {
+    name: 'HOMELINE_INTERFACE',
+    meaning: 'Where agent and software phone meet, and where the agent looks for other phones; by comma.',
+    schema: z.string().default('lo'),
+    default: 'lo',
+  },
+  phonePort: {
+    name: 'HOMELINE_PHONE_PORT',
+    meaning: "The software phone's port.",
+    schema: portSetting(0),
+    default: '0',
+  },
+} as const;
+
+/** How long all parts together may take to stop. */
+const stopWithinMs = 2_800;
+
+const read = readSettings(settings, {
+  command: 'npm start --',
+  summary: 'the whole of Homeline on this machine: cloud, software phone, edge agent, dashboard',
+  env: process.env,
+  argv: process.argv.slice(2),
+});
+if (read.kind === 'help') {
+  console.log(read.text);
+  process.exit(0);
+}
+if (read.kind === 'faults') {
+  console.error(read.text);
+  process.exit(2);
+}
+const { host, port, data, interfaces, phonePort } = read.values;
+const dataFolder = resolve(data);
+const running: Part[] = [];
+let stopping = false;
+
+process.on('SIGINT', () => void stop(0));
+process.on('SIGTERM', () => void stop(0));
+process.on('SIGHUP', () => void stop(0));
+
+try {
+  requireWritable(dataFolder);
+  buildDashboard();
+
+  const cloud = part('cloud', 'cloud/hosts/node.ts', {
+    HOMELINE_HOST: host,
+    HOMELINE_PORT: String(port),
+    HOMELINE_DATA: dataFolder,
+  });
+  const cloudReady = await begin(cloud);
+  const { token } = await cloud.ask({ type: 'issue-agent-token', name: 'this machine' }, 'agent-token');
+
+  const phone = part('phone', 'edge-agent/phone/main.ts', {
+    HOMELINE_INTERFACE: interfaces,
+    HOMELINE_PHONE_PORT: String(phonePort),
+    HOMELINE_DATA: dataFolder,
+  });
+  const phoneReady = await begin(phone);
+
+  const agent = part('agent', 'edge-agent/main.ts', {
+    HOMELINE_CLOUD: String(cloudReady.url).replace(/^http/, 'ws'),
+    HOMELINE_AGENT_TOKEN: String(token),
+    HOMELINE_INTERFACE: interfaces,
+    HOMELINE_TRUST: String(phoneReady.udn),
+    HOMELINE_DATA: dataFolder,
+  });
+  await begin(agent);
+
+  print('', '');
+  print('', `Dashboard:      ${cloudReady.signIn}`);
+  print('', `Software phone: ${phoneReady.page}`);
+  print('', 'Let somebody write to you:  npm run phone -- say +390110001 "Dinner at 8?"');
+  print('', `Ctrl-C stops everything; the data stays in ${data}.`);
+} catch (error) {
+  if (!stopping) {
+    console.error(error instanceof Error ? error.message : String(error));
+    await stop(error instanceof PartFailure ? error.exitCode : 1);
+  }
+}
+
+function part(name: string, program: string, env: Record<string, string>): Part {
+  const made: Part = new Part({
+    name,
+    program: join(root, program),
+    env,
+    print,
+    onDeath: (reason) => void revive(name, made, reason),
+  });
+  return made;
+}
+
+function begin(starting: Part) {
+  // Stopped in the reverse order: the agent unsubscribes while the phone still answers.
+  running.unshift(starting);
+  return starting.start();
+}
+
+async function revive(name: string, dead: Part, reason: string): Promise<void> {
+  for (let waitMs = 1_000; !stopping; waitMs = Math.min(waitMs * 2, 30_000)) {
+    print(name, `ended (${reason}); starting it again in ${waitMs / 1_000} s`);
+    await sleep(waitMs);
+    if (stopping) return;
+    try {
+      await dead.start();
+      return;
+    } catch (error) {
+      reason = error instanceof Error ? error.message : String(error);
+    }
+  }
+}
+
+async function stop(exitCode: number): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  if (running.length > 0) print('', 'Stopping…');
+  const until = Date.now() + stopWithinMs;
+  for (const [index, each] of running.entries()) {
+    await each.stop(Math.max(200, (until - Date.now()) / (running.length - index)));
+  }
+  process.exit(exitCode);
+}
+
+function requireWritable(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new Error(
+      `The data folder ${folder} cannot be written (${why}). Give it to this user, or name another with --data.`,
+    );
+  }
+}
+
+function buildDashboard(): void {
+  if (existsSync(join(root, 'cloud/dashboard/dist/index.html'))) return;
+  print('', 'Building the dashboard, once…');
+  const vite = join(root, 'node_modules/vite/bin/vite.js');
+  const built = spawnSync(process.execPath, [vite, 'build', 'cloud/dashboard', '--logLevel', 'warn'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  if (built.status !== 0) throw new Error(`The dashboard could not be built:\n${built.stderr || built.stdout}`);
+}
+
+function print(name: string, line: string): void {
+  process.stdout.write(name === '' ? `${line}\n` : `${name.padEnd(6)} ${line}\n`);
+}

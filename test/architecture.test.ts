@@ -1,0 +1,108 @@
+// Keeps the doors of the house shut: who may import whom, no cycle, no Node in the contract.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+const rooms = ['protocol', 'edge-agent', 'cloud', 'infra'];
+
+interface Import {
+  from: string;
+  /** A path in the repository, or the name of a package. */
+  to: string;
+  own: boolean;
+}
+
+const imports = rooms.flatMap(sourceFiles).flatMap(importsOf);
+
+/** Rooms whose imports are fenced: from a folder to the only folders and packages that it may name. */
+const doors: { room: string; own: string[]; packages: RegExp }[] = [
+  { room: 'protocol', own: ['protocol'], packages: /^zod$/ },
+  { room: 'edge-agent/upnp', own: ['edge-agent/upnp'], packages: /^(node:.*|fast-xml-parser|@nodable\/entities)$/ },
+  { room: 'edge-agent/messaging', own: ['edge-agent/messaging', 'edge-agent/upnp', 'protocol'], packages: /^node:/ },
+  { room: 'edge-agent/tunnel', own: ['edge-agent/tunnel', 'protocol'], packages: /^(node:.*|ws)$/ },
+  {
+    room: 'edge-agent',
+    own: ['edge-agent', 'protocol'],
+    packages: /^(node:.*|ws|zod|fast-xml-parser|@nodable\/entities)$/,
+  },
+  { room: 'cloud/hub', own: ['cloud/hub', 'cloud/store/store.ts', 'protocol'], packages: /^zod$/ },
+  { room: 'cloud/store', own: ['cloud/store', 'protocol'], packages: /^(node:.*|ulid|zod|@aws-sdk\/.*)$/ },
+  {
+    room: 'cloud/routes',
+    own: ['cloud', 'protocol'],
+    packages: /^(hono|hono\/.*|@hono\/zod-openapi|zod|ulid|node:crypto)$/,
+  },
+  { room: 'cloud/dashboard', own: ['cloud/dashboard', 'protocol'], packages: /^(preact|preact\/.*|@preact\/.*|vite)$/ },
+  { room: 'cloud', own: ['cloud', 'protocol'], packages: /.*/ },
+  { room: 'infra', own: ['infra', 'protocol', 'cloud/store/table.ts'], packages: /.*/ },
+];
+
+describe('the doors of the house', () => {
+  it.each(doors)('$room imports only what it may', ({ room, own, packages }) => {
+    const strays = imports
+      .filter((each) => within(each.from, room))
+      .filter((each) => (each.own ? !own.some((place) => within(each.to, place)) : !packages.test(each.to)));
+    expect(strays.map((each) => `${each.from} → ${each.to}`)).toEqual([]);
+  });
+
+  it('hands hub and store to the routes instead of letting them reach the engines', () => {
+    const strays = imports.filter(
+      (each) => within(each.from, 'cloud/routes') && /cloud\/(hosts|store\/(sqlite|dynamo))/.test(each.to),
+    );
+    expect(strays).toEqual([]);
+  });
+
+  it('has no import cycle, by value or by type', () => {
+    expect(findCycle(imports.filter((each) => each.own))).toBeUndefined();
+  });
+
+  it('would see a cycle if there were one', () => {
+    const ring = ['a', 'b', 'c'].map((from, index, all) => ({ from, to: all[(index + 1) % 3] ?? '', own: true }));
+    expect(findCycle(ring)).toEqual(['a', 'b', 'c', 'a']);
+  });
+});
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => /\.tsx?$/.test(path) && !/node_modules|\/dist\//.test(path));
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  const found = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\b[^'";]*?from\s*'([^']+)'|(?:^|\n)import\s*'([^']+)'|\bimport\('([^']+)'\)/g,
+  );
+  return [...found].map((match) => {
+    const name = match[1] ?? match[2] ?? match[3] ?? '';
+    const own = name.startsWith('.');
+    return { from: file, to: own ? relative(root, resolve(root, dirname(file), name)) : name, own };
+  });
+}
+
+function within(path: string, place: string): boolean {
+  return path === place || path.startsWith(`${place}/`);
+}
+
+function findCycle(edges: Import[]): string[] | undefined {
+  const next = new Map<string, string[]>();
+  for (const edge of edges) next.set(edge.from, [...(next.get(edge.from) ?? []), edge.to]);
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]): string[] | undefined => {
+    const at = path.indexOf(file);
+    if (at >= 0) return [...path.slice(at), file];
+    if (done.has(file)) return undefined;
+    for (const other of next.get(file) ?? []) {
+      const cycle = visit(other, [...path, file]);
+      if (cycle) return cycle;
+    }
+    done.add(file);
+    return undefined;
+  };
+  for (const file of next.keys()) {
+    const cycle = visit(file, []);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
