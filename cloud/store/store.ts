@@ -13,6 +13,11 @@ import type {
   Session,
 } from '../../protocol/model.ts';
 
+export interface Clock {
+  /** Epoch milliseconds. */
+  now(): number;
+}
+
 export interface Page<Item> {
   items: Item[];
   /** Opaque, bound to home and filter; null on the last page. */

@@ -1,0 +1,198 @@
+// Tokens from issue to revocation: API, owner and agent tokens, sign-in links and the sessions they open.
+import { ulid } from 'ulid';
+import { GatewayError } from '../../protocol/errors.ts';
+import type { Clock, Store, TokenKind, TokenRecord } from '../store/store.ts';
+import { Principal } from './principal.ts';
+import { everyScope, isScope } from './scopes.ts';
+import { hashSecret, newSecret } from './secret.ts';
+
+const signInMs = 15 * 60_000;
+const sessionMs = 30 * 24 * 3_600_000;
+/** How long a token that another process revoked may still be believed here. */
+const cacheMs = 5_000;
+const cacheSize = 1_000;
+const shortestPreset = 32;
+const presetName = 'preset';
+
+/** What Access needs of the store. */
+export type AccessStore = Pick<
+  Store,
+  'createHome' | 'homesOf' | 'createToken' | 'findToken' | 'listTokens' | 'revokeToken' | 'takeToken'
+>;
+
+export interface Grant {
+  account: string;
+  /** Null: every home of the account. */
+  home: string | null;
+  name: string;
+  /** Of scopes.ts; an agent's token needs none. */
+  scopes: readonly string[];
+}
+
+export interface Issued {
+  id: string;
+  /** The secret, which is shown once and kept nowhere. */
+  token: string;
+  /** Epoch milliseconds; null: until it is revoked. */
+  expiresAtMs: number | null;
+}
+
+interface CacheEntry {
+  principal: Promise<Principal | undefined>;
+  untilMs: number;
+}
+
+export class Access {
+  readonly #store: AccessStore;
+  readonly #clock: Clock;
+  readonly #cache = new Map<string, CacheEntry>();
+
+  constructor(parts: { store: AccessStore; clock: Clock }) {
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+  }
+
+  /** The holder of a token that is neither unknown nor revoked nor expired. A sign-in code is no token. */
+  async identify(secret: string): Promise<Principal | undefined> {
+    const hash = hashSecret(secret);
+    const nowMs = this.#clock.now();
+    const cached = this.#cache.get(hash);
+    const principal = await (cached !== undefined && nowMs < cached.untilMs
+      ? cached.principal
+      : this.#lookUp(hash, nowMs));
+    return principal !== undefined && isLive(principal.token, nowMs) ? principal : undefined;
+  }
+
+  /**
+   * Makes a token. Throws `invalid-request` for a scope that does not exist, `not-found` for a home that is not the
+   * account's, `forbidden` when `by` does not itself have what it would give.
+   */
+  async issue(kind: Exclude<TokenKind, 'sign-in' | 'session'>, grant: Grant, by?: Principal): Promise<Issued> {
+    const unknown = grant.scopes.find((scope) => scope !== everyScope && !isScope(scope));
+    if (unknown !== undefined)
+      throw new GatewayError('invalid-request', `There is no scope “${unknown.slice(0, 40)}”.`);
+    if (by !== undefined && !by.mayGrant(grant)) {
+      throw new GatewayError('forbidden', 'A token cannot give rights that it does not have itself.');
+    }
+    if (grant.home !== null) {
+      const homes = await this.#store.homesOf(grant.account);
+      if (!homes.some((home) => home.id === grant.home)) throw new GatewayError('not-found', 'There is no such home.');
+    }
+    return this.#create(kind, grant, null);
+  }
+
+  /** Tokens that are in use. */
+  list(account: string, filter: { kind: TokenKind; home?: string }): Promise<TokenRecord[]> {
+    return this.#store.listTokens(account, filter);
+  }
+
+  /** False if the account has no such token in use. Nobody passes with it any more once this resolves. */
+  async revoke(account: string, id: string): Promise<boolean> {
+    const revoked = await this.#store.revokeToken(account, id);
+    // All of it, since a look-up under way may have read the token before it was revoked. Revocations are rare.
+    this.#cache.clear();
+    return revoked;
+  }
+
+  /** A code that opens the dashboard once, within 15 minutes, with every scope of the account. */
+  createSignIn(account: string): Promise<Issued> {
+    const grant = { account, home: null, name: 'sign-in link', scopes: [everyScope] };
+    return this.#create('sign-in', grant, this.#clock.now() + signInMs);
+  }
+
+  /** Takes a sign-in code for a session token of 30 days; undefined if it was used, has expired or never was. */
+  async signIn(code: string): Promise<Issued | undefined> {
+    const taken = await this.#store.takeToken(hashSecret(code));
+    return taken === undefined ? undefined : this.#openSession(taken);
+  }
+
+  /** A session of 30 days for whoever shows the owner's token; no other token opens the dashboard. */
+  async signInAs(principal: Principal): Promise<Issued> {
+    const { token } = principal;
+    if (token.kind !== 'owner') throw new GatewayError('forbidden', 'Only the owner’s token opens the dashboard.');
+    return this.#openSession({ ...token, scopes: [everyScope] });
+  }
+
+  /**
+   * Sees to it that account and home exist and that somebody owns them. Answers the owner's token if it was made
+   * here, to be shown once. A preset token (HOMELINE_OWNER_TOKEN) takes the place of the preset one before it.
+   */
+  async ensureOwner(owner: { account: string; home: string; presetToken?: string | undefined }): Promise<{
+    token?: string;
+  }> {
+    const { account, home, presetToken } = owner;
+    if (presetToken !== undefined && presetToken.length < shortestPreset) {
+      throw new GatewayError('invalid-request', `The owner’s token must have at least ${shortestPreset} characters.`);
+    }
+    await this.#store.createHome({ id: home, account, name: 'Home', owner: 'Owner' });
+    const tokens = await this.#store.listTokens(account, { kind: 'owner' });
+    const grant = { account, home: null, scopes: [everyScope] };
+    if (presetToken !== undefined) {
+      const hash = hashSecret(presetToken);
+      const presets = tokens.filter((token) => token.name === presetName);
+      if (!presets.some((token) => token.hash === hash)) {
+        await this.#create('owner', { ...grant, name: presetName }, null, presetToken);
+      }
+      for (const token of presets) if (token.hash !== hash) await this.revoke(account, token.id);
+      return {};
+    }
+    if (tokens.length > 0) return {};
+    const { token } = await this.#create('owner', { ...grant, name: 'first start' }, null);
+    return { token };
+  }
+
+  #lookUp(hash: string, nowMs: number): Promise<Principal | undefined> {
+    const entry = { principal: this.#find(hash), untilMs: nowMs + cacheMs };
+    const forget = () => {
+      if (this.#cache.get(hash) === entry) this.#cache.delete(hash);
+    };
+    this.#cache.delete(hash);
+    this.#cache.set(hash, entry);
+    const oldest = this.#cache.keys().next().value;
+    if (this.#cache.size > cacheSize && oldest !== undefined) this.#cache.delete(oldest);
+    // Only good tokens stay: guesses must not crowd them out, and a failure of the store is not an answer.
+    entry.principal.then((principal) => principal === undefined && forget(), forget);
+    return entry.principal;
+  }
+
+  async #find(hash: string): Promise<Principal | undefined> {
+    const token = await this.#store.findToken(hash);
+    if (token === undefined || token.kind === 'sign-in') return undefined;
+    const homes = await this.#store.homesOf(token.account);
+    return new Principal(
+      token,
+      homes.map((home) => home.id),
+    );
+  }
+
+  #openSession(token: TokenRecord): Promise<Issued> {
+    const { account, home, scopes } = token;
+    return this.#create('session', { account, home, scopes, name: 'dashboard' }, this.#clock.now() + sessionMs);
+  }
+
+  async #create(
+    kind: TokenKind,
+    grant: Grant,
+    expiresAtMs: number | null,
+    token: string = newSecret(),
+  ): Promise<Issued> {
+    const id = `t_${ulid(this.#clock.now())}`;
+    await this.#store.createToken({
+      id,
+      kind,
+      hash: hashSecret(token),
+      account: grant.account,
+      home: grant.home,
+      name: grant.name,
+      scopes: [...grant.scopes],
+      createdAtMs: this.#clock.now(),
+      expiresAtMs,
+      revokedAtMs: null,
+    });
+    return { id, token, expiresAtMs };
+  }
+}
+
+function isLive(token: TokenRecord, nowMs: number): boolean {
+  return token.revokedAtMs === null && (token.expiresAtMs === null || nowMs < token.expiresAtMs);
+}

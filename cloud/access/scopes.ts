@@ -1,0 +1,28 @@
+// What a token may be allowed to do. Append-only: tokens keep these words for as long as they live.
+
+export const scopes = [
+  'homes:read',
+  'phones:read',
+  'phones:approve',
+  'messages:read',
+  'messages:send',
+  'messages:delete',
+  'sessions:read',
+  'sessions:write',
+  'files:read',
+  'files:write',
+  /** Any of the 18 actions, argument for argument: as much as all scopes of messages, sessions and files. */
+  'actions:call',
+  'events:read',
+  'agents:manage',
+  'tokens:manage',
+  'webhooks:manage',
+] as const;
+export type Scope = (typeof scopes)[number];
+
+/** Kept in a token in place of a list: every scope there is, those of later versions too. */
+export const everyScope = '*';
+
+export function isScope(word: string): word is Scope {
+  return (scopes as readonly string[]).includes(word);
+}
