@@ -45,7 +45,8 @@ export class UpnpError extends Error {
   constructor(kind: UpnpErrorKind, message: string, details: UpnpErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.kind = kind;
-    this.outcome = details.outcome ?? (kind === 'unreachable' ? 'unknown' : 'answered');
+    // An answer that cannot be understood does not say what was done.
+    this.outcome = details.outcome ?? (kind === 'refused' ? 'answered' : 'unknown');
     this.upnpCode = details.upnpCode;
     this.upnpDescription = details.upnpDescription;
     this.httpStatus = details.httpStatus;

@@ -15,7 +15,7 @@ export interface HttpUrl {
 }
 
 const longestUrl = 2048;
-const withZone = /^(https?:\/\/\[[0-9a-f:.]+)%(?:25)?([\w.-]{1,32})(\].*)$/i;
+const zonedUrl = /^(https?:\/\/\[[0-9a-f:.]+)%(?:25)?([\w.-]{1,32})(\].*)$/i;
 
 /**
  * An absolute http URL; undefined for everything else: other schemes, user names, port 0, a missing `//`, control
@@ -24,7 +24,7 @@ const withZone = /^(https?:\/\/\[[0-9a-f:.]+)%(?:25)?([\w.-]{1,32})(\].*)$/i;
 export function parseHttpUrl(text: string): HttpUrl | undefined {
   if (text.length > longestUrl || !/^http:\/\/[^/\\]/i.test(text) || /[^\x21-\x7e\u00a1-\uffff ]/.test(text))
     return undefined;
-  const zoned = withZone.exec(text);
+  const zoned = zonedUrl.exec(text);
   const url = URL.parse(zoned === null ? text : `${zoned[1]}${zoned[3]}`);
   if (url === null || url.protocol !== 'http:' || url.username !== '' || url.password !== '' || url.port === '0')
     return undefined;
@@ -76,4 +76,11 @@ export function resolveHttpUrl(reference: string, base: HttpUrl): HttpUrl | unde
 /** Whether two hosts are of the same IP version: a change between versions is a second way to the device, no move (D14, D15). */
 export function sameFamily(a: HttpUrl, b: HttpUrl): boolean {
   return isIPv4(a.host) === isIPv4(b.host);
+}
+
+/** The URL with the zone of the interface that it was heard on, where a link-local address needs one (D21). */
+export function withZone(location: string, scopeId: number | undefined): string {
+  const url = parseHttpUrl(location);
+  if (url?.address?.startsWith('fe80:') !== true || url.zone !== undefined || scopeId === undefined) return location;
+  return formatHttpUrl({ ...url, zone: String(scopeId) });
 }
