@@ -96,3 +96,8 @@ function decodeAs(label: string, bytes: Uint8Array, fatal = false): string | und
     return undefined;
   }
 }
+
+/** The charset that a Content-Type header names. */
+export function charsetOf(contentType: string | undefined): string | undefined {
+  return /;\s*charset\s*=\s*"?([\w.:-]{1,40})/i.exec(contentType ?? '')?.[1];
+}
