@@ -1,7 +1,7 @@
 // One HTTP exchange with an address that has been checked. Requirements S1, C1–C3, C15, C16, quirks 50–52, Z18.
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { type Outcome, UpnpError, type UpnpErrorKind } from './error.ts';
-import { type HttpUrl, hostHeader } from './http-url.ts';
+import { formatHttpUrl, type HttpUrl, hostHeader } from './http-url.ts';
 
 export interface HttpRequest {
   method: string;
@@ -25,6 +25,8 @@ export interface HttpRequest {
 }
 
 export interface HttpAnswer {
+  /** The URL that answered, after redirects. */
+  url: string;
   status: number;
   /** By lower-case name; where a name comes twice the first wins. */
   headers: ReadonlyMap<string, string>;
@@ -149,7 +151,7 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
         if (size > maxBodyBytes) fail('malformed', `The device's answer is longer than ${maxBodyBytes} bytes`);
         else chunks.push(chunk);
       });
-      const end = (complete: boolean) => settle({ answer: answerOf(incoming, Buffer.concat(chunks), complete) });
+      const end = (complete: boolean) => settle({ answer: answerOf(url, incoming, Buffer.concat(chunks), complete) });
       incoming.on('end', () => end(true));
       incoming.on('error', (error: NodeJS.ErrnoException) => {
         if (size > 0 && error.code === 'ECONNRESET') end(false);
@@ -168,12 +170,20 @@ function headersOf(url: HttpUrl, request: HttpRequest): string[] {
   return headers;
 }
 
-function answerOf(incoming: IncomingMessage, body: Buffer, complete: boolean): HttpAnswer {
+function answerOf(url: HttpUrl, incoming: IncomingMessage, body: Buffer, complete: boolean): HttpAnswer {
   const headers = new Map<string, string>();
   for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
     const name = incoming.rawHeaders[at]?.toLowerCase() ?? '';
     if (!headers.has(name)) headers.set(name, incoming.rawHeaders[at + 1] ?? '');
   }
   const { localAddress = '', remoteAddress = '' } = incoming.socket;
-  return { status: incoming.statusCode ?? 0, headers, body, complete, localAddress, remoteAddress };
+  return {
+    url: formatHttpUrl(url),
+    status: incoming.statusCode ?? 0,
+    headers,
+    body,
+    complete,
+    localAddress,
+    remoteAddress,
+  };
 }
