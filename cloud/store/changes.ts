@@ -1,0 +1,197 @@
+// What a write makes of what is stored, and the event that tells of it. Pure, and the same for every adapter.
+import { isDeepStrictEqual } from 'node:util';
+import type { PhonePresence } from '../../protocol/frames.ts';
+import type { HomeEvent, Message, MessageFolder, MessageState, Session } from '../../protocol/model.ts';
+import type { HomeRecord, MessageRecord, PhoneRecord, Write } from './store.ts';
+
+type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
+type Unnumbered<Event> = Event extends HomeEvent ? Omit<Event, 'id' | 'home' | 'time'> : never;
+/** An event that has not been given its number and time. */
+export type EventBody = Unnumbered<HomeEvent>;
+
+/** What is stored from now on. Undefined in place of a change means that everything stays as it is. */
+export interface Change<Item> {
+  next: Item;
+  event?: EventBody;
+}
+
+/** The place of a deleted message, kept so that its id never comes back. */
+export const tombstone = 'deleted';
+export type StoredMessage = MessageRecord | typeof tombstone | undefined;
+
+/** A message without what only the cloud needs to know of it. */
+export function toMessage(record: MessageRecord): Message {
+  const { epoch: _, fingerprint: __, deliverByMs: ___, ...message } = record;
+  return message;
+}
+
+/** A phone shows a message. The phone is followed in all but `id` and `time`, and a body once known is kept. */
+export function putMessage(
+  current: StoredMessage,
+  write: WriteOf<'message.put'>,
+  home: string,
+): Change<MessageRecord> | undefined {
+  if (current === tombstone) return undefined;
+  const { message } = write;
+  const state = stateIn(message.folder, current?.state);
+  const next: MessageRecord = {
+    id: write.id,
+    messageId: message.messageId,
+    home,
+    phone: write.phone,
+    messageClass: message.messageClass,
+    folder: message.folder,
+    status: message.status,
+    sessionId: write.session ?? current?.sessionId ?? null,
+    from: message.from,
+    to: message.to,
+    subject: message.subject ?? null,
+    body: message.bodyOmitted ? (current?.body ?? null) : message.body,
+    contentType: message.contentType,
+    attachments: message.attachments,
+    time: current?.time ?? message.time,
+    state,
+    ...(current?.stateReason !== undefined && state === current.state && { stateReason: current.stateReason }),
+    epoch: write.epoch,
+    fingerprint: write.fingerprint,
+    deliverByMs: current?.deliverByMs ?? null,
+  };
+  if (isDeepStrictEqual(current, next)) return undefined;
+  const data = toMessage(next);
+  if (current === undefined && message.folder === 'Received') {
+    return {
+      next,
+      event: { type: 'message.received', data: { ...data, ...(write.recovered && { recovered: true }) } },
+    };
+  }
+  if (current === undefined ? isSend(message.folder) : state !== current.state) {
+    return { next, event: { type: 'send.updated', data } };
+  }
+  if (current !== undefined && isDeepStrictEqual(toMessage(current), data)) return { next };
+  return { next, event: { type: 'message.updated', data } };
+}
+
+/** Undefined for what is not there, or no longer. */
+export function deleteMessage(current: StoredMessage): EventBody | undefined {
+  if (current === undefined || current === tombstone) return undefined;
+  return { type: 'message.deleted', data: { id: current.id } };
+}
+
+/** A send is written down before it is tried; creating it again changes nothing. */
+export function createSend(
+  current: StoredMessage,
+  write: WriteOf<'send.create'>,
+  home: string,
+): Change<MessageRecord> | undefined {
+  if (current !== undefined) return undefined;
+  const next = { ...write.message, home };
+  return { next, event: { type: 'send.updated', data: toMessage(next) } };
+}
+
+/** Undefined when the send has left the states in question, or is already as it would become. */
+export function moveSend(current: StoredMessage, write: WriteOf<'send.move'>): Change<MessageRecord> | undefined {
+  if (current === undefined || current === tombstone || !write.from.includes(current.state)) return undefined;
+  const { stateReason: _, ...rest } = current;
+  const next: MessageRecord = {
+    ...rest,
+    state: write.to,
+    folder: write.to === 'sent' && current.folder === 'Outgoing' ? 'Sent' : current.folder,
+    ...(write.reason !== undefined && { stateReason: write.reason }),
+    messageId: write.messageId ?? current.messageId,
+    phone: write.phone ?? current.phone,
+    epoch: write.epoch ?? current.epoch,
+  };
+  if (isDeepStrictEqual(current, next)) return undefined;
+  return { next, event: { type: 'send.updated', data: toMessage(next) } };
+}
+
+/** A session as a phone shows it, unless it is older news than what is stored. */
+export function putSession(
+  current: Session | undefined,
+  write: WriteOf<'session.put'>,
+  home: string,
+  nowMs: number,
+): Change<Session> | undefined {
+  const { session } = write;
+  if (current !== undefined && session.updatedAt !== undefined && session.updatedAt < current.updatedAt) {
+    return undefined;
+  }
+  const next: Session = {
+    id: write.id,
+    sessionId: session.sessionId,
+    home,
+    phone: write.phone,
+    sessionClass: session.sessionClass,
+    status: session.status,
+    subject: session.subject ?? null,
+    contentTypes: session.contentTypes,
+    initiator: session.initiator ?? null,
+    recipients: session.recipients,
+    startedAt: session.startedAt ?? current?.startedAt ?? null,
+    updatedAt: session.updatedAt ?? current?.updatedAt ?? '',
+  };
+  if (isDeepStrictEqual(current, next)) return undefined;
+  // A phone that keeps no time of its changes: the change was made when it was seen.
+  if (session.updatedAt === undefined) next.updatedAt = new Date(nowMs).toISOString();
+  return { next, event: { type: 'session.updated', data: next } };
+}
+
+/** The home came or went; a change of its agent alone is no event. */
+export function setHomeStatus(
+  current: HomeRecord,
+  write: WriteOf<'home.status'>,
+  nowMs: number,
+): Change<HomeRecord> | undefined {
+  if (current.online === write.online) {
+    return isDeepStrictEqual(current.agent, write.agent) ? undefined : { next: { ...current, agent: write.agent } };
+  }
+  return {
+    next: { ...current, online: write.online, sinceMs: nowMs, agent: write.agent },
+    event: {
+      type: write.online ? 'home.online' : 'home.offline',
+      data: { home: current.id, since: new Date(nowMs).toISOString() },
+    },
+  };
+}
+
+/** The phone came or went. `wasOnline` is what was told last. */
+export function setPhoneStatus(wasOnline: boolean, write: WriteOf<'phone.status'>): Change<boolean> | undefined {
+  const { online } = write.phone;
+  if (online === wasOnline) return undefined;
+  return { next: online, event: { type: online ? 'phone.online' : 'phone.offline', data: write.phone } };
+}
+
+/** A phone as the agent sees it. Only people change what they approved; a trusted phone starts approved. */
+export function seePhone(current: PhoneRecord | undefined, presence: PhonePresence, newId: string): PhoneRecord {
+  const { udn, name, deviceType, address, epoch, trusted } = presence;
+  const capabilities = presence.capabilities ?? current?.capabilities;
+  return {
+    id: current?.id ?? newId,
+    udn,
+    name,
+    deviceType,
+    approved: current?.approved ?? trusted,
+    address,
+    ...(capabilities !== undefined && { capabilities }),
+    epoch,
+  };
+}
+
+function isSend(folder: MessageFolder): boolean {
+  return folder === 'Outgoing' || folder === 'Sent';
+}
+
+/** What the folder says of a message's life. Nothing that was sent goes back to being sent. */
+function stateIn(folder: MessageFolder, current: MessageState | undefined): MessageState {
+  switch (folder) {
+    case 'Received':
+      return 'received';
+    case 'Sent':
+      return 'sent';
+    case 'Outgoing':
+      return current === 'sent' ? 'sent' : 'sending';
+    case 'Deleted':
+    case 'ClosedSession':
+      return current ?? 'received';
+  }
+}

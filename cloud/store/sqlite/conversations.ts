@@ -1,0 +1,113 @@
+// Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
+import type { Conversation } from '../../../protocol/model.ts';
+import { toMessage } from '../changes.ts';
+import { conversationKey, correspondents, countsAsUnread, mergeParties } from '../conversation.ts';
+import type { MessageRecord, Page, PageRequest } from '../store.ts';
+import type { SqliteEngine } from './engine.ts';
+import { readPage } from './page.ts';
+
+interface ConversationRow {
+  key: string;
+  session: string | null;
+  parties: string;
+  last_id: string;
+  unread: number;
+}
+
+export class SqliteConversations {
+  readonly #engine: SqliteEngine;
+
+  constructor(engine: SqliteEngine) {
+    this.#engine = engine;
+  }
+
+  list(secret: string, home: string, page: PageRequest): Page<Conversation> {
+    return readPage(secret, { kind: 'conversations', home, filter: {} }, page, (position, count) =>
+      this.#engine
+        .all<ConversationRow & { record: string }>(
+          `SELECT key, c.session, parties, last_id, unread, record
+           FROM conversations c JOIN messages m ON m.home = c.home AND m.id = c.last_id
+           WHERE c.home = ? AND last_id < ? ORDER BY last_id DESC LIMIT ?`,
+          home,
+          position,
+          count,
+        )
+        .map((row) => ({ position: row.last_id, item: toConversation(row) })),
+    );
+  }
+
+  countUnread(home: string): number {
+    return this.#engine.get<{ unread: number }>('SELECT unread FROM homes WHERE id = ?', home)?.unread ?? 0;
+  }
+
+  /** A message came, changed or went. Within a write, after the message itself was written. */
+  follow(home: string, before: MessageRecord | undefined, after: MessageRecord | undefined): void {
+    const keyBefore = before && conversationKey(before);
+    const keyAfter = after && conversationKey(after);
+    const unreadBefore = Number(before !== undefined && countsAsUnread(before));
+    const unreadAfter = Number(after !== undefined && countsAsUnread(after));
+    if (before !== undefined && keyBefore !== undefined && keyBefore !== keyAfter) {
+      this.#leave(home, keyBefore, before.id, unreadBefore);
+    }
+    if (after !== undefined && keyAfter !== undefined) {
+      this.#join(home, keyAfter, after, keyBefore === keyAfter ? unreadAfter - unreadBefore : unreadAfter);
+    }
+    if (unreadAfter !== unreadBefore) {
+      this.#engine.run('UPDATE homes SET unread = unread + ? WHERE id = ?', unreadAfter - unreadBefore, home);
+    }
+  }
+
+  #join(home: string, key: string, message: MessageRecord, unreadMore: number): void {
+    const row = this.#engine.get<Pick<ConversationRow, 'parties'>>(
+      'SELECT parties FROM conversations WHERE home = ? AND key = ?',
+      home,
+      key,
+    );
+    const parties = mergeParties(row ? parseParties(row) : [], correspondents(message));
+    this.#engine.run(
+      `INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (home, key) DO UPDATE SET parties = excluded.parties,
+         last_id = max(last_id, excluded.last_id), unread = unread + excluded.unread`,
+      home,
+      key,
+      message.sessionId,
+      JSON.stringify(parties),
+      message.id,
+      unreadMore,
+    );
+  }
+
+  #leave(home: string, key: string, id: string, unreadLess: number): void {
+    const last = this.#engine.get<{ id: string }>(
+      'SELECT id FROM messages WHERE home = ? AND conversation = ? AND id <> ? ORDER BY id DESC LIMIT 1',
+      home,
+      key,
+      id,
+    );
+    if (last === undefined) {
+      this.#engine.run('DELETE FROM conversations WHERE home = ? AND key = ?', home, key);
+      return;
+    }
+    this.#engine.run(
+      'UPDATE conversations SET last_id = ?, unread = unread - ? WHERE home = ? AND key = ?',
+      last.id,
+      unreadLess,
+      home,
+      key,
+    );
+  }
+}
+
+function toConversation(row: ConversationRow & { record: string }): Conversation {
+  return {
+    key: row.key,
+    parties: parseParties(row),
+    session: row.session,
+    last: toMessage(JSON.parse(row.record) as MessageRecord),
+    unread: row.unread,
+  };
+}
+
+function parseParties(row: Pick<ConversationRow, 'parties'>): Conversation['parties'] {
+  return JSON.parse(row.parties) as Conversation['parties'];
+}

@@ -1,0 +1,76 @@
+// Accounts, homes and the people who own them.
+import { GatewayError } from '../../../protocol/errors.ts';
+import type { HomeRecord } from '../store.ts';
+import type { SqliteEngine } from './engine.ts';
+
+interface HomeRow {
+  id: string;
+  account: string;
+  name: string;
+  online: number;
+  since_ms: number | null;
+  agent: string | null;
+}
+
+const columns = 'id, account, name, online, since_ms, agent';
+
+export class SqliteHomes {
+  readonly #engine: SqliteEngine;
+
+  constructor(engine: SqliteEngine) {
+    this.#engine = engine;
+  }
+
+  create(home: { id: string; account: string; name: string; owner: string }): Promise<void> {
+    return this.#engine.write(() => {
+      this.#engine.run('INSERT INTO accounts VALUES (?) ON CONFLICT DO NOTHING', home.account);
+      const made = this.#engine.run(
+        'INSERT INTO homes (id, account, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+        home.id,
+        home.account,
+        home.name,
+      );
+      if (made === 0) return;
+      this.#engine.run("INSERT INTO people VALUES (?, ?, 'owner') ON CONFLICT DO NOTHING", home.account, home.owner);
+    });
+  }
+
+  of(account: string): HomeRecord[] {
+    return this.#engine
+      .all<HomeRow>(`SELECT ${columns} FROM homes WHERE account = ? ORDER BY id`, account)
+      .map(toRecord);
+  }
+
+  get(id: string): HomeRecord | undefined {
+    const row = this.#engine.get<HomeRow>(`SELECT ${columns} FROM homes WHERE id = ?`, id);
+    return row && toRecord(row);
+  }
+
+  /** Throws `not-found`. */
+  require(id: string): HomeRecord {
+    const home = this.get(id);
+    if (home === undefined) throw new GatewayError('not-found', 'There is no such home.');
+    return home;
+  }
+
+  update(home: HomeRecord): void {
+    this.#engine.run(
+      'UPDATE homes SET online = ?, since_ms = ?, agent = ? WHERE id = ?',
+      Number(home.online),
+      home.sinceMs,
+      home.agent && JSON.stringify(home.agent),
+      home.id,
+    );
+  }
+}
+
+function toRecord(row: HomeRow): HomeRecord {
+  return {
+    id: row.id,
+    account: row.account,
+    name: row.name,
+    online: row.online === 1,
+    sinceMs: row.since_ms,
+    agent: row.agent === null ? null : (JSON.parse(row.agent) as HomeRecord['agent']),
+  };
+}

@@ -1,0 +1,51 @@
+// The query for a page of messages. The index is named, not guessed: of the fields that are asked for, the one that
+// leaves the fewest messages leads, so that a page costs the same however many there are.
+import { searchWords } from '../search-text.ts';
+import type { MessageFilter } from '../store.ts';
+
+type Field = Exclude<keyof MessageFilter, 'text'>;
+
+interface Lead {
+  field: Field;
+  column: string;
+  index: string;
+}
+
+/** The most telling first. */
+const leads: readonly Lead[] = [
+  { field: 'conversation', column: 'conversation', index: 'messages_by_conversation' },
+  { field: 'session', column: 'session', index: 'messages_by_session' },
+  { field: 'from', column: 'sender', index: 'messages_by_sender' },
+  { field: 'status', column: 'status', index: 'messages_by_status' },
+  { field: 'messageClass', column: 'message_class', index: 'messages_by_class' },
+  { field: 'phone', column: 'phone', index: 'messages_by_phone' },
+  { field: 'folder', column: 'folder', index: 'messages_by_folder' },
+];
+/** Nearly all messages are read in the end, so that this says the least. */
+const read = 'Read';
+
+/** SQL and its values; position and count are to be added as the last two. */
+export function messageQuery(home: string, filter: MessageFilter): { sql: string; values: string[] } {
+  const asked = leads
+    .map((lead) => ({ ...lead, value: filter[lead.field] }))
+    .filter((lead): lead is Lead & { value: string } => lead.value !== undefined);
+  const lead = asked.find((each) => each.value !== read) ?? asked[0];
+  const words = searchWords(filter.text ?? '');
+  // The index of three-letter pieces cannot know a shorter word; those are looked for in the texts themselves.
+  const long = words.filter((word) => [...word].length >= 3);
+  const short = words.filter((word) => !long.includes(word));
+
+  const conditions = asked.map(({ column }) => `AND ${column} = ?`);
+  const values = [home, ...asked.map((each) => each.value)];
+  if (long.length > 0) {
+    conditions.push('AND row IN (SELECT rowid FROM messages_text WHERE messages_text MATCH ?)');
+    values.push(long.map((word) => `"${word.replaceAll('"', '""')}"`).join(' '));
+  }
+  if (short.length > 0) {
+    conditions.push('AND NOT EXISTS (SELECT 1 FROM json_each(?) WHERE instr(text, value) = 0)');
+    values.push(JSON.stringify(short));
+  }
+  const index = long.length > 0 && lead === undefined ? '' : `INDEXED BY ${lead?.index ?? 'messages_by_id'}`;
+  const sql = `SELECT id, record FROM messages ${index} WHERE home = ? ${conditions.join(' ')} AND id < ? ORDER BY id DESC LIMIT ?`;
+  return { sql, values };
+}

@@ -1,0 +1,74 @@
+// Requests under an Idempotency-Key: begun once, answered the same for 24 hours.
+import type { BegunRequest, Clock } from '../store.ts';
+import type { SqliteEngine } from './engine.ts';
+
+const keptMs = 24 * 3_600_000;
+/** Over the longest deadline of a call (120 s): by then the process that began it is gone. */
+const staleMs = 180_000;
+
+interface RequestRow {
+  fingerprint: string;
+  begun_ms: number;
+  status: number | null;
+  body: string | null;
+}
+
+export class SqliteRequests {
+  readonly #engine: SqliteEngine;
+  readonly #clock: Clock;
+
+  constructor(engine: SqliteEngine, clock: Clock) {
+    this.#engine = engine;
+    this.#clock = clock;
+  }
+
+  begin(scope: string, key: string, fingerprint: string): Promise<BegunRequest> {
+    return this.#engine.write(() => {
+      const nowMs = this.#clock.now();
+      const row = this.#engine.get<RequestRow>(
+        'SELECT fingerprint, begun_ms, status, body FROM requests WHERE scope = ? AND key = ? AND first_begun_ms > ?',
+        scope,
+        key,
+        nowMs - keptMs,
+      );
+      if (row === undefined) {
+        this.#engine.run(
+          'INSERT OR REPLACE INTO requests VALUES (?1, ?2, ?3, ?4, ?4, NULL, NULL)',
+          scope,
+          key,
+          fingerprint,
+          nowMs,
+        );
+        return { state: 'new' };
+      }
+      if (row.fingerprint !== fingerprint) return { state: 'conflict' };
+      if (row.status !== null) return { state: 'done', status: row.status, body: row.body ?? '' };
+      if (nowMs < row.begun_ms + staleMs) return { state: 'running' };
+      this.#engine.run('UPDATE requests SET begun_ms = ? WHERE scope = ? AND key = ?', nowMs, scope, key);
+      return { state: 'new' };
+    });
+  }
+
+  finish(scope: string, key: string, answer: { status: number; body: string }): Promise<void> {
+    return this.#engine.write(() => {
+      this.#engine.run(
+        'UPDATE requests SET status = ?, body = ? WHERE scope = ? AND key = ? AND status IS NULL',
+        answer.status,
+        answer.body,
+        scope,
+        key,
+      );
+    });
+  }
+
+  abandon(scope: string, key: string): Promise<void> {
+    return this.#engine.write(() => {
+      this.#engine.run('DELETE FROM requests WHERE scope = ? AND key = ? AND status IS NULL', scope, key);
+    });
+  }
+
+  /** Forgets what is too old. Within a write. */
+  prune(): void {
+    this.#engine.run('DELETE FROM requests WHERE first_begun_ms <= ?', this.#clock.now() - keptMs);
+  }
+}

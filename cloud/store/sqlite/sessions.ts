@@ -1,0 +1,59 @@
+// Sessions as the phones show them.
+import type { Session } from '../../../protocol/model.ts';
+import { type EventBody, putSession } from '../changes.ts';
+import type { Clock, Page, PageRequest, SessionFilter, Write } from '../store.ts';
+import type { SqliteEngine } from './engine.ts';
+import { readPage } from './page.ts';
+
+interface SessionRow {
+  id: string;
+  record: string;
+}
+
+export class SqliteSessions {
+  readonly #engine: SqliteEngine;
+  readonly #clock: Clock;
+
+  constructor(engine: SqliteEngine, clock: Clock) {
+    this.#engine = engine;
+    this.#clock = clock;
+  }
+
+  get(home: string, id: string): Session | undefined {
+    const row = this.#engine.get<SessionRow>('SELECT id, record FROM sessions WHERE home = ? AND id = ?', home, id);
+    return row && (JSON.parse(row.record) as Session);
+  }
+
+  /** Within a write. */
+  put(home: string, write: Extract<Write, { type: 'session.put' }>): EventBody | undefined {
+    const change = putSession(this.get(home, write.id), write, home, this.#clock.now());
+    if (change === undefined) return undefined;
+    const { next } = change;
+    this.#engine.run(
+      'INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)',
+      home,
+      next.id,
+      next.phone,
+      next.sessionClass,
+      next.status,
+      JSON.stringify(next),
+    );
+    return change.event;
+  }
+
+  list(secret: string, home: string, filter: SessionFilter, page: PageRequest): Page<Session> {
+    const wanted = [
+      ['phone', filter.phone],
+      ['session_class', filter.sessionClass],
+      ['status', filter.status],
+    ].filter((pair): pair is [string, string] => pair[1] !== undefined);
+    const conditions = wanted.map(([column]) => `AND ${column} = ?`).join(' ');
+    const sql = `SELECT id, record FROM sessions WHERE home = ? ${conditions} AND id < ? ORDER BY id DESC LIMIT ?`;
+    const values = wanted.map(([, value]) => value);
+    return readPage(secret, { kind: 'sessions', home, filter }, page, (position, count) =>
+      this.#engine
+        .all<SessionRow>(sql, home, ...values, position, count)
+        .map((row) => ({ position: row.id, item: JSON.parse(row.record) as Session })),
+    );
+  }
+}
