@@ -1,7 +1,7 @@
 // The events of each home: kept for 24 hours and at most 10,000, so that watchers can come back.
 import type { HomeEvent } from '../../../protocol/model.ts';
 import type { EventBody } from '../changes.ts';
-import { eventIdFloor, nextEventId } from '../event-id.ts';
+import { idFloor, nextId } from '../ordered-id.ts';
 import type { Clock } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 
@@ -30,7 +30,7 @@ export class SqliteEvents {
     const time = new Date(nowMs).toISOString();
     let last = span.last_event;
     const events = bodies.map((body): HomeEvent => {
-      last = nextEventId(last, nowMs);
+      last = nextId(last, nowMs);
       return { id: last, home, time, ...body };
     });
     for (const event of events) {
@@ -86,6 +86,6 @@ export class SqliteEvents {
   }
 
   #floor(): string {
-    return eventIdFloor(this.#clock.now() - keptMs);
+    return idFloor(this.#clock.now() - keptMs);
   }
 }

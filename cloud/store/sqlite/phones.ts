@@ -1,7 +1,7 @@
 // The phones of each home, and what people decided about them.
-import { ulid } from 'ulid';
 import type { PhonePresence } from '../../../protocol/frames.ts';
 import { type EventBody, seePhone, setPhoneStatus } from '../changes.ts';
+import { nextId } from '../ordered-id.ts';
 import type { Clock, PhoneRecord, Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 
@@ -21,7 +21,7 @@ export class SqlitePhones {
       home,
       presence.udn,
     );
-    this.#put(home, seePhone(row && parse(row), presence, `p_${ulid(this.#clock.now())}`));
+    this.#put(home, seePhone(row && parse(row), presence, this.#newId(home)));
   }
 
   /** In the order in which they were first seen. */
@@ -61,6 +61,11 @@ export class SqlitePhones {
       write.phone.id,
     );
     return change.event;
+  }
+
+  #newId(home: string): string {
+    const last = this.#engine.get<{ id: string | null }>('SELECT max(id) AS id FROM phones WHERE home = ?', home)?.id;
+    return `p_${nextId(last?.slice(2) ?? '', this.#clock.now())}`;
   }
 
   #put(home: string, phone: PhoneRecord): void {
