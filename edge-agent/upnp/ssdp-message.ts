@@ -63,10 +63,10 @@ const maxMaxAgeMs = 24 * 3_600_000;
 /** What GSSDP assumes where nothing is said. */
 const defaultMaxAgeMs = 1_800_000;
 
-/** How long an advertisement holds, clamped to a minute … a day; CACHE-CONTROL first, then EXPIRES (D10, D11). */
-export function maxAgeMs(headers: ReadonlyMap<string, string>, nowMs: number): number {
+/** How long an advertisement holds, clamped to a minute … a day; CACHE-CONTROL first, then EXPIRES after DATE (D10, D11). */
+export function maxAgeMs(headers: ReadonlyMap<string, string>): number {
   const seconds = /max-age\s*=\s*"?(\d+)/i.exec(headers.get('CACHE-CONTROL') ?? '')?.[1];
-  const expiresInMs = Date.parse(headers.get('EXPIRES') ?? '') - nowMs;
+  const expiresInMs = Date.parse(headers.get('EXPIRES') ?? '') - Date.parse(headers.get('DATE') ?? '');
   const ms = seconds !== undefined ? Number(seconds) * 1000 : Number.isNaN(expiresInMs) ? defaultMaxAgeMs : expiresInMs;
   return Math.min(maxMaxAgeMs, Math.max(minMaxAgeMs, ms));
 }

@@ -1,0 +1,264 @@
+// Discovery: searching for devices and hearing their announcements. UPnP Device Architecture 2.0, chapter 1. Requirements D1–D24.
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { interfaceOf, type LocalInterface, listInterfaces, objectionTo } from './address.ts';
+import { hostAndPort } from './http-url.ts';
+import { parseSsdp, ssdpAddress, writeSsdp } from './ssdp-message.ts';
+import { type Advertisement, type RegistryEvents, SsdpRegistry } from './ssdp-registry.ts';
+
+export type { Advertisement } from './ssdp-registry.ts';
+
+export interface DiscoveryOptions extends RegistryEvents {
+  /** Names of the interfaces to use; none means all but loopback. */
+  interfaces: readonly string[];
+  /** What to search for, every version of it by name: some devices answer to their own version only (D5). */
+  targets: readonly string[];
+  /** Devices that are our own. */
+  ignoreUdns?: ReadonlySet<string>;
+  /** 1900 unless told; tests take another. */
+  port?: number;
+  /** How often to search again; 5 minutes unless told. */
+  searchIntervalMs?: number;
+  /** How often interfaces and expiry are looked at; 1 s unless told. */
+  tickMs?: number;
+  /** Lets a device be at an address of this very machine. */
+  allowOwnAddress?: boolean;
+  /** Names us in searches (CPFN.UPNP.ORG). */
+  controlPointName?: string;
+  /** A socket that does not work: discovery goes on without it and tries again. */
+  onFault(error: Error): void;
+}
+
+/** The sockets of one local address: searches leave by `searcher`, and their answers come back to it (D1, D2). */
+interface Link {
+  readonly at: LocalInterface;
+  readonly searcher: Socket;
+}
+
+type Family = LocalInterface['family'];
+
+/** Seconds in which devices spread their answers; late ones are taken as well (D6). */
+const mx = 2;
+const copies = 3;
+const copyGapMs = 150;
+const hops = 2;
+/** Until an interface that did not work is tried again. */
+const retryMs = 30_000;
+
+export class SsdpDiscovery {
+  readonly #options: DiscoveryOptions;
+  readonly #port: number;
+  readonly #registry: SsdpRegistry;
+  readonly #links = new Map<string, Link>();
+  readonly #listeners = new Map<Family, Socket>();
+  readonly #copies = new Set<NodeJS.Timeout>();
+  #interfaces: readonly LocalInterface[] = [];
+  /** The last look at the interfaces, under way or done; it never rejects. */
+  #following: Promise<void> = Promise.resolve();
+  readonly #retryAtMs = new Map<string, number>();
+  #ticker: NodeJS.Timeout | undefined;
+  #searcher: NodeJS.Timeout | undefined;
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+    this.#port = options.port ?? ssdpAddress.port;
+    this.#registry = new SsdpRegistry({
+      targets: options.targets,
+      ignoreUdns: options.ignoreUdns ?? new Set(),
+      objectionTo: (address) => this.#objectionTo(address),
+      events: options,
+    });
+  }
+
+  /** Having no interface yet is no failure: they are watched (D23). */
+  async start(): Promise<void> {
+    this.#ticker = setInterval(() => this.#tick(), this.#options.tickMs ?? 1000);
+    this.#searcher = setInterval(() => this.search(), this.#options.searchIntervalMs ?? 300_000);
+    this.#following = this.#followInterfaces();
+    await this.#following;
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#ticker);
+    clearInterval(this.#searcher);
+    this.#ticker = undefined;
+    this.#searcher = undefined;
+    for (const copy of this.#copies) clearTimeout(copy);
+    this.#copies.clear();
+    await this.#following;
+    const sockets = [...[...this.#links.values()].map((link) => link.searcher), ...this.#listeners.values()];
+    this.#links.clear();
+    this.#listeners.clear();
+    await Promise.all(sockets.map(closed));
+  }
+
+  /** Asks every network for every target, three times over: UDP on Wi-Fi loses much (D4). */
+  search(): void {
+    for (const link of this.#links.values()) this.#searchOn(link);
+  }
+
+  #searchOn(link: Link): void {
+    const group = groupOf(link.at);
+    for (let copy = 0; copy < copies; copy++) {
+      const timer = setTimeout(() => {
+        this.#copies.delete(timer);
+        for (const target of this.#options.targets)
+          this.#send(link, this.#searchFor(target, group, mx), group, this.#port);
+      }, copy * copyGapMs);
+      this.#copies.add(timer);
+    }
+  }
+
+  /** Without MX a search is meant for one device, which answers at once (D19). */
+  #searchFor(target: string, host: string, spread: number | undefined): Buffer {
+    return writeSsdp('M-SEARCH * HTTP/1.1', [
+      ['HOST', hostAndPort(host.replace(/%.*/, '').toUpperCase(), this.#port)],
+      ['MAN', '"ssdp:discover"'],
+      ...(spread === undefined ? [] : [['MX', String(spread)] as const]),
+      ['ST', target],
+      ['USER-AGENT', 'Node.js/1 UPnP/2.0 ControlPoint/1'],
+      ['CPFN.UPNP.ORG', this.#options.controlPointName ?? 'ControlPoint'],
+    ]);
+  }
+
+  #send(link: Link, datagram: Buffer, address: string, port: number): void {
+    link.searcher.send(datagram, port, address, (error) => {
+      // While an interface goes down this is what sending says; the next look at the interfaces settles it.
+      if (error !== null && this.#links.has(keyOf(link.at))) this.#options.onFault(error);
+    });
+  }
+
+  #tick(): void {
+    this.#following = this.#following.then(() => this.#followInterfaces());
+    for (const silent of this.#registry.expire(performance.now())) this.#ask(silent);
+  }
+
+  /** Asks one device whether it is still there. */
+  #ask({ from, searchPort, target, interfaceName }: Advertisement): void {
+    for (const link of this.#links.values()) {
+      if (link.at.name !== interfaceName || interfaceOf(from, [link.at]) === undefined) continue;
+      const address = link.at.scopeId === undefined ? from : `${from}%${interfaceName}`;
+      this.#send(link, this.#searchFor(target, from, undefined), address, searchPort ?? this.#port);
+      return;
+    }
+  }
+
+  /** Opens and closes sockets so that they fit the interfaces as they are now; new ones are searched at once (D23). */
+  async #followInterfaces(): Promise<void> {
+    // IPv6 devices announce themselves link-locally, which needs a zone; other IPv6 addresses would only double that.
+    const present = listInterfaces(this.#options.interfaces);
+    this.#interfaces = present;
+    const wanted = new Map(
+      present.filter((at) => at.family === 'IPv4' || at.scopeId !== undefined).map((at) => [keyOf(at), at]),
+    );
+    for (const [key, link] of this.#links) {
+      if (wanted.has(key)) continue;
+      this.#links.delete(key);
+      this.#leave(link.at);
+      await closed(link.searcher);
+    }
+    for (const [key, at] of wanted) {
+      const isDue = performance.now() >= (this.#retryAtMs.get(key) ?? 0);
+      if (this.#ticker !== undefined && isDue && !this.#links.has(key)) await this.#openLink(key, at);
+    }
+  }
+
+  async #openLink(key: string, at: LocalInterface): Promise<void> {
+    const link = { at, searcher: this.#socket(at.family, false) };
+    try {
+      await this.#bind(link.searcher, 0, at.scopeId === undefined ? at.address : `${at.address}%${at.name}`);
+      link.searcher.setMulticastTTL(hops);
+      link.searcher.setMulticastInterface(membershipOf(at));
+      await this.#join(at);
+    } catch (error) {
+      this.#retryAtMs.set(key, performance.now() + retryMs);
+      await closed(link.searcher);
+      this.#fault(error);
+      return;
+    }
+    this.#links.set(key, link);
+    this.#searchOn(link);
+  }
+
+  /** One listener for each IP version, joined to the group on every interface (D3). Searching works without it. */
+  async #join(at: LocalInterface): Promise<void> {
+    const listener = this.#listeners.get(at.family) ?? this.#socket(at.family, true);
+    try {
+      if (!this.#listeners.has(at.family)) {
+        await this.#bind(listener, this.#port, at.family === 'IPv4' ? '0.0.0.0' : '::');
+        this.#listeners.set(at.family, listener);
+      }
+      listener.addMembership(groupOf(at), membershipOf(at));
+    } catch (error) {
+      if (!this.#listeners.has(at.family)) await closed(listener);
+      this.#fault(error);
+    }
+  }
+
+  #leave(at: LocalInterface): void {
+    try {
+      this.#listeners.get(at.family)?.dropMembership(groupOf(at), membershipOf(at));
+    } catch {
+      // The interface has gone, and its membership with it.
+    }
+  }
+
+  #socket(family: Family, shared: boolean): Socket {
+    const type = family === 'IPv4' ? 'udp4' : 'udp6';
+    const socket = createSocket({ type, reuseAddr: shared, ipv6Only: family === 'IPv6' });
+    socket.on('message', (datagram, sender) => this.receive(datagram, sender));
+    return socket;
+  }
+
+  #bind(socket: Socket, port: number, address: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind(port, address, () => {
+        socket.off('error', reject);
+        socket.on('error', (error) => this.#fault(error));
+        resolve();
+      });
+    });
+  }
+
+  /** Takes in a datagram, whoever sent it and whatever it is. It never throws, and it never answers. */
+  receive(datagram: Uint8Array, sender: Pick<RemoteInfo, 'address' | 'port'>): void {
+    const zone = sender.address.split('%')[1];
+    const near = zone === undefined ? this.#interfaces : this.#interfaces.filter((at) => at.name === zone);
+    const via = interfaceOf(sender.address, near);
+    if (via === undefined || this.#objectionTo(sender.address) !== undefined) return;
+    const message = parseSsdp(datagram);
+    if (message === undefined) return;
+    try {
+      this.#registry.hear({ message, from: sender.address, via }, performance.now());
+    } catch (error) {
+      // A fault of the caller's own callback must not end the process through a socket (Z20).
+      this.#fault(error);
+    }
+  }
+
+  #objectionTo(address: string): string | undefined {
+    if (this.#options.allowOwnAddress && this.#interfaces.some((at) => at.address === address)) return undefined;
+    return objectionTo(address, this.#interfaces);
+  }
+
+  #fault(error: unknown): void {
+    this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+function keyOf(at: LocalInterface): string {
+  return `${at.name} ${at.address}`;
+}
+
+function groupOf(at: LocalInterface): string {
+  return at.family === 'IPv4' ? ssdpAddress.v4 : `${ssdpAddress.v6}%${at.name}`;
+}
+
+/** How the system is told which interface is meant. */
+function membershipOf(at: LocalInterface): string {
+  return at.scopeId === undefined ? at.address : `::%${at.name}`;
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(resolve));
+}
