@@ -15,9 +15,10 @@ export interface HostedAction {
   readonly out: Readonly<Record<string, string>>;
 }
 
-/** Who calls an action: the address of the TCP peer. */
+/** Who calls an action, and by which of our origins (`http://address:port`) it reaches us. */
 export interface Caller {
   readonly address: string;
+  readonly origin: string;
 }
 
 export interface HostedService {

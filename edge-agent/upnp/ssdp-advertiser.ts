@@ -1,0 +1,236 @@
+// SSDP from the side of a device: UPnP Device Architecture 2.0 §1.2 and §1.3.3. Requirements H1–H8, H23, Z10.
+// One socket listens for searches; one a link sends, so that each message leaves by the link whose LOCATION it names.
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { interfaceOf, type LocalInterface } from './address.ts';
+import { matching, type Search, searchOf, type Target } from './search-answer.ts';
+import { SearchLimit } from './search-limit.ts';
+import { parseSsdp, ssdpAddress, writeSsdp } from './ssdp-message.ts';
+
+/** A link on which the device is announced, and where its description is on it. */
+export interface AdvertisedLink {
+  readonly at: LocalInterface;
+  readonly location: string;
+}
+
+export interface AdvertiserOptions {
+  /** As `targetsOf` makes them; the first is the device's UDN. */
+  readonly targets: readonly Target[];
+  readonly server: string;
+  readonly bootId: number;
+  readonly configId: number;
+  /** 1900 where not told; tests take another. */
+  readonly port?: number;
+  /** The number that follows when a link is added while the device runs; it must be kept for the next start (H8). */
+  nextBootId(bootId: number): number;
+  onFault(error: Error): void;
+}
+
+interface Link extends AdvertisedLink {
+  readonly socket: Socket;
+}
+
+const maxAgeSeconds = 1800;
+const copies = 2;
+const copyGapMs = 100;
+
+export class SsdpAdvertiser {
+  readonly #options: AdvertiserOptions;
+  readonly #port: number;
+  readonly #links = new Map<string, Link>();
+  readonly #limit = new SearchLimit();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #bootId: number;
+  #listener: Socket | undefined;
+
+  constructor(options: AdvertiserOptions) {
+    this.#options = options;
+    this.#port = options.port ?? ssdpAddress.port;
+    this.#bootId = options.bootId;
+  }
+
+  /** Rejects when the port cannot be shared or no link takes multicast. */
+  async start(links: readonly AdvertisedLink[]): Promise<void> {
+    const listener = createSocket({ type: 'udp4', reuseAddr: true });
+    this.#listener = listener;
+    try {
+      await bound(listener, this.#port, '0.0.0.0');
+      listener.on('error', (error) => this.#options.onFault(error));
+      listener.on('message', (datagram, from) => this.receive(datagram, from));
+      for (const link of links) await this.#open(link);
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+    // What an earlier life left behind is revoked first (H2).
+    await this.#toAll('ssdp:byebye');
+    await this.#toAll('ssdp:alive');
+    this.#after(copyGapMs, () => this.#toAll('ssdp:alive'));
+    this.#renew();
+  }
+
+  /** Says byebye on every link, waits until it is on the wire, then closes (H2). */
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    for (let copy = 0; copy < copies; copy++) await this.#toAll('ssdp:byebye');
+    await this.#close();
+  }
+
+  /** A link appeared while the device runs: those who know the device learn its new BOOTID, then it is announced anew (H23). */
+  async add(link: AdvertisedLink): Promise<void> {
+    const next = this.#options.nextBootId(this.#bootId);
+    await this.#toAll('ssdp:update', [['NEXTBOOTID.UPNP.ORG', String(next)]]);
+    this.#bootId = next;
+    await this.#open(link);
+    await this.#toAll('ssdp:alive');
+    this.#after(copyGapMs, () => this.#toAll('ssdp:alive'));
+  }
+
+  /** A link went away; what can still be said on it is said. */
+  async remove(address: string): Promise<void> {
+    const link = this.#links.get(address);
+    if (link === undefined) return;
+    await this.#announce(link, 'ssdp:byebye');
+    this.#links.delete(address);
+    try {
+      this.#listener?.dropMembership(ssdpAddress.v4, address);
+    } catch {
+      // The membership went with the address.
+    }
+    await closed(link.socket);
+  }
+
+  /** One datagram from anyone. Never throws; whatever is not a search from the same link is dropped (Z10). */
+  receive(datagram: Uint8Array, from: RemoteInfo): void {
+    // Port 0 cannot be answered, and an answer to the SSDP port would be multicast traffic's own loop.
+    if (from.port === 0 || from.port === this.#port) return;
+    const via = interfaceOf(from.address, this.#interfaces());
+    const link = via && this.#links.get(via.address);
+    const message = link && parseSsdp(datagram);
+    const search = message && searchOf(message, ssdpAddress.v4);
+    if (!link || !search) return;
+    const found = matching(this.#options.targets, search.target);
+    // On loopback many control points share one address, and what mirrors to oneself harms nobody else.
+    const asker = link.at.internal ? `${from.address}:${from.port}` : from.address;
+    if (found.length > 0 && this.#limit.allows(asker, search.target, found.length, Date.now())) {
+      for (const target of found) this.#answer(link, search, target, from);
+    }
+  }
+
+  #interfaces(): LocalInterface[] {
+    return [...this.#links.values()].map(({ at }) => at);
+  }
+
+  #answer(link: Link, search: Search, target: Target, to: RemoteInfo): void {
+    this.#after(Math.random() * search.withinMs, async () => {
+      this.#limit.answered();
+      if (this.#links.get(link.at.address) !== link) return;
+      await this.#send(link, to.port, to.address, 'HTTP/1.1 200 OK', [
+        ['CACHE-CONTROL', `max-age=${maxAgeSeconds}`],
+        ['DATE', new Date().toUTCString()],
+        ['EXT', ''],
+        ['LOCATION', link.location],
+        ['SERVER', this.#options.server],
+        ['ST', target.type],
+        ['USN', target.usn],
+        ...this.#counts(),
+      ]);
+    });
+  }
+
+  /** Announces again at a third of the time that an announcement holds, with jitter, so that devices do not fall in step (H1). */
+  #renew(): void {
+    this.#after(maxAgeSeconds * 1000 * (0.25 + Math.random() * 0.1), async () => {
+      this.#renew();
+      await this.#toAll('ssdp:alive');
+      this.#after(copyGapMs, () => this.#toAll('ssdp:alive'));
+    });
+  }
+
+  async #toAll(nts: string, more: readonly (readonly [string, string])[] = []): Promise<void> {
+    await Promise.all([...this.#links.values()].map((link) => this.#announce(link, nts, more)));
+  }
+
+  async #announce(link: Link, nts: string, more: readonly (readonly [string, string])[] = []): Promise<void> {
+    const alive: readonly (readonly [string, string])[] = [
+      ['CACHE-CONTROL', `max-age=${maxAgeSeconds}`],
+      ['SERVER', this.#options.server],
+    ];
+    for (const target of this.#options.targets) {
+      await this.#send(link, this.#port, ssdpAddress.v4, 'NOTIFY * HTTP/1.1', [
+        ['HOST', `${ssdpAddress.v4}:${this.#port}`],
+        ...(nts === 'ssdp:alive' ? alive : []),
+        ...(nts === 'ssdp:byebye' ? [] : ([['LOCATION', link.location]] as const)),
+        ['NT', target.type],
+        ['NTS', nts],
+        ['USN', target.usn],
+        ...this.#counts(),
+        ...more,
+      ]);
+    }
+  }
+
+  #counts(): (readonly [string, string])[] {
+    return [
+      ['BOOTID.UPNP.ORG', String(this.#bootId)],
+      ['CONFIGID.UPNP.ORG', String(this.#options.configId)],
+    ];
+  }
+
+  /** Resolves when the system has taken the datagram. What it does not take is told and not tried again: UDP promises nothing. */
+  #send(link: Link, port: number, address: string, startLine: string, headers: readonly (readonly [string, string])[]) {
+    return new Promise<void>((resolve) => {
+      link.socket.send(writeSsdp(startLine, headers), port, address, (error) => {
+        if (error) this.#options.onFault(error);
+        resolve();
+      });
+    });
+  }
+
+  async #open(link: AdvertisedLink): Promise<void> {
+    const socket = createSocket({ type: 'udp4', reuseAddr: false });
+    try {
+      await bound(socket, 0, link.at.address);
+      socket.setMulticastInterface(link.at.address);
+      // UDA 2.0 §1.1.1: 2 unless configured otherwise.
+      socket.setMulticastTTL(2);
+      socket.setMulticastLoopback(true);
+      this.#listener?.addMembership(ssdpAddress.v4, link.at.address);
+    } catch (error) {
+      await closed(socket);
+      throw error;
+    }
+    socket.on('error', (error) => this.#options.onFault(error));
+    this.#links.set(link.at.address, { ...link, socket });
+  }
+
+  async #close(): Promise<void> {
+    const sockets = [...this.#links.values()].map(({ socket }) => socket);
+    if (this.#listener !== undefined) sockets.push(this.#listener);
+    this.#links.clear();
+    this.#listener = undefined;
+    await Promise.all(sockets.map(closed));
+  }
+
+  #after(ms: number, act: () => void | Promise<void>): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void act();
+    }, ms);
+    this.#timers.add(timer);
+  }
+}
+
+function bound(socket: Socket, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(port, address, () => {
+      socket.removeListener('error', reject);
+      resolve();
+    });
+  });
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(() => resolve()));
+}
