@@ -1,0 +1,200 @@
+// The phone's own small page on loopback: what it holds, and a form by which somebody writes to it.
+// Each start has a secret that the page's forms and `npm run phone -- say` send along, so that no web page can forge them.
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { limits } from '../../protocol/limits.ts';
+import type { Party } from '../../protocol/model.ts';
+import { correspondents } from './lines/demonstration.ts';
+import type { LineEvents } from './lines/line.ts';
+import type { Messages } from './messages.ts';
+import { writePage } from './page.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface ControlPageOptions {
+  /** On 127.0.0.1; 0 for any free one. */
+  readonly port: number;
+  /** Where `control.json` tells the way to the running phone. */
+  readonly dataFolder: string;
+  readonly owner: Party;
+  readonly messages: Messages;
+  readonly sessions: Sessions;
+  readonly events: LineEvents;
+}
+
+/** What `control.json` holds; only its owner may read it. */
+export interface ControlFile {
+  readonly url: string;
+  readonly token: string;
+}
+
+export const controlFileName = 'control.json';
+const longestFormBytes = 1024 * 1024;
+const longestSubject = 200;
+
+export class ControlPage {
+  readonly #options: ControlPageOptions;
+  readonly #token = randomBytes(24).toString('base64url');
+  #server: Server | undefined;
+
+  constructor(options: ControlPageOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const server = createServer(
+      { headersTimeout: 5000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 },
+      (request, response) => {
+        this.#handle(request, response).catch(() => end(response, 500));
+      },
+    );
+    server.maxConnections = 32;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(this.#options.port, '127.0.0.1', () => {
+        server.removeListener('error', reject);
+        resolve();
+      });
+    });
+    this.#server = server;
+    const control: ControlFile = { url: this.url, token: this.#token };
+    rmSync(this.#file, { force: true });
+    writeFileSync(this.#file, JSON.stringify(control), { mode: 0o600 });
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#server = undefined;
+    rmSync(this.#file, { force: true });
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}/`;
+  }
+
+  get #port(): number {
+    const address = this.#server?.address();
+    return address === null || typeof address !== 'object' ? 0 : address.port;
+  }
+
+  get #file(): string {
+    return join(this.#options.dataFolder, controlFileName);
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const host = request.headers.host;
+    if (host !== `127.0.0.1:${this.#port}` && host !== `localhost:${this.#port}`) {
+      end(response, 421);
+      return;
+    }
+    if (request.url === '/' && request.method === 'GET') {
+      const { owner, messages, sessions } = this.#options;
+      const page = writePage({
+        owner,
+        token: this.#token,
+        messages: messages.search({ messageClass: '', folder: '', status: '', sessionId: '' }),
+        sessions: sessions.search({ sessionId: '', sessionClass: '', status: '' }),
+        correspondents,
+      });
+      response
+        .writeHead(200, {
+          'Content-Type': 'text/html; charset=utf-8',
+          'Content-Security-Policy':
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+          'Cache-Control': 'no-store',
+          'Referrer-Policy': 'no-referrer',
+          'X-Content-Type-Options': 'nosniff',
+        })
+        .end(page);
+      return;
+    }
+    if (request.url !== '/happen') {
+      end(response, 404);
+      return;
+    }
+    if (request.method !== 'POST') {
+      end(response, 405);
+      return;
+    }
+    const { origin } = request.headers;
+    if (origin !== undefined && origin !== `http://${host}`) {
+      end(response, 403);
+      return;
+    }
+    const form = await readForm(request);
+    if (form === undefined) {
+      end(response, 413);
+      return;
+    }
+    if (!sameSecret(form.get('token') ?? '', this.#token)) {
+      end(response, 403);
+      return;
+    }
+    const what = await this.#happen(form);
+    if (what === undefined) {
+      end(response, 400);
+      return;
+    }
+    if (request.headers.accept?.includes('application/json')) {
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ id: what }));
+    } else response.writeHead(303, { Location: '/' }).end();
+  }
+
+  /** Makes happen what the form asks for; answers the identifier of what came of it, or undefined where it makes no sense. */
+  async #happen(form: URLSearchParams): Promise<string | undefined> {
+    const { events } = this.#options;
+    const address = form.get('from')?.trim() ?? '';
+    const body = form.get('text') ?? '';
+    const subject = form.get('subject') ?? '';
+    if (address === '' || address.length > limits.addressChars || body.length > limits.bodyChars) return undefined;
+    if (subject.length > longestSubject) return undefined;
+    const known = correspondents.find((one) => one.address === address);
+    const from: Party = { address, ...(known === undefined ? {} : { displayName: known.displayName }) };
+    switch (form.get('what') ?? 'message') {
+      case 'message':
+        return events.arrived({ messageClass: classFor(address), from, body, ...(subject === '' ? {} : { subject }) });
+      case 'chat':
+        return events.offered({
+          sessionClass: 'Chat',
+          initiator: from,
+          subject: subject === '' ? `Chat with ${from.displayName ?? address}` : subject,
+        });
+      case 'ring':
+        return events.arrived({ messageClass: 'SMS', from, body: `Missed call from ${from.displayName ?? address}` });
+      default:
+        return undefined;
+    }
+  }
+}
+
+function classFor(address: string) {
+  if (/^(?:xmpp|sip):/i.test(address)) return 'Instant Message';
+  return address.includes('@') ? 'e-Mail' : 'SMS';
+}
+
+function sameSecret(given: string, own: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(own)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+async function readForm(request: IncomingMessage): Promise<URLSearchParams | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > longestFormBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+}
+
+function end(response: ServerResponse, status: number): void {
+  if (!response.headersSent) response.writeHead(status, { Connection: 'close', 'Content-Length': 0 });
+  response.end();
+}

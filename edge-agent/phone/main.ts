@@ -1,0 +1,110 @@
+// npm run phone: a telephone in software on the LAN, with the demonstration line.
+import { join } from 'node:path';
+import { readSettings, type SettingValues } from '../../protocol/settings.ts';
+import { DemonstrationLine } from './lines/demonstration.ts';
+import { SoftwarePhone, telephonyClient, telephonyServer } from './phone.ts';
+import { say } from './say.ts';
+import { phoneSettings } from './settings.ts';
+
+const usage = [
+  '  npm run phone                          runs the phone until it is stopped',
+  '  npm run phone -- say <address> <text>  makes the running phone receive a message from that address',
+].join('\n');
+
+async function main(): Promise<number | undefined> {
+  const result = readSettings(phoneSettings, {
+    command: 'npm run phone',
+    summary: 'a telephone in software that hosts UPnP Messaging:2.',
+    env: process.env,
+    argv: process.argv.slice(2),
+    operands: usage,
+  });
+  if (result.kind === 'help') {
+    process.stdout.write(`${result.text}\n`);
+    return 0;
+  }
+  if (result.kind === 'faults') return fail(2, result.text);
+  const { values, rest } = result;
+  const dataFolder = join(values.dataFolder, 'phone');
+  const [verb, from, ...words] = rest;
+  if (verb === undefined) return run(values, dataFolder);
+  if (verb !== 'say' || from === undefined || words.length === 0) {
+    return fail(2, `npm run phone: “${rest.join(' ')}” is no command of it.\n${usage}`);
+  }
+  try {
+    process.stdout.write(`The phone received it as ${await say(dataFolder, from, words.join(' '))}.\n`);
+    return 0;
+  } catch (error) {
+    return fail(1, messageOf(error));
+  }
+}
+
+/** Runs until told to stop; undefined where the process shall go on by itself. */
+async function run(values: SettingValues<typeof phoneSettings>, dataFolder: string): Promise<number | undefined> {
+  const report = (line: string) => void process.stdout.write(`phone: ${line}\n`);
+  const phone = new SoftwarePhone({
+    interfaces: values.interfaces,
+    port: values.port,
+    pagePort: values.pagePort,
+    ssdpPort: values.ssdpPort,
+    dataFolder,
+    name: values.phoneName,
+    number: values.number,
+    deviceType: values.kind === 'client' ? telephonyClient : telephonyServer,
+    allowed: values.allowed,
+    line: new DemonstrationLine(),
+    report,
+  });
+  try {
+    await phone.start();
+  } catch (error) {
+    return fail(1, `The phone cannot start: ${messageOf(error)} ${mendOf(error)}`.trim());
+  }
+  report(`“${values.phoneName}” is on, at ${phone.locations.join(', ')}`);
+  report(`its own page is ${phone.pageUrl}`);
+
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    report('goes off');
+    phone.stop().then(
+      () => process.exit(0),
+      (error: unknown) => process.exit(fail(1, messageOf(error))),
+    );
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('disconnect', stop);
+  process.send?.({ type: 'ready', udn: phone.udn, location: phone.location, page: phone.pageUrl });
+  return undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What to do about a failed start. */
+function mendOf(error: unknown): string {
+  const { code, errcode } = error as { code?: string; errcode?: number };
+  if (code === 'EADDRINUSE') return 'Another program uses that port: stop it or choose another by --phone-port.';
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOTDIR' || code === 'EEXIST') {
+    return 'Choose a folder that can be written by --data, or a port above 1023.';
+  }
+  // SQLite: 8 read-only, 14 cannot open, 5 busy, 13 full (sqlite.org/rescode.html).
+  if (errcode === 8 || errcode === 14) return 'Its data folder cannot be written: choose another by --data.';
+  if (errcode === 5) return 'Another phone runs on this data folder: stop it or choose another folder by --data.';
+  if (errcode === 13) return 'The disk is full.';
+  if (messageOf(error).startsWith('There is no IPv4')) {
+    return 'Name an interface that is up by --interface; lo always works for this machine alone.';
+  }
+  return '';
+}
+
+function fail(status: number, text: string): number {
+  process.stderr.write(`${text}\n`);
+  return status;
+}
+
+const status = await main();
+if (status !== undefined) process.exitCode = status;

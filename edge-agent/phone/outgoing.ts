@@ -1,0 +1,103 @@
+// The folder Outgoing: each message is handed to the line in order, again and again until the line takes it.
+import type { PhoneMessage } from '../../protocol/model.ts';
+import type { PhoneDatabase } from './database.ts';
+import type { Line } from './lines/line.ts';
+import type { Messages } from './messages.ts';
+import type { Sessions } from './sessions.ts';
+
+const firstPauseMs = 1000;
+const longestPauseMs = 60_000;
+
+export interface OutgoingOptions {
+  readonly database: PhoneDatabase;
+  readonly messages: Messages;
+  readonly sessions: Sessions;
+  readonly line: Line;
+  /** A message moved to Sent. */
+  onSent(): void;
+  report(line: string): void;
+}
+
+export class Outgoing {
+  readonly #options: OutgoingOptions;
+  readonly #waiting: PhoneMessage[] = [];
+  #failures = 0;
+  #pause: NodeJS.Timeout | undefined;
+  #state: 'stopped' | 'idle' | 'handing' = 'stopped';
+
+  constructor(options: OutgoingOptions) {
+    this.#options = options;
+  }
+
+  /** What an earlier life of the phone left in Outgoing goes first. */
+  start(): void {
+    this.#state = 'idle';
+    this.#waiting.push(...this.#options.messages.outgoing());
+    void this.#work();
+  }
+
+  stop(): void {
+    this.#state = 'stopped';
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#waiting.length = 0;
+  }
+
+  add(message: PhoneMessage): void {
+    this.#waiting.push(message);
+    void this.#work();
+  }
+
+  /** One after the other, so that a conversation keeps its order. */
+  async #work(): Promise<void> {
+    if (this.#state !== 'idle' || this.#pause !== undefined) return;
+    this.#state = 'handing';
+    for (let message = this.#waiting[0]; message !== undefined; message = this.#waiting[0]) {
+      const taken = await this.#hand(message);
+      if (this.#isStopped()) return;
+      if (!taken) break;
+      this.#waiting.shift();
+    }
+    this.#state = 'idle';
+  }
+
+  /** Whether nothing is left to do for the message. */
+  async #hand(message: PhoneMessage): Promise<boolean> {
+    const { database, messages, line, onSent } = this.#options;
+    // Deleted while it waited: then nobody wants it sent.
+    if (messages.find(message.messageId)?.folder !== 'Outgoing') return true;
+    try {
+      await line.send(message);
+    } catch {
+      if (!this.#isStopped()) this.#wait();
+      return false;
+    }
+    this.#failures = 0;
+    if (!this.#isStopped()) {
+      // Not awaited, so that a burst shares its transactions; lost in a crash, the line is asked again.
+      database.write(() => this.#settle(message)).then(onSent, (error: Error) => this.#options.report(error.message));
+    }
+    return true;
+  }
+
+  /** Within a transaction. */
+  #settle({ messageId, sessionId }: PhoneMessage): void {
+    const { messages, sessions } = this.#options;
+    if (messages.find(messageId)?.folder !== 'Outgoing') return;
+    const closed = sessionId !== undefined && sessions.find(sessionId)?.status === 'Closed';
+    messages.move(messageId, closed ? 'ClosedSession' : 'Sent');
+  }
+
+  #wait(): void {
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failures++);
+    this.#options.report(`The line did not take a message; it is tried again in ${Math.round(pauseMs / 1000)} s.`);
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      void this.#work();
+    }, pauseMs);
+  }
+
+  #isStopped(): boolean {
+    return this.#state === 'stopped';
+  }
+}

@@ -1,0 +1,182 @@
+// What the phone does with files of a session: pending → transferring → completed, cancelled or failed.
+import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
+import type { Network } from '../upnp/network.ts';
+import type { PhoneDatabase } from './database.ts';
+import { type Files, largestFileBytes } from './files.ts';
+import type { FileOffer, Line } from './lines/line.ts';
+import { refuse } from './refusal.ts';
+import type { SessionDesk } from './session-desk.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface TransferDeskOptions {
+  readonly database: PhoneDatabase;
+  readonly files: Files;
+  readonly sessions: Sessions;
+  readonly sessionDesk: SessionDesk;
+  readonly line: Line;
+  /** Fetches files to send, under its rules against requests that a control point has no business to cause (Z1–Z5, Z17). */
+  readonly network: Network;
+  /** The phone's own origins: a file there is read from its store. */
+  origins(): readonly string[];
+  report(line: string): void;
+}
+
+const fetchDeadlineMs = 30_000;
+const filesPath = '/files/';
+const openStatuses: readonly FileInfo['status'][] = ['pending', 'transferring'];
+
+export class TransferDesk {
+  readonly #options: TransferDeskOptions;
+  readonly #stopping = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: TransferDeskOptions) {
+    this.#options = options;
+  }
+
+  /** Breaks off what is on its way and waits until it has noticed. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#running);
+  }
+
+  /**
+   * Starts transfers: of files offered to us by their fileId, and of files to send by their URL. All are checked before
+   * the first begins. Refuses 702, 703, 707 and 708.
+   */
+  async start(asked: readonly FileInfo[]): Promise<void> {
+    const { database, files } = this.#options;
+    if (asked.length === 0) throw refuse('invalid-document');
+    const planned = asked.map((file) => this.#plan(file));
+    const begun = await database.write(() =>
+      planned.map((file) => {
+        const known = files.find(file.fileId) ?? files.add(file);
+        files.move(known.fileId, 'transferring', 0);
+        return { ...known, status: 'transferring' as const };
+      }),
+    );
+    for (const file of begun) {
+      this.#options.sessionDesk.fileIn(file.sessionId);
+      const transfer = this.#transfer(file).finally(() => this.#running.delete(transfer));
+      this.#running.add(transfer);
+    }
+  }
+
+  /** Cancels every transfer of a session that is not over. */
+  async cancel(sessionId: string): Promise<void> {
+    const { database, files, sessionDesk } = this.#options;
+    const open = this.list(sessionId).filter((file) => openStatuses.includes(file.status));
+    if (open.length === 0) return;
+    await database.write(() => {
+      for (const file of open) files.move(file.fileId, 'cancelled', file.transferredBytes);
+    });
+    sessionDesk.fileIn(sessionId);
+  }
+
+  list(sessionId: string): FileInfo[] {
+    const { files, sessions } = this.#options;
+    if (sessions.find(sessionId) === undefined) throw refuse('no-session');
+    return files.ofSession(sessionId);
+  }
+
+  /** A file is offered to us in a session. Answers its fileId when that is on disk. */
+  async offered(offer: FileOffer): Promise<string> {
+    const { database, files, sessionDesk } = this.#options;
+    this.#sessionOf(offer.sessionId);
+    const added = await database.write(() =>
+      files.add({ ...offer, fileId: '', url: '', direction: 'receive', status: 'pending', transferredBytes: 0 }),
+    );
+    sessionDesk.fileIn(offer.sessionId);
+    return added.fileId;
+  }
+
+  /** The bytes of a received file by its path on the phone's own server. */
+  fileAt(path: string): { contentType: string; body: Uint8Array } | undefined {
+    return path.startsWith(filesPath) ? this.#options.files.bytesOf(decodeFileId(path)) : undefined;
+  }
+
+  #plan(file: FileInfo): FileInfo {
+    const session = this.#sessionOf(file.sessionId);
+    if (session.status !== 'Running') throw refuse('wrong-state');
+    const known = this.#options.files.find(file.fileId);
+    if (known !== undefined) {
+      if (known.sessionId !== file.sessionId) throw refuse('no-transfer');
+      if (known.status === 'transferring' || known.status === 'completed') throw refuse('wrong-state');
+      return known;
+    }
+    if (file.direction === 'receive') throw refuse('no-transfer');
+    if (file.sizeBytes > largestFileBytes) throw refuse('too-large');
+    return { ...file, status: 'pending', transferredBytes: 0 };
+  }
+
+  #sessionOf(sessionId: string): PhoneSession {
+    const session = this.#options.sessions.find(sessionId);
+    if (session === undefined) throw refuse('no-session');
+    if (session.sessionClass !== 'File-Transfer' && session.sessionClass !== 'Mixed') throw refuse('no-transfer');
+    return session;
+  }
+
+  async #transfer(file: FileInfo): Promise<void> {
+    const { files, line, report } = this.#options;
+    try {
+      if (file.direction === 'receive') {
+        const bytes = await line.fetchFile(file);
+        if (bytes.length > largestFileBytes) throw new RangeError('The file is larger than the phone takes.');
+        await this.#settle(file, 'completed', bytes.length, () => files.keep(file.fileId, bytes));
+      } else {
+        const bytes = await this.#fetch(file);
+        if (files.find(file.fileId)?.status !== 'transferring') return;
+        await line.sendFile(file, bytes);
+        await this.#settle(file, 'completed', bytes.length);
+      }
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      report(`A file transfer failed: ${error instanceof Error ? error.message : 'no reason given'}`);
+      await this.#settle(file, 'failed', 0);
+    }
+  }
+
+  /** Notes the end of a transfer, unless it was cancelled meanwhile. */
+  async #settle(file: FileInfo, status: FileInfo['status'], transferredBytes: number, keep?: () => void) {
+    const { database, files, sessionDesk } = this.#options;
+    if (this.#stopping.signal.aborted) return;
+    await database.write(() => {
+      if (files.find(file.fileId)?.status !== 'transferring') return;
+      files.move(file.fileId, status, transferredBytes);
+      keep?.();
+    });
+    sessionDesk.fileIn(file.sessionId);
+  }
+
+  async #fetch(file: FileInfo): Promise<Uint8Array> {
+    const own = this.#options.origins().find((origin) => file.url.startsWith(`${origin}/`));
+    if (own !== undefined) {
+      const held = this.fileAt(file.url.slice(own.length));
+      if (held === undefined) throw new RangeError('The phone holds no such file.');
+      return held.body;
+    }
+    const answer = await this.#options.network.request({
+      method: 'GET',
+      url: file.url,
+      deadlineMs: fetchDeadlineMs,
+      maxBodyBytes: largestFileBytes,
+      signal: this.#stopping.signal,
+    });
+    if (answer.status !== 200 || !answer.complete) throw new RangeError(`The file's server answered ${answer.status}.`);
+    return answer.body;
+  }
+}
+
+/** The URL of a file that the phone holds, as the control point at this origin reaches it; others stay as they are. */
+export function withUrl(file: FileInfo, origin: string): FileInfo {
+  const held = file.direction === 'receive' && file.status === 'completed';
+  return held ? { ...file, url: `${origin}${filesPath}${encodeURIComponent(file.fileId)}` } : file;
+}
+
+function decodeFileId(path: string): string {
+  try {
+    return decodeURIComponent(path.slice(filesPath.length));
+  } catch {
+    return '';
+  }
+}
