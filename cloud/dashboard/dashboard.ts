@@ -1,0 +1,234 @@
+// The dashboard from its parts: what is signed in, what it shows, and how live events reach it.
+import { computed, effect, signal, untracked } from '@preact/signals';
+import type { HomeEvent, Message, Session } from '../../protocol/model.ts';
+import { Api } from './api.ts';
+import { Router } from './route.ts';
+import { Account } from './state/account.ts';
+import { Conversations } from './state/conversations.ts';
+import { Deletions } from './state/deletions.ts';
+import { Drafts } from './state/drafts.ts';
+import { HomeState } from './state/home.ts';
+import { LiveEvents } from './state/live-events.ts';
+import { Notices } from './state/notices.ts';
+import { Reading } from './state/reading.ts';
+import { Sends, type Written } from './state/sends.ts';
+import { Sessions } from './state/sessions.ts';
+import { Shortcuts } from './state/shortcuts.ts';
+import { Thread } from './state/thread.ts';
+import { Tokens } from './state/tokens.ts';
+import { conversationKey, partyName } from './text/parties.ts';
+
+export class Dashboard {
+  readonly api = new Api(() => this.account.end());
+  readonly router = new Router();
+  readonly notices = new Notices();
+  readonly account = new Account(this.api);
+  readonly home = new HomeState(this.api);
+  readonly live = new LiveEvents(
+    (event) => this.#follow(event),
+    () => void this.refresh(),
+  );
+  readonly conversations = new Conversations(this.api, this.home);
+  readonly sessions = new Sessions(this.api, this.home);
+  readonly agents = new Tokens(this.api, () => this.home.path('/agents'));
+  readonly tokens = new Tokens(this.api, () => '/v1/tokens');
+  readonly sends = new Sends(
+    this.api,
+    () => this.home.path('/messages'),
+    (message) => this.#put(message),
+  );
+  readonly deletions = new Deletions(this.api, () => this.home.path('/messages'), {
+    onDeleted: (id) => this.#remove(id),
+    onFault: (fault) => this.notices.fault('The message was not deleted', fault),
+  });
+  readonly reading = new Reading(
+    this.api,
+    () => this.home.path('/messages'),
+    (message) => this.#put(message),
+  );
+  /** The thread that is open. */
+  readonly thread = signal<Thread | undefined>(undefined);
+  readonly drafts = new Drafts();
+  readonly isHelpOpen = signal(false);
+  readonly loadFault = signal<unknown>(undefined);
+
+  readonly #openKey = computed(() => {
+    const route = this.router.current.value;
+    if (route.page === 'messages') return route.conversation;
+    return route.page === 'sessions' ? route.session : undefined;
+  });
+  readonly #homeId = computed(() => this.home.current.value?.id);
+  readonly #isSignedIn = computed(() => this.account.state.value.kind === 'signed-in');
+  readonly #shortcuts = new Shortcuts({
+    next: () => this.#step(1),
+    previous: () => this.#step(-1),
+    search: () => this.#search(),
+    compose: () => this.router.go({ page: 'compose' }),
+    back: () => this.router.up(),
+    help: () => {
+      this.isHelpOpen.value = true;
+    },
+  });
+  #endings: (() => void)[] = [];
+
+  start(): void {
+    void this.account.start();
+    this.router.start();
+    this.#shortcuts.start();
+    this.deletions.start();
+    this.#endings = [
+      effect(() => {
+        if (this.#isSignedIn.value) untracked(() => void this.#loadHomes());
+      }),
+      effect(() => {
+        const home = this.#homeId.value;
+        if (home === undefined || !this.#isSignedIn.value) return undefined;
+        return untracked(() => this.#enter(home));
+      }),
+      effect(() => {
+        const key = this.#openKey.value;
+        if (this.#homeId.value !== undefined) untracked(() => this.#open(key));
+      }),
+      effect(() => {
+        const unread = this.#isSignedIn.value ? this.conversations.unread.value : 0;
+        document.title = unread > 0 ? `(${unread}) Homeline` : 'Homeline';
+      }),
+    ];
+  }
+
+  stop(): void {
+    for (const end of this.#endings.reverse()) end();
+    this.deletions.stop();
+    this.#shortcuts.stop();
+    this.router.stop();
+    this.notices.stop();
+  }
+
+  /** Reads anew all that is shown. */
+  async refresh(): Promise<void> {
+    const parts = [
+      this.home.refresh(),
+      this.conversations.refresh(),
+      this.sessions.refresh(),
+      this.thread.value?.refresh(),
+    ];
+    const faults = (await Promise.allSettled(parts)).filter((part) => part.status === 'rejected');
+    this.loadFault.value = faults[0]?.reason;
+  }
+
+  /** Sends to people; while the home is offline the message waits in the cloud. */
+  send(to: readonly string[], written: Written): void {
+    this.sends.send({
+      conversation: conversationKey(to),
+      path: this.home.path('/messages'),
+      request: { ...written, to, ifOffline: 'queue' },
+      known: this.#knownIds(),
+    });
+  }
+
+  sendInSession(session: Session, written: Written): void {
+    this.sends.send({
+      conversation: session.id,
+      path: this.home.path(`/sessions/${encodeURIComponent(session.id)}/messages`),
+      request: written,
+      known: this.#knownIds(),
+    });
+  }
+
+  #knownIds(): ReadonlySet<string> {
+    return new Set(this.thread.value?.messages.value?.map((message) => message.id));
+  }
+
+  async #loadHomes(): Promise<void> {
+    try {
+      await this.home.load();
+      this.loadFault.value = undefined;
+    } catch (fault) {
+      this.loadFault.value = fault;
+    }
+  }
+
+  /** Shows a home; answers how to leave it. */
+  #enter(home: string): () => void {
+    this.live.start(home);
+    void this.refresh();
+    return () => {
+      this.live.stop();
+      this.reading.stop();
+      this.sends.stop();
+      this.drafts.stop();
+      this.conversations.stop();
+      this.sessions.stop();
+      this.agents.stop();
+      this.tokens.stop();
+      this.thread.value = undefined;
+    };
+  }
+
+  #open(key: string | undefined): void {
+    if (this.thread.value?.key === key) return;
+    if (key === undefined) {
+      this.thread.value = undefined;
+      return;
+    }
+    const isSession = this.router.current.value.page === 'sessions';
+    const thread = isSession
+      ? new Thread(this.api, key, this.home.path(`/sessions/${encodeURIComponent(key)}/messages`), {})
+      : new Thread(this.api, key, this.home.path('/messages'), { conversation: key });
+    this.thread.value = thread;
+    void thread.refresh();
+  }
+
+  #follow(event: HomeEvent): void {
+    if (this.home.follow(event)) return;
+    switch (event.type) {
+      case 'message.received':
+        this.notices.announce(`New message from ${partyName(event.data.from)}`);
+        this.#put(event.data);
+        break;
+      case 'message.updated':
+      case 'send.updated':
+        this.#put(event.data);
+        break;
+      case 'message.deleted':
+        this.#remove(event.data.id);
+        break;
+      case 'session.updated':
+        this.sessions.put(event.data);
+        break;
+    }
+  }
+
+  #put(message: Message): void {
+    // What was moved to the phone's bin is in no conversation.
+    if (message.folder === 'Deleted') this.thread.value?.remove(message.id);
+    else this.thread.value?.put(message);
+    this.#refreshConversations();
+  }
+
+  #remove(id: string): void {
+    this.thread.value?.remove(id);
+    this.#refreshConversations();
+  }
+
+  #refreshConversations(): void {
+    // A fault here needs no words: when the connection is back, everything is read anew.
+    this.conversations.refresh().catch(() => undefined);
+  }
+
+  #step(by: 1 | -1): void {
+    const items = this.conversations.visible.value.filter((item) => item.session === null);
+    const at = items.findIndex((item) => item.key === this.#openKey.value);
+    const item = at < 0 ? items[by > 0 ? 0 : items.length - 1] : items[at + by];
+    if (item === undefined) return;
+    const route = { page: 'messages', conversation: item.key } as const;
+    // Walking along the list shall not fill the history: one step back leads to where the walk began.
+    if (at < 0) this.router.go(route);
+    else this.router.replace(route);
+  }
+
+  #search(): void {
+    if (this.router.current.value.page !== 'messages') this.router.go({ page: 'messages' });
+    requestAnimationFrame(() => document.querySelector<HTMLInputElement>('input[type=search]')?.focus());
+  }
+}

@@ -1,0 +1,66 @@
+// Who is signed in. The cookie is HttpOnly: only an answer of the API tells whether it is good.
+import { signal } from '@preact/signals';
+import { type Api, ApiError, explain } from '../api.ts';
+
+export type AccountState =
+  | { kind: 'checking' }
+  | { kind: 'signed-in' }
+  /** `spent`: a sign-in link was followed that is used or too old. */
+  | { kind: 'signed-out'; why?: 'spent' | 'ended' | 'refused' }
+  | { kind: 'unreachable'; detail: string };
+
+export class Account {
+  readonly state = signal<AccountState>({ kind: 'checking' });
+  readonly #api: Api;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /** Follows a sign-in link if the address holds one, and takes the code out of the address; else asks the API. */
+  async start(): Promise<void> {
+    const code = /^#sign-in=(.+)$/u.exec(location.hash)?.[1];
+    if (code === undefined) return this.check();
+    history.replaceState(null, '', location.pathname);
+    await this.#signIn({ code: decodeURIComponent(code) }, 'spent');
+  }
+
+  async check(): Promise<void> {
+    this.state.value = { kind: 'checking' };
+    try {
+      await this.#api.get('/v1/me');
+      this.state.value = { kind: 'signed-in' };
+    } catch (fault) {
+      this.state.value =
+        fault instanceof ApiError && fault.status === 401
+          ? { kind: 'signed-out' }
+          : { kind: 'unreachable', detail: explain(fault) };
+    }
+  }
+
+  signInWithToken(token: string): Promise<void> {
+    return this.#signIn({ token }, 'refused');
+  }
+
+  async signOut(): Promise<void> {
+    await this.#api.post('/v1/sign-out');
+    this.state.value = { kind: 'signed-out' };
+  }
+
+  /** The API said that nobody is signed in. */
+  end(): void {
+    if (this.state.value.kind === 'signed-in') this.state.value = { kind: 'signed-out', why: 'ended' };
+  }
+
+  async #signIn(proof: { code: string } | { token: string }, refusal: 'spent' | 'refused'): Promise<void> {
+    this.state.value = { kind: 'checking' };
+    try {
+      await this.#api.post('/v1/sign-in', proof);
+      this.state.value = { kind: 'signed-in' };
+    } catch (fault) {
+      const answered = fault instanceof ApiError && fault.status >= 400 && fault.status < 500;
+      if (!answered) this.state.value = { kind: 'unreachable', detail: explain(fault) };
+      else this.state.value = { kind: 'signed-out', why: refusal };
+    }
+  }
+}

@@ -1,0 +1,94 @@
+// The home that is shown, its phones, and the other homes of the account.
+import { computed, signal } from '@preact/signals';
+import type { Capabilities, Home, HomeEvent, MessageClass, Phone } from '../../../protocol/model.ts';
+import type { Api, Page } from '../api.ts';
+
+const chosenKey = 'homeline.home';
+const everyClass: readonly MessageClass[] = ['SMS', 'MMS', 'e-Mail', 'Instant Message'];
+
+export class HomeState {
+  readonly all = signal<readonly Home[]>([]);
+  readonly #chosen = signal(localStorage.getItem(chosenKey));
+  readonly current = computed(() => this.all.value.find((home) => home.id === this.#chosen.value) ?? this.all.value[0]);
+  readonly phones = computed(() => this.current.value?.phones ?? []);
+  readonly approvedPhones = computed(() => this.phones.value.filter((phone) => phone.approved));
+  /** When a phone was last seen to come or go, by its id; only what happened while this page was open. */
+  readonly phoneSince = signal<ReadonlyMap<string, string>>(new Map());
+  readonly #api: Api;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /** Where the API keeps what belongs to the current home. */
+  path(rest = ''): string {
+    const home = this.current.value;
+    if (home === undefined) throw new Error('This account has no home yet.');
+    return `/v1/homes/${encodeURIComponent(home.id)}${rest}`;
+  }
+
+  async load(): Promise<void> {
+    this.all.value = (await this.#api.get<Page<Home>>('/v1/homes')).items;
+  }
+
+  /** Reads the current home anew, with its phones. */
+  async refresh(): Promise<void> {
+    this.#put(await this.#api.get<Home>(this.path()));
+  }
+
+  choose(id: string): void {
+    localStorage.setItem(chosenKey, id);
+    this.#chosen.value = id;
+  }
+
+  phone(id: string | null): Phone | undefined {
+    return this.phones.value.find((phone) => phone.id === id);
+  }
+
+  /** What a phone can send outside a session; every class while its capabilities are not known. */
+  sendableClasses(phone: Phone | undefined): readonly MessageClass[] {
+    const able = phone?.capabilities?.classes.filter((entry) => entry.pageMode).map((entry) => entry.messageClass);
+    return able === undefined || able.length === 0 ? everyClass : able;
+  }
+
+  async approve(phone: Phone, approved: boolean): Promise<void> {
+    await this.#api.post(this.path(`/phones/${phone.id}/${approved ? 'approve' : 'revoke'}`));
+    await this.refresh();
+  }
+
+  /** Follows an event; answers whether it was about the home or a phone. */
+  follow(event: HomeEvent): boolean {
+    const home = this.current.value;
+    if (home === undefined) return false;
+    switch (event.type) {
+      case 'home.online':
+      case 'home.offline':
+        this.#put({ ...home, online: event.type === 'home.online', since: event.data.since });
+        return true;
+      case 'phone.online':
+      case 'phone.offline': {
+        const others = home.phones.filter((phone) => phone.id !== event.data.id);
+        this.#put({ ...home, phones: [...others, event.data] });
+        this.phoneSince.value = new Map(this.phoneSince.value).set(event.data.id, event.time);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  #put(home: Home): void {
+    const phones = [...home.phones].sort(
+      (one, other) => one.name.localeCompare(other.name) || (one.id < other.id ? -1 : 1),
+    );
+    this.all.value = this.all.value.map((known) => (known.id === home.id ? { ...home, phones } : known));
+  }
+}
+
+/** What a phone says about one class of messages. */
+export function capabilityFor(
+  phone: Phone | undefined,
+  messageClass: MessageClass,
+): Capabilities['classes'][number] | undefined {
+  return phone?.capabilities?.classes.find((entry) => entry.messageClass === messageClass);
+}

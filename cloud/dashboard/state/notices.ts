@@ -1,0 +1,54 @@
+// What the dashboard tells the person in passing: notices that can be seen, announcements that can be heard.
+import { signal } from '@preact/signals';
+import { ApiError, explain } from '../api.ts';
+
+export interface Notice {
+  id: number;
+  tone: 'plain' | 'fault';
+  title: string;
+  detail?: string;
+}
+
+const shownMs = { plain: 6_000, fault: 12_000 } as const;
+
+export class Notices {
+  readonly shown = signal<readonly Notice[]>([]);
+  /** The latest sentence for screen readers. */
+  readonly announcement = signal('');
+  readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
+  #lastId = 0;
+
+  stop(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.shown.value = [];
+  }
+
+  show(notice: Omit<Notice, 'id'>): number {
+    const id = ++this.#lastId;
+    this.shown.value = [...this.shown.value.slice(-2), { ...notice, id }];
+    this.#timers.set(
+      id,
+      setTimeout(() => this.dismiss(id), shownMs[notice.tone]),
+    );
+    return id;
+  }
+
+  /** Tells what did not work, why, and the number to look for in the cloud's log. */
+  fault(what: string, fault: unknown): void {
+    // Nobody is signed in any more: the page itself says so.
+    if (fault instanceof ApiError && fault.status === 401) return;
+    const request = fault instanceof ApiError && fault.requestId !== undefined ? ` (request ${fault.requestId})` : '';
+    this.show({ tone: 'fault', title: what, detail: `${explain(fault)}${request}` });
+  }
+
+  dismiss(id: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+    this.shown.value = this.shown.value.filter((notice) => notice.id !== id);
+  }
+
+  announce(sentence: string): void {
+    this.announcement.value = sentence;
+  }
+}

@@ -1,0 +1,47 @@
+// Marks the messages of the open thread Read, one after the other, and only while somebody can see them.
+import type { Message } from '../../../protocol/model.ts';
+import { type Api, ApiError } from '../api.ts';
+
+export class Reading {
+  readonly #api: Api;
+  readonly #messagesPath: () => string;
+  readonly #onRead: (message: Message) => void;
+  readonly #waiting = new Map<string, Message>();
+  #isRunning = false;
+
+  constructor(api: Api, messagesPath: () => string, onRead: (message: Message) => void) {
+    this.#api = api;
+    this.#messagesPath = messagesPath;
+    this.#onRead = onRead;
+  }
+
+  /** These are on the screen now; what waited from another thread is let go. */
+  show(messages: readonly Message[]): void {
+    this.#waiting.clear();
+    for (const message of messages) {
+      if (message.state === 'received' && message.status === 'Unread') this.#waiting.set(message.id, message);
+    }
+    if (!this.#isRunning) void this.#run();
+  }
+
+  stop(): void {
+    this.#waiting.clear();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    for (;;) {
+      const [message] = this.#waiting.values();
+      if (message === undefined || document.visibilityState === 'hidden') break;
+      this.#waiting.delete(message.id);
+      try {
+        this.#onRead(await this.#api.post<Message>(`${this.#messagesPath()}/${message.id}/read`));
+      } catch (fault) {
+        if (!(fault instanceof ApiError)) throw fault;
+        // The phone cannot be asked now: the messages stay unread, and are marked when they are seen again.
+        if (fault.status === 0 || fault.status >= 500) break;
+      }
+    }
+    this.#isRunning = false;
+  }
+}

@@ -1,0 +1,91 @@
+// The sessions of the home: chats, file transfers and other talks that are opened, joined and closed.
+import { signal } from '@preact/signals';
+import type { Session, SessionClass } from '../../../protocol/model.ts';
+import type { Api, Page } from '../api.ts';
+import { coalesced } from './coalesced.ts';
+import type { HomeState } from './home.ts';
+
+const pageSize = 100;
+
+export type SessionStep = 'accept' | 'join' | 'leave' | 'close';
+
+export interface SessionPlan {
+  phone?: string;
+  sessionClass: SessionClass;
+  recipients: string[];
+  subject?: string;
+}
+
+export interface SessionChange {
+  addRecipients?: string[];
+  removeRecipients?: string[];
+  subject?: string;
+}
+
+export class Sessions {
+  /** Undefined until the first answer. */
+  readonly items = signal<readonly Session[] | undefined>(undefined);
+  readonly next = signal<string | null>(null);
+  readonly refresh = coalesced(() => this.#read());
+  readonly #api: Api;
+  readonly #home: HomeState;
+
+  constructor(api: Api, home: HomeState) {
+    this.#api = api;
+    this.#home = home;
+  }
+
+  stop(): void {
+    this.items.value = undefined;
+    this.next.value = null;
+  }
+
+  get(id: string): Session | undefined {
+    return this.items.value?.find((session) => session.id === id);
+  }
+
+  /** Reads one session that the list may not hold yet. */
+  async load(id: string): Promise<void> {
+    this.put(await this.#api.get<Session>(this.#path(id)));
+  }
+
+  async loadMore(): Promise<void> {
+    const cursor = this.next.value;
+    if (cursor === null) return;
+    const page = await this.#page(cursor);
+    for (const session of page.items) this.put(session);
+    this.next.value = page.next;
+  }
+
+  put(session: Session): void {
+    this.items.value = [...(this.items.value ?? []).filter((known) => known.id !== session.id), session];
+  }
+
+  async create(plan: SessionPlan): Promise<Session> {
+    const session = await this.#api.post<Session>(this.#path(), plan);
+    this.put(session);
+    return session;
+  }
+
+  async take(session: Session, step: SessionStep): Promise<void> {
+    this.put(await this.#api.post<Session>(`${this.#path(session.id)}/${step}`));
+  }
+
+  async change(session: Session, change: SessionChange): Promise<void> {
+    this.put(await this.#api.patch<Session>(this.#path(session.id), change));
+  }
+
+  async #read(): Promise<void> {
+    const page = await this.#page();
+    this.items.value = page.items;
+    this.next.value = page.next;
+  }
+
+  #page(cursor?: string): Promise<Page<Session>> {
+    return this.#api.get(this.#path(), { limit: pageSize, cursor });
+  }
+
+  #path(id?: string): string {
+    return this.#home.path(id === undefined ? '/sessions' : `/sessions/${encodeURIComponent(id)}`);
+  }
+}

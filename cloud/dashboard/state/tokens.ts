@@ -1,0 +1,52 @@
+// Tokens that open the API or the tunnel. The secret is in the answer to its creation and nowhere else.
+import { signal } from '@preact/signals';
+import type { Api, Page } from '../api.ts';
+
+export interface Token {
+  id: string;
+  name: string;
+  createdAt: string;
+  /** API tokens: the owner's has every right there is. */
+  kind?: 'owner' | 'api';
+  scopes?: string[];
+  /** Agents: whether it is the one that is connected. */
+  online?: boolean;
+}
+
+export interface NewToken {
+  name: string;
+  scopes?: string[];
+}
+
+export class Tokens {
+  /** Undefined until the first answer. */
+  readonly items = signal<readonly Token[] | undefined>(undefined);
+  /** The secret that was made last: shown until the person puts it away. */
+  readonly secret = signal<string | undefined>(undefined);
+  readonly #api: Api;
+  readonly #path: () => string;
+
+  constructor(api: Api, path: () => string) {
+    this.#api = api;
+    this.#path = path;
+  }
+
+  stop(): void {
+    this.items.value = undefined;
+    this.secret.value = undefined;
+  }
+
+  async refresh(): Promise<void> {
+    this.items.value = (await this.#api.get<Page<Token>>(this.#path())).items;
+  }
+
+  async create(token: NewToken): Promise<void> {
+    this.secret.value = (await this.#api.post<{ token: string }>(this.#path(), token)).token;
+    await this.refresh();
+  }
+
+  async revoke(token: Token): Promise<void> {
+    await this.#api.delete(`${this.#path()}/${encodeURIComponent(token.id)}`);
+    await this.refresh();
+  }
+}

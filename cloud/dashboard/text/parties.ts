@@ -1,0 +1,36 @@
+// Whom a message or a conversation is with, and what they are called.
+import type { Conversation, Message, Party } from '../../../protocol/model.ts';
+
+/** True for what the household itself sent or is sending. */
+export function isOwn(message: Message): boolean {
+  return message.state !== 'received';
+}
+
+/** The other side of a message. */
+export function correspondents(message: Message): Party[] {
+  return isOwn(message) ? message.to : [message.from];
+}
+
+/** The key of the conversation that a message belongs to, by the rule of `Conversation.key`. */
+export function conversationKeyOf(message: Message): string {
+  return message.sessionId ?? conversationKey(correspondents(message).map((party) => party.address));
+}
+
+/** The key of a conversation outside any session. */
+export function conversationKey(addresses: readonly string[]): string {
+  return [...new Set(addresses.map((address) => address.trim()))].sort().join('\n');
+}
+
+export function partyName(party: { address: string; displayName?: string | undefined }): string {
+  return party.displayName?.trim() || party.address || 'Unknown sender';
+}
+
+export function conversationName(conversation: Pick<Conversation, 'parties'>): string {
+  return conversation.parties.map(partyName).join(', ') || 'Nobody';
+}
+
+/** Splits what a person typed into addresses: at commas, semicolons and line ends. */
+export function splitAddresses(text: string): string[] {
+  const addresses = text.split(/[,;\n]/u).map((address) => address.trim());
+  return [...new Set(addresses.filter((address) => address !== ''))];
+}

@@ -1,0 +1,61 @@
+// Times as people read them, in the browser's own locale and time zone.
+
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
+const dayOfYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const shortDate = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const longDate = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
+
+/** `18:04` */
+export function clockTime(iso: string): string {
+  return clock.format(new Date(iso));
+}
+
+/** The whole time, for a tooltip. */
+export function fullTime(iso: string): string {
+  return full.format(new Date(iso));
+}
+
+/** As short as it can be and still be plain: the time today, the weekday this week, else the date. */
+export function briefTime(iso: string, now = new Date()): string {
+  const time = new Date(iso);
+  const days = daysBetween(time, now);
+  if (days <= 0) return clock.format(time);
+  if (days === 1) return capitalised(relative.format(-1, 'day'));
+  if (days < 7) return weekday.format(time);
+  return time.getFullYear() === now.getFullYear() ? dayOfYear.format(time) : shortDate.format(time);
+}
+
+/** The heading of a day in a thread. */
+export function dayHeading(iso: string, now = new Date()): string {
+  const time = new Date(iso);
+  const days = daysBetween(time, now);
+  if (days === 0 || days === 1) return capitalised(relative.format(-days, 'day'));
+  return time.getFullYear() === now.getFullYear() ? longDay.format(time) : longDate.format(time);
+}
+
+/** “14:02” today, “Yesterday, 14:02”, else the date with the time. */
+export function sinceTime(iso: string, now = new Date()): string {
+  const time = new Date(iso);
+  return daysBetween(time, now) <= 0 ? clock.format(time) : `${briefTime(iso, now)}, ${clock.format(time)}`;
+}
+
+/** A key that is equal for two times of the same local day. */
+export function localDay(iso: string): string {
+  const time = new Date(iso);
+  return `${time.getFullYear()}-${time.getMonth()}-${time.getDate()}`;
+}
+
+/** Calendar days from one local date to another; negative when `from` lies ahead. */
+function daysBetween(from: Date, to: Date): number {
+  // Both are taken at noon UTC of their local date, so that a change of the clocks does not make a day of 23 hours.
+  const noon = (time: Date) => Date.UTC(time.getFullYear(), time.getMonth(), time.getDate(), 12);
+  return Math.round((noon(to) - noon(from)) / 86_400_000);
+}
+
+function capitalised(words: string): string {
+  return words.charAt(0).toLocaleUpperCase() + words.slice(1);
+}

@@ -1,0 +1,184 @@
+// One message, and one send that is still on its way to the cloud.
+import type { Attachment, Message } from '../../../protocol/model.ts';
+import type { PendingSend } from '../state/sends.ts';
+import { conversationKeyOf, isOwn } from '../text/parties.ts';
+import { fileSize } from '../text/sizes.ts';
+import { clockTime, fullTime } from '../text/times.ts';
+import { useDashboard } from './dashboard-context.ts';
+import { Icon } from './icon.tsx';
+import { MessageText } from './message-text.tsx';
+import { PartyName } from './party.tsx';
+
+interface MessageBubbleProps {
+  message: Message;
+  follows: boolean;
+  isWanted: boolean;
+  /** It was deleted, and that can still be undone. */
+  isLeaving: boolean;
+}
+
+export function MessageBubble({ message, follows, isWanted, isLeaving }: MessageBubbleProps) {
+  const { deletions } = useDashboard();
+  const side = isOwn(message) ? 'own' : 'other';
+  if (isLeaving) {
+    return (
+      <li class="line" data-side={side}>
+        <p class="bubble leaving" role="status">
+          Deleting, on the phone too…{' '}
+          <button type="button" class="link" onClick={() => deletions.undo(message)}>
+            Undo
+          </button>
+        </p>
+      </li>
+    );
+  }
+  return (
+    <li class="line" id={message.id} data-side={side} data-follows={follows} data-wanted={isWanted}>
+      <div class="bubble" data-state={message.state} data-class={message.messageClass}>
+        {side === 'other' && message.sessionId !== null && !follows && (
+          <p class="bubble-sender">
+            <PartyName party={message.from} />
+          </p>
+        )}
+        {message.subject && (
+          <p class="bubble-subject">
+            <bdi>{message.subject}</bdi>
+          </p>
+        )}
+        {message.body === null ? (
+          <p class="hint">The text is still on the phone.</p>
+        ) : (
+          message.body !== '' && <MessageText text={message.body} />
+        )}
+        {message.attachments.length > 0 && (
+          <ul class="attachments">
+            {message.attachments.map((attachment, index) => (
+              <AttachmentLine key={`${index} ${attachment.name}`} attachment={attachment} />
+            ))}
+          </ul>
+        )}
+        <p class="bubble-foot">
+          {message.messageClass !== 'SMS' && <span class="bubble-class">{message.messageClass}</span>}
+          <time dateTime={message.time} title={fullTime(message.time)}>
+            {clockTime(message.time)}
+          </time>
+          {message.state === 'sent' && (
+            <span title="Sent">
+              <Icon name="check" />
+              <span class="unseen">Sent</span>
+            </span>
+          )}
+        </p>
+      </div>
+      <button
+        type="button"
+        class="icon-button bubble-delete"
+        aria-label="Delete message"
+        title="Delete, on the phone too"
+        onClick={() => deletions.plan(message)}
+      >
+        <Icon name="trash" />
+      </button>
+      <SendState message={message} />
+    </li>
+  );
+}
+
+/** Where a send stands, as long as it is not simply sent. */
+function SendState({ message }: { message: Message }) {
+  const { drafts, home } = useDashboard();
+  const phone = home.phone(message.phone);
+  switch (message.state) {
+    case 'queued':
+      return (
+        <p class="send-state">
+          <Icon name="clock" /> Queued.{' '}
+          {message.stateReason ??
+            (home.current.value?.online
+              ? `It goes out as soon as ${phone?.name ?? 'the phone'} is there.`
+              : 'It goes out as soon as the home is online.')}
+        </p>
+      );
+    case 'sending':
+      return (
+        <p class="send-state">
+          <Icon name="clock" /> Sending…
+        </p>
+      );
+    case 'failed':
+      return (
+        <p class="send-state" data-tone="fault">
+          <Icon name="alert" /> Not sent. {message.stateReason ?? 'The phone gave no reason.'}{' '}
+          <button
+            type="button"
+            class="link"
+            onClick={() => {
+              drafts.set(conversationKeyOf(message), message.body ?? '');
+              document.querySelector<HTMLTextAreaElement>('.composer textarea')?.focus();
+            }}
+          >
+            Write it again
+          </button>
+        </p>
+      );
+    case 'unknown':
+      return (
+        <p class="send-state" data-tone="warn">
+          <Icon name="question" /> It may or may not have been sent:{' '}
+          {message.stateReason ?? 'the phone’s answer was lost.'} Look at the phone, or ask the recipient, before you
+          send it again.
+        </p>
+      );
+    default:
+      return null;
+  }
+}
+
+function AttachmentLine({ attachment }: { attachment: Attachment }) {
+  return (
+    <li class="attachment">
+      <Icon name="clip" />
+      <bdi class="attachment-name">{attachment.name || 'Unnamed file'}</bdi>
+      <span class="attachment-kind">
+        {attachment.contentType} · {fileSize(attachment.sizeBytes)}
+      </span>
+    </li>
+  );
+}
+
+export function PendingBubble({ send }: { send: PendingSend }) {
+  const { sends } = useDashboard();
+  return (
+    <li class="line" data-side="own">
+      <div class="bubble" data-state={send.state}>
+        {send.request.subject && (
+          <p class="bubble-subject">
+            <bdi>{send.request.subject}</bdi>
+          </p>
+        )}
+        <MessageText text={send.request.body} />
+        <p class="bubble-foot">
+          <time dateTime={send.startedAt}>{clockTime(send.startedAt)}</time>
+        </p>
+      </div>
+      {send.state === 'sending' ? (
+        <p class="send-state">
+          <Icon name="clock" /> Sending…
+        </p>
+      ) : (
+        <p class="send-state" data-tone={send.state === 'refused' ? 'fault' : 'warn'} role="alert">
+          <Icon name="alert" />{' '}
+          {send.state === 'refused'
+            ? `Not sent. ${send.fault?.message ?? ''}`
+            : 'The cloud has not answered. Trying again is safe: it is never sent twice.'}{' '}
+          <button type="button" class="link" onClick={() => sends.retry(send)}>
+            Try again
+          </button>{' '}
+          <button type="button" class="link" onClick={() => sends.discard(send)}>
+            Discard
+          </button>
+        </p>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,176 @@
+// Where a message is written: class, phone, subject and text, held against what the phone says it can send.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { MessageClass } from '../../../protocol/model.ts';
+import { capabilityFor } from '../state/home.ts';
+import type { Written } from '../state/sends.ts';
+import { measureSms } from '../text/sms-segments.ts';
+import { useDashboard } from './dashboard-context.ts';
+import { Icon } from './icon.tsx';
+
+interface ComposerProps {
+  /** Under which an unsent text is kept while the person looks elsewhere. */
+  draftKey: string;
+  /** Of the message before this one: an answer goes out the same way. */
+  suggested?: {
+    messageClass?: MessageClass | undefined;
+    phone?: string | null | undefined;
+    subject?: string | null | undefined;
+  };
+  /** Within a session: its class and its phone are settled. */
+  isSession?: boolean;
+  /** A reason why nothing can be sent yet. */
+  obstacle?: string | undefined;
+  takesFocus?: boolean;
+  onSend: (written: Written) => void;
+}
+
+export function Composer({
+  draftKey,
+  suggested,
+  isSession = false,
+  obstacle,
+  takesFocus = true,
+  onSend,
+}: ComposerProps) {
+  const { drafts, home } = useDashboard();
+  const body = drafts.get(draftKey);
+  const [subject, setSubject] = useState<string>();
+  const [chosenClass, chooseClass] = useState<MessageClass>();
+  const [chosenPhone, choosePhone] = useState<string>();
+  const field = useRef<HTMLTextAreaElement>(null);
+
+  const phones = home.approvedPhones.value;
+  const phone =
+    phones.find((entry) => entry.id === (chosenPhone ?? suggested?.phone)) ??
+    phones.find((entry) => entry.online) ??
+    phones[0];
+  const classes = home.sendableClasses(phone);
+  const wanted = chosenClass ?? suggested?.messageClass ?? 'SMS';
+  const messageClass = classes.includes(wanted) ? wanted : (classes[0] ?? 'SMS');
+  const hasSubject = !isSession && (messageClass === 'e-Mail' || messageClass === 'MMS');
+  const subjectText = subject ?? answerTo(messageClass === 'e-Mail' ? suggested?.subject : undefined);
+  const longest = isSession ? 0 : (capabilityFor(phone, messageClass)?.maxBodyLength ?? 0);
+  const tooLong = longest > 0 && body.length > longest;
+  const reason =
+    obstacle ?? (tooLong ? `Too long: this phone takes ${longest} characters of ${messageClass}.` : undefined);
+  const canSend = body.trim() !== '' && reason === undefined;
+
+  useEffect(() => {
+    // On a touch screen the keyboard would cover what the person came to read.
+    if (takesFocus && matchMedia('(hover: hover)').matches) field.current?.focus({ preventScroll: true });
+  }, [takesFocus]);
+
+  const send = () => {
+    if (!canSend) return;
+    onSend({
+      body,
+      ...(isSession ? {} : { messageClass }),
+      ...(isSession || phone === undefined ? {} : { phone: phone.id }),
+      ...(hasSubject && subjectText.trim() !== '' ? { subject: subjectText.trim() } : {}),
+    });
+    drafts.set(draftKey, '');
+    setSubject(undefined);
+    field.current?.focus();
+  };
+
+  return (
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      {!isSession && (
+        <div class="composer-choices">
+          <Choice
+            label="Send as"
+            value={messageClass}
+            options={classes.map((entry) => [entry, entry])}
+            onChoose={chooseClass}
+          />
+          {phones.length > 1 && (
+            <Choice
+              label="From"
+              value={phone?.id ?? ''}
+              options={phones.map((entry) => [entry.id, entry.online ? entry.name : `${entry.name} (offline)`])}
+              onChoose={choosePhone}
+            />
+          )}
+          {messageClass === 'SMS' && <SmsCounter text={body} />}
+        </div>
+      )}
+      {hasSubject && (
+        <input
+          class="field subject"
+          aria-label="Subject"
+          placeholder="Subject"
+          value={subjectText}
+          onInput={(event) => setSubject(event.currentTarget.value)}
+        />
+      )}
+      <div class="composer-line">
+        <textarea
+          ref={field}
+          class="field"
+          rows={1}
+          dir="auto"
+          aria-label="Message"
+          placeholder={messageClass === 'e-Mail' && !isSession ? 'Write an e-mail' : 'Write a message'}
+          value={body}
+          onInput={(event) => drafts.set(draftKey, event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+            event.preventDefault();
+            send();
+          }}
+        />
+        <button type="submit" class="send" aria-label="Send" title={reason ?? 'Send (Enter)'} disabled={!canSend}>
+          <Icon name="send" />
+        </button>
+      </div>
+      {reason !== undefined && body.trim() !== '' && (
+        <p class="composer-reason" role="alert">
+          {reason}
+        </p>
+      )}
+    </form>
+  );
+}
+
+function Choice<Value extends string>(props: {
+  label: string;
+  value: Value;
+  options: [Value, string][];
+  onChoose: (value: Value) => void;
+}) {
+  return (
+    <label class="choice">
+      <span>{props.label}</span>
+      <select value={props.value} onChange={(event) => props.onChoose(event.currentTarget.value as Value)}>
+        {props.options.map(([value, words]) => (
+          <option key={value} value={value}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function SmsCounter({ text }: { text: string }) {
+  const { alphabet, segments, left } = measureSms(text);
+  if (segments === 0) return null;
+  const why = alphabet === 'UCS-2' ? 'A character outside the SMS alphabet makes each message shorter.' : undefined;
+  return (
+    <output class="counter" title={why}>
+      {segments === 1 ? '1 message' : `${segments} messages`} · {left} left
+      {alphabet === 'UCS-2' && ' · Unicode'}
+    </output>
+  );
+}
+
+function answerTo(subject: string | null | undefined): string {
+  if (!subject) return '';
+  return /^re:/iu.test(subject) ? subject : `Re: ${subject}`;
+}

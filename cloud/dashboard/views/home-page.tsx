@@ -1,0 +1,97 @@
+// The home: whether its agent is connected, its phones, and who may come in.
+import { useEffect } from 'preact/hooks';
+import { fullTime, sinceTime } from '../text/times.ts';
+import { useDashboard } from './dashboard-context.ts';
+import { PhoneList } from './phone-list.tsx';
+import { useTask } from './task.ts';
+import { grants, TokenSection } from './token-section.tsx';
+
+export function HomePage() {
+  const { account, agents, home, notices, tokens } = useDashboard();
+  const task = useTask();
+  const current = home.current.value;
+  const homes = home.all.value;
+  useEffect(() => {
+    Promise.all([agents.refresh(), tokens.refresh()]).catch((fault: unknown) =>
+      notices.fault('Agents and tokens cannot be shown', fault),
+    );
+  }, [agents, tokens, notices, current?.id]);
+
+  if (current === undefined) return null;
+  return (
+    <div class="page">
+      <header class="page-header">
+        <h1>
+          <bdi>{current.name}</bdi>
+        </h1>
+        {homes.length > 1 && (
+          <select
+            class="field"
+            aria-label="Home"
+            value={current.id}
+            onChange={(event) => home.choose(event.currentTarget.value)}
+          >
+            {homes.map((entry) => (
+              <option key={entry.id} value={entry.id}>
+                {entry.name}
+              </option>
+            ))}
+          </select>
+        )}
+      </header>
+      <p class="presence">
+        <i class="dot" data-online={current.online} aria-hidden="true" />
+        {current.since === null ? (
+          'No agent has ever connected from this home.'
+        ) : (
+          <span>
+            <b>{current.online ? 'Online' : 'Offline'}</b> since{' '}
+            <time dateTime={current.since} title={fullTime(current.since)}>
+              {sinceTime(current.since)}
+            </time>
+            {current.agent && (
+              <>
+                {' '}
+                · agent <bdi>{current.agent.name}</bdi>
+                {current.agent.version && ` ${current.agent.version}`}
+              </>
+            )}
+          </span>
+        )}
+      </p>
+      {!current.online && (
+        <p class="hint">
+          Messages that are already here can be read; what you send waits. On the home’s network, check that the agent
+          runs: <code>npm run agent</code>
+        </p>
+      )}
+      <PhoneList />
+      <TokenSection
+        tokens={agents}
+        heading="Agents"
+        explanation="The agent runs on the home’s own network and brings its messages here. Each has a token of its own."
+        placeholder="Where it runs, e.g. Raspberry Pi"
+        secretUse="HOMELINE_AGENT_TOKEN"
+      />
+      <TokenSection
+        tokens={tokens}
+        heading="API tokens"
+        explanation="For your own programs. Give each one its own token, with no more rights than it needs."
+        placeholder="What it is for, e.g. Doorbell script"
+        grants={grants}
+      />
+      <section class="card">
+        <h2>This device</h2>
+        <p>You are signed in on this device.</p>
+        <button
+          type="button"
+          class="button quiet"
+          disabled={task.isBusy}
+          onClick={() => task.run('Signing out did not work', () => account.signOut())}
+        >
+          Sign out
+        </button>
+      </section>
+    </div>
+  );
+}

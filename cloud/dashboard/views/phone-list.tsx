@@ -1,0 +1,71 @@
+// The phones that the agent sees, and the household's word on each.
+import type { Phone } from '../../../protocol/model.ts';
+import { sinceTime } from '../text/times.ts';
+import { useDashboard } from './dashboard-context.ts';
+import { useTask } from './task.ts';
+
+export function PhoneList() {
+  const { home } = useDashboard();
+  const phones = home.phones.value;
+  return (
+    <section class="card">
+      <h2>Phones</h2>
+      <p class="hint">
+        Only what an approved phone holds leaves your network. Revoking stops that at once; what is already here stays
+        until you delete it.
+      </p>
+      {phones.length === 0 ? (
+        <p>
+          None found yet. The agent looks for telephony servers on its network; to try Homeline without one, run{' '}
+          <code>npm run phone</code>.
+        </p>
+      ) : (
+        <ul class="things">
+          {phones.map((phone) => (
+            <PhoneLine key={phone.id} phone={phone} />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function PhoneLine({ phone }: { phone: Phone }) {
+  const { home } = useDashboard();
+  const task = useTask();
+  const since = home.phoneSince.value.get(phone.id);
+  const classes = phone.capabilities?.classes.map((entry) => entry.messageClass) ?? [];
+  const ask = (approved: boolean) =>
+    task.run(approved ? 'The phone was not approved' : 'The phone was not revoked', () =>
+      home.approve(phone, approved),
+    );
+  return (
+    <li class="thing">
+      <i class="dot" data-online={phone.online} aria-hidden="true" />
+      <div>
+        <b>
+          <bdi>{phone.name}</bdi>
+        </b>
+        <p class="hint">
+          {phone.online ? 'Online' : 'Offline'}
+          {since !== undefined && ` since ${sinceTime(since)}`} · {phone.address}
+          {classes.length > 0 && ` · ${classes.join(', ')}`}
+        </p>
+        {!phone.approved && (
+          <p class="warning">
+            Not approved: its messages stay at home. Approve it only if you know this phone is the household’s.
+          </p>
+        )}
+      </div>
+      {phone.approved ? (
+        <button type="button" class="button quiet" disabled={task.isBusy} onClick={() => ask(false)}>
+          Revoke
+        </button>
+      ) : (
+        <button type="button" class="button" disabled={task.isBusy} onClick={() => ask(true)}>
+          Approve
+        </button>
+      )}
+    </li>
+  );
+}

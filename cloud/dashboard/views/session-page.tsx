@@ -1,0 +1,166 @@
+// One session: where it stands, who takes part, and what is said in it.
+import { useEffect, useState } from 'preact/hooks';
+import type { Session, SessionStatus } from '../../../protocol/model.ts';
+import { explain } from '../api.ts';
+import type { SessionStep } from '../state/sessions.ts';
+import { splitAddresses } from '../text/parties.ts';
+import { Composer } from './composer.tsx';
+import { useDashboard } from './dashboard-context.ts';
+import { DetailHeader } from './detail-header.tsx';
+import { Icon } from './icon.tsx';
+import { Avatar, PartyName, PartyNames } from './party.tsx';
+import { useTask } from './task.ts';
+import { ThreadView } from './thread-view.tsx';
+
+/** What can be done with a session of each status; the phone has the last word. */
+const steps: Readonly<Record<SessionStatus, readonly { step: SessionStep; words: string }[]>> = {
+  Pending: [
+    { step: 'accept', words: 'Accept' },
+    { step: 'close', words: 'Decline' },
+  ],
+  Running: [
+    { step: 'join', words: 'Join' },
+    { step: 'leave', words: 'Leave' },
+    { step: 'close', words: 'Close' },
+  ],
+  Parked: [
+    { step: 'join', words: 'Join' },
+    { step: 'close', words: 'Close' },
+  ],
+  Closed: [],
+};
+
+export function SessionPage({ id }: { id: string }) {
+  const dashboard = useDashboard();
+  const { sessions, thread } = dashboard;
+  const [fault, setFault] = useState<unknown>();
+  const session = sessions.get(id);
+  const isListed = sessions.items.value !== undefined;
+  const isMissing = isListed && session === undefined;
+
+  useEffect(() => {
+    if (isMissing) sessions.load(id).catch(setFault);
+  }, [sessions, id, isMissing]);
+
+  if (session === undefined) {
+    return (
+      <>
+        <DetailHeader title="Session" />
+        <p class="thread-note">{fault === undefined ? 'Loading…' : explain(fault)}</p>
+      </>
+    );
+  }
+  return (
+    <>
+      <DetailHeader
+        mark={<Avatar parties={session.recipients} />}
+        title={session.subject ? <bdi>{session.subject}</bdi> : <PartyNames parties={session.recipients} />}
+        line={
+          <>
+            {session.sessionClass} · <b data-session={session.status}>{session.status}</b>
+          </>
+        }
+      >
+        <SessionSteps session={session} />
+      </DetailHeader>
+      <People session={session} />
+      {thread.value?.key === id && <ThreadView thread={thread.value} />}
+      {session.status === 'Running' ? (
+        <Composer draftKey={id} isSession onSend={(written) => dashboard.sendInSession(session, written)} />
+      ) : (
+        <p class="composer-note">
+          {session.status === 'Closed'
+            ? 'This session is closed.'
+            : 'Nothing can be said here before the session runs.'}
+        </p>
+      )}
+    </>
+  );
+}
+
+function SessionSteps({ session }: { session: Session }) {
+  const { sessions } = useDashboard();
+  const task = useTask();
+  return (
+    <div class="detail-actions">
+      {steps[session.status].map(({ step, words }) => (
+        <button
+          key={step}
+          type="button"
+          class={step === 'accept' ? 'button' : 'button quiet'}
+          disabled={task.isBusy}
+          onClick={() => task.run(`“${words}” did not work`, () => sessions.take(session, step))}
+        >
+          {words}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function People({ session }: { session: Session }) {
+  const { sessions } = useDashboard();
+  const task = useTask();
+  const [typed, setTyped] = useState('');
+  const isOpen = session.status !== 'Closed';
+  return (
+    <details class="people">
+      <summary>
+        {session.recipients.length === 1 ? '1 person' : `${session.recipients.length} people`}
+        {session.initiator && (
+          <span class="hint">
+            {' '}
+            · begun by <PartyName party={session.initiator} />
+          </span>
+        )}
+      </summary>
+      <ul>
+        {session.recipients.map((party) => (
+          <li key={party.address}>
+            <PartyName party={party} />
+            <span class="hint">{party.state ?? ''}</span>
+            {isOpen && (
+              <button
+                type="button"
+                class="icon-button"
+                aria-label={`Remove ${party.displayName ?? party.address}`}
+                title="Remove from the session"
+                disabled={task.isBusy}
+                onClick={() =>
+                  task.run('The person was not removed', () =>
+                    sessions.change(session, { removeRecipients: [party.address] }),
+                  )
+                }
+              >
+                <Icon name="close" />
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {isOpen && (
+        <form
+          class="field-row"
+          onSubmit={(event) => {
+            event.preventDefault();
+            task.run('Nobody was added', async () => {
+              await sessions.change(session, { addRecipients: splitAddresses(typed) });
+              setTyped('');
+            });
+          }}
+        >
+          <input
+            class="field"
+            aria-label="Add people"
+            placeholder="Add a number or an address"
+            value={typed}
+            onInput={(event) => setTyped(event.currentTarget.value)}
+          />
+          <button type="submit" class="button quiet" disabled={task.isBusy || splitAddresses(typed).length === 0}>
+            Add
+          </button>
+        </form>
+      )}
+    </details>
+  );
+}

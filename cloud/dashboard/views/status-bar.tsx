@@ -1,0 +1,26 @@
+// What stands between the person and their messages right now: a broken connection, a home that is offline.
+import { sinceTime } from '../text/times.ts';
+import { useDashboard } from './dashboard-context.ts';
+
+export function StatusBar() {
+  const { home, live, loadFault } = useDashboard();
+  const current = home.current.value;
+  return (
+    <div class="status-bar" role="status">
+      {live.state.value === 'broken' ? (
+        <p class="status" data-tone="busy">
+          <span class="spinner" aria-hidden="true" /> Reconnecting… What you see may be out of date.
+        </p>
+      ) : loadFault.value !== undefined ? (
+        <p class="status" data-tone="warn">
+          {loadFault.value instanceof Error ? loadFault.value.message : String(loadFault.value)}
+        </p>
+      ) : current !== undefined && !current.online && current.since !== null ? (
+        <p class="status" data-tone="warn">
+          <b>Home is offline</b> since <time dateTime={current.since}>{sinceTime(current.since)}</time>. What you send
+          waits in the cloud until it is back.
+        </p>
+      ) : null}
+    </div>
+  );
+}

@@ -1,0 +1,213 @@
+// Tokens of one kind: those there are, a form for a new one, and its secret, which is shown once.
+import { useState } from 'preact/hooks';
+import type { Token, Tokens } from '../state/tokens.ts';
+import { sinceTime } from '../text/times.ts';
+import { useTask } from './task.ts';
+
+/** What a token can be allowed, in words for people. */
+export const grants = [
+  { scope: 'homes:read', words: 'See the home and whether it is online' },
+  { scope: 'phones:read', words: 'See the phones' },
+  { scope: 'phones:approve', words: 'Approve and revoke phones' },
+  { scope: 'messages:read', words: 'Read messages' },
+  { scope: 'messages:send', words: 'Send messages' },
+  { scope: 'messages:delete', words: 'Delete messages' },
+  { scope: 'sessions:read', words: 'See sessions' },
+  { scope: 'sessions:write', words: 'Begin, join and close sessions' },
+  { scope: 'files:read', words: 'See file transfers' },
+  { scope: 'files:write', words: 'Begin and cancel file transfers' },
+  { scope: 'events:read', words: 'Follow live events' },
+  { scope: 'actions:call', words: 'Call any action of a phone' },
+  { scope: 'agents:manage', words: 'Manage agents' },
+  { scope: 'tokens:manage', words: 'Manage tokens' },
+  { scope: 'webhooks:manage', words: 'Manage webhooks' },
+] as const;
+
+const usualScopes: readonly string[] = ['homes:read', 'phones:read', 'messages:read', 'messages:send'];
+
+interface TokenSectionProps {
+  tokens: Tokens;
+  heading: string;
+  explanation: string;
+  placeholder: string;
+  /** What can be allowed; absent for tokens whose rights are settled. */
+  grants?: typeof grants;
+  /** The setting that takes the secret. */
+  secretUse?: string;
+}
+
+export function TokenSection({
+  tokens,
+  heading,
+  explanation,
+  placeholder,
+  grants: choices,
+  secretUse,
+}: TokenSectionProps) {
+  const items = tokens.items.value;
+  return (
+    <section class="card">
+      <h2>{heading}</h2>
+      <p class="hint">{explanation}</p>
+      {items !== undefined && items.length > 0 && (
+        <ul class="things">
+          {items.map((token) => (
+            <TokenLine key={token.id} tokens={tokens} token={token} />
+          ))}
+        </ul>
+      )}
+      <Secret tokens={tokens} use={secretUse} />
+      <NewTokenForm tokens={tokens} heading={heading} placeholder={placeholder} choices={choices} />
+    </section>
+  );
+}
+
+function TokenLine({ tokens, token }: { tokens: Tokens; token: Token }) {
+  const task = useTask();
+  const [isSure, setSure] = useState(false);
+  return (
+    <li class="thing">
+      <div>
+        <b>
+          <bdi>{token.name}</bdi>
+        </b>
+        <p class="hint">
+          Made {sinceTime(token.createdAt)}
+          {rightsOf(token)}
+        </p>
+      </div>
+      {isSure ? (
+        <span class="thing-actions">
+          <button type="button" class="button quiet" onClick={() => setSure(false)}>
+            Keep
+          </button>
+          <button
+            type="button"
+            class="button danger"
+            disabled={task.isBusy}
+            onClick={() => task.run('It was not revoked', () => tokens.revoke(token))}
+          >
+            Revoke for good
+          </button>
+        </span>
+      ) : (
+        <button type="button" class="button quiet" onClick={() => setSure(true)}>
+          Revoke
+        </button>
+      )}
+    </li>
+  );
+}
+
+function rightsOf(token: Token): string {
+  if (token.online !== undefined) return token.online ? ' · connected now' : ' · not connected';
+  if (token.kind === 'owner') return ' · the owner’s: everything';
+  return token.scopes && token.scopes.length > 0 ? ` · ${token.scopes.join(', ')}` : '';
+}
+
+function Secret({ tokens, use }: { tokens: Tokens; use: string | undefined }) {
+  const secret = tokens.secret.value;
+  const [isCopied, setCopied] = useState(false);
+  const task = useTask();
+  if (secret === undefined) return null;
+  return (
+    <div class="secret" role="status">
+      <p>
+        <b>Copy it now: it is shown this once.</b>
+        {use && (
+          <>
+            {' '}
+            Give it to the agent as <code>{use}</code>.
+          </>
+        )}
+      </p>
+      <code class="secret-text">{secret}</code>
+      <span class="thing-actions">
+        <button
+          type="button"
+          class="button"
+          onClick={() =>
+            task.run('It could not be copied: select it by hand', async () => {
+              await navigator.clipboard.writeText(secret);
+              setCopied(true);
+            })
+          }
+        >
+          {isCopied ? 'Copied' : 'Copy'}
+        </button>
+        <button
+          type="button"
+          class="button quiet"
+          onClick={() => {
+            tokens.secret.value = undefined;
+            setCopied(false);
+          }}
+        >
+          I have it
+        </button>
+      </span>
+    </div>
+  );
+}
+
+interface NewTokenFormProps {
+  tokens: Tokens;
+  heading: string;
+  placeholder: string;
+  choices: typeof grants | undefined;
+}
+
+function NewTokenForm({ tokens, heading, placeholder, choices }: NewTokenFormProps) {
+  const task = useTask();
+  const [name, setName] = useState('');
+  const [scopes, setScopes] = useState<ReadonlySet<string>>(new Set(usualScopes));
+  const create = async () => {
+    await tokens.create({ name: name.trim(), ...(choices === undefined ? {} : { scopes: [...scopes] }) });
+    setName('');
+  };
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        task.run('It was not created', create);
+      }}
+    >
+      <div class="field-row">
+        <input
+          class="field"
+          aria-label={`Name of the new one among ${heading}`}
+          placeholder={placeholder}
+          value={name}
+          onInput={(event) => setName(event.currentTarget.value)}
+        />
+        <button
+          type="submit"
+          class="button quiet"
+          disabled={task.isBusy || name.trim() === '' || (choices !== undefined && scopes.size === 0)}
+        >
+          Create
+        </button>
+      </div>
+      {choices !== undefined && name.trim() !== '' && (
+        <fieldset class="grants">
+          <legend>It may</legend>
+          {choices.map(({ scope, words }) => (
+            <label key={scope}>
+              <input
+                type="checkbox"
+                checked={scopes.has(scope)}
+                onChange={(event) => {
+                  const next = new Set(scopes);
+                  if (event.currentTarget.checked) next.add(scope);
+                  else next.delete(scope);
+                  setScopes(next);
+                }}
+              />
+              {words}
+            </label>
+          ))}
+        </fieldset>
+      )}
+    </form>
+  );
+}
