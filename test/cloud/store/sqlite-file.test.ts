@@ -1,0 +1,217 @@
+// SqliteStore and its file: versions, other people's files, a dying process, a full disk, and what the plans promise.
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { messageQuery } from '../../../cloud/store/sqlite/message-query.ts';
+import { migrate } from '../../../cloud/store/sqlite/migrate.ts';
+import { steps } from '../../../cloud/store/sqlite/schema.ts';
+import { SqliteStore } from '../../../cloud/store/sqlite.ts';
+import type { Write } from '../../../cloud/store/store.ts';
+import { messageId, phoneMessage } from '../../contract/messages.ts';
+
+const home = 'home';
+const child = resolve(import.meta.dirname, 'committing-process.ts');
+
+let folder: string;
+let path: string;
+const opened: SqliteStore[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'homeline-file-'));
+  path = join(folder, 'data', 'homeline.db');
+});
+afterEach(async () => {
+  for (const store of opened.splice(0)) await store.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function open(at = path, clock = { now: () => Date.now() }): Promise<SqliteStore> {
+  const store = new SqliteStore({ path: at, clock });
+  opened.push(store);
+  await store.start();
+  await store.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
+  return store;
+}
+
+function put(n: number, body = 'Dinner at 8?'): Write {
+  const message = phoneMessage({ messageId: `phone-${n}`, body });
+  return { type: 'message.put', id: messageId(n), phone: 'p_1', epoch: 0, session: null, fingerprint: 'f', message };
+}
+
+function editDatabase(edit: (database: DatabaseSync) => void): void {
+  const database = new DatabaseSync(path);
+  edit(database);
+  database.close();
+}
+
+describe('the file of SqliteStore', () => {
+  it('is made with its folder, for nobody else to read', async () => {
+    await open();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
+  });
+
+  it('is brought forward from an older version with all that it holds', async () => {
+    const store = await open();
+    await store.commit(home, [put(1)]);
+    const { id } = store;
+    await store.stop();
+    const next = [...steps, 'ALTER TABLE homes ADD COLUMN city TEXT', "UPDATE homes SET city = 'Turin'"];
+    editDatabase((database) => {
+      migrate(database, path, next);
+      migrate(database, path, next);
+      expect(database.prepare('PRAGMA user_version').get()).toEqual({ user_version: steps.length + 2 });
+      expect(database.prepare('SELECT id, city FROM homes').all()).toEqual([{ id: home, city: 'Turin' }]);
+      expect(database.prepare("SELECT value FROM meta WHERE name = 'id'").get()).toEqual({ value: id });
+      expect(database.prepare('SELECT id FROM messages').all()).toEqual([{ id: messageId(1) }]);
+    });
+  });
+
+  it('stays at the version before when a step fails', async () => {
+    await (await open()).stop();
+    editDatabase((database) => {
+      const broken = [...steps, 'ALTER TABLE homes ADD COLUMN city TEXT; SELECT * FROM nowhere'];
+      expect(() => migrate(database, path, broken)).toThrow('nowhere');
+      expect(database.prepare('PRAGMA user_version').get()).toEqual({ user_version: steps.length });
+      expect(() => database.prepare('SELECT city FROM homes')).toThrow('city');
+    });
+    await (await open()).ping();
+  });
+
+  it.each<[string, () => void, RegExp]>([
+    [
+      'was written by a newer Homeline',
+      () => editDatabase((database) => database.exec('PRAGMA user_version = 99')),
+      /newer Homeline \(version 99/,
+    ],
+    [
+      'belongs to another program',
+      () => editDatabase((database) => database.exec('PRAGMA application_id = 7')),
+      /another program/,
+    ],
+    ['is no database', () => writeFileSync(path, 'Dear diary, '.repeat(1000)), /move it away and restore/],
+    [
+      'is damaged',
+      () => writeFileSync(path, Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(8192, 7)])),
+      /move it away and restore/,
+    ],
+  ])('is refused with the mend in words when it %s', async (_, spoil, words) => {
+    await (await open()).stop();
+    rmSync(`${path}-wal`, { force: true });
+    spoil();
+    await expect(open()).rejects.toMatchObject({ code: 'store-unavailable', message: expect.stringMatching(words) });
+  });
+
+  it('is refused with the mend in words where no folder can be made', async () => {
+    writeFileSync(join(folder, 'data'), 'a file');
+    await expect(open()).rejects.toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringMatching(/a file and no folder/),
+    });
+    mkdirSync(join(folder, 'other', 'homeline.db'), { recursive: true });
+    await expect(open(join(folder, 'other', 'homeline.db'))).rejects.toMatchObject({ code: 'store-unavailable' });
+  });
+
+  it('is not taken from a table of another program that has no mark', async () => {
+    mkdirSync(join(folder, 'data'));
+    editDatabase((database) => database.exec('CREATE TABLE diary (entry TEXT)'));
+    await expect(open()).rejects.toMatchObject({ message: expect.stringMatching(/another program/) });
+  });
+});
+
+describe('durability', () => {
+  it('loses no acknowledged commit when the process is killed', async () => {
+    const writer = spawn(process.execPath, [child, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const acknowledged: number[] = [];
+    for await (const line of createInterface({ input: writer.stdout })) {
+      acknowledged.push(Number(line));
+      if (acknowledged.length === 100) writer.kill('SIGKILL');
+    }
+    const store = await open();
+    for (const n of acknowledged) expect(await store.getMessage(home, messageId(n))).toBeDefined();
+    const events = await store.eventsAfter(home, '', 10_000);
+    expect(events?.length).toBeGreaterThanOrEqual(acknowledged.length);
+    expect(await store.countUnread(home)).toBe(events?.length);
+  });
+
+  it('answers store-unavailable when the disk is full, and keeps what it acknowledged', async () => {
+    const script = `trap '' XFSZ; ulimit -f 2048; exec "$0" "$@"`;
+    const writer = spawn('/bin/sh', ['-c', script, process.execPath, child, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: writer.stdout })) lines.push(line);
+    expect(lines.at(-1)).toBe('store-unavailable');
+    const store = await open();
+    expect(lines.length).toBeGreaterThan(10);
+    for (const line of lines.slice(0, -1)) expect(await store.getMessage(home, messageId(Number(line)))).toBeDefined();
+    await store.commit(home, [put(999_999)]);
+  });
+});
+
+describe('what is kept and for how long', () => {
+  it('keeps the newest 10,000 events of a home', async () => {
+    const store = await open();
+    for (let n = 0; n < 10_200; n += 200) {
+      const presences = Array.from({ length: 200 }, (_, i): Write => put(n + i));
+      await store.commit(home, presences);
+    }
+    const all = (await store.eventsAfter(home, '', 20_000)) ?? [];
+    expect(all).toHaveLength(10_200);
+    await store.prune();
+    expect(await store.eventsAfter(home, '', 1)).toBeUndefined();
+    expect(await store.eventsAfter(home, all[198]?.id ?? '', 1)).toBeUndefined();
+    expect(await store.eventsAfter(home, all[199]?.id ?? '', 20_000)).toEqual(all.slice(200));
+  });
+
+  it('forgets events, requests and tokens whose time is over, and nothing else', async () => {
+    const clock = { nowMs: Date.now(), now: () => clock.nowMs };
+    const store = await open(path, clock);
+    await store.commit(home, [put(1)]);
+    await store.beginRequest('t', 'old', 'print');
+    clock.nowMs += 13 * 3_600_000;
+    const [kept] = await store.commit(home, [put(2)]);
+    await store.beginRequest('t', 'new', 'print');
+    clock.nowMs += 12 * 3_600_000;
+    await store.prune();
+    await store.stop();
+    editDatabase((database) => {
+      expect(database.prepare('SELECT id FROM events').all()).toEqual([{ id: kept?.id }]);
+      expect(database.prepare('SELECT key FROM requests').all()).toEqual([{ key: 'new' }]);
+      expect(database.prepare('SELECT count(*) AS count FROM messages').get()).toEqual({ count: 2 });
+    });
+  });
+});
+
+describe('the plan of a page', () => {
+  const fields = ['messageClass', 'folder', 'status', 'session', 'phone', 'from', 'conversation'] as const;
+  const filters = Array.from({ length: 2 ** fields.length }, (_, bits) =>
+    Object.fromEntries(fields.filter((_, bit) => bits & (1 << bit)).map((field) => [field, 'x'])),
+  );
+
+  it('reads from an index in its order and sorts nothing, whatever the filter', async () => {
+    await (await open()).stop();
+    editDatabase((database) => {
+      for (const filter of filters) {
+        const { sql, values } = messageQuery(home, filter);
+        const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values, '~', 51);
+        expect(plan).toHaveLength(1);
+        expect(plan[0]?.detail).toMatch(
+          /^SEARCH messages USING INDEX messages_by_\w+ \(home=\? AND (\w+=\? AND )?id<\?\)$/,
+        );
+      }
+    });
+  });
+
+  it('starts from what leaves the fewest messages', () => {
+    const index = (filter: Record<string, string>) => /INDEXED BY (\w+)/.exec(messageQuery(home, filter).sql)?.[1];
+    expect(index({ folder: 'Received', status: 'Unread' })).toBe('messages_by_status');
+    expect(index({ folder: 'Received', status: 'Read' })).toBe('messages_by_folder');
+    expect(index({ status: 'Read' })).toBe('messages_by_status');
+    expect(index({ phone: 'p_1', conversation: '+1', from: '+1' })).toBe('messages_by_conversation');
+  });
+});
