@@ -1,0 +1,164 @@
+// The Hono application from its parts. Pure: hosts/ hand in store, hubs, clock and sockets.
+import { bodyLimit } from 'hono/body-limit';
+import { routePath } from 'hono/route';
+import { GatewayError } from '../protocol/errors.ts';
+import { actionRoutes } from './routes/actions.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { checkHost, identify } from './routes/doorkeeper.ts';
+import { eventRoutes } from './routes/events.ts';
+import { fileRoutes } from './routes/files.ts';
+import { homeRoutes } from './routes/homes.ts';
+import { idempotent } from './routes/idempotency.ts';
+import { messageRoutes } from './routes/messages.ts';
+import { phoneRoutes } from './routes/phones.ts';
+import { asGatewayError, problem } from './routes/problem.ts';
+import { sendRoutes } from './routes/sends.ts';
+import { type Metrics, serviceRoutes } from './routes/service.ts';
+import { sessionRoutes } from './routes/sessions.ts';
+import { signInRoutes } from './routes/sign-in.ts';
+import { type App, newApp, type Parts } from './routes/surface.ts';
+import { tokenRoutes } from './routes/tokens.ts';
+import { type ServeAgent, tunnelRoutes } from './routes/tunnel.ts';
+
+const bodyBytes = 1024 * 1024;
+
+export interface DashboardFile {
+  body: Uint8Array<ArrayBuffer> | string;
+  contentType: string;
+  cacheControl: string;
+}
+
+export interface AppParts extends Parts {
+  readonly serveAgent: ServeAgent;
+  /** Whether a name in the Host header is the cloud's; addresses and `localhost` always are. */
+  readonly isOurs: (hostname: string) => boolean;
+  /** Whether people reach the cloud by https. */
+  readonly isSecure: () => boolean;
+  /** The dashboard's files by path; undefined where there is none. */
+  readonly dashboard?:
+    | ((request: { path: string; isNavigation: boolean }) => Promise<DashboardFile | undefined>)
+    | undefined;
+  readonly metrics?: Metrics | undefined;
+  /** Told of every answer: `route` is the pattern, never the address with its identifiers. */
+  readonly onAnswer?:
+    | ((answer: { method: string; route: string; status: number; durationMs: number }) => void)
+    | undefined;
+}
+
+export function createApp(parts: AppParts): App {
+  const app = newApp();
+  const limitBody = bodyLimit({
+    maxSize: bodyBytes,
+    onError: () => {
+      throw new GatewayError('too-large', 'The body is over 1 MiB.');
+    },
+  });
+
+  app.use(async (c, next) => {
+    const beganMs = parts.clock.now();
+    c.set('requestId', newRequestId());
+    c.header('x-request-id', c.var.requestId);
+    c.header('x-content-type-options', 'nosniff');
+    c.header('referrer-policy', 'no-referrer');
+    c.header('content-security-policy', contentSecurityPolicy);
+    c.header('x-frame-options', 'DENY');
+    if (c.req.path.startsWith('/v1/')) c.header('cache-control', 'no-store');
+    await next();
+    if (parts.onAnswer === undefined) return;
+    const route = routePath(c, -1);
+    parts.onAnswer({ method: c.req.method, route, status: c.res.status, durationMs: parts.clock.now() - beganMs });
+  });
+  app.use(checkHost(parts.isOurs));
+  app.use('/v1/*', async (c, next) => {
+    // Reading the length is enough for most; the stream is only counted where no length was told.
+    const length = c.req.header('content-length');
+    if (length !== undefined && Number(length) > bodyBytes) {
+      throw new GatewayError('too-large', 'The body is over 1 MiB.');
+    }
+    return c.req.header('transfer-encoding') === undefined ? next() : limitBody(c, next);
+  });
+  app.use('/v1/*', identify(parts.access));
+  app.use('/v1/*', idempotent(parts));
+
+  for (const routes of [
+    signInRoutes(parts, parts.isSecure),
+    homeRoutes(parts),
+    phoneRoutes(parts),
+    actionRoutes(parts),
+    messageRoutes(parts),
+    sendRoutes(parts),
+    sessionRoutes(parts),
+    fileRoutes(parts),
+    eventRoutes(parts),
+    tokenRoutes(parts),
+    tunnelRoutes(parts.serveAgent),
+  ]) {
+    app.route('/v1', routes);
+  }
+  app.route('/', serviceRoutes(parts, parts.metrics));
+  const describe = () => app.getOpenAPI31Document(description);
+  app.get('/openapi.json', (c) => c.json(describe()));
+  app.route('/', docsRoutes(describe));
+
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'session', {
+    type: 'apiKey',
+    in: 'cookie',
+    name: 'homeline_session',
+  });
+
+  const methodsOf = methodFinder(app);
+  app.notFound(async (c) => {
+    const { method, path } = c.req;
+    const allowed = methodsOf(path);
+    if (allowed.length > 0) {
+      const detail = `${method} is not for this address: ${allowed.join(', ')}.`;
+      return problem(c, new GatewayError('method-not-allowed', detail), { headers: { allow: allowed.join(', ') } });
+    }
+    const isPage = method === 'GET' && !path.startsWith('/v1/');
+    const isNavigation = c.req.header('accept')?.includes('text/html') === true;
+    const file = isPage ? await parts.dashboard?.({ path, isNavigation }) : undefined;
+    if (file !== undefined) {
+      return c.body(file.body, 200, { 'content-type': file.contentType, 'cache-control': file.cacheControl });
+    }
+    return problem(c, new GatewayError('not-found', 'There is nothing at this address.'));
+  });
+
+  app.onError((thrown, c) => {
+    const error = asGatewayError(thrown);
+    if (error !== undefined) return problem(c, error);
+    parts.log.error('request.failed', { requestId: c.var.requestId, error: thrown.stack ?? String(thrown) });
+    return problem(c, new GatewayError('internal', 'The log of the cloud holds the cause, under this requestId.'));
+  });
+  return app;
+}
+
+const contentSecurityPolicy =
+  "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const description = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Homeline',
+    version: '1',
+    description: 'A household’s phone messages. A POST under /v1 takes an Idempotency-Key, kept for 24 hours.',
+  },
+};
+
+function newRequestId(): string {
+  return `r_${crypto.randomUUID().replaceAll('-', '')}`;
+}
+
+/** Which methods an address takes, for those that do not take the one that came. */
+function methodFinder(app: App): (path: string) => string[] {
+  let patterns: { method: string; expression: RegExp }[] | undefined;
+  return (path) => {
+    patterns ??= app.routes
+      .filter((route) => route.method !== 'ALL')
+      .map(({ method, path: pattern }) => ({
+        method,
+        expression: new RegExp(`^${pattern.replaceAll('.', '\\.').replace(/:[^/]+/g, '[^/]+')}$`),
+      }));
+    return [...new Set(patterns.filter(({ expression }) => expression.test(path)).map(({ method }) => method))];
+  };
+}

@@ -1,0 +1,103 @@
+// `npm run cloud`: settings in, one line a step out, exit codes by convention (0 stopped, 1 cannot run, 2 wrong settings).
+import { setTimeout as wait } from 'node:timers/promises';
+import { readSettings, type SettingValues } from '../../protocol/settings.ts';
+import type { Log } from '../hub/surroundings.ts';
+import { cloudSettings } from '../settings.ts';
+import { lineLog } from './node-log.ts';
+
+/** A stop that hangs must not keep a supervisor waiting. */
+const patienceMs = 3_000;
+
+export type CommandSettings = Omit<SettingValues<typeof cloudSettings>, 'log' | 'store'> & { log: Log };
+
+/** What the command runs. */
+export interface Host {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  readonly url: string;
+  readonly baseUrl: string;
+  readonly madeToken: string | undefined;
+  signInLink(): Promise<string>;
+  issueAgentToken(name: string): Promise<string>;
+}
+
+export async function runCommand(make: (settings: CommandSettings) => Host): Promise<void> {
+  const result = readSettings(cloudSettings, {
+    command: 'npm run cloud',
+    summary: 'the cloud on this machine: API, dashboard, and the tunnel that agents dial',
+    env: process.env,
+    argv: process.argv.slice(2),
+  });
+  if (result.kind === 'help') {
+    console.log(result.text);
+    return;
+  }
+  if (result.kind === 'faults') {
+    console.error(result.text);
+    process.exitCode = 2;
+    return;
+  }
+  const { log, store: _store, ...values } = result.values;
+  const host = make({ ...values, log: lineLog(log, (line) => process.stderr.write(line)) });
+  try {
+    await host.start();
+  } catch (error) {
+    console.error(`The cloud cannot start: ${reasonOf(error, values)}`);
+    process.exitCode = 1;
+    return;
+  }
+  stopOn(host);
+  await announce(host, values);
+}
+
+async function announce(host: Host, { dataFolder, home }: { dataFolder: string; home: string }): Promise<void> {
+  const signIn = await host.signInLink();
+  console.log(`The cloud listens at ${host.url} and keeps its data in ${dataFolder}.`);
+  if (host.madeToken !== undefined) console.log(`The owner’s API token, shown only now: ${host.madeToken}`);
+  console.log(`Agents of home “${home}” dial ${host.baseUrl.replace(/^http/, 'ws')}/v1/tunnel`);
+  console.log(`Sign in within 15 minutes, once: ${signIn}`);
+  process.on('message', (message) => void answerStarter(host, message));
+  process.send?.({ type: 'ready', url: host.url, signIn });
+}
+
+/** The whole-machine start asks for an agent's token in place of a person. */
+async function answerStarter(host: Host, message: unknown): Promise<void> {
+  if (typeof message !== 'object' || message === null || !('type' in message)) return;
+  if (message.type !== 'issue-agent-token') return;
+  const name = 'name' in message && typeof message.name === 'string' ? message.name : 'agent';
+  process.send?.({ type: 'agent-token', token: await host.issueAgentToken(name) });
+}
+
+function stopOn(host: Host): void {
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    const inTime = await Promise.race([host.stop().then(() => true), wait(patienceMs, false, { ref: false })]);
+    process.exit(inTime ? 0 : 1);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+  process.on('disconnect', stop);
+}
+
+function reasonOf(
+  error: unknown,
+  { host, port, dataFolder }: { host: string; port: number; dataFolder: string },
+): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} of ${host} is taken. Stop what listens there, or choose another with HOMELINE_PORT.`;
+    case 'EACCES':
+      return port < 1024
+        ? `port ${port} needs rights that this user lacks. Choose one from 1024 on with HOMELINE_PORT.`
+        : `this user may not write to ${dataFolder}. Choose another folder with HOMELINE_DATA.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${host} is no address of this machine. Set HOMELINE_HOST to one, or to 0.0.0.0 for all.`;
+    case 'EROFS':
+      return `${dataFolder} cannot be written to. Choose another folder with HOMELINE_DATA.`;
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
+}

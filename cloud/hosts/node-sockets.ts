@@ -1,0 +1,141 @@
+// WebSockets of the Node host (ws): accepted only after the application's own routes and guards said yes.
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { closeCodes, heartbeat } from '../../protocol/frames.ts';
+import { limits } from '../../protocol/limits.ts';
+import type { SocketHandler } from '../routes/sockets.ts';
+
+/** A UTF-16 unit takes at most three bytes in UTF-8. */
+const maxPayload = 3 * limits.frameChars;
+/** What may wait for a peer that does not read, before it is cut off. */
+const maxWaitingBytes = 64 * 1024 * 1024;
+/** Heartbeats without a sign of life. */
+const patience = 2.5;
+
+/** Asks the application about an upgrade: `accept` is called if it says yes, and the response tells why not. */
+export type AskApplication = (request: Request, accept: (handler: SocketHandler) => void) => Promise<Response>;
+
+export class NodeSockets {
+  readonly #ask: AskApplication;
+  readonly #heartbeatMs: number;
+  readonly #server: WebSocketServer;
+  /** When each socket last gave a sign of life, epoch milliseconds. */
+  readonly #lastSign = new Map<WebSocket, number>();
+  #watch: NodeJS.Timeout | undefined;
+
+  constructor(ask: AskApplication, heartbeatMs: number) {
+    this.#ask = ask;
+    this.#heartbeatMs = heartbeatMs;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      maxPayload,
+      perMessageDeflate: false,
+      // The route has seen to it that what it speaks was offered.
+      handleProtocols: (offered, request) => this.#protocols.get(request) ?? offered.values().next().value ?? false,
+    });
+  }
+
+  readonly #protocols = new WeakMap<IncomingMessage, string>();
+
+  start(): void {
+    this.#watch = setInterval(() => this.#dropSilent(), this.#heartbeatMs / 2);
+  }
+
+  /** Cuts off whoever has not closed by now. */
+  stop(): void {
+    clearInterval(this.#watch);
+    for (const socket of this.#lastSign.keys()) socket.terminate();
+    this.#server.close();
+  }
+
+  /** For the HTTP server's `upgrade` event. */
+  async upgrade(incoming: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
+    duplex.on('error', () => duplex.destroy());
+    let handler: SocketHandler | undefined;
+    const response = await this.#ask(requestOf(incoming), (accepted) => {
+      handler = accepted;
+    });
+    if (duplex.destroyed) {
+      handler?.open(goneSocket).closed();
+      return;
+    }
+    if (handler === undefined) {
+      duplex.end(await refusal(response));
+      return;
+    }
+    const accepted = handler;
+    if (accepted.protocol !== undefined) this.#protocols.set(incoming, accepted.protocol);
+    let opened = false;
+    duplex.once('close', () => {
+      // A handshake that ws itself refused.
+      if (!opened) accepted.open(goneSocket).closed();
+    });
+    this.#server.handleUpgrade(incoming, duplex, head, (socket) => {
+      opened = true;
+      this.#open(socket, accepted);
+    });
+  }
+
+  #open(socket: WebSocket, handler: SocketHandler): void {
+    const ears = handler.open({
+      send: (text, sent) => {
+        if (socket.bufferedAmount > maxWaitingBytes) socket.terminate();
+        socket.send(text, () => sent?.());
+      },
+      close: (code, reason) => socket.close(code, reason),
+    });
+    const isTunnel = handler.protocol !== undefined;
+    const sign = () => this.#lastSign.set(socket, Date.now());
+    sign();
+    socket.on('message', (data: RawData, isBinary: boolean) => {
+      sign();
+      if (isBinary) {
+        socket.close(1003, 'text only');
+        return;
+      }
+      const text = data.toString();
+      if (text === heartbeat.ping) socket.send(heartbeat.pong);
+      else ears.text(text);
+    });
+    // A browser cannot be made to send texts: its pongs are its signs of life.
+    if (!isTunnel) socket.on('pong', sign);
+    // The close that follows says enough.
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.#lastSign.delete(socket);
+      ears.closed();
+    });
+  }
+
+  #dropSilent(): void {
+    const nowMs = Date.now();
+    for (const [socket, lastMs] of this.#lastSign) {
+      if (nowMs - lastMs > patience * this.#heartbeatMs) {
+        socket.close(closeCodes.silent, 'no heartbeat');
+        // A dead peer answers no close either.
+        socket.terminate();
+      } else socket.ping();
+    }
+  }
+}
+
+const goneSocket = { send: (_text: string, sent?: () => void) => sent?.(), close: () => undefined };
+
+function requestOf(incoming: IncomingMessage): Request {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) headers.append(name, one);
+  }
+  const base = `http://${incoming.headers.host ?? 'localhost'}`;
+  // What cannot be an address of ours finds no route.
+  const url = URL.parse(incoming.url ?? '/', base) ?? new URL('/v1/unreadable-address', 'http://localhost');
+  return new Request(url, { headers });
+}
+
+async function refusal(response: Response): Promise<string> {
+  const text = await response.text();
+  const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const lead = `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\n`;
+  return `${lead}${headers}connection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+}

@@ -1,0 +1,175 @@
+// The self-hosted cloud: one Node process with its store on disk. `npm run cloud` starts it.
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, isIP } from 'node:net';
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { Access } from '../access/access.ts';
+import { createApp } from '../app.ts';
+import { LocalHubs } from '../hub/local-hubs.ts';
+import type { Deadlines, Log } from '../hub/surroundings.ts';
+import type { SocketHandler } from '../routes/sockets.ts';
+import { SqliteStore } from '../store/sqlite.ts';
+import type { Clock, Store } from '../store/store.ts';
+import { runCommand } from './node-command.ts';
+import { folderDashboard } from './node-dashboard.ts';
+import { NodeMetrics } from './node-metrics.ts';
+import { NodeSockets } from './node-sockets.ts';
+
+const account = 'household';
+/** How long requests may take to end when the cloud stops. */
+const stopMs = 2_000;
+
+export interface NodeHostSettings {
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  dataFolder: string;
+  home: string;
+  log: Log;
+  ownerToken?: string | undefined;
+  /** The address under which people reach the cloud, if not that on which it listens. */
+  baseUrl?: string | undefined;
+  /** 30,000 unless told. */
+  heartbeatMs?: number;
+  clock?: Clock;
+  /** In place of SQLite in the data folder. */
+  store?: Store;
+  /** Where the built dashboard is. */
+  dashboardFolder?: string;
+}
+
+export class NodeHost {
+  readonly #settings: NodeHostSettings;
+  readonly #store: Store;
+  readonly #access: Access;
+  readonly #hubs: LocalHubs;
+  readonly #server: Server;
+  readonly #sockets: NodeSockets;
+  #madeToken: string | undefined;
+
+  constructor(settings: NodeHostSettings) {
+    const clock: Clock = settings.clock ?? Date;
+    const { log } = settings;
+    const heartbeatMs = settings.heartbeatMs ?? 30_000;
+    const metrics = new NodeMetrics();
+    const store = settings.store ?? new SqliteStore({ path: join(settings.dataFolder, 'cloud.db'), clock });
+    const access = new Access({ store, clock });
+    const hubs = new LocalHubs({ store, clock, deadlines, log, observer: metrics.observer, heartbeatMs });
+    const app = createApp({
+      store,
+      hubs,
+      access,
+      clock,
+      deadlines,
+      log,
+      serveAgent: (home, agent) => serveAgent(hubs, home, agent),
+      isOurs: (hostname) => hostname === this.#publicHostname || hostname === settings.host,
+      isSecure: () => this.baseUrl.startsWith('https:'),
+      dashboard: folderDashboard(settings.dashboardFolder ?? join(import.meta.dirname, '../dashboard/dist')),
+      metrics: metrics.read,
+      onAnswer: (answer) => {
+        metrics.onAnswer(answer);
+        log.info('request', answer);
+      },
+    });
+    this.#settings = settings;
+    this.#store = store;
+    this.#access = access;
+    this.#hubs = hubs;
+    this.#server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+    this.#sockets = new NodeSockets(async (request, accept) => app.fetch(request, { accept }), heartbeatMs);
+  }
+
+  /** Opens the store and listens. Throws an error that names the mend. */
+  async start(): Promise<void> {
+    const { home, ownerToken: presetToken, host, port } = this.#settings;
+    await this.#store.start();
+    try {
+      this.#madeToken = (await this.#access.ensureOwner({ account, home, presetToken })).token;
+      // Sends whose time ran out meanwhile are settled now, agent or no agent.
+      await this.#hubs.hub(home);
+      this.#server.on('upgrade', (request, socket, head) => {
+        this.#sockets.upgrade(request, socket, head).catch((error) => {
+          this.#settings.log.error('upgrade.failed', { error: String(error) });
+          socket.destroy();
+        });
+      });
+      this.#server.listen(port, host);
+      await once(this.#server, 'listening');
+      this.#sockets.start();
+    } catch (error) {
+      await this.#hubs.stop();
+      await this.#store.stop();
+      throw error;
+    }
+  }
+
+  /** Tells agents and watchers to come back later, ends what is under way, and closes the store. */
+  async stop(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    await this.#hubs.stop();
+    const impatience = setTimeout(() => {
+      this.#sockets.stop();
+      this.#server.closeAllConnections();
+    }, stopMs);
+    this.#server.closeIdleConnections();
+    await closed;
+    clearTimeout(impatience);
+    this.#sockets.stop();
+    await this.#store.stop();
+  }
+
+  /** Where it listens: `http://127.0.0.1:8787`. */
+  get url(): string {
+    const { address, port } = this.#server.address() as AddressInfo;
+    const reachable = address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
+    return `http://${isIP(reachable) === 6 ? `[${reachable}]` : reachable}:${port}`;
+  }
+
+  /** Where people reach it. */
+  get baseUrl(): string {
+    return this.#settings.baseUrl ?? this.url;
+  }
+
+  /** The owner's token, if it was made at this start: to be shown once. */
+  get madeToken(): string | undefined {
+    return this.#madeToken;
+  }
+
+  /** A link that signs in to the dashboard once, within 15 minutes. */
+  async signInLink(): Promise<string> {
+    return `${this.baseUrl}/#sign-in=${(await this.#access.createSignIn(account)).token}`;
+  }
+
+  /** A token with which an agent connects the first home. */
+  async issueAgentToken(name: string): Promise<string> {
+    const grant = { account, home: this.#settings.home, name, scopes: [] };
+    return (await this.#access.issue('agent', grant)).token;
+  }
+
+  get #publicHostname(): string | undefined {
+    return this.#settings.baseUrl === undefined ? undefined : new URL(this.#settings.baseUrl).hostname;
+  }
+}
+
+const deadlines: Deadlines = {
+  after: (ms, fire) => {
+    const timer = setTimeout(fire, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+async function serveAgent(hubs: LocalHubs, home: string, agent: { id: string; name: string }): Promise<SocketHandler> {
+  const hub = await hubs.hub(home);
+  return {
+    protocol: 'homeline.v1',
+    open: (socket) => {
+      const tunnel = hub.attach({ send: socket.send, close: socket.close, keep: () => undefined }, agent);
+      return { text: (text) => tunnel.receive(text), closed: () => void hub.left(tunnel) };
+    },
+  };
+}
+
+if (import.meta.main) await runCommand((settings) => new NodeHost(settings));

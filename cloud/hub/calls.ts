@@ -1,0 +1,169 @@
+// Calls on their way through the tunnel: bounded, each with its deadline, each answered exactly once.
+import { type Action, type ActionName, actions, documentOf } from '../../protocol/actions.ts';
+import { encodeFrame } from '../../protocol/codec.ts';
+import { type ErrorCodeName, GatewayError } from '../../protocol/errors.ts';
+import type { CloudFrame, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
+import { limits } from '../../protocol/limits.ts';
+import { documentSchemas } from '../../protocol/model.ts';
+import type { CallAnswer, PhoneCall } from './hubs.ts';
+import type { Link } from './link.ts';
+import type { Surroundings } from './surroundings.ts';
+
+const defaultDeadlineMs = 30_000;
+/** The agent gives up by itself at the deadline and says what it knows; only its silence is waited out here. */
+const graceMs = 250;
+
+/** What an agent may report; anything else it claims says nothing about the request (a 401 would sign people out). */
+const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
+  'phone-unreachable',
+  'phone-malformed',
+  'phone-refused',
+  'phone-offline',
+  'phone-not-approved',
+  'outcome-unknown',
+  'deadline-exceeded',
+  'too-many-requests',
+  'invalid-request',
+]);
+
+interface Pending {
+  readonly call: PhoneCall;
+  readonly beganMs: number;
+  readonly cancelDeadline: () => void;
+  resolve(answer: CallAnswer): void;
+  reject(error: GatewayError): void;
+}
+
+export class Calls {
+  readonly #around: Surroundings;
+  readonly #pending = new Map<string, Pending>();
+  readonly #prefix: string;
+  #count = 0;
+
+  constructor(around: Surroundings) {
+    this.#around = around;
+    // A late answer to a call from before an eviction must not meet a new call of the same number.
+    this.#prefix = around.clock.now().toString(36);
+  }
+
+  /**
+   * Sends one call through the link. Throws `too-many-requests` at the limit, `deadline-exceeded` when nothing came,
+   * `tunnel-lost` when the link went: in the last two cases the call may or may not have happened.
+   */
+  begin(link: Link, udn: string, call: PhoneCall): Promise<CallAnswer> {
+    if (this.#pending.size >= limits.callsInFlight) {
+      const detail = `${limits.callsInFlight} calls to this home are under way: try again when some are answered.`;
+      return Promise.reject(new GatewayError('too-many-requests', detail, { retryAfterMs: 1000 }));
+    }
+    const id = `${this.#prefix}-${++this.#count}`;
+    const deadlineMs = call.deadlineMs ?? defaultDeadlineMs;
+    const frame: FrameOf<CloudFrame, 'call'> = {
+      type: 'call',
+      id,
+      udn,
+      action: call.action,
+      form: call.form,
+      arguments: { ...call.arguments },
+      deadlineMs,
+    };
+    if (call.key !== undefined) frame.key = call.key;
+    const { promise, resolve, reject } = Promise.withResolvers<CallAnswer>();
+    let text: string;
+    try {
+      text = encodeFrame(frame);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const cancelDeadline = this.#around.deadlines.after(deadlineMs + graceMs, () => {
+      const pending = this.#take(id);
+      if (pending === undefined) return;
+      link.send(encodeFrame({ type: 'cancel', id }));
+      this.#fail(pending, new GatewayError('deadline-exceeded', `The home did not answer within ${deadlineMs} ms.`));
+    });
+    this.#pending.set(id, { call, beganMs: this.#around.clock.now(), cancelDeadline, resolve, reject });
+    link.send(text);
+    return promise;
+  }
+
+  /** An answer; one that nobody waits for is ignored. */
+  result(frame: FrameOf<EdgeFrame, 'result'>): void {
+    const pending = this.#take(frame.id);
+    if (pending === undefined) return;
+    const { action, form } = pending.call;
+    const answer = form === 'text' ? readTexts(action, frame.arguments) : readModels(action, frame.arguments);
+    if (answer === undefined) {
+      const detail = `The answer to ${action} does not hold what the action promises.`;
+      this.#fail(pending, new GatewayError('phone-malformed', detail));
+      return;
+    }
+    this.#observe(pending, 'ok');
+    pending.resolve({ arguments: answer, made: frame.made });
+  }
+
+  /** A failure that the agent reports: the one translation from the wire to GatewayError. */
+  failure(frame: FrameOf<EdgeFrame, 'failure'>): void {
+    const pending = this.#take(frame.id);
+    if (pending === undefined) return;
+    if (!reportable.has(frame.code)) {
+      const detail = `The agent failed (${frame.code.slice(0, 64)}): ${frame.detail}`;
+      this.#fail(pending, new GatewayError('phone-unreachable', detail));
+      return;
+    }
+    const refusal =
+      frame.upnpCode === undefined
+        ? {}
+        : { refusal: { upnpCode: frame.upnpCode, upnpDescription: frame.upnpDescription ?? '' } };
+    this.#fail(pending, new GatewayError(frame.code as ErrorCodeName, frame.detail, refusal));
+  }
+
+  /** The link is gone, and all answers with it. */
+  lost(): void {
+    for (const id of [...this.#pending.keys()]) {
+      const pending = this.#take(id);
+      const detail = 'The connection to the home broke off while the call was under way.';
+      if (pending !== undefined) this.#fail(pending, new GatewayError('tunnel-lost', detail, { retryAfterMs: 2000 }));
+    }
+  }
+
+  #take(id: string): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.cancelDeadline();
+    return pending;
+  }
+
+  #fail(pending: Pending, error: GatewayError): void {
+    this.#observe(pending, error.code);
+    pending.reject(error);
+  }
+
+  #observe(pending: Pending, outcome: string): void {
+    this.#around.observer.call(pending.call.action, outcome, this.#around.clock.now() - pending.beganMs);
+  }
+}
+
+function readTexts(action: ActionName, given: Record<string, unknown>): Record<string, string> | undefined {
+  const answer: Record<string, string> = {};
+  for (const name of Object.keys(actions[action].out)) {
+    const value = given[name];
+    if (typeof value !== 'string') return undefined;
+    answer[name] = value;
+  }
+  return answer;
+}
+
+function readModels(action: ActionName, given: Record<string, unknown>): Record<string, unknown> | undefined {
+  const answer: Record<string, unknown> = {};
+  for (const [name, variable] of Object.entries((actions[action] as Action).out)) {
+    const document = documentOf(variable);
+    if (document === undefined) {
+      if (typeof given[name] !== 'string') return undefined;
+      answer[name] = given[name];
+    } else {
+      const model = documentSchemas[document].safeParse(given[name]);
+      if (!model.success) return undefined;
+      answer[name] = model.data;
+    }
+  }
+  return answer;
+}

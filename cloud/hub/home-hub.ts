@@ -1,0 +1,232 @@
+// One home: its tunnel, the calls and sends that go down it, the events that come up it, and who watches them.
+import { actions } from '../../protocol/actions.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import { closeCodes } from '../../protocol/frames.ts';
+import type { Home, HomeEvent, Phone } from '../../protocol/model.ts';
+import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
+import { Calls } from './calls.ts';
+import type { CallAnswer, PhoneCall, SendOutcome, Watch } from './hubs.ts';
+import type { Attachment, Link } from './link.ts';
+import { Roster } from './roster.ts';
+import { Sends } from './sends.ts';
+import type { Surroundings } from './surroundings.ts';
+import { Tunnel, type TunnelHome } from './tunnel.ts';
+import { Watchers } from './watchers.ts';
+
+/** How long a drained fleet takes to come back, so that it does not all at once. */
+const drainSpreadMs = 2_000;
+
+export class HomeHub {
+  readonly id: string;
+  readonly #around: Surroundings;
+  readonly #roster: Roster;
+  readonly #calls: Calls;
+  readonly #sends: Sends;
+  readonly #watchers: Watchers;
+  readonly #tunnelHome: TunnelHome;
+  #tunnel: Tunnel | undefined;
+  #published: Promise<unknown> = Promise.resolve();
+  #stopping = false;
+
+  /** `online`: the phones of the link that outlived the hub's last life (Attachment.online), if there is one. */
+  constructor(id: string, around: Surroundings, online: readonly string[] = []) {
+    this.id = id;
+    this.#around = around;
+    this.#roster = new Roster(id, around.store, online);
+    this.#calls = new Calls(around);
+    this.#watchers = new Watchers(id, around);
+    this.#sends = new Sends(id, around, {
+      commit: (writes) => this.commit(writes),
+      phoneFor: (record) => this.#phoneFor(record),
+      call: (call) => this.#begin(call),
+    });
+    this.#tunnelHome = {
+      id,
+      roster: this.#roster,
+      calls: this.#calls,
+      commit: (writes, onStored) => this.commit(writes, onStored),
+      phonesChanged: () => this.#sends.drain(),
+    };
+  }
+
+  /** Sees to sends whose time ran out while nobody was here, and to a home that went away unseen. */
+  async start(): Promise<void> {
+    await this.#roster.load();
+    if (this.#tunnel === undefined) await this.#goneOffline();
+    await this.#sends.expire();
+  }
+
+  /** Tells the agent and the watchers to come back later, and ends what is under way. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#sends.stop();
+    const tunnel = this.#tunnel;
+    if (tunnel !== undefined) {
+      tunnel.send({ type: 'drain', spreadMs: drainSpreadMs });
+      tunnel.close(1001, 'the cloud stops');
+      await this.left(tunnel);
+    }
+    this.#watchers.end('draining');
+    await this.#published;
+  }
+
+  /** A new link, authenticated by its host. It takes the place of the one before. */
+  attach(link: Link, agent: { id: string; name: string }): Tunnel {
+    const attachment: Attachment = { agent, bootId: null, ackedSeq: 0, online: [] };
+    link.keep(attachment);
+    return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#around));
+  }
+
+  /** A link that outlived the hub's last life: hibernation or eviction. */
+  resume(link: Link, attachment: Attachment): Tunnel {
+    return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#around));
+  }
+
+  /** The link of this tunnel is gone. */
+  async left(tunnel: Tunnel): Promise<void> {
+    tunnel.closed();
+    if (this.#tunnel !== tunnel) return;
+    this.#tunnel = undefined;
+    this.#around.observer.tunnel(-1);
+    this.#calls.lost();
+    const gone = this.#roster.online;
+    this.#roster.setOnline([]);
+    try {
+      await this.#goneOffline(gone);
+    } catch (error) {
+      this.#around.log.warn('home.offline-not-stored', { home: this.id, error: String(error) });
+    }
+  }
+
+  async status(): Promise<Home | undefined> {
+    const [record] = await Promise.all([this.#around.store.getHome(this.id), this.#roster.load()]);
+    if (record === undefined) return undefined;
+    return {
+      id: record.id,
+      name: record.name,
+      online: this.#tunnel?.greeted === true,
+      since: record.sinceMs === null ? null : new Date(record.sinceMs).toISOString(),
+      agent: record.agent,
+      phones: this.#roster.phones,
+    };
+  }
+
+  /** Throws as Hubs.call says. */
+  async call(call: PhoneCall): Promise<CallAnswer> {
+    await this.#roster.load();
+    try {
+      return await this.#begin(call);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || actions[call.action].repeatable) throw error;
+      if (error.code !== 'tunnel-lost' && error.code !== 'deadline-exceeded') throw error;
+      const detail = `${error.message} ${call.action} may or may not have happened: look before trying again.`;
+      throw new GatewayError('outcome-unknown', detail, { cause: error });
+    }
+  }
+
+  async send(record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<SendOutcome> {
+    await this.#roster.load();
+    return this.#sends.send(record, ifOffline);
+  }
+
+  /**
+   * Stores and tells the watchers, who hear of commits in the order in which they were begun: the store numbers
+   * their events in that order too.
+   */
+  commit(writes: readonly Write[], onStored?: () => void): Promise<HomeEvent[]> {
+    const stored = this.#around.store.commit(this.id, writes).then((events) => {
+      onStored?.();
+      return events;
+    });
+    const published = this.#published.then(async () => {
+      const events = await stored;
+      this.#watchers.publish(events);
+      return events;
+    });
+    this.#published = published.catch(() => undefined);
+    return published;
+  }
+
+  watch(after?: string): Watch {
+    return this.#watchers.watch(after);
+  }
+
+  async approve(id: string, approved: boolean): Promise<Phone | undefined> {
+    await this.#roster.load();
+    const record = await this.#around.store.approvePhone(this.id, id, approved);
+    if (record === undefined) return undefined;
+    this.#roster.update(record);
+    const phone = this.#roster.phoneOf(record);
+    if (this.#tunnel?.greeted) this.#tunnel.send({ type: 'approvals', approved: this.#roster.approvedUdns });
+    await this.commit([{ type: 'phone.status', phone }]);
+    if (approved) this.#sends.drain();
+    return phone;
+  }
+
+  async dismiss(agent: string): Promise<void> {
+    const tunnel = this.#tunnel;
+    if (tunnel?.agent.id !== agent) return;
+    tunnel.close(closeCodes.revoked, 'the token was revoked');
+    await this.left(tunnel);
+  }
+
+  #adopt(tunnel: Tunnel): Tunnel {
+    if (this.#stopping) {
+      tunnel.close(1001, 'the cloud stops');
+      return tunnel;
+    }
+    const old = this.#tunnel;
+    this.#tunnel = tunnel;
+    if (old === undefined) this.#around.observer.tunnel(1);
+    else {
+      // No event of its going: the home does not become offline by it.
+      old.close(closeCodes.replaced, 'another connection of this home took over');
+      this.#calls.lost();
+    }
+    return tunnel;
+  }
+
+  #begin(call: PhoneCall): Promise<CallAnswer> {
+    try {
+      const phone = this.#roster.approved(call.phone);
+      const tunnel = this.#reachable(phone);
+      return this.#calls.begin(tunnel.link, phone.udn, call);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #phoneFor(record: MessageRecord): PhoneRecord {
+    if (record.phone !== null) {
+      const phone = this.#roster.approved(record.phone);
+      this.#reachable(phone);
+      return phone;
+    }
+    this.#online();
+    const phone = this.#roster.onlyApprovedOnline();
+    if (phone === undefined) throw new GatewayError('phone-offline', 'No phone of this home is there to send this.');
+    return phone;
+  }
+
+  #reachable(phone: PhoneRecord): Tunnel {
+    const tunnel = this.#online();
+    if (this.#roster.isOnline(phone.id)) return tunnel;
+    throw new GatewayError('phone-offline', 'The home is online, but its agent does not see this phone now.');
+  }
+
+  #online(): Tunnel {
+    if (this.#tunnel?.greeted === true) return this.#tunnel;
+    const detail = 'No agent of this home is connected. See that it runs and reaches the cloud.';
+    throw new GatewayError('home-offline', detail);
+  }
+
+  async #goneOffline(phones: readonly string[] = this.#roster.phones.map((phone) => phone.id)): Promise<void> {
+    const record = await this.#around.store.getHome(this.id);
+    if (record === undefined || this.#tunnel !== undefined) return;
+    const gone = this.#roster.phones.filter((phone) => phones.includes(phone.id));
+    await this.commit([
+      ...gone.map((phone) => ({ type: 'phone.status', phone }) as const),
+      { type: 'home.status', online: false, agent: record.agent },
+    ]);
+  }
+}

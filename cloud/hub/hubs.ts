@@ -1,0 +1,67 @@
+// The seam between routes and homes: in one process a map of hubs, on Workers a Durable Object per home.
+import type { ActionName } from '../../protocol/actions.ts';
+import type { GatewayError } from '../../protocol/errors.ts';
+import type { Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
+import type { MessageRecord, Write } from '../store/store.ts';
+
+export interface PhoneCall {
+  /** `p_…`. */
+  phone: string;
+  action: ActionName;
+  /** `text`: the exact UPnP strings. `model`: XML documents as their models. Both ways. */
+  form: 'text' | 'model';
+  arguments: Readonly<Record<string, unknown>>;
+  /** How long the agent may take; 30,000 unless told. */
+  deadlineMs?: number | undefined;
+  /** For what must not happen twice: the agent answers the same key with the first outcome. */
+  key?: string | undefined;
+}
+
+export interface CallAnswer {
+  /** Exactly the out-arguments of the action, checked against its table and models. */
+  arguments: Record<string, unknown>;
+  /** `s_…` of the session that CreateSession made. */
+  made?: string | undefined;
+}
+
+/** A send never vanishes: when it was refused or lost, the stored message comes with the reason. */
+export interface SendOutcome {
+  message: Message;
+  error?: GatewayError | undefined;
+}
+
+/** The cursor of the watcher was too old: whatever it holds must be loaded anew. */
+export interface Reset {
+  type: 'reset';
+  id: string;
+}
+
+export type WatchEnd = 'tooSlow' | 'draining' | 'stopped' | 'lost';
+
+/** A stream of a home's events, pulled by its reader. */
+export interface Watch {
+  /** The point to resume from if nothing was read yet. */
+  readonly from: string;
+  /** The next event; undefined once the watch is over. */
+  next(): Promise<HomeEvent | Reset | undefined>;
+  /** Why it is over; undefined while it is not. */
+  readonly ended: WatchEnd | undefined;
+  stop(): void;
+}
+
+export interface Hubs {
+  /** Undefined if there is no such home. */
+  status(home: string): Promise<Home | undefined>;
+  /** Throws `not-found`, `phone-not-approved`, `home-offline`, `phone-offline`, or what the phone or its agent said. */
+  call(home: string, call: PhoneCall): Promise<CallAnswer>;
+  /** Stores and tells the watchers. */
+  commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]>;
+  /** Stores a send, then tries it. With `fail` an absent home or phone throws and nothing is stored. */
+  send(home: string, record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<SendOutcome>;
+  /** Events after `after`, without gap or repeat; without it from now on. */
+  watch(home: string, after?: string): Promise<Watch>;
+  /** Answers the phone, or undefined if there is none of that id; tells the agent. */
+  approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined>;
+  /** Closes the tunnel of an agent whose token was revoked. */
+  dismiss(home: string, agent: string): Promise<void>;
+}

@@ -1,0 +1,19 @@
+// One end of a tunnel as the host sees it: a text socket, and a small note that survives the hub's hibernation.
+
+/** What a hub needs to know of its socket after it was evicted from memory. Stays far below 16 KiB. */
+export interface Attachment {
+  agent: { id: string; name: string; version?: string };
+  /** Null before `hello`. */
+  bootId: string | null;
+  /** Everything up to here is stored. */
+  ackedSeq: number;
+  /** `p_…` of the phones that are online. */
+  online: string[];
+}
+
+export interface Link {
+  send(text: string): void;
+  close(code: number, reason: string): void;
+  /** Keeps the attachment with the socket; a host that never hibernates may ignore it. */
+  keep(attachment: Attachment): void;
+}

@@ -1,0 +1,71 @@
+// All homes in one process: a hub is made when its home is first asked for, and kept.
+import { GatewayError } from '../../protocol/errors.ts';
+import type { Home, HomeEvent, Phone } from '../../protocol/model.ts';
+import type { MessageRecord, Write } from '../store/store.ts';
+import { HomeHub } from './home-hub.ts';
+import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch } from './hubs.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export class LocalHubs implements Hubs {
+  readonly #around: Surroundings;
+  readonly #hubs = new Map<string, Promise<HomeHub>>();
+
+  constructor(around: Surroundings) {
+    this.#around = around;
+  }
+
+  async stop(): Promise<void> {
+    const hubs = await Promise.allSettled(this.#hubs.values());
+    await Promise.all(hubs.map((hub) => (hub.status === 'fulfilled' ? hub.value.stop() : undefined)));
+    this.#hubs.clear();
+  }
+
+  /** The hub of a home that exists. Throws `not-found`. */
+  async hub(home: string): Promise<HomeHub> {
+    let hub = this.#hubs.get(home);
+    if (hub === undefined) {
+      hub = this.#make(home);
+      this.#hubs.set(home, hub);
+      // What failed once (no such home, no store) is asked anew.
+      hub.catch(() => this.#hubs.delete(home));
+    }
+    return hub;
+  }
+
+  async status(home: string): Promise<Home | undefined> {
+    return (await this.hub(home)).status();
+  }
+
+  async call(home: string, call: PhoneCall): Promise<CallAnswer> {
+    return (await this.hub(home)).call(call);
+  }
+
+  async commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
+    return (await this.hub(home)).commit(writes);
+  }
+
+  async send(home: string, record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<SendOutcome> {
+    return (await this.hub(home)).send(record, ifOffline);
+  }
+
+  async watch(home: string, after?: string): Promise<Watch> {
+    return (await this.hub(home)).watch(after);
+  }
+
+  async approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined> {
+    return (await this.hub(home)).approve(phone, approved);
+  }
+
+  async dismiss(home: string, agent: string): Promise<void> {
+    await (await this.hub(home)).dismiss(agent);
+  }
+
+  async #make(home: string): Promise<HomeHub> {
+    if ((await this.#around.store.getHome(home)) === undefined) {
+      throw new GatewayError('not-found', 'There is no such home.');
+    }
+    const hub = new HomeHub(home, this.#around);
+    await hub.start();
+    return hub;
+  }
+}

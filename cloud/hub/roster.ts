@@ -1,0 +1,99 @@
+// The phones of one home: what the store keeps of them, and which are online now.
+import { GatewayError } from '../../protocol/errors.ts';
+import type { Phone } from '../../protocol/model.ts';
+import type { PhoneRecord, Store } from '../store/store.ts';
+
+export class Roster {
+  readonly #home: string;
+  readonly #store: Store;
+  readonly #records = new Map<string, PhoneRecord>();
+  readonly #byUdn = new Map<string, PhoneRecord>();
+  #online: ReadonlySet<string>;
+  #loading: Promise<void> | undefined;
+  #loaded = false;
+
+  constructor(home: string, store: Store, online: readonly string[]) {
+    this.#home = home;
+    this.#store = store;
+    this.#online = new Set(online);
+  }
+
+  /** Reads the phones from the store the first time; a failure is tried again by the next who asks. */
+  async load(): Promise<void> {
+    if (this.#loaded) return;
+    this.#loading ??= this.#store.listPhones(this.#home).then(
+      (records) => {
+        if (!this.#loaded) this.keep(records);
+      },
+      (error) => {
+        this.#loading = undefined;
+        throw error;
+      },
+    );
+    await this.#loading;
+  }
+
+  /** Takes in all phones of the home, as the store answers them. */
+  keep(records: readonly PhoneRecord[]): void {
+    this.#records.clear();
+    this.#byUdn.clear();
+    for (const record of records) this.#set(record);
+    this.#loaded = true;
+  }
+
+  update(record: PhoneRecord): void {
+    this.#set(record);
+  }
+
+  setOnline(ids: Iterable<string>): void {
+    this.#online = new Set(ids);
+  }
+
+  get online(): string[] {
+    return [...this.#online];
+  }
+
+  isOnline(id: string): boolean {
+    return this.#online.has(id);
+  }
+
+  byUdn(udn: string): PhoneRecord | undefined {
+    return this.#byUdn.get(udn);
+  }
+
+  get phones(): Phone[] {
+    return [...this.#records.values()].map((record) => this.phoneOf(record));
+  }
+
+  get approvedUdns(): string[] {
+    return [...this.#records.values()].filter((record) => record.approved).map((record) => record.udn);
+  }
+
+  phoneOf({ epoch: _, ...record }: PhoneRecord): Phone {
+    return { ...record, online: this.isOnline(record.id) };
+  }
+
+  /** A phone that the household has approved. Throws `not-found` or `phone-not-approved`. */
+  approved(id: string): PhoneRecord {
+    const record = this.#records.get(id);
+    if (record === undefined) throw new GatewayError('not-found', 'This home has no such phone.');
+    if (!record.approved) {
+      throw new GatewayError(
+        'phone-not-approved',
+        'Approve this phone first: until then nothing of it leaves the home.',
+      );
+    }
+    return record;
+  }
+
+  /** The only phone that a send without a named phone can mean, if it is online. */
+  onlyApprovedOnline(): PhoneRecord | undefined {
+    const able = [...this.#records.values()].filter((record) => record.approved && this.isOnline(record.id));
+    return able.length === 1 ? able[0] : undefined;
+  }
+
+  #set(record: PhoneRecord): void {
+    this.#records.set(record.id, record);
+    this.#byUdn.set(record.udn, record);
+  }
+}

@@ -1,0 +1,374 @@
+// Sends of one home: stored before they are tried, in order for each circle of recipients, never twice.
+import { GatewayError } from '../../protocol/errors.ts';
+import type { HomeEvent, Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
+import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
+import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** How many open sends are looked at in one go. */
+const drainLimit = 500;
+const firstRetryMs = 5_000;
+const longestRetryMs = 300_000;
+/** Timers of most hosts hold 31 bits of milliseconds; later ends are looked at again after a day. */
+const longestWaitMs = 24 * 3_600_000;
+/** A send that must not wait is over after this, even if the cloud stops while it is under way. */
+const failWithinMs = 60_000;
+
+const open: readonly MessageState[] = ['queued', 'sending'];
+
+/** What sending needs of its home. */
+export interface Outgoing {
+  commit(writes: readonly Write[]): Promise<HomeEvent[]>;
+  /** The phone that would send this now. Throws why there is none. */
+  phoneFor(record: MessageRecord): PhoneRecord;
+  /** Unlike a call from outside, a lost answer is `tunnel-lost` or `deadline-exceeded` here. */
+  call(call: PhoneCall): Promise<CallAnswer>;
+}
+
+interface Waiter {
+  readonly failFast: boolean;
+  settle(outcome: SendOutcome): void;
+  fail(error: GatewayError): void;
+}
+
+/** What came of an attempt: an end, or `waits` when it must be tried again later with everything behind it. */
+type Attempt = { ends: true; outcome: SendOutcome } | { ends: false; outcome: SendOutcome };
+
+export class Sends {
+  readonly #home: string;
+  readonly #around: Surroundings;
+  readonly #outgoing: Outgoing;
+  /** Records in memory by circle of recipients; the first of each lane is being tried. */
+  readonly #lanes = new Map<string, MessageRecord[]>();
+  readonly #held = new Set<string>();
+  readonly #waiters = new Map<string, Waiter>();
+  /** Whether the store may hold open sends that are in no lane. */
+  #backlog = true;
+  #draining: Promise<void> | undefined;
+  #drainAgain = false;
+  #retryMs = firstRetryMs;
+  #cancelRetry: (() => void) | undefined;
+  #expiry: { atMs: number; cancel(): void } | undefined;
+  #stopped = false;
+
+  constructor(home: string, around: Surroundings, outgoing: Outgoing) {
+    this.#home = home;
+    this.#around = around;
+    this.#outgoing = outgoing;
+  }
+
+  /** Stores the send and tries it if a phone can take it now; answers when the phone did or when it has to wait. */
+  async send(given: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<SendOutcome> {
+    const nowMs = this.#around.clock.now();
+    const failFast = ifOffline === 'fail';
+    const record =
+      failFast && given.deliverByMs === null ? { ...given, deliverByMs: nowMs + failWithinMs } : { ...given };
+    const absence = this.#absence(record);
+    if (absence !== undefined && (failFast || !isPassing(absence))) throw absence;
+    const { promise, resolve, reject } = Promise.withResolvers<SendOutcome>();
+    if (absence !== undefined) {
+      await this.#outgoing.commit([{ type: 'send.create', message: record }]);
+      this.#backlog = true;
+      this.#expireAt(record.deliverByMs);
+      return { message: messageOf(record) };
+    }
+    const isNext = !this.#backlog && this.#draining === undefined && !this.#lanes.has(laneOf(record));
+    await this.#outgoing.commit([{ type: 'send.create', message: record }, ...(isNext ? [this.#begin(record)] : [])]);
+    if (isNext) record.state = 'sending';
+    this.#waiters.set(record.id, { failFast, settle: resolve, fail: reject });
+    // Older sends that wait in the store go first.
+    if (this.#backlog || this.#draining !== undefined) this.drain();
+    else this.#enqueue(record);
+    return promise;
+  }
+
+  /** Tries what waits in the store, oldest first: records that were under way when a cloud stopped are among them. */
+  drain(): void {
+    this.#backlog = true;
+    if (this.#stopped) return;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    this.#drainAgain = true;
+    this.#draining ??= this.#takeBacklog().finally(() => {
+      this.#draining = undefined;
+    });
+  }
+
+  /** Gives up what is past its time; called for a home that nobody is connected to. */
+  async expire(): Promise<void> {
+    const records = await this.#around.store.openSends(this.#home, open, drainLimit);
+    for (const record of records) {
+      if (this.#held.has(record.id)) continue;
+      if (this.#isLate(record)) await this.#giveUp(record);
+      else this.#expireAt(record.deliverByMs);
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelRetry?.();
+    this.#expiry?.cancel();
+  }
+
+  async #takeBacklog(): Promise<void> {
+    while (this.#drainAgain && !this.#stopped) {
+      this.#drainAgain = false;
+      try {
+        const records = await this.#around.store.openSends(this.#home, open, drainLimit);
+        this.#backlog = records.length === drainLimit;
+        if (this.#backlog) this.#retryLater();
+        for (const record of records) {
+          if (this.#held.has(record.id)) continue;
+          if (this.#absence(record) === undefined) this.#enqueue(record);
+          else this.#leaveWaiting(record);
+        }
+      } catch (error) {
+        this.#around.log.warn('sends.drain-failed', { home: this.#home, error: String(error) });
+        for (const id of this.#waiters.keys()) if (!this.#held.has(id)) this.#settleFromStore(id);
+        this.#retryLater();
+      }
+    }
+  }
+
+  #enqueue(record: MessageRecord): void {
+    if (this.#held.has(record.id)) return;
+    this.#held.add(record.id);
+    const key = laneOf(record);
+    const lane = this.#lanes.get(key);
+    if (lane !== undefined) {
+      lane.push(record);
+      return;
+    }
+    const fresh = [record];
+    this.#lanes.set(key, fresh);
+    void this.#run(key, fresh);
+  }
+
+  async #run(key: string, lane: MessageRecord[]): Promise<void> {
+    for (let record = lane[0]; record !== undefined; record = lane[0]) {
+      const attempt = await this.#attempt(record);
+      lane.shift();
+      this.#held.delete(record.id);
+      this.#settle(record.id, attempt.outcome);
+      if (!attempt.ends) {
+        for (const behind of lane) {
+          this.#held.delete(behind.id);
+          this.#leaveWaiting(behind);
+        }
+        this.#lanes.delete(key);
+        this.#retryLater();
+        return;
+      }
+      this.#retryMs = firstRetryMs;
+    }
+    this.#lanes.delete(key);
+  }
+
+  #begin(record: MessageRecord): Write {
+    const { id: phone, epoch } = this.#outgoing.phoneFor(record);
+    return { type: 'send.move', id: record.id, from: ['queued'], to: 'sending', phone, epoch };
+  }
+
+  /** Never throws: what goes wrong is the outcome. */
+  async #attempt(record: MessageRecord): Promise<Attempt> {
+    try {
+      if (this.#isLate(record)) return { ends: true, outcome: await this.#giveUp(record) };
+      const phone = this.#outgoing.phoneFor(record);
+      const about = { phone: phone.id, epoch: phone.epoch };
+      const message = await this.#phoneMessage(record);
+      if (record.state === 'queued') {
+        await this.#outgoing.commit([this.#begin(record)]);
+        record.state = 'sending';
+      }
+      try {
+        const answer = await this.#outgoing.call({
+          phone: phone.id,
+          action: 'SendMessage',
+          form: 'model',
+          arguments: { MessageToSend: message },
+          key: record.id,
+        });
+        const messageId = String(answer.arguments.MessageID);
+        return { ends: true, outcome: { message: await this.#move(record, 'sent', { ...about, messageId }) } };
+      } catch (error) {
+        return await this.#fault(record, asGatewayError(error));
+      }
+    } catch (error) {
+      return await this.#fault(record, asGatewayError(error));
+    }
+  }
+
+  async #fault(record: MessageRecord, error: GatewayError): Promise<Attempt> {
+    try {
+      if (error.code === 'outcome-unknown' || error.code === 'phone-malformed') {
+        const message = await this.#move(record, 'unknown', { reason: error.message });
+        return { ends: true, outcome: { message, error } };
+      }
+      // Asked again under the same key, the agent tells what became of it: `sending` until then.
+      if (isLost(error)) return { ends: false, outcome: { message: messageOf(record) } };
+      if (!isPassing(error) || this.#waiters.get(record.id)?.failFast === true) {
+        const message = await this.#move(record, 'failed', { reason: reasonOf(error) });
+        return { ends: true, outcome: { message, error } };
+      }
+      return { ends: false, outcome: { message: await this.#move(record, 'queued', { reason: error.message }) } };
+    } catch (storeError) {
+      // The store no longer answers: the record stays as it is there, and is tried again under its key.
+      return { ends: false, outcome: { message: messageOf(record), error: asGatewayError(storeError) } };
+    }
+  }
+
+  /** Moves the record on, in the store and here, and answers the message as it is now. */
+  async #move(
+    record: MessageRecord,
+    to: MessageState,
+    more: { reason?: string; messageId?: string; phone?: string; epoch?: number },
+  ): Promise<Message> {
+    const from: readonly MessageState[] = to === 'sent' ? [...open, 'unknown'] : open;
+    const events = await this.#outgoing.commit([{ type: 'send.move', id: record.id, from, to, ...more }]);
+    const moved = events.find((event) => event.type === 'send.updated' && event.data.id === record.id);
+    if (moved?.type === 'send.updated') {
+      record.state = moved.data.state;
+      return moved.data;
+    }
+    // The phone's own event may have settled it first.
+    const stored = await this.#around.store.getMessage(this.#home, record.id);
+    if (stored === undefined) return messageOf(record);
+    record.state = stored.state;
+    return messageOf(stored);
+  }
+
+  async #giveUp(record: MessageRecord): Promise<SendOutcome> {
+    if (record.state === 'sending') {
+      const reason = 'It was under way when its time ran out, and no answer came: it may or may not have gone out.';
+      const message = await this.#move(record, 'unknown', { reason });
+      return { message, error: new GatewayError('outcome-unknown', reason) };
+    }
+    const reason = 'Its time ran out before a phone could send it.';
+    const message = await this.#move(record, 'failed', { reason });
+    return { message, error: new GatewayError('deadline-exceeded', reason) };
+  }
+
+  /** A record stays in the store; whoever waits for it is told so. */
+  #leaveWaiting(record: MessageRecord): void {
+    this.#backlog = true;
+    this.#expireAt(record.deliverByMs);
+    const waiter = this.#waiters.get(record.id);
+    if (waiter?.failFast !== true) {
+      this.#settle(record.id, { message: messageOf(record) });
+      return;
+    }
+    const error = this.#absence(record) ?? new GatewayError('phone-offline', 'The phone went away.');
+    void this.#fault(record, error).then(({ outcome }) => this.#settle(record.id, outcome));
+  }
+
+  /** For a waiter whose record could not be read: it waits in the store and is tried again. */
+  #settleFromStore(id: string): void {
+    const error = new GatewayError('store-unavailable', 'The message is stored, and is tried when the store answers.');
+    const waiter = this.#waiters.get(id);
+    this.#waiters.delete(id);
+    waiter?.fail(error);
+  }
+
+  #settle(id: string, outcome: SendOutcome): void {
+    this.#waiters.get(id)?.settle(outcome);
+    this.#waiters.delete(id);
+  }
+
+  #retryLater(): void {
+    this.#backlog = true;
+    if (this.#stopped || this.#cancelRetry !== undefined) return;
+    this.#cancelRetry = this.#around.deadlines.after(this.#retryMs, () => {
+      this.#cancelRetry = undefined;
+      this.drain();
+    });
+    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
+  }
+
+  #expireAt(deliverByMs: number | null): void {
+    if (deliverByMs === null || this.#stopped) return;
+    const nowMs = this.#around.clock.now();
+    const atMs = Math.min(Math.max(deliverByMs, nowMs) + 1, nowMs + longestWaitMs);
+    if (this.#expiry !== undefined && this.#expiry.atMs <= atMs) return;
+    this.#expiry?.cancel();
+    const cancel = this.#around.deadlines.after(atMs - nowMs, () => {
+      this.#expiry = undefined;
+      this.expire().catch((error) => {
+        this.#around.log.warn('sends.expire-failed', { home: this.#home, error: String(error) });
+        this.#expireAt(this.#around.clock.now() + firstRetryMs);
+      });
+    });
+    this.#expiry = { atMs, cancel };
+  }
+
+  #isLate(record: MessageRecord): boolean {
+    return record.deliverByMs !== null && record.deliverByMs <= this.#around.clock.now();
+  }
+
+  /** Why the record cannot be tried now; undefined if it can. */
+  #absence(record: MessageRecord): GatewayError | undefined {
+    try {
+      this.#outgoing.phoneFor(record);
+      return undefined;
+    } catch (error) {
+      return asGatewayError(error);
+    }
+  }
+
+  async #phoneMessage(record: MessageRecord): Promise<PhoneMessage> {
+    const message: PhoneMessage = {
+      messageId: '',
+      messageClass: record.messageClass,
+      folder: 'Outgoing',
+      status: 'Read',
+      from: record.from,
+      to: record.to,
+      contentType: record.contentType,
+      body: record.body ?? '',
+      attachments: record.attachments,
+      time: record.time,
+    };
+    if (record.subject !== null) message.subject = record.subject;
+    if (record.sessionId !== null) {
+      const session = await this.#around.store.getSession(this.#home, record.sessionId);
+      if (session === undefined) throw new GatewayError('invalid-request', 'The session of this message is gone.');
+      message.sessionId = session.sessionId;
+    }
+    return message;
+  }
+}
+
+/** The public part of a record. */
+export function messageOf(record: MessageRecord): Message {
+  const { epoch: _epoch, fingerprint: _fingerprint, deliverByMs: _deliverByMs, ...message } = record;
+  return message;
+}
+
+function laneOf(record: MessageRecord): string {
+  const addresses = record.to.map((party) => party.address).sort();
+  return JSON.stringify([record.phone, record.sessionId, addresses]);
+}
+
+/** Whether waiting can help: nothing has happened at the phone. */
+function isPassing(error: GatewayError): boolean {
+  const passing: readonly string[] = [
+    'home-offline',
+    'phone-offline',
+    'phone-unreachable',
+    'too-many-requests',
+    'store-unavailable',
+  ];
+  return passing.includes(error.code);
+}
+
+function isLost(error: GatewayError): boolean {
+  return error.code === 'tunnel-lost' || error.code === 'deadline-exceeded';
+}
+
+function reasonOf(error: GatewayError): string {
+  if (error.refusal === undefined) return error.message;
+  return `The phone refused: ${error.refusal.upnpCode} ${error.refusal.upnpDescription}`.trim();
+}
+
+function asGatewayError(error: unknown): GatewayError {
+  return error instanceof GatewayError ? error : new GatewayError('internal', 'Sending failed.', { cause: error });
+}

@@ -1,0 +1,348 @@
+// One live connection of an agent: frames in, frames out (protocol/README.md). Durable work happens strictly in order.
+import { decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
+import { type ErrorCodeName, GatewayError } from '../../protocol/errors.ts';
+import {
+  type CloudFrame,
+  closeCodes,
+  type EdgeFrame,
+  edgeEventSchema,
+  type FrameOf,
+  protocolVersion,
+  type SequencedEvent,
+} from '../../protocol/frames.ts';
+import { limits } from '../../protocol/limits.ts';
+import type { Write } from '../store/store.ts';
+import type { Calls } from './calls.ts';
+import type { Attachment, Link } from './link.ts';
+import type { Roster } from './roster.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** Frames that wait for the store; a well-behaved agent stops at limits.eventsInFlight events. */
+const waitingLimit = 4 * limits.eventsInFlight;
+const firstDelayMs = 500;
+const longestDelayMs = 30_000;
+const inventoryPage = 1000;
+
+/** What a tunnel reports to its home. */
+export interface TunnelHome {
+  readonly id: string;
+  readonly roster: Roster;
+  readonly calls: Calls;
+  /** `onStored` runs as soon as the writes are durable, before the watchers hear of them. */
+  commit(writes: readonly Write[], onStored?: () => void): Promise<unknown>;
+  phonesChanged(): void;
+}
+
+export class Tunnel {
+  readonly link: Link;
+  readonly #home: TunnelHome;
+  readonly #around: Surroundings;
+  #attachment: Attachment;
+  #work: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #delayMs = firstDelayMs;
+  /** After a nak, everything behind it is passed over until the agent sends again from there. */
+  #nakedSeq: number | undefined;
+  #open = true;
+  #wakeRetry: (() => void) | undefined;
+
+  constructor(link: Link, attachment: Attachment, home: TunnelHome, around: Surroundings) {
+    this.link = link;
+    this.#attachment = attachment;
+    this.#home = home;
+    this.#around = around;
+  }
+
+  get agent(): Attachment['agent'] {
+    return this.#attachment.agent;
+  }
+
+  /** Whether the agent has introduced itself: only then is the home online. */
+  get greeted(): boolean {
+    return this.#attachment.bootId !== null;
+  }
+
+  receive(text: string): void {
+    if (!this.#open) return;
+    let frame: EdgeFrame;
+    try {
+      frame = decodeEdgeFrame(text);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.send({ type: 'error', code: error.code, detail: error.message });
+      return;
+    }
+    if (frame.type === 'hello') this.#greet(frame);
+    else if (!this.greeted) this.close(closeCodes.protocolError, 'hello comes first');
+    else this.#take(frame);
+  }
+
+  send(frame: CloudFrame): void {
+    if (this.#open) this.link.send(encodeFrame(frame));
+  }
+
+  close(code: number, reason: string): void {
+    if (!this.#open) return;
+    this.closed();
+    this.link.close(code, reason);
+  }
+
+  /** The socket is gone: nothing more is sent, and work that waits for the store is dropped (the agent sends again). */
+  closed(): void {
+    this.#open = false;
+    this.#wakeRetry?.();
+  }
+
+  /** Runs after all work before it, with the store. */
+  inOrder(task: () => Promise<void>): void {
+    if (++this.#waiting > waitingLimit) {
+      this.close(closeCodes.protocolError, 'more frames than the window allows');
+      return;
+    }
+    this.#work = this.#work.then(async () => {
+      this.#waiting--;
+      if (!this.#open) return;
+      try {
+        await task();
+      } catch (error) {
+        this.#around.log.error('tunnel.work-failed', { home: this.#home.id, error: String(error) });
+        this.close(1011, 'the cloud failed at this frame');
+      }
+    });
+  }
+
+  #greet(hello: FrameOf<EdgeFrame, 'hello'>): void {
+    if (this.greeted) {
+      this.close(closeCodes.protocolError, 'hello comes once');
+      return;
+    }
+    if (!hello.protocol.includes(protocolVersion)) {
+      const detail = `This cloud speaks version ${protocolVersion} of the tunnel protocol.`;
+      this.send({ type: 'error', code: 'protocol-unsupported', detail });
+      this.close(closeCodes.protocolError, 'no protocol version in common');
+      return;
+    }
+    const agent = { ...this.#attachment.agent, version: hello.software };
+    this.#keep({ agent, bootId: hello.bootId, ackedSeq: hello.firstSeq - 1 });
+    // A fleet that comes back at once must not meet the store here.
+    this.send({
+      type: 'welcome',
+      protocol: protocolVersion,
+      home: this.#home.id,
+      store: this.#around.store.id,
+      time: new Date(this.#around.clock.now()).toISOString(),
+      heartbeatMs: this.#around.heartbeatMs,
+      limits: {
+        frameChars: limits.frameChars,
+        eventsInFlight: limits.eventsInFlight,
+        callsInFlight: limits.callsInFlight,
+      },
+    });
+    this.inOrder(() =>
+      this.#persist(async () => {
+        await this.#home.commit([{ type: 'home.status', online: true, agent: this.agent }]);
+      }),
+    );
+  }
+
+  #take(frame: Exclude<EdgeFrame, { type: 'hello' }>): void {
+    switch (frame.type) {
+      case 'result':
+        this.#home.calls.result(frame);
+        break;
+      case 'failure':
+        this.#home.calls.failure(frame);
+        break;
+      case 'events':
+        this.inOrder(() => this.#takeEvents(frame.events));
+        break;
+      case 'phones':
+        this.inOrder(() => this.#persist(() => this.#takePhones(frame)));
+        break;
+      case 'inventory':
+        this.inOrder(() => this.#persist(() => this.#answerInventory(frame)));
+        break;
+      case 'error':
+        this.#around.log.warn('tunnel.agent-error', { home: this.#home.id, code: frame.code });
+        break;
+    }
+  }
+
+  async #takePhones(frame: FrameOf<EdgeFrame, 'phones'>): Promise<void> {
+    const { roster } = this.#home;
+    await roster.load();
+    roster.keep(await this.#around.store.putPhones(this.#home.id, frame.phones));
+    if (!this.#open) return;
+    const before = new Set(roster.online);
+    roster.setOnline(frame.phones.flatMap((phone) => (phone.online ? (roster.byUdn(phone.udn)?.id ?? []) : [])));
+    this.#keep({ online: roster.online });
+    this.send({ type: 'approvals', approved: roster.approvedUdns });
+    const changed = roster.phones.filter((phone) => phone.online !== before.has(phone.id));
+    const seen = roster.phones.filter((phone) => !changed.includes(phone) && phone.online);
+    await this.#home.commit([...changed, ...seen].map((phone) => ({ type: 'phone.status', phone })));
+    this.#home.phonesChanged();
+  }
+
+  async #takeEvents(events: readonly SequencedEvent[]): Promise<void> {
+    await this.#persist(() => this.#home.roster.load());
+    const fresh = events.filter((event) => event.seq > this.#attachment.ackedSeq);
+    const first = fresh[0];
+    if (first === undefined) {
+      // All of it is stored: the acknowledgement was lost on its way.
+      this.send({ type: 'ack', seq: this.#attachment.ackedSeq });
+      return;
+    }
+    if (this.#nakedSeq !== undefined && first.seq > this.#nakedSeq) return;
+    this.#nakedSeq = undefined;
+    const writes: StoredEvent[] = [];
+    const refused: Refusal[] = [];
+    for (const event of fresh) {
+      const judged = this.#judge(event);
+      if ('write' in judged) writes.push(judged);
+      else refused.push(judged);
+    }
+    const last = fresh.at(-1) ?? first;
+    try {
+      await this.#commit(writes, () => this.#acknowledge(last.seq, refused));
+      this.#delayMs = firstDelayMs;
+    } catch (error) {
+      if (isUnavailable(error)) this.#refuseForNow(first.seq, error);
+      else await this.#storeOneByOne(writes, refused, last.seq);
+    }
+  }
+
+  /** When a batch cannot be stored as a whole: one event that never can must not hold up the others. */
+  async #storeOneByOne(writes: readonly StoredEvent[], refused: Refusal[], lastSeq: number): Promise<void> {
+    for (const { seq, write } of writes) {
+      try {
+        await this.#commit([{ seq, write }], () => undefined);
+      } catch (error) {
+        if (isUnavailable(error)) {
+          this.#acknowledge(seq - 1, refused);
+          this.#refuseForNow(seq, error);
+          return;
+        }
+        this.#around.log.error('tunnel.event-refused', { home: this.#home.id, seq, error: String(error) });
+        refused.push({ seq, code: 'internal', reason: 'The store cannot hold this event.' });
+      }
+    }
+    this.#acknowledge(lastSeq, refused);
+  }
+
+  async #commit(writes: readonly StoredEvent[], onStored: () => void): Promise<void> {
+    if (writes.length === 0) onStored();
+    else {
+      await this.#home.commit(
+        writes.map(({ write }) => write),
+        onStored,
+      );
+    }
+  }
+
+  #acknowledge(seq: number, refused: readonly Refusal[]): void {
+    for (const refusal of refused) this.send({ type: 'term', ...refusal });
+    this.#keep({ ackedSeq: Math.max(seq, this.#attachment.ackedSeq) });
+    this.send({ type: 'ack', seq: this.#attachment.ackedSeq });
+  }
+
+  #refuseForNow(seq: number, error: GatewayError): void {
+    this.#nakedSeq = seq;
+    const delayMs = Math.max(error.retryAfterMs ?? 0, this.#nextDelayMs());
+    this.send({ type: 'nak', seq, delayMs, reason: error.message });
+  }
+
+  #judge({ seq, event }: SequencedEvent): StoredEvent | Refusal {
+    const parsed = edgeEventSchema.safeParse(event);
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      return {
+        seq,
+        code: 'frame-malformed',
+        reason: `The event is not valid: ${issue?.path.join('.')}`.slice(0, 1000),
+      };
+    }
+    const { data } = parsed;
+    const phone = this.#home.roster.byUdn(data.udn);
+    if (phone?.approved !== true) {
+      return { seq, code: 'phone-not-approved', reason: 'The household has not approved this phone.' };
+    }
+    switch (data.type) {
+      case 'message.put': {
+        const { id, epoch, message, fingerprint, recovered } = data;
+        const session = data.sessionKey ?? null;
+        const write = { type: data.type, id, phone: phone.id, epoch, session, message, fingerprint, recovered };
+        return { seq, write };
+      }
+      case 'message.deleted':
+        return { seq, write: { type: 'message.delete', id: data.id } };
+      case 'session.put':
+        return { seq, write: { type: data.type, id: data.id, phone: phone.id, session: data.session } };
+      case 'file.progress':
+        return { seq, write: { type: data.type, phone: phone.id, file: data.file } };
+    }
+  }
+
+  async #answerInventory({ udn, after }: FrameOf<EdgeFrame, 'inventory'>): Promise<void> {
+    await this.#home.roster.load();
+    const phone = this.#home.roster.byUdn(udn);
+    if (phone === undefined) {
+      this.send({ type: 'inventory', udn, items: [] });
+      return;
+    }
+    for (let limit = inventoryPage; limit >= 1; limit = Math.floor(limit / 8)) {
+      const page = await this.#around.store.inventory(this.#home.id, phone.id, { after, limit });
+      try {
+        this.send({ type: 'inventory', udn, ...page });
+        return;
+      } catch (error) {
+        // A phone may have very long identifiers: a smaller page then fits the frame.
+        if (!(error instanceof GatewayError) || error.code !== 'frame-too-large') throw error;
+      }
+    }
+  }
+
+  /** Does what needs the store, again and again while the store does not answer and the agent is there. */
+  async #persist(task: () => Promise<void>): Promise<void> {
+    while (this.#open) {
+      try {
+        await task();
+        this.#delayMs = firstDelayMs;
+        return;
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        const { promise, resolve } = Promise.withResolvers<void>();
+        const cancel = this.#around.deadlines.after(this.#nextDelayMs(), resolve);
+        this.#wakeRetry = resolve;
+        await promise;
+        this.#wakeRetry = undefined;
+        cancel();
+      }
+    }
+  }
+
+  #nextDelayMs(): number {
+    const delayMs = this.#delayMs;
+    this.#delayMs = Math.min(delayMs * 2, longestDelayMs);
+    return delayMs;
+  }
+
+  #keep(change: Partial<Attachment>): void {
+    this.#attachment = { ...this.#attachment, ...change };
+    this.link.keep(this.#attachment);
+  }
+}
+
+interface StoredEvent {
+  seq: number;
+  write: Write;
+}
+
+interface Refusal {
+  seq: number;
+  code: ErrorCodeName;
+  reason: string;
+}
+
+function isUnavailable(error: unknown): error is GatewayError {
+  return error instanceof GatewayError && error.code === 'store-unavailable';
+}

@@ -1,0 +1,165 @@
+// Whoever follows a home's events: replayed from the store, then live, without gap or repeat.
+import { closeCodes } from '../../protocol/frames.ts';
+import type { HomeEvent } from '../../protocol/model.ts';
+import type { Reset, Watch, WatchEnd } from './hubs.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** Events that a watcher may leave unread before it is sent away, to come back with its last event's id. */
+const unreadLimit = 1000;
+const replayPage = 200;
+/** How far event ids may run ahead of the clock: a burst within one millisecond, or a clock that was set back. */
+const aheadMs = 24 * 3_600_000;
+
+/** The close code that tells a WebSocket watcher why it ends; 1001 (RFC 6455) sends it to reconnect. */
+export function watchCloseCode(end: WatchEnd | undefined): number {
+  return end === 'tooSlow' ? closeCodes.tooSlow : 1001;
+}
+
+/** All watchers of one home. */
+export class Watchers {
+  readonly #home: string;
+  readonly #around: Surroundings;
+  readonly #open = new Set<FollowedHome>();
+  /** The newest event that was published here; a point in time before there was one. */
+  #last: string;
+
+  constructor(home: string, around: Surroundings) {
+    this.#home = home;
+    this.#around = around;
+    this.#last = pointInTime(around.clock.now());
+  }
+
+  watch(after: string | undefined): Watch {
+    const from = after ?? this.#last;
+    // No event of ours, or one of a store that was replaced since: there is no such point.
+    const strange =
+      !/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(from) || from > pointInTime(this.#around.clock.now() + aheadMs);
+    const watch: FollowedHome = new FollowedHome(
+      from,
+      after !== undefined,
+      async (point) => (strange ? undefined : await this.#around.store.eventsAfter(this.#home, point, replayPage)),
+      () => this.#last,
+      () => {
+        if (this.#open.delete(watch)) this.#around.observer.watcher(-1);
+      },
+    );
+    this.#open.add(watch);
+    this.#around.observer.watcher(1);
+    return watch;
+  }
+
+  publish(events: readonly HomeEvent[]): void {
+    for (const event of events) {
+      if (event.id > this.#last) this.#last = event.id;
+      this.#around.observer.event(event.type);
+      for (const watch of this.#open) watch.publish(event);
+    }
+  }
+
+  end(reason: WatchEnd): void {
+    for (const watch of [...this.#open]) watch.end(reason);
+  }
+}
+
+/** A cursor for “whatever comes after this moment”: event ids are ULIDs, whose first ten characters are their time. */
+export function pointInTime(epochMs: number): string {
+  const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+  let time = '';
+  for (let rest = epochMs, index = 0; index < 10; index++, rest = Math.floor(rest / 32)) {
+    time = (digits[rest % 32] ?? '0') + time;
+  }
+  return `${time}${'0'.repeat(16)}`;
+}
+
+class FollowedHome implements Watch {
+  readonly from: string;
+  ended: WatchEnd | undefined;
+  readonly #read: (after: string) => Promise<HomeEvent[] | undefined>;
+  readonly #now: () => string;
+  readonly #leave: () => void;
+  readonly #unread: HomeEvent[] = [];
+  #replaying: boolean;
+  #position: string;
+  #published = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(
+    from: string,
+    replaying: boolean,
+    read: (after: string) => Promise<HomeEvent[] | undefined>,
+    now: () => string,
+    leave: () => void,
+  ) {
+    this.from = from;
+    this.#position = from;
+    this.#replaying = replaying;
+    this.#read = read;
+    this.#now = now;
+    this.#leave = leave;
+  }
+
+  publish(event: HomeEvent): void {
+    this.#published++;
+    // While it replays, a watcher finds this event in the store.
+    if (this.#replaying || event.id <= this.#position) return;
+    if (this.#unread.length >= unreadLimit) {
+      this.end('tooSlow');
+      return;
+    }
+    this.#unread.push(event);
+    this.#wake?.();
+  }
+
+  async next(): Promise<HomeEvent | Reset | undefined> {
+    while (this.ended === undefined) {
+      const event = this.#unread.shift();
+      if (event !== undefined) {
+        this.#position = event.id;
+        return event;
+      }
+      if (this.#replaying) {
+        if (await this.#replay()) return { type: 'reset', id: this.#position };
+      } else {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#wake = resolve;
+        await promise;
+        this.#wake = undefined;
+      }
+    }
+    return undefined;
+  }
+
+  stop(): void {
+    this.end('stopped');
+  }
+
+  end(reason: WatchEnd): void {
+    if (this.ended !== undefined) return;
+    this.ended = reason;
+    this.#unread.length = 0;
+    this.#leave();
+    this.#wake?.();
+  }
+
+  /** Reads on from the store. True when the position is no longer kept there. */
+  async #replay(): Promise<boolean> {
+    const seen = this.#published;
+    let events: HomeEvent[] | undefined;
+    try {
+      events = await this.#read(this.#position);
+    } catch (error) {
+      this.end('lost');
+      throw error;
+    }
+    if (events === undefined) {
+      // The reader loads everything anew after this, and with it whatever was published until now.
+      this.#replaying = false;
+      this.#position = this.#now();
+      return true;
+    }
+    this.#unread.push(...events);
+    // What was published while the store was read may be missing from the page: then look once more.
+    if (events.length === 0 && seen === this.#published) this.#replaying = false;
+    return false;
+  }
+}

@@ -1,0 +1,41 @@
+// Any of the 18 Messaging actions, argument for argument, for remote control points.
+import { z } from '@hono/zod-openapi';
+import { actionNames, actions, isActionName } from '../../protocol/actions.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import { phoneParams } from './schemas.ts';
+import { type App, body, guarded, InvalidRequest, type Issue, json, newApp, type Parts } from './surface.ts';
+
+const argumentsSchema = z.object({ arguments: z.record(z.string(), z.string()) });
+
+const call = guarded('actions:call', {
+  method: 'post',
+  path: '/homes/{home}/phones/{phone}/actions/{action}',
+  summary: 'Calls an action of the phone: the exact UPnP names and strings, both ways',
+  description: `One of ${actionNames.join(', ')}.`,
+  request: { params: phoneParams.extend({ action: z.string() }), body: body(argumentsSchema.strict()) },
+  responses: { 200: json(argumentsSchema, 'The out-arguments') },
+});
+
+export function actionRoutes({ hubs }: Parts): App {
+  return newApp().openapi(call, async (c) => {
+    const { home, phone, action } = c.req.valid('param');
+    if (!isActionName(action)) {
+      throw new GatewayError('not-found', `There is no such action. There are: ${actionNames.join(', ')}.`);
+    }
+    const given = c.req.valid('json').arguments;
+    const issues = misfits(Object.keys(actions[action].in), Object.keys(given));
+    if (issues.length > 0) throw new InvalidRequest('json', issues);
+    const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given });
+    // The hub has seen to it that each is a string.
+    return c.json({ arguments: answer.arguments as Record<string, string> }, 200);
+  });
+}
+
+function misfits(wanted: readonly string[], given: readonly string[]): Issue[] {
+  const missing = wanted.filter((name) => !given.includes(name));
+  const unknown = given.filter((name) => !wanted.includes(name));
+  return [
+    ...missing.map((name) => ({ at: `body.arguments.${name}`, message: 'is missing' })),
+    ...unknown.map((name) => ({ at: `body.arguments.${name.slice(0, 80)}`, message: 'is no argument of this action' })),
+  ];
+}

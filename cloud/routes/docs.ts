@@ -1,0 +1,117 @@
+// Pages for people: every route from the same OpenAPI document that machines get, and a page for each error code.
+import { html, raw } from 'hono/html';
+import { type ErrorCodeName, errorCodes, GatewayError, isErrorCode } from '../../protocol/errors.ts';
+import { type App, newApp } from './surface.ts';
+
+/** What to do about each error; the titles are in protocol/errors.ts. */
+const mends: Readonly<Record<ErrorCodeName, string>> = {
+  'invalid-request': 'Mend the request: `issues` names each fault with its place.',
+  unauthorized: 'Send “Authorization: Bearer hl_…” with a token that is in use, or sign in to the dashboard.',
+  forbidden: 'Use a token that has the scope and reaches the home. Cookies work only from the cloud’s own pages.',
+  'not-found': 'See that the identifier is right and belongs to this home. What was deleted does not come back.',
+  'method-not-allowed': 'Use one of the methods that the Allow header names.',
+  conflict: 'Read the thing again: its state has changed, or does not allow this yet.',
+  'idempotency-conflict': 'Use a new Idempotency-Key for each new request.',
+  'too-large': 'Send less at once: a body may have 1 MiB. Pictures and films are files, not messages.',
+  'unsupported-media-type': 'Send JSON, as “Content-Type: application/json”.',
+  'too-many-requests': 'Wait as Retry-After says, and keep fewer requests open at once.',
+  internal: 'Report it with its requestId. The log of the cloud holds the cause.',
+  'store-unavailable': 'Try again. If it stays, see that the data folder can be written to and the disk is not full.',
+  'home-offline': 'See that the agent at home runs and reaches the cloud. Sends with “ifOffline”: “queue” wait for it.',
+  'phone-offline': 'See that the phone is switched on and in the agent’s network.',
+  'phone-not-approved': 'Approve the phone in the dashboard: until then nothing of it leaves the home.',
+  'phone-unreachable': 'The agent sees the phone, but it does not answer. Nothing was done: try again.',
+  'phone-malformed': 'The phone’s answer could not be understood. Report it with the phone’s make and model.',
+  'phone-refused': 'See `upnpCode` and `upnpDescription`: the phone said no, and why.',
+  'outcome-unknown': 'It may or may not have happened. Look at the phone before you try again.',
+  'deadline-exceeded': 'No answer came in time. Try again.',
+  'tunnel-lost': 'The connection to the home broke off. The agent comes back by itself: try again.',
+  'frame-malformed': 'For writers of agents: the frame does not fit protocol/README.md.',
+  'frame-too-large': 'The frame is over the limit that `welcome` names.',
+  'frame-unknown': 'For writers of agents: no frame is called that in this version.',
+  'protocol-unsupported': 'Update the agent, or the cloud: they have no protocol version in common.',
+};
+
+const style = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
+code { font-family: ui-monospace, monospace }
+table { border-collapse: collapse; width: 100% }
+td, th { border-bottom: 1px solid #8884; padding: .4rem .6rem .4rem 0; text-align: left; vertical-align: top }
+`;
+
+interface Operation {
+  summary?: string;
+  security?: Record<string, string[]>[];
+}
+
+/** `documentOf` gives the OpenAPI document. */
+export function docsRoutes(documentOf: () => { paths?: Record<string, unknown> }): App {
+  const app = newApp();
+  app.get('/docs/style.css', (c) => c.body(style, 200, { 'content-type': 'text/css; charset=utf-8' }));
+  app.get('/docs', (c) => {
+    const rows = Object.entries(documentOf().paths ?? {}).flatMap(([path, item]) =>
+      Object.entries(item as Record<string, Operation>).map(([method, { summary, security }]) => {
+        const scope = security?.flatMap((way) => Object.values(way).flat())[0] ?? '';
+        return html`<tr>
+          <td><code>${method.toUpperCase()} ${path}</code></td>
+          <td>${summary}</td>
+          <td><code>${scope}</code></td>
+        </tr>`;
+      }),
+    );
+    const errors = Object.entries(errorCodes).map(
+      ([code, { status, title }]) =>
+        html`<tr>
+          <td><a href="/docs/errors/${code}"><code>${code}</code></a></td>
+          <td>${status}</td>
+          <td>${title}</td>
+        </tr>`,
+    );
+    return c.html(
+      page(
+        'Homeline’s API',
+        html`<p>
+            Send <code>Authorization: Bearer hl_…</code>. For machines: <a href="/openapi.json">openapi.json</a> (OpenAPI
+            3.1).
+          </p>
+          <h2>Routes</h2>
+          <table>
+            <thead><tr><th>Route</th><th>What it does</th><th>Scope</th></tr></thead>
+            <tbody>${rows}</tbody>
+          </table>
+          <h2>Errors</h2>
+          <table>
+            <thead><tr><th>Code</th><th>Status</th><th>Meaning</th></tr></thead>
+            <tbody>${errors}</tbody>
+          </table>`,
+      ),
+    );
+  });
+  app.get('/docs/errors/:code', (c) => {
+    const code = c.req.param('code');
+    if (!isErrorCode(code)) throw new GatewayError('not-found', 'There is no such error code.');
+    const { status, title } = errorCodes[code];
+    const lead = html`<p><code>${code}</code>, HTTP ${status}</p>
+      <p>${mends[code]}</p>
+      <p><a href="/docs">All routes and errors</a></p>`;
+    return c.html(page(title, lead));
+  });
+  return app;
+}
+
+function page(title: string, content: ReturnType<typeof html>) {
+  return html`${raw('<!doctype html>')}
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width" />
+        <title>${title}</title>
+        <link rel="stylesheet" href="/docs/style.css" />
+      </head>
+      <body>
+        <h1>${title}</h1>
+        ${content}
+      </body>
+    </html>`;
+}

@@ -1,0 +1,69 @@
+// Who may speak to the cloud at all: the Host header (DNS rebinding), the token, and for cookies the page they come from.
+import type { Context, MiddlewareHandler } from 'hono';
+import { getCookie } from 'hono/cookie';
+import { GatewayError } from '../../protocol/errors.ts';
+import type { Access } from '../access/access.ts';
+import type { Principal } from '../access/principal.ts';
+import type { Surface } from './surface.ts';
+
+export const sessionCookie = 'homeline_session';
+
+/**
+ * Refuses names that the cloud was never told it has. A page whose name was re-bound to this machine would otherwise
+ * be “same origin” with it; addresses cannot be re-bound.
+ */
+export function checkHost(isOurs: (hostname: string) => boolean): MiddlewareHandler<Surface> {
+  return async (c, next) => {
+    const hostname = hostnameOf(c.req.header('host') ?? '');
+    if (!isLiteral(hostname) && !isOurs(hostname)) {
+      const detail = `“${hostname.slice(0, 100)}” is no name of this cloud. If it is, set HOMELINE_BASE_URL to its address.`;
+      throw new GatewayError('forbidden', detail);
+    }
+    await next();
+  };
+}
+
+function hostnameOf(host: string): string {
+  return host.replace(/:\d*$/, '').toLowerCase();
+}
+
+function isLiteral(hostname: string): boolean {
+  return hostname === 'localhost' || /^\d+\.\d+\.\d+\.\d+$/.test(hostname) || /^\[[0-9a-f:.]+\]$/.test(hostname);
+}
+
+/** Finds out who asks; what he may do, each route decides. */
+export function identify(access: Access): MiddlewareHandler<Surface> {
+  return async (c, next) => {
+    c.set('principal', await principalOf(c, access));
+    await next();
+  };
+}
+
+/** The secret with which the request comes: a bearer token, or the session cookie of our own page. */
+export function secretOf(c: Context<Surface>): string | undefined {
+  const authorization = c.req.header('authorization');
+  if (authorization === undefined) return getCookie(c, sessionCookie);
+  return /^Bearer +([^\s]+)$/i.exec(authorization)?.[1];
+}
+
+async function principalOf(c: Context<Surface>, access: Access): Promise<Principal | undefined> {
+  const secret = secretOf(c);
+  if (secret === undefined || secret.length > 512) return undefined;
+  const principal = await access.identify(secret);
+  if (c.req.header('authorization') !== undefined || principal === undefined) return principal;
+  if (principal.token.kind !== 'session') return undefined;
+  if (!isFromOurPage(c)) {
+    throw new GatewayError('forbidden', 'The session cookie is for this cloud’s own pages. Elsewhere, use a token.');
+  }
+  return principal;
+}
+
+/** Fetch metadata where the browser sends it (secure contexts), the Origin header where it does not. */
+function isFromOurPage(c: Context<Surface>): boolean {
+  const isSafe = c.req.method === 'GET' && c.req.header('upgrade') === undefined;
+  const site = c.req.header('sec-fetch-site');
+  if (site !== undefined && site !== 'same-origin' && !(site === 'none' && isSafe)) return false;
+  const origin = c.req.header('origin');
+  if (origin === undefined) return isSafe || site === 'same-origin';
+  return URL.parse(origin)?.host === c.req.header('host');
+}

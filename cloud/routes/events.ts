@@ -1,0 +1,111 @@
+// Live events of a home: server-sent events (WHATWG HTML, 9.2) and a WebSocket, each resumed by the last event's id.
+import { z } from '@hono/zod-openapi';
+import type { HomeEvent } from '../../protocol/model.ts';
+import type { Reset, Watch } from '../hub/hubs.ts';
+import type { Deadlines } from '../hub/surroundings.ts';
+import { watchCloseCode } from '../hub/watchers.ts';
+import { homeParam } from './schemas.ts';
+import { acceptSocket, type Socket, type SocketEars } from './sockets.ts';
+import { type App, guarded, newApp, type Parts } from './surface.ts';
+
+const commentMs = 15_000;
+/** How long a browser waits before it comes back. */
+const retryMs = 1_000;
+/** Chunks that may wait for a slow reader before no more are taken from the watch. */
+const chunksAhead = 16;
+
+const afterQuery = z.object({ after: z.string().max(64).optional().describe('The id of the last event received') });
+
+const sse = guarded('events:read', {
+  method: 'get',
+  path: '/homes/{home}/events',
+  summary: 'Events as they happen, as server-sent events; Last-Event-ID (or ?after=) resumes',
+  description: 'After a `reset` event the point to resume from was too old: load everything anew.',
+  request: { params: homeParam, query: afterQuery },
+  responses: { 200: { description: 'Events', content: { 'text/event-stream': { schema: z.string() } } } },
+});
+
+const socket = guarded('events:read', {
+  method: 'get',
+  path: '/homes/{home}/events/ws',
+  summary: 'The same events, each a JSON text of a WebSocket; ?after= resumes',
+  request: { params: homeParam, query: afterQuery },
+  responses: { 101: { description: 'Events' } },
+});
+
+export function eventRoutes({ hubs, deadlines }: Parts): App {
+  return newApp()
+    .openapi(sse, async (c) => {
+      const { home } = c.req.valid('param');
+      const after = c.req.header('last-event-id') || c.req.valid('query').after;
+      const watch = await hubs.watch(home, after);
+      return c.body(eventStream(watch, deadlines), 200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        // Reverse proxies would otherwise keep events back until a buffer is full.
+        'x-accel-buffering': 'no',
+      });
+    })
+    .openapi(socket, async (c) => {
+      const { home } = c.req.valid('param');
+      const { after } = c.req.valid('query');
+      const watch = await hubs.watch(home, after);
+      try {
+        return acceptSocket(c, { open: (opened) => follow(watch, opened) });
+      } catch (error) {
+        watch.stop();
+        throw error;
+      }
+    });
+}
+
+function eventStream(watch: Watch, deadlines: Deadlines): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let cancelComment = () => {};
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        // An id without data is no event, but is what a reader that saw none yet resumes from.
+        controller.enqueue(encoder.encode(`: homeline\nretry: ${retryMs}\nid: ${watch.from}\n\n`));
+        const comment = () => {
+          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(':\n\n'));
+          cancelComment = deadlines.after(commentMs, comment);
+        };
+        cancelComment = deadlines.after(commentMs, comment);
+      },
+      async pull(controller) {
+        const event = await watch.next();
+        if (event !== undefined) {
+          controller.enqueue(encoder.encode(eventText(event)));
+          return;
+        }
+        cancelComment();
+        // Stopped by the reader, the stream is closed already.
+        if (watch.ended !== 'stopped') controller.close();
+      },
+      cancel() {
+        cancelComment();
+        watch.stop();
+      },
+    },
+    { highWaterMark: chunksAhead },
+  );
+}
+
+function eventText(event: HomeEvent | Reset): string {
+  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+function follow(watch: Watch, socket: Socket): SocketEars {
+  const pump = async () => {
+    for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      socket.send(JSON.stringify(event), resolve);
+      await promise;
+    }
+  };
+  pump()
+    .catch(() => undefined)
+    .finally(() => socket.close(watchCloseCode(watch.ended), watch.ended ?? 'lost'));
+  return { text: () => undefined, closed: () => watch.stop() };
+}

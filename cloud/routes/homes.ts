@@ -1,0 +1,91 @@
+// Homes, and the agents that connect them.
+import { z } from '@hono/zod-openapi';
+import { GatewayError } from '../../protocol/errors.ts';
+import { homeParam, homeSchema, idParams, page } from './schemas.ts';
+import { type App, body, guarded, holder, json, newApp, type Parts } from './surface.ts';
+
+const list = guarded('homes:read', {
+  method: 'get',
+  path: '/homes',
+  summary: 'The homes that the token reaches',
+  responses: { 200: json(page(homeSchema), 'Homes') },
+});
+
+const one = guarded('homes:read', {
+  method: 'get',
+  path: '/homes/{home}',
+  summary: 'One home: whether it is online and since when, its agent and its phones',
+  request: { params: homeParam },
+  responses: { 200: json(homeSchema, 'The home') },
+});
+
+const agentSchema = z
+  .object({ id: z.string(), name: z.string(), createdAt: z.string(), online: z.boolean() })
+  .openapi('Agent');
+
+const listAgents = guarded('agents:manage', {
+  method: 'get',
+  path: '/homes/{home}/agents',
+  summary: 'Agents that may connect',
+  request: { params: homeParam },
+  responses: { 200: json(page(agentSchema), 'Agents') },
+});
+
+const createAgent = guarded('agents:manage', {
+  method: 'post',
+  path: '/homes/{home}/agents',
+  summary: 'Makes a token for an agent; it is shown once',
+  request: { params: homeParam, body: body(z.object({ name: z.string().trim().min(1).max(200) }).strict()) },
+  responses: { 201: json(z.object({ id: z.string(), name: z.string(), token: z.string() }), 'The agent') },
+});
+
+const removeAgent = guarded('agents:manage', {
+  method: 'delete',
+  path: '/homes/{home}/agents/{id}',
+  summary: 'Revokes an agent and closes its tunnel',
+  request: { params: idParams },
+  responses: { 204: { description: 'It is revoked' } },
+});
+
+export function homeRoutes({ hubs, access }: Parts): App {
+  return newApp()
+    .openapi(list, async (c) => {
+      const homes = await Promise.all(holder(c).homes.map((home) => hubs.status(home)));
+      return c.json({ items: homes.filter((home) => home !== undefined), next: null }, 200);
+    })
+    .openapi(one, async (c) => {
+      const home = await hubs.status(c.req.valid('param').home);
+      if (home === undefined) throw new GatewayError('not-found', 'There is no such home.');
+      return c.json(home, 200);
+    })
+    .openapi(listAgents, async (c) => {
+      const { home } = c.req.valid('param');
+      const [tokens, status] = await Promise.all([
+        access.list(holder(c).token.account, { kind: 'agent', home }),
+        hubs.status(home),
+      ]);
+      const items = tokens.map(({ id, name, createdAtMs }) => ({
+        id,
+        name,
+        createdAt: new Date(createdAtMs).toISOString(),
+        online: status?.online === true && status.agent?.id === id,
+      }));
+      return c.json({ items, next: null }, 200);
+    })
+    .openapi(createAgent, async (c) => {
+      const { home } = c.req.valid('param');
+      const { name } = c.req.valid('json');
+      const { account } = holder(c).token;
+      const { id, token } = await access.issue('agent', { account, home, name, scopes: [] });
+      return c.json({ id, name, token }, 201);
+    })
+    .openapi(removeAgent, async (c) => {
+      const { home, id } = c.req.valid('param');
+      const { account } = holder(c).token;
+      const agents = await access.list(account, { kind: 'agent', home });
+      const known = agents.some((agent) => agent.id === id) && (await access.revoke(account, id));
+      if (!known) throw new GatewayError('not-found', 'This home has no such agent.');
+      await hubs.dismiss(home, id);
+      return c.body(null, 204);
+    });
+}

@@ -1,0 +1,124 @@
+// Idempotency-Key: a POST that is repeated gets the first answer, for 24 hours.
+import type { Context, MiddlewareHandler } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { GatewayError } from '../../protocol/errors.ts';
+import { secretOf } from './doorkeeper.ts';
+import type { Parts, Surface } from './surface.ts';
+
+const longestKey = 255;
+const twinPollMs = 100;
+const twinWaitMs = 60_000;
+
+interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/**
+ * Whether the request had no effect, so that the same key may try again. Every other answer is kept: also a refusal
+ * by the phone, and an outcome that nobody knows.
+ */
+function isWithoutEffect(status: number): boolean {
+  return [400, 401, 403, 404, 405, 409, 413, 415, 429, 503, 504].includes(status);
+}
+
+export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareHandler<Surface> {
+  /** Twins in this process wait here; those of other processes ask the store again and again. */
+  const running = new Map<string, Promise<void>>();
+
+  const begin = async (scope: string, key: string, fingerprint: string) => {
+    const untilMs = clock.now() + twinWaitMs;
+    for (;;) {
+      await running.get(`${scope} ${key}`);
+      const begun = await store.beginRequest(scope, key, fingerprint);
+      if (begun.state !== 'running') return begun;
+      if (clock.now() >= untilMs) {
+        throw new GatewayError('conflict', 'The first request with this Idempotency-Key is still under way.');
+      }
+      await new Promise<void>((resolve) => deadlines.after(twinPollMs, resolve));
+    }
+  };
+
+  return async (c, next) => {
+    const key = c.req.header('idempotency-key');
+    const scope = c.var.principal?.token.id;
+    const secret = secretOf(c);
+    if (c.req.method !== 'POST' || key === undefined || scope === undefined || secret === undefined) return next();
+    if (key === '' || key.length > longestKey) {
+      throw new GatewayError('invalid-request', `An Idempotency-Key has 1 to ${longestKey} characters.`);
+    }
+    const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await c.req.text()}`);
+    const begun = await begin(scope, key, fingerprint);
+    if (begun.state === 'conflict') {
+      throw new GatewayError('idempotency-conflict', 'Use a new Idempotency-Key for another request.');
+    }
+    if (begun.state === 'done') {
+      const answer: Answer = JSON.parse(await open(secret, begun.body));
+      const headers = { ...answer.headers, 'idempotency-replayed': 'true' };
+      return c.body(answer.body, answer.status as ContentfulStatusCode, headers);
+    }
+    const mark = `${scope} ${key}`;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    running.set(mark, promise);
+    try {
+      await next();
+      if (isWithoutEffect(c.res.status)) await store.abandonRequest(scope, key);
+      else await store.finishRequest(scope, key, { status: c.res.status, body: await seal(secret, await answerOf(c)) });
+    } catch (error) {
+      // The answer stands; only its repetition is lost.
+      log.warn('idempotency.not-kept', { error: String(error) });
+    } finally {
+      running.delete(mark);
+      resolve();
+    }
+    return undefined;
+  };
+}
+
+async function answerOf(c: Context<Surface>): Promise<string> {
+  const headers: Record<string, string> = {};
+  for (const name of ['content-type', 'location']) {
+    const value = c.res.headers.get(name);
+    if (value !== null) headers[name] = value;
+  }
+  const answer: Answer = { status: c.res.status, headers, body: await c.res.clone().text() };
+  return JSON.stringify(answer);
+}
+
+async function digest(text: string): Promise<string> {
+  return base64(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))));
+}
+
+// Kept answers may hold new tokens, whose secrets the store must not know: only the asker's own token opens them.
+
+async function seal(secret: string, text: string): Promise<string> {
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  const cipher = { name: 'AES-GCM', iv };
+  const sealed = await crypto.subtle.encrypt(cipher, await keyOf(secret), new TextEncoder().encode(text));
+  return `${base64(iv)}.${base64(new Uint8Array(sealed))}`;
+}
+
+async function open(secret: string, sealed: string): Promise<string> {
+  const [iv = '', data = ''] = sealed.split('.');
+  const cipher = { name: 'AES-GCM', iv: bytes(iv) };
+  return new TextDecoder().decode(await crypto.subtle.decrypt(cipher, await keyOf(secret), bytes(data)));
+}
+
+async function keyOf(secret: string) {
+  const material = new TextEncoder().encode(`homeline idempotency ${secret}`);
+  return crypto.subtle.importKey('raw', await crypto.subtle.digest('SHA-256', material), 'AES-GCM', false, [
+    'encrypt',
+    'decrypt',
+  ]);
+}
+
+function base64(data: Uint8Array): string {
+  let binary = '';
+  for (const byte of data) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+function bytes(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}

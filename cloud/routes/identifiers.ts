@@ -1,0 +1,54 @@
+// From a phone's own identifiers to the cloud's, where a phone names things that the store has met before.
+import type { Page, Store } from '../store/store.ts';
+
+/** Pages of 200 that are looked through: what a phone calls new is among the newest. */
+const pagesToLook = 5;
+
+/** `m_…` by the phone's messageId, of those that are unread in the store. */
+export function messagesOf(
+  store: Store,
+  home: string,
+  phone: string,
+  wanted: Set<string>,
+): Promise<Map<string, string>> {
+  const filter = { phone, folder: 'Received', status: 'Unread' };
+  return lookThrough(
+    wanted,
+    (cursor) => store.listMessages(home, filter, { limit: 200, cursor }),
+    (message) => message.messageId,
+  );
+}
+
+/** `s_…` by the phone's sessionId. */
+export function sessionsOf(
+  store: Store,
+  home: string,
+  phone: string,
+  wanted: Set<string>,
+): Promise<Map<string, string>> {
+  return lookThrough(
+    wanted,
+    (cursor) => store.listSessions(home, { phone }, { limit: 200, cursor }),
+    (session) => session.sessionId,
+  );
+}
+
+async function lookThrough<Item extends { id: string }>(
+  wanted: Set<string>,
+  read: (cursor: string | undefined) => Promise<Page<Item>>,
+  nameOf: (item: Item) => string | null,
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  let cursor: string | undefined;
+  for (let looked = 0; looked < pagesToLook && found.size < wanted.size; looked++) {
+    const page = await read(cursor);
+    for (const item of page.items) {
+      const name = nameOf(item);
+      // The newest wins: a phone that was reset gives known identifiers to other things.
+      if (name !== null && wanted.has(name) && !found.has(name)) found.set(name, item.id);
+    }
+    if (page.next === null) break;
+    cursor = page.next;
+  }
+  return found;
+}

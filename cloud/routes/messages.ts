@@ -1,0 +1,171 @@
+// Messages: found in the store, read and deleted at the phone, sent through it.
+import { z } from '@hono/zod-openapi';
+import { messageClasses, messageFolders, messageStatuses } from '../../protocol/actions.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import type { Message } from '../../protocol/model.ts';
+import { messageOf } from '../hub/sends.ts';
+import type { MessageRecord } from '../store/store.ts';
+import { messagesOf, sessionsOf } from './identifiers.ts';
+import { ask, phonesToRead } from './phone-choice.ts';
+import {
+  arrivalSchema,
+  conversationSchema,
+  homeParam,
+  idParams,
+  messageSchema,
+  page,
+  pageQuery,
+  textFilter,
+  wildcard,
+} from './schemas.ts';
+import { needMessage } from './stored.ts';
+import { type App, guarded, json, newApp, type Parts } from './surface.ts';
+
+const search = guarded('messages:read', {
+  method: 'get',
+  path: '/homes/{home}/messages',
+  summary: 'SearchMessages: from the store, whether the home is online or not; newest first',
+  request: {
+    params: homeParam,
+    query: pageQuery.extend({
+      class: wildcard(messageClasses),
+      folder: wildcard(messageFolders),
+      status: wildcard(messageStatuses),
+      session: textFilter,
+      phone: textFilter,
+      from: textFilter,
+      conversation: textFilter,
+      q: textFilter,
+    }),
+  },
+  responses: { 200: json(page(messageSchema), 'Messages') },
+});
+
+const arrivals = guarded('messages:read', {
+  method: 'get',
+  path: '/homes/{home}/messages/new',
+  summary: 'GetNewMessages: what the phones call new; some of them forget it once told',
+  request: { params: homeParam, query: z.object({ phone: textFilter }) },
+  responses: { 200: json(page(arrivalSchema), 'New messages') },
+});
+
+const one = guarded('messages:read', {
+  method: 'get',
+  path: '/homes/{home}/messages/{id}',
+  summary: 'One message, without marking it read',
+  request: { params: idParams },
+  responses: { 200: json(messageSchema, 'The message') },
+});
+
+const read = guarded('messages:read', {
+  method: 'post',
+  path: '/homes/{home}/messages/{id}/read',
+  summary: 'ReadMessage: marks it read at the phone and answers it with its body',
+  request: { params: idParams },
+  responses: { 200: json(messageSchema, 'The message') },
+});
+
+const remove = guarded('messages:delete', {
+  method: 'delete',
+  path: '/homes/{home}/messages/{id}',
+  summary: 'DeleteMessage: at the phone, then here; a send that never reached a phone is deleted here only',
+  request: { params: idParams },
+  responses: { 204: { description: 'It is deleted' } },
+});
+
+const conversations = guarded('messages:read', {
+  method: 'get',
+  path: '/homes/{home}/conversations',
+  summary: 'All that was said with the same people, newest first, with the number of unread messages in the home',
+  request: { params: homeParam, query: pageQuery },
+  responses: { 200: json(page(conversationSchema).extend({ unread: z.int() }), 'Conversations') },
+});
+
+export function messageRoutes({ store, hubs }: Parts): App {
+  return newApp()
+    .openapi(search, async (c) => {
+      const { class: messageClass, q: text, limit, cursor, ...filter } = c.req.valid('query');
+      const { home } = c.req.valid('param');
+      return c.json(await store.listMessages(home, { ...filter, messageClass, text }, { limit, cursor }), 200);
+    })
+    .openapi(arrivals, async (c) => {
+      const { home } = c.req.valid('param');
+      const phones = await phonesToRead(hubs, home, c.req.valid('query').phone);
+      const lists = await Promise.all(
+        phones.map(async (phone) => {
+          const { NewMessages } = await ask(hubs, home, phone, 'GetNewMessages', {});
+          const [ids, sessions] = await Promise.all([
+            messagesOf(store, home, phone, new Set(NewMessages.map((message) => message.messageId))),
+            sessionsOf(store, home, phone, new Set(NewMessages.flatMap((message) => message.sessionId ?? []))),
+          ]);
+          return NewMessages.map((message) => ({
+            ...message,
+            id: ids.get(message.messageId) ?? null,
+            phone,
+            session: sessions.get(message.sessionId ?? '') ?? null,
+          }));
+        }),
+      );
+      return c.json({ items: lists.flat(), next: null }, 200);
+    })
+    .openapi(one, async (c) => {
+      const { home, id } = c.req.valid('param');
+      return c.json(messageOf(await needMessage(store, home, id)), 200);
+    })
+    .openapi(read, async (c) => {
+      const { home, id } = c.req.valid('param');
+      return c.json(await markRead(home, await needMessage(store, home, id)), 200);
+    })
+    .openapi(remove, async (c) => {
+      const { home, id } = c.req.valid('param');
+      await removeMessage(home, await needMessage(store, home, id));
+      return c.body(null, 204);
+    })
+    .openapi(conversations, async (c) => {
+      const { home } = c.req.valid('param');
+      const [found, unread] = await Promise.all([
+        store.listConversations(home, c.req.valid('query')),
+        store.countUnread(home),
+      ]);
+      return c.json({ ...found, unread }, 200);
+    });
+
+  async function markRead(home: string, record: MessageRecord): Promise<Message> {
+    const { id, phone, messageId, epoch } = record;
+    const isDone = record.status === 'Read' && record.body !== null;
+    if (phone === null || messageId === null || isDone) return messageOf(record);
+    const { MessageRequested } = await ask(hubs, home, phone, 'ReadMessage', { MessageID: messageId });
+    await hubs.commit(home, [
+      {
+        type: 'message.put',
+        id,
+        phone,
+        epoch: epoch ?? 0,
+        session: record.sessionId,
+        message: { ...MessageRequested, messageId, status: 'Read' },
+        fingerprint: record.fingerprint ?? '',
+      },
+    ]);
+    return messageOf(await needMessage(store, home, id));
+  }
+
+  async function removeMessage(home: string, record: MessageRecord): Promise<void> {
+    const { phone, messageId } = record;
+    if (record.state === 'sending') {
+      throw new GatewayError('conflict', 'The message is on its way: delete it when it is known what became of it.');
+    }
+    if (phone !== null && messageId !== null) {
+      try {
+        await ask(hubs, home, phone, 'DeleteMessage', { MessageID: messageId });
+      } catch (error) {
+        if (!isGone(error)) throw error;
+      }
+    }
+    await hubs.commit(home, [{ type: 'message.delete', id: record.id }]);
+  }
+}
+
+/** The phone has no such message (701): somebody was faster. */
+function isGone(error: unknown): boolean {
+  return error instanceof GatewayError && error.refusal?.upnpCode === 701;
+}

@@ -1,0 +1,62 @@
+// Which phone a request means, and asking it in the words of protocol/actions.ts.
+import type { ActionName } from '../../protocol/actions.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import type { ActionInput, ActionOutput, Phone } from '../../protocol/model.ts';
+import type { Hubs } from '../hub/hubs.ts';
+import { InvalidRequest } from './surface.ts';
+
+/** Asks a phone; the hub has checked the answer against the action's models. */
+export async function ask<Name extends ActionName>(
+  hubs: Hubs,
+  home: string,
+  phone: string,
+  action: Name,
+  input: ActionInput<Name>,
+): Promise<ActionOutput<Name> & { made?: string | undefined }> {
+  const answer = await hubs.call(home, { phone, action, form: 'model', arguments: input });
+  return { ...(answer.arguments as ActionOutput<Name>), made: answer.made };
+}
+
+/**
+ * The phone that is named, or else the home's only approved one that is online, or else its only approved one;
+ * undefined while a home that is offline has no phone yet. Throws `invalid-request` naming the choices.
+ */
+export async function choosePhone(hubs: Hubs, home: string, named: string | undefined): Promise<string | undefined> {
+  if (named !== undefined) return named;
+  const status = await hubs.status(home);
+  const phones = status?.phones ?? [];
+  const approved = phones.filter((phone) => phone.approved);
+  const online = approved.filter((phone) => phone.online);
+  const only = online.length > 0 ? online : approved;
+  if (only.length === 1) return only[0]?.id;
+  if (approved.length > 1) throw undecided(only);
+  if (phones.length > 0) {
+    throw new GatewayError('phone-not-approved', `No phone of this home is approved yet: approve ${choices(phones)}.`);
+  }
+  if (status?.online === true) throw new GatewayError('phone-offline', 'The agent of this home sees no phone yet.');
+  return undefined;
+}
+
+/** As choosePhone, where nothing can be done without a phone. */
+export async function needPhone(hubs: Hubs, home: string, named: string | undefined): Promise<string> {
+  const phone = await choosePhone(hubs, home, named);
+  if (phone === undefined) throw new GatewayError('home-offline', 'No agent of this home is connected.');
+  return phone;
+}
+
+/** The phones to read from: the named one, or every approved one that is online. Throws when there is none. */
+export async function phonesToRead(hubs: Hubs, home: string, named: string | undefined): Promise<string[]> {
+  if (named !== undefined) return [named];
+  const status = await hubs.status(home);
+  const able = (status?.phones ?? []).filter((phone) => phone.approved && phone.online);
+  if (able.length > 0) return able.map((phone) => phone.id);
+  return [await needPhone(hubs, home, undefined)];
+}
+
+function undecided(phones: readonly Phone[]): InvalidRequest {
+  return new InvalidRequest('json', [{ at: 'body.phone', message: `which of ${choices(phones)}?` }]);
+}
+
+function choices(phones: readonly Phone[]): string {
+  return phones.map((phone) => `${phone.id} (${phone.name})`).join(', ');
+}

@@ -1,0 +1,138 @@
+// The shapes of REST as OpenAPI components; their types are those of protocol/model.ts.
+import { z } from '@hono/zod-openapi';
+import { ANY } from '../../protocol/actions.ts';
+import { limits } from '../../protocol/limits.ts';
+import {
+  attachmentSchema,
+  capabilitiesSchema,
+  fileInfoSchema,
+  messageClassSchema,
+  messageFolderSchema,
+  messageStates,
+  messageStatusSchema,
+  newMessageSchema,
+  type Party,
+  partySchema,
+  sessionClassSchema,
+  sessionStatusSchema,
+  sessionUpdateSchema,
+} from '../../protocol/model.ts';
+
+export const homeParam = z.object({ home: z.string() });
+export const phoneParams = homeParam.extend({ phone: z.string() });
+export const idParams = homeParam.extend({ id: z.string() });
+
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(4096).optional(),
+});
+
+/** A filter of the query; absent, empty and `ANY` filter nothing. */
+export function wildcard(values: readonly string[]) {
+  return z
+    .enum([...values, ANY, ''])
+    .optional()
+    .transform((value) => (value === ANY || value === '' ? undefined : value));
+}
+
+export const textFilter = z
+  .string()
+  .max(4096)
+  .optional()
+  .transform((value) => (value === '' ? undefined : value));
+
+/** Whom to send to: an address, or a party with its role. */
+export const recipientSchema = z
+  .union([z.string().trim().min(1).max(limits.addressChars), partySchema])
+  .transform((given): Party => (typeof given === 'string' ? { address: given } : given));
+
+/** A page of items, newest first. */
+export function page<Schema extends z.ZodType>(item: Schema) {
+  return z.object({ items: z.array(item), next: z.string().nullable() });
+}
+
+export const messageSchema = z
+  .object({
+    id: z.string(),
+    messageId: z.string().nullable(),
+    home: z.string(),
+    phone: z.string().nullable(),
+    messageClass: messageClassSchema,
+    folder: messageFolderSchema,
+    status: messageStatusSchema,
+    sessionId: z.string().nullable(),
+    from: partySchema,
+    to: z.array(partySchema),
+    subject: z.string().nullable(),
+    body: z.string().nullable(),
+    contentType: z.string(),
+    attachments: z.array(attachmentSchema),
+    time: z.string(),
+    state: z.enum(messageStates),
+    stateReason: z.string().optional(),
+  })
+  .openapi('Message');
+
+export const sessionSchema = z
+  .object({
+    id: z.string(),
+    sessionId: z.string(),
+    home: z.string(),
+    phone: z.string(),
+    sessionClass: sessionClassSchema,
+    status: sessionStatusSchema,
+    subject: z.string().nullable(),
+    contentTypes: z.array(z.string()),
+    initiator: partySchema.nullable(),
+    recipients: z.array(partySchema),
+    startedAt: z.string().nullable(),
+    updatedAt: z.string(),
+  })
+  .openapi('Session');
+
+export const phoneSchema = z
+  .object({
+    id: z.string(),
+    udn: z.string(),
+    name: z.string(),
+    deviceType: z.string(),
+    online: z.boolean(),
+    approved: z.boolean(),
+    address: z.string(),
+    capabilities: capabilitiesSchema.optional(),
+  })
+  .openapi('Phone');
+
+export const homeSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    online: z.boolean(),
+    since: z.string().nullable(),
+    agent: z.object({ id: z.string(), name: z.string(), version: z.string().optional() }).nullable(),
+    phones: z.array(phoneSchema),
+  })
+  .openapi('Home');
+
+export const conversationSchema = z
+  .object({
+    key: z.string(),
+    parties: z.array(z.object({ address: z.string(), displayName: z.string().optional() })),
+    session: z.string().nullable(),
+    last: messageSchema,
+    unread: z.int(),
+  })
+  .openapi('Conversation');
+
+/** What a phone says is new, with the cloud's identifiers where it knows them. */
+export const arrivalSchema = newMessageSchema
+  .extend({ id: z.string().nullable(), phone: z.string(), session: z.string().nullable() })
+  .openapi('NewMessage');
+
+export const changeSchema = sessionUpdateSchema
+  .extend({ id: z.string().nullable(), phone: z.string() })
+  .openapi('SessionUpdate');
+
+export const partiesSchema = page(partySchema);
+export const filesSchema = page(fileInfoSchema);
+export { capabilitiesSchema };

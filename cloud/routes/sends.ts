@@ -1,0 +1,142 @@
+// Sending: a message of its own, or one within a session.
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { ulid } from 'ulid';
+import { limits } from '../../protocol/limits.ts';
+import { attachmentSchema, type MessageClass, messageClassSchema, type SessionClass } from '../../protocol/model.ts';
+import type { MessageRecord } from '../store/store.ts';
+import { choosePhone } from './phone-choice.ts';
+import { problem } from './problem.ts';
+import { homeParam, idParams, messageSchema, page, pageQuery, recipientSchema } from './schemas.ts';
+import { needSession } from './stored.ts';
+import { type App, body, guarded, InvalidRequest, json, newApp, type Parts, type Surface } from './surface.ts';
+
+const draft = z
+  .object({
+    phone: z.string().optional().describe('Needed when several approved phones are online'),
+    messageClass: messageClassSchema,
+    to: z.array(recipientSchema).min(1).max(limits.parties),
+    subject: z.string().max(limits.shortTextChars).optional(),
+    body: z.string().max(limits.bodyChars),
+    contentType: z.string().max(255).default('text/plain'),
+    sessionId: z.string().optional().describe('`s_…`'),
+    attachments: z.array(attachmentSchema).max(limits.attachments).default([]),
+    ifOffline: z.enum(['queue', 'fail']).default('queue'),
+    deliverBy: z.iso.datetime({ offset: true }).optional().describe('Give up after this time'),
+  })
+  .strict();
+type Draft = z.infer<typeof draft>;
+
+const taken = json(messageSchema, 'The phone took it');
+const waiting = json(messageSchema, 'It is stored, and goes out when the home can send it');
+
+const send = guarded('messages:send', {
+  method: 'post',
+  path: '/homes/{home}/messages',
+  summary: 'SendMessage: stored first, sent once',
+  request: { params: homeParam, body: body(draft) },
+  responses: { 201: taken, 202: waiting },
+});
+
+const sendInSession = guarded('messages:send', {
+  method: 'post',
+  path: '/homes/{home}/sessions/{id}/messages',
+  summary: 'SendMessage within a session: to those who take part, unless told otherwise',
+  request: {
+    params: idParams,
+    body: body(
+      draft
+        .omit({ phone: true, sessionId: true })
+        .extend({ messageClass: messageClassSchema.optional(), to: draft.shape.to.optional() })
+        .strict(),
+    ),
+  },
+  responses: { 201: taken, 202: waiting },
+});
+
+const listInSession = guarded('messages:read', {
+  method: 'get',
+  path: '/homes/{home}/sessions/{id}/messages',
+  summary: 'Messages within a session, newest first',
+  request: { params: idParams, query: pageQuery },
+  responses: { 200: json(page(messageSchema), 'Messages') },
+});
+
+export function sendRoutes({ store, hubs, clock }: Parts): App {
+  return newApp()
+    .openapi(send, async (c) => {
+      const given = c.req.valid('json');
+      const { home } = c.req.valid('param');
+      const session = given.sessionId === undefined ? undefined : await needSession(store, home, given.sessionId);
+      if (session !== undefined && given.phone !== undefined && given.phone !== session.phone) {
+        throw new InvalidRequest('json', [{ at: 'body.phone', message: 'is not the phone of the session' }]);
+      }
+      const phone = session?.phone ?? (await choosePhone(hubs, home, given.phone)) ?? null;
+      return deliver(c, home, given, phone, session?.id ?? null);
+    })
+    .openapi(sendInSession, async (c) => {
+      const { home, id } = c.req.valid('param');
+      const given = c.req.valid('json');
+      const session = await needSession(store, home, id);
+      const to = given.to ?? session.recipients.filter((party) => party.state !== 'left');
+      if (to.length === 0) {
+        throw new InvalidRequest('json', [{ at: 'body.to', message: 'is needed: nobody takes part in this session' }]);
+      }
+      const messageClass = given.messageClass ?? classWithin[session.sessionClass];
+      return deliver(c, home, { ...given, to, messageClass }, session.phone, session.id);
+    })
+    .openapi(listInSession, async (c) => {
+      const { home, id } = c.req.valid('param');
+      await needSession(store, home, id);
+      return c.json(await store.listMessages(home, { session: id }, c.req.valid('query')), 200);
+    });
+
+  async function deliver(
+    c: Context<Surface>,
+    home: string,
+    given: Draft,
+    phone: string | null,
+    sessionId: string | null,
+  ) {
+    const nowMs = clock.now();
+    const deliverByMs = given.deliverBy === undefined ? null : Date.parse(given.deliverBy);
+    if (deliverByMs !== null && deliverByMs <= nowMs) {
+      throw new InvalidRequest('json', [{ at: 'body.deliverBy', message: 'is past' }]);
+    }
+    const record: MessageRecord = {
+      id: `m_${ulid(nowMs)}`,
+      messageId: null,
+      home,
+      phone,
+      messageClass: given.messageClass,
+      folder: 'Outgoing',
+      status: 'Read',
+      sessionId,
+      from: { address: '' },
+      to: given.to,
+      subject: given.subject ?? null,
+      body: given.body,
+      contentType: given.contentType,
+      attachments: given.attachments,
+      time: new Date(nowMs).toISOString(),
+      state: 'queued',
+      epoch: null,
+      fingerprint: null,
+      deliverByMs,
+    };
+    const { message, error } = await hubs.send(home, record, given.ifOffline);
+    const headers = { location: `/v1/homes/${home}/messages/${message.id}` };
+    // The failed message stays, so that nobody has to wonder what became of it.
+    if (error !== undefined) return problem(c, error, { resource: message.id, headers }) as never;
+    return message.state === 'sent' ? c.json(message, 201, headers) : c.json(message, 202, headers);
+  }
+}
+
+const classWithin: Readonly<Record<SessionClass, MessageClass>> = {
+  'e-Mail': 'e-Mail',
+  SMS: 'SMS',
+  MMS: 'MMS',
+  Chat: 'Instant Message',
+  'File-Transfer': 'Instant Message',
+  Mixed: 'Instant Message',
+};

@@ -1,0 +1,101 @@
+// The dashboard's way in: a sign-in link or the owner's token opens a session that lives in a cookie.
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { deleteCookie, setCookie } from 'hono/cookie';
+import { GatewayError } from '../../protocol/errors.ts';
+import type { Issued } from '../access/access.ts';
+import type { Principal } from '../access/principal.ts';
+import { scopes } from '../access/scopes.ts';
+import { sessionCookie } from './doorkeeper.ts';
+import { type App, body, guarded, holder, json, newApp, type Parts, type Surface, unguarded } from './surface.ts';
+
+const meSchema = z
+  .object({
+    account: z.string(),
+    name: z.string(),
+    kind: z.enum(['owner', 'api', 'agent', 'session', 'sign-in']),
+    homes: z.array(z.string()),
+    scopes: z.array(z.string()),
+  })
+  .openapi('Me');
+
+const signIn = unguarded({
+  method: 'post',
+  path: '/sign-in',
+  summary: 'Opens a session from the code of a sign-in link, or from the owner’s token; sets a cookie',
+  request: {
+    body: body(
+      z.union([
+        z.object({ code: z.string().min(1).max(512) }).strict(),
+        z.object({ token: z.string().min(1).max(512) }).strict(),
+      ]),
+    ),
+  },
+  responses: { 200: json(meSchema, 'Who is signed in') },
+});
+
+const signOut = unguarded({
+  method: 'post',
+  path: '/sign-out',
+  summary: 'Ends the session of the cookie',
+  responses: { 204: { description: 'Nobody is signed in' } },
+});
+
+const me = guarded('anyone-signed-in', {
+  method: 'get',
+  path: '/me',
+  summary: 'Whose token this is, and what it may do',
+  responses: { 200: json(meSchema, 'The holder') },
+});
+
+/** `isSecure`: whether people reach the cloud by https. */
+export function signInRoutes({ access, clock }: Parts, isSecure: () => boolean): App {
+  return newApp()
+    .openapi(signIn, async (c) => {
+      refuseStrangePages(c);
+      const session = await openSession(c.req.valid('json'));
+      setCookie(c, sessionCookie, session.token, {
+        httpOnly: true,
+        sameSite: 'Strict',
+        secure: isSecure(),
+        path: '/',
+        maxAge: Math.floor(((session.expiresAtMs ?? clock.now()) - clock.now()) / 1000),
+      });
+      const principal = await access.identify(session.token);
+      if (principal === undefined) throw new GatewayError('internal', 'The new session is not known.');
+      return c.json(meOf(principal), 200);
+    })
+    .openapi(signOut, async (c) => {
+      const token = c.var.principal?.token;
+      if (token?.kind === 'session') await access.revoke(token.account, token.id);
+      deleteCookie(c, sessionCookie, { path: '/' });
+      return c.body(null, 204);
+    })
+    .openapi(me, (c) => c.json(meOf(holder(c)), 200));
+
+  async function openSession(given: { code: string } | { token: string }): Promise<Issued> {
+    if ('code' in given) {
+      const session = await access.signIn(given.code);
+      if (session !== undefined) return session;
+      throw new GatewayError(
+        'unauthorized',
+        'This sign-in link was used, or is older than 15 minutes. Make a new one.',
+      );
+    }
+    const principal = await access.identify(given.token);
+    if (principal !== undefined) return access.signInAs(principal);
+    throw new GatewayError('unauthorized', 'This token is not known, or no longer in use.');
+  }
+}
+
+/** Nobody else's page may sign its visitor in here. */
+function refuseStrangePages(c: Context<Surface>): void {
+  const origin = c.req.header('origin');
+  if (origin === undefined || URL.parse(origin)?.host === c.req.header('host')) return;
+  throw new GatewayError('forbidden', 'Sign in from this cloud’s own page.');
+}
+
+function meOf(principal: Principal) {
+  const { account, name, kind } = principal.token;
+  return { account, name, kind, homes: [...principal.homes], scopes: scopes.filter((scope) => principal.may(scope)) };
+}

@@ -1,0 +1,18 @@
+// What a path names, or `not-found`.
+import { GatewayError } from '../../protocol/errors.ts';
+import type { Session } from '../../protocol/model.ts';
+import type { MessageRecord, Store } from '../store/store.ts';
+
+/** Throws `not-found`. */
+export async function needMessage(store: Store, home: string, id: string): Promise<MessageRecord> {
+  const record = await store.getMessage(home, id);
+  if (record === undefined) throw new GatewayError('not-found', 'This home has no such message.');
+  return record;
+}
+
+/** Throws `not-found`. */
+export async function needSession(store: Store, home: string, id: string): Promise<Session> {
+  const session = await store.getSession(home, id);
+  if (session === undefined) throw new GatewayError('not-found', 'This home has no such session.');
+  return session;
+}

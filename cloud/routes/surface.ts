@@ -1,0 +1,143 @@
+// What every route is handed, and how a route is declared: with its scope, its answers and its schemas (OpenAPI 3.1).
+import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { GatewayError } from '../../protocol/errors.ts';
+import type { Access } from '../access/access.ts';
+import type { Principal } from '../access/principal.ts';
+import type { Scope } from '../access/scopes.ts';
+import type { Hubs } from '../hub/hubs.ts';
+import type { Deadlines, Log } from '../hub/surroundings.ts';
+import type { Clock, Store } from '../store/store.ts';
+import type { SocketHandler } from './sockets.ts';
+
+/** What routes are made from. */
+export interface Parts {
+  readonly store: Store;
+  readonly hubs: Hubs;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly log: Log;
+}
+
+export interface Surface {
+  Bindings: {
+    /** Set by the host while it asks whether a WebSocket may be opened: takes what to do with it then. */
+    accept?: (handler: SocketHandler) => void;
+  };
+  Variables: {
+    requestId: string;
+    principal: Principal | undefined;
+  };
+}
+
+export type App = OpenAPIHono<Surface>;
+
+export function newApp(): App {
+  return new OpenAPIHono<Surface>({
+    defaultHook: (result) => {
+      if (!result.success) throw new InvalidRequest(result.target, result.error);
+    },
+  });
+}
+
+export interface Issue {
+  /** Where: `body.to.0`, `query.limit`. */
+  at: string;
+  message: string;
+}
+
+/** A request that does not fit its schema: each fault with its place. */
+export class InvalidRequest extends GatewayError {
+  readonly issues: readonly Issue[];
+
+  constructor(place: string, faults: z.ZodError | readonly Issue[]) {
+    const where = place === 'json' ? 'body' : place;
+    const issues =
+      'issues' in faults
+        ? faults.issues.map((issue) => ({ at: [where, ...issue.path].join('.'), message: issue.message }))
+        : faults;
+    super('invalid-request', issues.map((issue) => `${issue.at}: ${issue.message}`).join('; '));
+    this.issues = issues;
+  }
+}
+
+const problem = {
+  description: 'What went wrong (RFC 9457)',
+  content: {
+    'application/problem+json': {
+      schema: z
+        .object({
+          type: z.string(),
+          title: z.string(),
+          status: z.int(),
+          detail: z.string(),
+          code: z.string(),
+          requestId: z.string(),
+          upnpCode: z.int().optional(),
+          upnpDescription: z.string().optional(),
+          resource: z.string().optional().describe('The stored thing that this is about'),
+          issues: z.array(z.object({ at: z.string(), message: z.string() })).optional(),
+        })
+        .openapi('Problem'),
+    },
+  },
+};
+
+/** A route for holders of the scope; where the path names a home, at that home. */
+export function guarded<const Path extends string, Route extends Omit<RouteConfig, 'path'> & { path: Path }>(
+  scope: Scope | 'anyone-signed-in',
+  route: Route,
+) {
+  const scopes = scope === 'anyone-signed-in' ? [] : [scope];
+  return createRoute<Path, Route>({
+    ...route,
+    security: [{ token: scopes }, { session: scopes }],
+    middleware: [
+      async (c: Context<Surface>, next: () => Promise<void>) => {
+        authorize(c, scope);
+        await next();
+      },
+    ],
+    responses: { ...route.responses, '4XX': problem, '5XX': problem },
+  });
+}
+
+/** A route for everybody. */
+export function unguarded<const Path extends string, Route extends Omit<RouteConfig, 'path'> & { path: Path }>(
+  route: Route,
+) {
+  return createRoute<Path, Route>({
+    ...route,
+    security: [],
+    responses: { ...route.responses, '4XX': problem, '5XX': problem },
+  });
+}
+
+function authorize(c: Context<Surface>, scope: Scope | 'anyone-signed-in'): void {
+  const principal = holder(c);
+  if (scope === 'anyone-signed-in') return;
+  const home = c.req.param('home');
+  if (home === undefined ? principal.may(scope) : principal.may(scope, home)) return;
+  if (home !== undefined && !principal.homes.includes(home)) {
+    const bound = principal.token.home;
+    if (bound === null) throw new GatewayError('not-found', 'There is no such home.');
+    throw new GatewayError('forbidden', 'This token is for another home.');
+  }
+  throw new GatewayError('forbidden', `This token lacks the scope “${scope}”.`);
+}
+
+/** Who asks. Throws `unauthorized` for strangers. */
+export function holder(c: Context<Surface>): Principal {
+  const { principal } = c.var;
+  if (principal !== undefined) return principal;
+  throw new GatewayError('unauthorized', 'Send “Authorization: Bearer hl_…” with a token that is in use.');
+}
+
+export function json<Schema extends z.ZodType>(schema: Schema, description: string) {
+  return { description, content: { 'application/json': { schema } } };
+}
+
+export function body<Schema extends z.ZodType>(schema: Schema) {
+  return { required: true, content: { 'application/json': { schema } } } as const;
+}

@@ -1,0 +1,33 @@
+// Where agents dial in: authenticated before the socket is accepted, bound to the one home of its token.
+import { GatewayError } from '../../protocol/errors.ts';
+import { subprotocol } from '../../protocol/frames.ts';
+import type { Principal } from '../access/principal.ts';
+import { acceptSocket, type SocketHandler } from './sockets.ts';
+import { type App, holder, newApp, unguarded } from './surface.ts';
+
+/** What the host does with an agent's socket: bring it to the hub of its home. */
+export type ServeAgent = (home: string, agent: { id: string; name: string }) => Promise<SocketHandler>;
+
+const tunnel = unguarded({
+  method: 'get',
+  path: '/tunnel',
+  summary: `The tunnel of an agent: a WebSocket that speaks ${subprotocol}`,
+  responses: { 101: { description: 'Frames' } },
+});
+
+export function tunnelRoutes(serve: ServeAgent): App {
+  return newApp().openapi(tunnel, async (c) => {
+    const { home, agent } = agentOf(holder(c));
+    const offered = (c.req.header('sec-websocket-protocol') ?? '').split(',').map((protocol) => protocol.trim());
+    if (c.env.accept !== undefined && !offered.includes(subprotocol)) {
+      throw new GatewayError('protocol-unsupported', `Offer the subprotocol ${subprotocol}.`);
+    }
+    return acceptSocket(c, await serve(home, agent));
+  });
+}
+
+function agentOf({ token }: Principal): { home: string; agent: { id: string; name: string } } {
+  if (token.kind === 'agent' && token.home !== null)
+    return { home: token.home, agent: { id: token.id, name: token.name } };
+  throw new GatewayError('forbidden', 'The tunnel is for agents: make an agent’s token in the dashboard.');
+}
