@@ -144,6 +144,8 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
       }
     });
     outgoing.on('response', (incoming) => {
+      // Once the answer has ended, its socket may serve another.
+      const { localAddress = '', remoteAddress = '' } = incoming.socket;
       const chunks: Buffer[] = [];
       let size = 0;
       incoming.on('data', (chunk: Buffer) => {
@@ -151,7 +153,18 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
         if (size > maxBodyBytes) fail('malformed', `The device's answer is longer than ${maxBodyBytes} bytes`);
         else chunks.push(chunk);
       });
-      const end = (complete: boolean) => settle({ answer: answerOf(url, incoming, Buffer.concat(chunks), complete) });
+      const end = (complete: boolean) =>
+        settle({
+          answer: {
+            url: formatHttpUrl(url),
+            status: incoming.statusCode ?? 0,
+            headers: headersIn(incoming),
+            body: Buffer.concat(chunks),
+            complete,
+            localAddress,
+            remoteAddress,
+          },
+        });
       incoming.on('end', () => end(true));
       incoming.on('error', (error: NodeJS.ErrnoException) => {
         if (size > 0 && error.code === 'ECONNRESET') end(false);
@@ -170,20 +183,11 @@ function headersOf(url: HttpUrl, request: HttpRequest): string[] {
   return headers;
 }
 
-function answerOf(url: HttpUrl, incoming: IncomingMessage, body: Buffer, complete: boolean): HttpAnswer {
+function headersIn(incoming: IncomingMessage): ReadonlyMap<string, string> {
   const headers = new Map<string, string>();
   for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
     const name = incoming.rawHeaders[at]?.toLowerCase() ?? '';
     if (!headers.has(name)) headers.set(name, incoming.rawHeaders[at + 1] ?? '');
   }
-  const { localAddress = '', remoteAddress = '' } = incoming.socket;
-  return {
-    url: formatHttpUrl(url),
-    status: incoming.statusCode ?? 0,
-    headers,
-    body,
-    complete,
-    localAddress,
-    remoteAddress,
-  };
+  return headers;
 }

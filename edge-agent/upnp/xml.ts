@@ -73,6 +73,8 @@ export function parseXml(source: string | Uint8Array, options: ParseOptions = {}
   const decoded = typeof source === 'string' ? source : decodeBytes(source, options.charset);
   if (decoded.length > maxChars) throw malformed('is too long');
   const text = lenient ? cleanText(trimEnds(decoded)) : trimEnds(decoded);
+  // Before anything is repaired, or a repair could cut the DOCTYPE off and let the rest pass.
+  refuseDeclarations(text);
 
   let failure: unknown;
   for (const attempt of lenient ? recoveries(text, options.root) : [text]) {
@@ -108,12 +110,10 @@ function readDocument(text: string, root: string | undefined, lenient: boolean):
 function refuseDeclarations(text: string): void {
   let at = text.indexOf('<!');
   while (at >= 0) {
-    const end = text.startsWith('<!--', at)
-      ? text.indexOf('-->', at + 4)
-      : text.startsWith('<![CDATA[', at)
-        ? text.indexOf(']]>', at + 9)
-        : -1;
-    if (end < 0) throw malformed('holds a DOCTYPE, or a comment or CDATA section without end');
+    const isComment = text.startsWith('<!--', at);
+    if (!isComment && !text.startsWith('<![CDATA[', at)) throw malformed('holds a DOCTYPE');
+    const end = isComment ? text.indexOf('-->', at + 4) : text.indexOf(']]>', at + 9);
+    if (end < 0) throw malformed('holds a comment or CDATA section without end');
     at = text.indexOf('<!', end + 3);
   }
 }
