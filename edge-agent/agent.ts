@@ -1,0 +1,207 @@
+// The agent's life: discover → subscribe → connect. One composition root; start() and stop() are mirrors.
+import type { DatabaseSync } from 'node:sqlite';
+import { Commands } from './commands.ts';
+import type { QueueOptions } from './messaging/action-queue.ts';
+import { Phones } from './phones.ts';
+import type { BackOffTimes } from './tunnel/back-off.ts';
+import { type PhoneFrame, TunnelClient } from './tunnel/client.ts';
+import { openDatabase } from './tunnel/database.ts';
+import { InventoryReader } from './tunnel/inventory.ts';
+import { Journal } from './tunnel/journal.ts';
+import { Outbox } from './tunnel/outbox.ts';
+import { GenaSubscriber } from './upnp/gena.ts';
+import { LanNetwork } from './upnp/network.ts';
+import { SsdpDiscovery } from './upnp/ssdp.ts';
+
+export interface AgentOptions {
+  /** The tunnel's address: `ws://…` or `wss://…`, with its path. */
+  readonly cloud: string;
+  readonly token: string;
+  /** Names of interfaces; none means all but loopback. */
+  readonly interfaces: readonly string[];
+  /** The description of a phone that discovery cannot find. */
+  readonly phoneUrl?: string | undefined;
+  /** UDNs of phones that are the household's without being asked. */
+  readonly trust: readonly string[];
+  readonly dataFolder: string;
+  /** 1900 unless told; tests take another. */
+  readonly ssdpPort?: number | undefined;
+  readonly queue?: QueueOptions;
+  readonly backOff?: BackOffTimes;
+  readonly compareMs?: number;
+  readonly pollMs?: number;
+  /** One line in plain words for each step. */
+  report(line: string): void;
+  onConnected?(): void;
+  onPhone?(udn: string): void;
+}
+
+export const software = 'homeline-agent/0.1.0';
+
+/** Every version by name: broken devices answer a search for their own version only (requirement D5). */
+export const searchTargets: readonly string[] = [
+  'urn:schemas-upnp-org:service:Messaging:1',
+  'urn:schemas-upnp-org:service:Messaging:2',
+  'urn:schemas-upnp-org:device:TelephonyServer:1',
+  'urn:schemas-upnp-org:device:TelephonyServer:2',
+  'urn:schemas-upnp-org:device:TelephonyClient:1',
+  'urn:schemas-upnp-org:device:TelephonyClient:2',
+];
+
+/** Stopping may take 3 s; a phone that does not answer its UNSUBSCRIBE is not waited for any longer than this. */
+const stopPhonesWithinMs = 2000;
+
+interface Life {
+  readonly database: DatabaseSync;
+  readonly outbox: Outbox;
+  readonly network: LanNetwork;
+  readonly subscriber: GenaSubscriber;
+  readonly phones: Phones;
+  readonly commands: Commands;
+  readonly inventory: InventoryReader;
+  readonly client: TunnelClient;
+  readonly discovery: SsdpDiscovery;
+}
+
+export class Agent {
+  readonly #options: AgentOptions;
+  #life: Life | undefined;
+  #store: string | undefined;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Error when the data folder cannot be used; whatever is not there yet, cloud or phone, is waited for */
+  async start(): Promise<void> {
+    if (this.#life !== undefined) throw new Error('The agent is already started.');
+    const life = this.#build();
+    this.#life = life;
+    await life.network.start();
+    await life.subscriber.start();
+    life.phones.start();
+    life.client.start();
+    await life.discovery.start();
+    this.#options.report('Looking for phones on the household’s network.');
+  }
+
+  /** Leaves every subscription, closes tunnel and database, within 3 s. */
+  async stop(): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return;
+    this.#life = undefined;
+    await life.discovery.stop();
+    life.commands.stop();
+    life.inventory.onLost();
+    await within(stopPhonesWithinMs, life.phones.stop());
+    await life.subscriber.stop();
+    await life.client.stop();
+    // What is still under way with a phone ends here, before the database that it would write to is closed.
+    await life.network.stop();
+    await life.phones.stop();
+    life.outbox.stop();
+    life.database.close();
+  }
+
+  #build(): Life {
+    const options = this.#options;
+    const { interfaces, trust, report } = options;
+    // A device at our own address is a forgery unless a software phone is meant to be beside the agent (Z4).
+    const allowOwnAddress = interfaces.includes('lo') || trust.length > 0 || options.phoneUrl !== undefined;
+    const database = openDatabase(options.dataFolder);
+    const outbox = new Outbox({ database, report });
+    const journal = new Journal(database, outbox);
+    const network = new LanNetwork({ interfaces, allowOwnAddress });
+    const subscriber = new GenaSubscriber(network);
+    const inventory = new InventoryReader((frame) => client.send(frame));
+    const phones = new Phones({
+      network,
+      subscriber,
+      journal,
+      report,
+      trust: new Set(trust),
+      pinned: options.phoneUrl,
+      queue: options.queue,
+      compareMs: options.compareMs,
+      pollMs: options.pollMs,
+      cloud: { store: () => this.#store, inventory: (udn) => inventory.read(udn) },
+      onChanged: () => this.#tellPhones(),
+      onFound: (udn) => options.onPhone?.(udn),
+    });
+    const commands = new Commands({
+      journal,
+      phoneOf: (udn) => phones.linkOf(udn),
+      isApproved: (udn) => phones.isApproved(udn),
+      send: (frame) => client.send(frame),
+    });
+    const client = new TunnelClient({
+      url: options.cloud,
+      token: options.token,
+      software,
+      outbox,
+      report,
+      ...(options.backOff !== undefined && { backOff: options.backOff }),
+      onWelcome: (welcome) => {
+        this.#store = welcome.store;
+        report(`Connected to ${new URL(options.cloud).host}.`);
+        this.#tellPhones();
+        options.onConnected?.();
+      },
+      onFrame: (frame) => this.#onFrame(frame),
+      onLost: () => {
+        this.#store = undefined;
+        inventory.onLost();
+      },
+    });
+    const discovery = new SsdpDiscovery({
+      interfaces,
+      targets: searchTargets,
+      allowOwnAddress,
+      ...(options.ssdpPort !== undefined && { port: options.ssdpPort }),
+      onFound: (found) => phones.onFound(found),
+      onMoved: (found) => phones.onRenewed(found),
+      onRebooted: (found) => phones.onRenewed(found),
+      onChanged: (found) => phones.onRenewed(found),
+      onGone: (udn) => phones.onGone(udn),
+      onFault: (error) => report(`Warning: discovery: ${error.message}`),
+    });
+    return { database, outbox, network, subscriber, phones, commands, inventory, client, discovery };
+  }
+
+  #onFrame(frame: PhoneFrame): void {
+    const life = this.#life;
+    if (life === undefined) return;
+    switch (frame.type) {
+      case 'approvals':
+        life.phones.approve(frame.approved);
+        life.phones.lookAtEverything();
+        break;
+      case 'call':
+        void life.commands.handle(frame);
+        break;
+      case 'cancel':
+        life.commands.cancel(frame.id);
+        break;
+      case 'inventory':
+        life.inventory.onPage(frame);
+        break;
+    }
+  }
+
+  /** The whole list at each change; before `welcome` there is nobody to tell. */
+  #tellPhones(): void {
+    const life = this.#life;
+    if (life === undefined || !life.client.connected) return;
+    life.client.send({ type: 'phones', phones: life.phones.presences() });
+  }
+}
+
+/** Resolves with the work or after the time, whichever is first. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}

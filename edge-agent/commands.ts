@@ -1,0 +1,209 @@
+// The cloud's `call` frames → a phone's actions → `result` or `failure`.
+import { type ActionName, actions, isActionName } from '../protocol/actions.ts';
+import { GatewayError } from '../protocol/errors.ts';
+import type { CloudFrame, EdgeFrame, FrameOf } from '../protocol/frames.ts';
+import { limits } from '../protocol/limits.ts';
+import {
+  checkArguments,
+  type PhoneControlPoint,
+  readArguments,
+  type TextArguments,
+} from './messaging/control-point.ts';
+import { readDocument, readMessageList } from './messaging/documents.ts';
+import type { PhoneSynchroniser } from './messaging/synchronise.ts';
+import { sendOnce } from './sends.ts';
+import { translate } from './translation.ts';
+import type { Journal } from './tunnel/journal.ts';
+
+type CallFrame = FrameOf<CloudFrame, 'call'>;
+
+/** A phone as commands need it. */
+export interface CommandPhone {
+  readonly online: boolean;
+  readonly controlPoint: PhoneControlPoint;
+  readonly synchroniser: PhoneSynchroniser;
+}
+
+export interface CommandsOptions {
+  readonly journal: Journal;
+  phoneOf(udn: string): CommandPhone | undefined;
+  isApproved(udn: string): boolean;
+  /** False when there is no connection; throws `frame-too-large`. */
+  send(frame: EdgeFrame): boolean;
+}
+
+interface Call {
+  readonly frame: CallFrame;
+  readonly action: ActionName;
+  readonly phone: CommandPhone;
+  readonly untilMs: number;
+  readonly signal: AbortSignal;
+}
+
+interface Answer {
+  readonly output: TextArguments;
+  readonly made?: string;
+}
+
+export class Commands {
+  readonly #options: CommandsOptions;
+  readonly #open = new Map<string, AbortController>();
+
+  constructor(options: CommandsOptions) {
+    this.#options = options;
+  }
+
+  /** Answers a call with exactly one frame, unless it is cancelled. */
+  async handle(frame: CallFrame): Promise<void> {
+    const { id } = frame;
+    if (this.#open.has(id)) return this.#fail(id, new GatewayError('conflict', 'A call of this id is still open.'));
+    if (this.#open.size >= limits.callsInFlight) {
+      return this.#fail(id, new GatewayError('too-many-requests', 'Too many calls are open.', { retryAfterMs: 1000 }));
+    }
+    const controller = new AbortController();
+    const deadline = setTimeout(
+      () => controller.abort(new GatewayError('deadline-exceeded', 'The phone did not answer in time.')),
+      frame.deadlineMs,
+    );
+    this.#open.set(id, controller);
+    try {
+      const call = this.#check(frame, controller.signal);
+      const { output, made } = await perform(this.#options.journal, call);
+      const given = frame.form === 'model' ? readArguments(frame.udn, call.action, output) : output;
+      this.#answer({ type: 'result', id, arguments: given, ...(made !== undefined && { made }) });
+    } catch (error) {
+      const repeatable = isActionName(frame.action) && actions[frame.action].repeatable;
+      this.#fail(id, translate(error, { repeatable, deadlinePassed: controller.signal.aborted }));
+    } finally {
+      clearTimeout(deadline);
+      this.#open.delete(id);
+    }
+  }
+
+  /** Nobody waits any more. What the phone may already have taken is not called back. */
+  cancel(id: string): void {
+    const controller = this.#open.get(id);
+    this.#open.delete(id);
+    controller?.abort(new GatewayError('deadline-exceeded', 'The call was cancelled.'));
+  }
+
+  /** Gives up all open calls. */
+  stop(): void {
+    for (const id of [...this.#open.keys()]) this.cancel(id);
+  }
+
+  #check(frame: CallFrame, signal: AbortSignal): Call {
+    if (!isActionName(frame.action)) throw new GatewayError('invalid-request', 'There is no such action.');
+    if (!this.#options.isApproved(frame.udn)) {
+      throw new GatewayError('phone-not-approved', 'The household has not approved this phone.');
+    }
+    const phone = this.#options.phoneOf(frame.udn);
+    if (phone === undefined || !phone.online) {
+      throw new GatewayError('phone-offline', 'The phone is not on the household’s network now.');
+    }
+    return { frame, action: frame.action, phone, untilMs: performance.now() + frame.deadlineMs, signal };
+  }
+
+  /** Sends the answer unless the call was cancelled meanwhile; one that no frame can hold is a failure. */
+  #answer(frame: FrameOf<EdgeFrame, 'result'>): void {
+    if (this.#open.has(frame.id)) this.#options.send(frame);
+  }
+
+  #fail(id: string, error: GatewayError): void {
+    if (error.code !== 'conflict' && error.code !== 'too-many-requests' && !this.#open.has(id)) return;
+    this.#options.send({
+      type: 'failure',
+      id,
+      code: error.code,
+      detail: error.message.slice(0, limits.shortTextChars),
+      ...(error.refusal !== undefined && {
+        upnpCode: error.refusal.upnpCode,
+        upnpDescription: error.refusal.upnpDescription.slice(0, limits.shortTextChars),
+      }),
+    });
+  }
+}
+
+async function perform(journal: Journal, call: Call): Promise<Answer> {
+  const { action, phone, frame, signal } = call;
+  const given = checkArguments(action, frame.form, frame.arguments);
+  const { changes, repeatable } = actions[action];
+  return phone.controlPoint.inTurn(
+    async (calls) => {
+      const deadlineMs = Math.max(1, call.untilMs - performance.now());
+      const output =
+        repeatable || frame.key === undefined
+          ? await calls.text(action, given, { deadlineMs, ...(repeatable && { signal }) })
+          : await sendOnce(journal, calls, {
+              udn: frame.udn,
+              key: frame.key,
+              action,
+              arguments: given,
+              epoch: phone.synchroniser.epoch,
+              deadlineMs,
+              onMade: (item) => phone.synchroniser.learn(item),
+            });
+      if (changes) noteEffect(phone.synchroniser, action, given, output);
+      const sessionId = action === 'CreateSession' ? output.SessionID : undefined;
+      return { output, ...(sessionId !== undefined && { made: phone.synchroniser.sessionKeyOf(sessionId) }) };
+    },
+    { exclusive: changes, signal },
+  );
+}
+
+/** What an action changed is looked at right after it, or told at once where the answer already shows it. */
+function noteEffect(
+  synchroniser: PhoneSynchroniser,
+  action: ActionName,
+  given: TextArguments,
+  output: TextArguments,
+): void {
+  const sessionId = given.SessionID ?? output.SessionID ?? '';
+  switch (action) {
+    case 'SendMessage':
+      synchroniser.request((agenda) => {
+        agenda.search({ MessageFolder: 'Outgoing' });
+        agenda.search({ MessageFolder: 'Sent' });
+      });
+      break;
+    case 'ReadMessage':
+      noteRead(synchroniser, given.MessageID ?? '', output.MessageRequested ?? '');
+      break;
+    case 'DeleteMessage':
+      synchroniser.onDeleted(given.MessageID ?? '');
+      break;
+    case 'StartFileTransfer':
+      synchroniser.request((agenda) => {
+        for (const id of sessionsOf(given.FileInfoList ?? '')) agenda.lookAtSession(id, { files: true });
+      });
+      break;
+    case 'CancelFileTransfer':
+      synchroniser.request((agenda) => agenda.lookAtSession(sessionId, { files: true }));
+      break;
+    default:
+      synchroniser.request((agenda) => agenda.lookAtSession(sessionId, { messages: true }));
+  }
+}
+
+function sessionsOf(fileInfoList: string): string[] {
+  try {
+    const files = readDocument('fileInfoList', fileInfoList, { device: '', action: 'StartFileTransfer' });
+    return files.map((file) => file.sessionId);
+  } catch {
+    return [];
+  }
+}
+
+function noteRead(synchroniser: PhoneSynchroniser, messageId: string, xml: string): void {
+  const entry = readOrEmpty(xml).find(({ message }) => message.messageId === messageId);
+  if (entry === undefined) synchroniser.request((agenda) => agenda.lookAtAllMessages());
+  else synchroniser.onSeen({ ...entry.message, status: 'Read' }, entry.xml);
+}
+
+function readOrEmpty(xml: string): ReturnType<typeof readMessageList> {
+  try {
+    return readMessageList(xml, { device: '', action: 'ReadMessage' });
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,63 @@
+// npm run agent: the edge agent, from its settings to its exit code.
+import { readSettings } from '../protocol/settings.ts';
+import { Agent } from './agent.ts';
+import { agentSettings, isTokenInClear } from './settings.ts';
+
+const read = readSettings(agentSettings, {
+  command: 'npm run agent --',
+  summary: 'the edge agent: it finds the phones of this house and connects them to the cloud.',
+  env: process.env,
+  argv: process.argv.slice(2),
+});
+
+if (read.kind === 'help') {
+  process.stdout.write(`${read.text}\n`);
+} else if (read.kind === 'faults') {
+  process.stderr.write(`${read.text}\n`);
+  process.exitCode = 2;
+} else {
+  const { cloud, token, interfaces, phone, trust, data, ssdpPort } = read.values;
+  const report = (line: string) => void process.stdout.write(`agent: ${line}\n`);
+  if (isTokenInClear(cloud)) {
+    report('Warning: ws:// carries the token and every message in clear. Use wss:// beyond this machine.');
+  }
+  let isReady = false;
+  const agent = new Agent({
+    cloud,
+    token,
+    interfaces,
+    phoneUrl: phone,
+    trust,
+    dataFolder: data,
+    ssdpPort,
+    report,
+    onConnected: () => {
+      if (!isReady) process.send?.({ type: 'ready' });
+      isReady = true;
+    },
+    onPhone: (udn) => void process.send?.({ type: 'phone', udn }),
+  });
+
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    report('Stopping.');
+    agent.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('disconnect', stop);
+  agent.start().catch((error: unknown) => fail(error, data));
+}
+
+function fail(error: unknown, dataFolder?: string): never {
+  const words = error instanceof Error ? error.message : String(error);
+  const mend =
+    dataFolder === undefined ? '' : ` Is ${dataFolder} a folder that this user may write? See HOMELINE_DATA.`;
+  process.stderr.write(`The agent cannot go on: ${words}.${mend}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,106 @@
+// What a synchroniser has to look at next: hints gather here while a look is under way, and many become one.
+import { ANY, type DocumentName } from '../../protocol/actions.ts';
+import type { DocumentOf, NewMessage } from '../../protocol/model.ts';
+import type { MessageSearch } from './control-point.ts';
+import { readDocument } from './documents.ts';
+
+export const wholeSearch: MessageSearch = {
+  MessageClass: ANY,
+  MessageFolder: ANY,
+  MessageStatus: ANY,
+  SessionID: '',
+};
+
+export class Agenda {
+  /** Everything: sessions and messages. */
+  everything = false;
+  /** All messages. */
+  allMessages = false;
+  /** The phone or a command told of this; otherwise what is found is `recovered`. */
+  hinted = false;
+  readonly searches = new Map<string, MessageSearch>();
+  /** messageIds that the searches must bring to light; otherwise all messages are looked at. */
+  readonly expected = new Set<string>();
+  readonly sessions = new Set<string>();
+  readonly files = new Set<string>();
+
+  get isEmpty(): boolean {
+    return !(
+      this.everything ||
+      this.allMessages ||
+      this.searches.size > 0 ||
+      this.sessions.size > 0 ||
+      this.files.size > 0
+    );
+  }
+
+  lookAtEverything(): void {
+    this.everything = true;
+  }
+
+  lookAtAllMessages(): void {
+    this.hinted = true;
+    this.allMessages = true;
+  }
+
+  search(narrow: Partial<MessageSearch>): void {
+    this.hinted = true;
+    const search = { ...wholeSearch, ...narrow };
+    this.searches.set(Object.values(search).join('\n'), search);
+  }
+
+  lookAtSession(sessionId: string, also: { messages?: boolean; files?: boolean } = {}): void {
+    this.hinted = true;
+    this.sessions.add(sessionId);
+    if (also.messages === true) this.search({ SessionID: sessionId });
+    if (also.files === true) this.files.add(sessionId);
+  }
+}
+
+/** Puts on the agenda what an event of the phone hints at. An event is never more than a hint (requirement E19). */
+export function noteEvent(
+  agenda: Agenda,
+  udn: string,
+  variables: ReadonlyMap<string, string>,
+  isKnown: (messageId: string) => boolean,
+): void {
+  // An event whose body could not be read says at least that something changed.
+  if (variables.size === 0) agenda.lookAtEverything();
+  for (const [name, value] of variables) {
+    // An empty value is the variable's first state, not an error (E18); every connection begins with a whole look anyway.
+    if (value.trim() === '') continue;
+    if (/^newmessages$/i.test(name)) {
+      const fresh = readHint('newMessages', udn, value)?.filter((each) => !isKnown(each.messageId));
+      if (fresh === undefined || fresh.length === 0) agenda.lookAtAllMessages();
+      else noteNewMessages(agenda, fresh);
+    } else if (/^sessionupdates$/i.test(name)) {
+      const updates = readHint('sessionUpdates', udn, value);
+      if (updates === undefined) agenda.lookAtEverything();
+      for (const { sessionId, change } of updates ?? []) {
+        const messages = change === 'message' || change === 'closed';
+        agenda.lookAtSession(sessionId, { messages, files: change === 'file' });
+      }
+    }
+  }
+}
+
+function readHint<Name extends DocumentName>(name: Name, udn: string, value: string): DocumentOf<Name> | undefined {
+  try {
+    return readDocument(name, value, { device: udn, action: 'NOTIFY' });
+  } catch {
+    return undefined;
+  }
+}
+
+/** A narrow search where the event says enough: the less a phone has to list, the sooner the message is there. */
+function noteNewMessages(agenda: Agenda, fresh: readonly NewMessage[]): void {
+  for (const { messageId } of fresh) agenda.expected.add(messageId);
+  for (const { messageClass, sessionId } of fresh) {
+    agenda.search({
+      MessageClass: messageClass,
+      MessageFolder: 'Received',
+      MessageStatus: 'Unread',
+      SessionID: sessionId ?? '',
+    });
+  }
+}

@@ -1,0 +1,61 @@
+// The whole list of a phone's messages, also from devices that do not know the wildcards.
+import { ANY, messageClasses, messageFolders, messageStatuses } from '../../protocol/actions.ts';
+import { UpnpError } from '../upnp/error.ts';
+import { wholeSearch } from './agenda.ts';
+import type { CallOptions, MessageSearch, PhoneCalls } from './control-point.ts';
+import type { MessageEntry } from './documents.ts';
+
+const folderSearches: readonly MessageSearch[] = messageFolders.map((MessageFolder) => ({
+  ...wholeSearch,
+  MessageFolder,
+}));
+const exactSearches: readonly MessageSearch[] = messageClasses.flatMap((MessageClass) =>
+  messageFolders.flatMap((MessageFolder) =>
+    messageStatuses.map((MessageStatus) => ({ MessageClass, MessageFolder, MessageStatus, SessionID: '' })),
+  ),
+);
+
+/** From the shortest way to the longest; a phone that refuses one is asked the next. */
+const ways: readonly (readonly MessageSearch[])[] = [
+  [wholeSearch],
+  [{ ...wholeSearch, SessionID: ANY }],
+  folderSearches,
+  exactSearches,
+];
+
+/** Lists all messages of one phone, and remembers which way of asking it understands. */
+export class WholeSearch {
+  #way = 0;
+
+  /** Throws UpnpError when the phone refuses every way. */
+  async list(calls: PhoneCalls, options: CallOptions): Promise<MessageEntry[]> {
+    for (;;) {
+      try {
+        return await this.#listBy(ways[this.#way] ?? exactSearches, calls, options);
+      } catch (error) {
+        if (!isRefusedValue(error) || this.#way >= ways.length - 1) throw error;
+        this.#way++;
+      }
+    }
+  }
+
+  async #listBy(searches: readonly MessageSearch[], calls: PhoneCalls, options: CallOptions): Promise<MessageEntry[]> {
+    const entries: MessageEntry[] = [];
+    let refused = 0;
+    for (const search of searches) {
+      try {
+        entries.push(...(await calls.searchMessages(search, options)));
+      } catch (error) {
+        // A class or folder that the phone does not have is no message; but one of them it must have.
+        if (!isRefusedValue(error) || ++refused === searches.length) throw error;
+      }
+    }
+    return entries;
+  }
+}
+
+/** 402, the 6xx codes and 7xx codes of an argument it does not know; a failure (501) is another matter. */
+function isRefusedValue(error: unknown): boolean {
+  if (!(error instanceof UpnpError) || error.kind !== 'refused' || error.upnpCode === undefined) return false;
+  return error.upnpCode === 402 || (error.upnpCode >= 600 && error.upnpCode < 800);
+}

@@ -1,0 +1,204 @@
+// The phones in the house: from an advertisement or a pinned address to a link, and away again.
+import type { PhonePresence } from '../protocol/frames.ts';
+import { limits } from '../protocol/limits.ts';
+import { PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
+import { type DeviceDescription, readDescription, readScpd, walkDevices } from './upnp/description.ts';
+import type { Advertisement } from './upnp/ssdp.ts';
+
+export interface PhonesOptions
+  extends Omit<PhoneLinkOptions, 'udn' | 'device' | 'service' | 'location' | 'trusted' | 'approved'> {
+  /** UDNs that this machine's own configuration names as the household's. */
+  readonly trust: ReadonlySet<string>;
+  /** The description of a phone that discovery cannot find; it is trusted too. */
+  readonly pinned: string | undefined;
+  /** How often a pinned phone that does not answer is tried again. */
+  readonly pinnedRetryMs?: number;
+  onFound(udn: string): void;
+}
+
+export class Phones {
+  readonly #options: PhonesOptions;
+  readonly #links = new Map<string, PhoneLink>();
+  /** Phones that were here since the start and are gone: the cloud is told that they are offline. */
+  readonly #absent = new Map<string, PhonePresence>();
+  /** Description URLs without a Messaging service, by the boot in which that was so. */
+  readonly #ignored = new Map<string, number | undefined>();
+  readonly #locationOf = new Map<string, string>();
+  readonly #fetching = new Map<string, Promise<void>>();
+  #approved: ReadonlySet<string> = new Set();
+  #stopping = new AbortController();
+  #pinTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: PhonesOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#stopping = new AbortController();
+    this.#approved = this.#options.journal.approved();
+    this.#lookAtPinned();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('The agent stops.'));
+    clearTimeout(this.#pinTimer);
+    await Promise.allSettled([...this.#fetching.values()]);
+    await Promise.allSettled([...this.#links.values()].map((link) => link.stop()));
+    this.#links.clear();
+    this.#absent.clear();
+  }
+
+  linkOf(udn: string): PhoneLink | undefined {
+    return this.#links.get(udn);
+  }
+
+  isApproved(udn: string): boolean {
+    return this.#approved.has(udn);
+  }
+
+  presences(): PhonePresence[] {
+    const here = [...this.#links.values()].map((link) => link.presence());
+    return [...here, ...this.#absent.values()].slice(0, limits.phones);
+  }
+
+  approve(udns: readonly string[]): void {
+    this.#options.journal.approve(udns);
+    this.#approved = new Set(udns);
+    for (const link of this.#links.values()) link.setApproved(this.#approved.has(link.udn));
+  }
+
+  /** Looks at everything anew: the connection to the cloud stands again. */
+  lookAtEverything(): void {
+    for (const link of this.#links.values()) link.synchroniser.lookAtEverything();
+  }
+
+  onFound(found: Advertisement): void {
+    if (this.#isIgnored(found)) return;
+    this.#locationOf.set(found.udn, found.location);
+    this.#fetch(found.location, found.udn, found.bootId, false);
+  }
+
+  /** Rebooted, moved or changed: whatever was agreed with it is void. */
+  onRenewed(found: Advertisement): void {
+    this.#locationOf.set(found.udn, found.location);
+    this.#ignored.delete(found.location);
+    this.#fetch(found.location, found.udn, found.bootId, true);
+  }
+
+  /** An advertisement can be forged: a phone that still answers has not gone (requirement Z12). */
+  onGone(udn: string): void {
+    const location = this.#locationOf.get(udn);
+    this.#locationOf.delete(udn);
+    const links = [...this.#links.values()].filter((link) => link.udn === udn || link.location === location);
+    for (const link of links) void this.#confirmGone(link);
+  }
+
+  async #confirmGone(link: PhoneLink): Promise<void> {
+    try {
+      await readDescription(this.#options.network, link.location, this.#stopping.signal);
+    } catch {
+      if (this.#stopping.signal.aborted || this.#links.get(link.udn) !== link) return;
+      this.#links.delete(link.udn);
+      const presence = link.presence();
+      this.#absent.set(link.udn, { ...presence, online: false });
+      await link.stop();
+      this.#options.report('A phone has left the network.');
+      this.#options.onChanged();
+    }
+  }
+
+  #isIgnored({ location, bootId }: Advertisement): boolean {
+    return this.#ignored.has(location) && this.#ignored.get(location) === bootId;
+  }
+
+  /** One description at a time from one place (requirement S1). */
+  #fetch(location: string, advertised: string | undefined, bootId: number | undefined, renew: boolean): void {
+    if (this.#fetching.has(location)) return;
+    const work = this.#describe(location, advertised, bootId, renew)
+      .catch((error: unknown) => this.#onUnreadable(location, advertised, error))
+      .finally(() => this.#fetching.delete(location));
+    this.#fetching.set(location, work);
+  }
+
+  #onUnreadable(location: string, advertised: string | undefined, error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    const words = error instanceof Error ? error.message : String(error);
+    this.#options.report(`The device at ${new URL(location).host} cannot be asked what it is: ${words}`);
+    if (advertised === undefined) this.#pinTimer = setTimeout(() => this.#lookAtPinned(), this.#pinnedRetryMs);
+  }
+
+  get #pinnedRetryMs(): number {
+    return this.#options.pinnedRetryMs ?? 10_000;
+  }
+
+  #lookAtPinned(): void {
+    if (this.#options.pinned !== undefined) this.#fetch(this.#options.pinned, undefined, undefined, false);
+  }
+
+  async #describe(
+    location: string,
+    advertised: string | undefined,
+    bootId: number | undefined,
+    renew: boolean,
+  ): Promise<void> {
+    const root = await readDescription(this.#options.network, location, this.#stopping.signal);
+    const devices = [...walkDevices(root)];
+    const phones = devices.filter((device) => messagingOf(device) !== undefined);
+    if (phones.length === 0) this.#ignore(location, bootId);
+    for (const device of phones) {
+      // A description may name itself otherwise than its advertisement does (S15); with one device it is clear which is meant.
+      const udn = (devices.length === 1 ? advertised : undefined) ?? device.udn;
+      if (udn !== '') await this.#link(udn, device, location, renew);
+    }
+  }
+
+  #ignore(location: string, bootId: number | undefined): void {
+    // Bounded: a house has few devices, a hostile one may invent many.
+    if (this.#ignored.size >= 1000) this.#ignored.clear();
+    this.#ignored.set(location, bootId);
+  }
+
+  async #link(udn: string, device: DeviceDescription, location: string, renew: boolean): Promise<void> {
+    const service = messagingOf(device);
+    const before = this.#links.get(udn);
+    if (service === undefined || this.#stopping.signal.aborted) return;
+    if (before !== undefined && before.location === location && !renew) return;
+    if (before === undefined && this.#links.size >= limits.phones) {
+      this.#options.report(`Warning: more than ${limits.phones} phones; the others are left out.`);
+      return;
+    }
+    this.#links.delete(udn);
+    await before?.stop();
+    if (this.#stopping.signal.aborted) return;
+    const { trust, pinned } = this.#options;
+    const link = new PhoneLink({
+      ...this.#options,
+      udn,
+      device,
+      service,
+      location,
+      trusted: trust.has(udn) || location === pinned,
+      approved: this.#approved.has(udn),
+    });
+    this.#links.set(udn, link);
+    this.#absent.delete(udn);
+    if (before === undefined) {
+      this.#options.report(`Found a phone at ${new URL(location).host}.`);
+      this.#options.onFound(udn);
+    }
+    this.#options.onChanged();
+    await Promise.all([link.start(), this.#checkService(service.scpdUrl)]);
+  }
+
+  /** A service description that cannot be read costs nothing: the actions are known (S8). */
+  async #checkService(scpdUrl: string | undefined): Promise<void> {
+    if (scpdUrl === undefined) return;
+    const scpd = await readScpd(this.#options.network, scpdUrl, this.#stopping.signal).catch(() => undefined);
+    if (scpd === undefined || scpd.actions.some((action) => action.name === 'SearchMessages')) return;
+    this.#options.report('Warning: the phone does not list the action SearchMessages; its messages may not be seen.');
+  }
+}
+
+function messagingOf(device: DeviceDescription) {
+  return device.services.find((service) => service.name.toLowerCase() === 'messaging');
+}

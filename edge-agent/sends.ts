@@ -1,0 +1,135 @@
+// Actions that must not happen twice: each is journalled before the phone is asked and after it answered, and after a
+// lost answer its effect is looked up on the phone. What stays undecided is said to be so, never tried again (C15).
+import type { ActionName } from '../protocol/actions.ts';
+import { ANY } from '../protocol/actions.ts';
+import { GatewayError, isErrorCode } from '../protocol/errors.ts';
+import type { InventoryItem } from '../protocol/frames.ts';
+import type { PhoneSession } from '../protocol/model.ts';
+import { wholeSearch } from './messaging/agenda.ts';
+import type { PhoneCalls, TextArguments } from './messaging/control-point.ts';
+import { readDocument } from './messaging/documents.ts';
+import { isMessageKey } from './messaging/identity.ts';
+import { takeMatch } from './messaging/known-messages.ts';
+import { translate } from './translation.ts';
+import type { Journal, Send } from './tunnel/journal.ts';
+
+export interface SendRequest {
+  readonly udn: string;
+  readonly key: string;
+  readonly action: ActionName;
+  readonly arguments: TextArguments;
+  readonly epoch: number;
+  readonly deadlineMs: number;
+  /** Told of a message that is known by the key from now on. */
+  onMade(item: InventoryItem): void;
+}
+
+/** How long the phone may take to list what came of a lost answer. */
+const lookUpDeadlineMs = 5000;
+
+/**
+ * Does an action once for its key, or gives its first outcome again. Runs in an exclusive section of the phone's queue.
+ * @throws GatewayError the first outcome's; `outcome-unknown` while it is not known; `idempotency-conflict`
+ */
+export async function sendOnce(journal: Journal, calls: PhoneCalls, request: SendRequest): Promise<TextArguments> {
+  const { udn, key, action } = request;
+  const earlier = journal.findSend(key);
+  if (earlier !== undefined) {
+    if (earlier.action !== action) {
+      throw new GatewayError('idempotency-conflict', `This key was used for ${earlier.action} before.`);
+    }
+    return replay(earlier) ?? (await settle(journal, calls, request, earlier));
+  }
+  const send = { key, action, arguments: request.arguments, begunMs: Date.now() };
+  journal.beginSend(udn, send);
+  try {
+    const result = await calls.text(action, request.arguments, { deadlineMs: request.deadlineMs });
+    finish(journal, request, result);
+    return result;
+  } catch (error) {
+    const failure = translate(error, { repeatable: false });
+    if (failure.code === 'outcome-unknown') return settle(journal, calls, request, { ...send, outcome: undefined });
+    if (failure.code === 'phone-refused') journal.finishSend(udn, key, { failure: failureOf(failure) });
+    // Certainly not done: the same key may try again.
+    else journal.abandonSend(key);
+    throw failure;
+  }
+}
+
+function replay({ outcome }: Send): TextArguments | undefined {
+  if (outcome === undefined) return undefined;
+  if ('result' in outcome) return outcome.result;
+  const { code, detail, upnpCode, upnpDescription = '' } = outcome.failure;
+  throw new GatewayError(isErrorCode(code) ? code : 'internal', detail, {
+    ...(upnpCode !== undefined && { refusal: { upnpCode, upnpDescription } }),
+  });
+}
+
+function failureOf(error: GatewayError): { code: string; detail: string; upnpCode?: number; upnpDescription?: string } {
+  return { code: error.code, detail: error.message, ...error.refusal };
+}
+
+function finish(journal: Journal, request: SendRequest, result: TextArguments): void {
+  const { udn, key, action, epoch } = request;
+  const messageId = action === 'SendMessage' && isMessageKey(key) ? (result.MessageID ?? '') : '';
+  // A phone that gives a known identifier again has not made a new message of it that could be told apart.
+  const isNew = messageId !== '' && journal.messagesOf(udn).every((item) => item.messageId !== messageId);
+  const made = isNew ? { id: key, messageId, epoch, fingerprint: '' } : undefined;
+  journal.finishSend(udn, key, { result }, made);
+  if (made !== undefined) request.onMade(made);
+}
+
+async function settle(journal: Journal, calls: PhoneCalls, request: SendRequest, send: Send): Promise<TextArguments> {
+  const result = await lookUp(journal, calls, request, send).catch(() => undefined);
+  if (result === undefined) {
+    throw new GatewayError(
+      'outcome-unknown',
+      `The phone's answer to ${send.action} was lost, and what it holds does not tell whether it was done.`,
+    );
+  }
+  finish(journal, request, result);
+  return result;
+}
+
+/** What the phone holds now and did not hold before the action, and is what the action would have made. */
+async function lookUp(
+  journal: Journal,
+  calls: PhoneCalls,
+  { udn }: SendRequest,
+  send: Send,
+): Promise<TextArguments | undefined> {
+  // Without a list from before, an old message with the same words would be taken for the new one.
+  if (journal.readPhone(udn).comparedStore === undefined) return undefined;
+  const options = { deadlineMs: lookUpDeadlineMs };
+  const context = { device: udn, action: send.action };
+  if (send.action === 'SendMessage') {
+    const message = readDocument('message', send.arguments.MessageToSend ?? '', context);
+    const known = new Set(journal.messagesOf(udn).map((item) => item.messageId));
+    for (const MessageFolder of ['Outgoing', 'Sent']) {
+      const search = { ...wholeSearch, MessageFolder };
+      for (const entry of await calls.searchMessages(search, options)) {
+        if (known.has(entry.message.messageId)) continue;
+        if (takeMatch([{ key: send.key, message }], entry.message)) return { MessageID: entry.message.messageId };
+      }
+    }
+  }
+  if (send.action === 'CreateSession') {
+    const known = new Set(journal.sessionsOf(udn).map(({ session }) => session.sessionId));
+    const recipients = readDocument('recipientsList', send.arguments.SessionRecipients ?? '', context);
+    const { SessionClass = ANY, Subject = '' } = send.arguments;
+    const input = { SessionID: '', SessionClass, SessionStatus: ANY };
+    const { SessionsList } = await calls.model('GetSessions', input, options);
+    const made = SessionsList.find(
+      (session) =>
+        !known.has(session.sessionId) &&
+        (session.subject ?? '') === Subject &&
+        recipients.every(({ address }) => hasRecipient(session, address)),
+    );
+    if (made !== undefined) return { SessionID: made.sessionId };
+  }
+  return undefined;
+}
+
+function hasRecipient(session: PhoneSession, address: string): boolean {
+  return session.recipients.some((party) => party.address === address);
+}

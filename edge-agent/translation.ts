@@ -1,0 +1,31 @@
+// UpnpError → wire: the first of the three translations of errors.
+import { GatewayError } from '../protocol/errors.ts';
+import { UpnpError } from './upnp/error.ts';
+
+/**
+ * What failed at a phone in the words of the wire. Of an action that must not happen twice, an answer that was lost or
+ * cannot be understood leaves open whether it happened.
+ */
+export function translate(error: unknown, call: { repeatable: boolean; deadlinePassed?: boolean }): GatewayError {
+  if (error instanceof GatewayError) return error;
+  if (!(error instanceof UpnpError)) return new GatewayError('internal', 'The agent failed.', { cause: error });
+  const cause = { cause: error };
+  if (!call.repeatable && (error.outcome === 'unknown' || error.kind === 'malformed')) {
+    return new GatewayError('outcome-unknown', "The phone's answer was lost: it may or may not have done it.", cause);
+  }
+  switch (error.kind) {
+    case 'refused': {
+      const { upnpCode, upnpDescription = '' } = error;
+      if (upnpCode === undefined)
+        return new GatewayError('phone-refused', 'The phone refused without a reason.', cause);
+      const refusal = { upnpCode, upnpDescription };
+      return new GatewayError('phone-refused', `The phone refused with code ${upnpCode}.`, { ...cause, refusal });
+    }
+    case 'malformed':
+      return new GatewayError('phone-malformed', "The phone's answer cannot be understood.", cause);
+    case 'unreachable':
+      return call.deadlinePassed === true
+        ? new GatewayError('deadline-exceeded', 'The phone did not answer in time.', cause)
+        : new GatewayError('phone-unreachable', 'The phone does not answer on the household’s network.', cause);
+  }
+}

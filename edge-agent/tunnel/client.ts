@@ -1,0 +1,286 @@
+// The agent's end of the tunnel, as protocol/README.md specifies it: dial, hello, heartbeat, resume, come back.
+import { WebSocket } from 'ws';
+import { decodeCloudFrame, encodeFrame } from '../../protocol/codec.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import {
+  type CloudFrame,
+  closeCodes,
+  type EdgeFrame,
+  type FrameOf,
+  heartbeat,
+  protocolVersion,
+  subprotocol,
+} from '../../protocol/frames.ts';
+import { limits } from '../../protocol/limits.ts';
+import { BackOff, type BackOffTimes } from './back-off.ts';
+import type { Outbox } from './outbox.ts';
+import { EventSender } from './sender.ts';
+
+type Welcome = FrameOf<CloudFrame, 'welcome'>;
+/** Frames that concern phones; the others concern the connection and stay in here. */
+export type PhoneFrame = FrameOf<CloudFrame, 'approvals' | 'call' | 'cancel' | 'inventory'>;
+
+export interface TunnelOptions {
+  /** `ws://…` or `wss://…`, with path. */
+  readonly url: string;
+  readonly token: string;
+  readonly software: string;
+  readonly outbox: Outbox;
+  onWelcome(welcome: Welcome): void;
+  onFrame(frame: PhoneFrame): void;
+  /** The connection that `onWelcome` told of is gone. */
+  onLost(): void;
+  /** One line in plain words, without secrets. */
+  report(line: string): void;
+  readonly backOff?: BackOffTimes;
+  readonly stallMs?: number;
+  /** For the handshake and then for `welcome`. */
+  readonly answerMs?: number;
+}
+
+/** A UTF-16 code unit is at most three bytes of UTF-8; what is larger is not worth buffering. */
+const maxPayloadBytes = limits.frameChars * 3;
+/** Heartbeats without an answer before the connection counts as dead. */
+const maxMisses = 2;
+/** Answers to broken frames on one connection: a flood must not be echoed. */
+const maxErrorAnswers = 100;
+
+export class TunnelClient {
+  readonly #options: TunnelOptions;
+  readonly #backOff: BackOff;
+  #socket: WebSocket | undefined;
+  #sender: EventSender | undefined;
+  #welcomed = false;
+  #stopped = true;
+  #spreadMs: number | undefined;
+  #waitMs: number | undefined;
+  #misses = 0;
+  #errorAnswers = 0;
+  #lastTrouble = '';
+  #redial: NodeJS.Timeout | undefined;
+  #stable: NodeJS.Timeout | undefined;
+  #welcomeTimeout: NodeJS.Timeout | undefined;
+  #beat: NodeJS.Timeout | undefined;
+
+  constructor(options: TunnelOptions) {
+    this.#options = options;
+    this.#backOff = new BackOff(options.backOff);
+  }
+
+  /** Whether the cloud has welcomed this agent and the connection stands. */
+  get connected(): boolean {
+    return this.#welcomed;
+  }
+
+  /** Dials, and keeps dialling until stop(). */
+  start(): void {
+    this.#stopped = false;
+    this.#options.outbox.onAppended(() => this.#sender?.pump());
+    this.#dial();
+  }
+
+  /** Closes the connection and resolves when it is closed, within a second. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#options.outbox.onAppended(() => {});
+    clearTimeout(this.#redial);
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    const impatience = setTimeout(() => socket.terminate(), 1000);
+    if (socket.readyState === WebSocket.CONNECTING) socket.terminate();
+    else socket.close(1000, 'The agent stops');
+    await closed;
+    clearTimeout(impatience);
+  }
+
+  /** Sends a frame. False when there is no connection. Throws `frame-too-large`. */
+  send(frame: EdgeFrame): boolean {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(encodeFrame(frame));
+    return true;
+  }
+
+  #dial(): void {
+    const { url, token, answerMs = 10_000 } = this.#options;
+    const socket = new WebSocket(url, [subprotocol], {
+      headers: { authorization: `Bearer ${token}` },
+      maxPayload: maxPayloadBytes,
+      handshakeTimeout: answerMs,
+      perMessageDeflate: false,
+      followRedirects: false,
+    });
+    this.#socket = socket;
+    this.#waitMs = undefined;
+    this.#spreadMs = undefined;
+    this.#misses = 0;
+    this.#errorAnswers = 0;
+    let reason = '';
+    socket.on('unexpected-response', (request, response) => {
+      const status = response.statusCode ?? 0;
+      reason = `it answered ${status}`;
+      if (status === 401 || status === 403) {
+        reason = `it refused the agent's token (${status}); give another HOMELINE_AGENT_TOKEN`;
+        this.#waitMs = this.#backOff.refusedMs();
+      } else {
+        const retryAfter = Number(response.headers['retry-after']);
+        if (retryAfter > 0) this.#waitMs = Math.min(retryAfter, 3600) * 1000 + this.#backOff.nextMs();
+      }
+      response.resume();
+      request.destroy();
+      socket.terminate();
+    });
+    socket.on('open', () => {
+      this.#welcomeTimeout = setTimeout(() => socket.close(closeCodes.silent, 'No welcome'), answerMs);
+      const { software, outbox } = this.#options;
+      this.send({
+        type: 'hello',
+        protocol: [protocolVersion],
+        software,
+        bootId: outbox.bootId,
+        firstSeq: outbox.firstSeq,
+      });
+    });
+    socket.on('message', (data, isBinary) => this.#onMessage(socket, isBinary ? undefined : data.toString()));
+    socket.on('error', (error) => {
+      reason ||= error.message;
+    });
+    socket.once('close', (code, text) => this.#onClose(code, reason || text.toString()));
+  }
+
+  #onMessage(socket: WebSocket, text: string | undefined): void {
+    // What was under way when this end closed belongs to nobody any more.
+    if (this.#stopped || socket.readyState !== WebSocket.OPEN) return;
+    this.#misses = 0;
+    if (text === heartbeat.pong) return;
+    try {
+      if (text === undefined) throw new GatewayError('frame-malformed', 'Binary frames are not spoken here.');
+      this.#onFrame(decodeCloudFrame(text));
+    } catch (error) {
+      this.#answerError(error);
+    }
+  }
+
+  #answerError(error: unknown): void {
+    const known = error instanceof GatewayError;
+    const detail = known ? error.message : 'The frame could not be handled.';
+    if (!known) this.#options.report(`Warning: a frame could not be handled: ${String(error)}`);
+    if (this.#errorAnswers++ >= maxErrorAnswers) return;
+    this.send({ type: 'error', code: known ? error.code : 'internal', detail: detail.slice(0, limits.shortTextChars) });
+  }
+
+  #onFrame(frame: CloudFrame): void {
+    if (frame.type === 'error') {
+      this.#options.report(`The cloud could not use a frame: ${printable(frame.detail)}`);
+      return;
+    }
+    if (frame.type === 'welcome') {
+      this.#onWelcome(frame);
+      return;
+    }
+    const sender = this.#sender;
+    if (sender === undefined) throw new GatewayError('frame-malformed', `A ${frame.type} frame came before welcome.`);
+    switch (frame.type) {
+      case 'ack':
+        sender.onAck(frame);
+        break;
+      case 'nak':
+        sender.onNak(frame);
+        break;
+      case 'term':
+        sender.onTerm(frame);
+        break;
+      case 'drain':
+        this.#spreadMs = frame.spreadMs;
+        break;
+      default:
+        this.#options.onFrame(frame);
+        // Only now is it certain that nothing waits of a phone whose approval was taken back meanwhile (Z13).
+        if (frame.type === 'approvals') sender.start();
+    }
+  }
+
+  #onWelcome(welcome: Welcome): void {
+    if (this.#welcomed) throw new GatewayError('frame-malformed', 'A second welcome.');
+    clearTimeout(this.#welcomeTimeout);
+    if (welcome.protocol !== protocolVersion) {
+      this.#options.report(`The cloud speaks protocol ${welcome.protocol}, this agent ${protocolVersion}: update it.`);
+      this.#waitMs = this.#backOff.refusedMs();
+      this.#socket?.close(closeCodes.protocolError, 'No protocol version in common');
+      return;
+    }
+    this.#welcomed = true;
+    this.#lastTrouble = '';
+    this.#stable = setTimeout(() => this.#backOff.forget(), this.#backOff.stableMs());
+    this.#scheduleBeat(welcome.heartbeatMs);
+    this.#sender = new EventSender({
+      outbox: this.#options.outbox,
+      send: (frame) => this.send(frame),
+      onStalled: () => this.#giveUp('the cloud stopped acknowledging events'),
+      eventsInFlight: Math.min(welcome.limits.eventsInFlight, limits.eventsInFlight),
+      frameChars: Math.min(welcome.limits.frameChars, limits.frameChars),
+      stallMs: this.#options.stallMs ?? 30_000,
+    });
+    this.#options.onWelcome(welcome);
+  }
+
+  #scheduleBeat(heartbeatMs: number): void {
+    this.#beat = setTimeout(
+      () => {
+        if (this.#misses >= maxMisses) return this.#giveUp('the cloud fell silent');
+        this.#misses++;
+        this.#socket?.send(heartbeat.ping);
+        this.#scheduleBeat(heartbeatMs);
+      },
+      heartbeatMs * (0.9 + 0.2 * Math.random()),
+    );
+  }
+
+  #giveUp(why: string): void {
+    this.#lastTrouble = why;
+    this.#options.report(`The connection is given up: ${why}.`);
+    this.#socket?.terminate();
+  }
+
+  #onClose(code: number, reason: string): void {
+    this.#socket = undefined;
+    clearTimeout(this.#welcomeTimeout);
+    clearTimeout(this.#stable);
+    clearTimeout(this.#beat);
+    this.#sender?.stop();
+    this.#sender = undefined;
+    const wasWelcomed = this.#welcomed;
+    this.#welcomed = false;
+    if (wasWelcomed) this.#options.onLost();
+    if (this.#stopped) return;
+    const waitMs = this.#waitAfter(code);
+    const trouble = this.#troubleOf(code, reason);
+    // The same trouble again and again is one line, not one at each try.
+    if (trouble !== this.#lastTrouble) {
+      this.#options.report(`${trouble}. Next try in ${Math.max(1, Math.round(waitMs / 1000))} s, and so on.`);
+    }
+    this.#lastTrouble = trouble;
+    this.#redial = setTimeout(() => this.#dial(), waitMs);
+  }
+
+  #waitAfter(code: number): number {
+    if (this.#waitMs !== undefined) return this.#waitMs;
+    if (code === closeCodes.replaced) return this.#backOff.replacedMs();
+    if (code === closeCodes.revoked) return this.#backOff.refusedMs();
+    if (this.#spreadMs !== undefined) return this.#backOff.spreadMs(this.#spreadMs);
+    return this.#backOff.nextMs();
+  }
+
+  #troubleOf(code: number, reason: string): string {
+    if (code === closeCodes.replaced) return 'Another agent of this home took over the connection';
+    if (code === closeCodes.revoked) {
+      return "The cloud revoked this agent's token; give another HOMELINE_AGENT_TOKEN";
+    }
+    return `The cloud at ${new URL(this.#options.url).host} cannot be reached: ${printable(reason) || `closed with ${code}`}`;
+  }
+}
+
+/** Words from the other end without what could steer a terminal (requirement Z16). */
+function printable(text: string): string {
+  return text.replace(/\p{C}/gu, ' ').slice(0, 200);
+}

@@ -1,0 +1,66 @@
+// The agent's one database file: what must survive a crash. SQLite with WAL, every commit on the disk before it counts.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** Each step brings a file from the version of its index to the next. Append only: released files are out there. */
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, udn TEXT NOT NULL, time_ms INTEGER NOT NULL, event TEXT NOT NULL);
+  CREATE TABLE dead_letters (
+    seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, event TEXT NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL);
+  CREATE TABLE phones (udn TEXT PRIMARY KEY, epoch INTEGER NOT NULL, compared_store TEXT) WITHOUT ROWID;
+  CREATE TABLE approvals (udn TEXT PRIMARY KEY) WITHOUT ROWID;
+  CREATE TABLE messages (
+    udn TEXT NOT NULL, message_id TEXT NOT NULL, epoch INTEGER NOT NULL, id TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    xml TEXT, PRIMARY KEY (udn, message_id)) WITHOUT ROWID;
+  CREATE TABLE sessions (
+    udn TEXT NOT NULL, session_id TEXT NOT NULL, id TEXT NOT NULL, session TEXT NOT NULL,
+    PRIMARY KEY (udn, session_id)) WITHOUT ROWID;
+  CREATE TABLE sends (
+    key TEXT PRIMARY KEY, udn TEXT NOT NULL, action TEXT NOT NULL, arguments TEXT NOT NULL, begun_ms INTEGER NOT NULL,
+    outcome TEXT) WITHOUT ROWID;
+  CREATE INDEX sends_begun ON sends (udn, begun_ms) WHERE outcome IS NULL;
+  `,
+];
+
+/**
+ * Opens `agent.db` in the data folder, which is made where it is missing, and brings it up to date.
+ * @throws Error when the folder cannot be written or the file comes from a newer version
+ */
+export function openDatabase(dataFolder: string): DatabaseSync {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(join(dataFolder, 'agent.db'));
+  try {
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
+    const version = Number(database.prepare('PRAGMA user_version').get()?.user_version ?? 0);
+    if (version > migrations.length) {
+      throw new Error(`agent.db is of version ${version}; this program knows ${migrations.length}: update it`);
+    }
+    for (let step = version; step < migrations.length; step++) {
+      commit(database, () => {
+        database.exec(migrations[step] ?? '');
+        database.exec(`PRAGMA user_version = ${step + 1}`);
+      });
+    }
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** All of `work` or nothing, on the disk when it returns. A commit within a commit is part of the outer one. */
+export function commit<Result>(database: DatabaseSync, work: () => Result): Result {
+  if (database.isTransaction) return work();
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    database.exec('ROLLBACK');
+    throw error;
+  }
+}

@@ -1,0 +1,197 @@
+// What the agent remembers of each phone, so that after a crash nothing is told twice and nothing is sent twice.
+import type { DatabaseSync } from 'node:sqlite';
+import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
+import type { PhoneSession } from '../../protocol/model.ts';
+import { commit } from './database.ts';
+import type { Outbox } from './outbox.ts';
+
+/** A message as it was last seen, with the XML that the phone gave, in which fields unknown to the model are kept. */
+export interface KnownMessage extends InventoryItem {
+  readonly xml?: string | undefined;
+}
+
+export interface KnownSession {
+  readonly id: string;
+  readonly session: PhoneSession;
+}
+
+/** What a look at a phone changed. It is kept together with the events that tell of it: both or neither. */
+export interface PhoneChange {
+  readonly epoch?: number;
+  readonly putMessages?: readonly KnownMessage[];
+  readonly deletedMessageIds?: readonly string[];
+  readonly putSessions?: readonly KnownSession[];
+  readonly deletedSessionIds?: readonly string[];
+  /** Sends whose message was found on the phone: key → its messageId. */
+  readonly settledSends?: ReadonlyMap<string, string>;
+  /** The cloud's store with which the phone was compared. */
+  readonly comparedStore?: string;
+  readonly events: readonly EdgeEvent[];
+}
+
+/** What became of an action that must not happen twice. */
+export type SendOutcome =
+  | { readonly result: Readonly<Record<string, string>> }
+  | {
+      readonly failure: {
+        readonly code: string;
+        readonly detail: string;
+        readonly upnpCode?: number;
+        readonly upnpDescription?: string;
+      };
+    };
+
+export interface Send {
+  readonly key: string;
+  readonly action: string;
+  /** The arguments as exact UPnP strings. */
+  readonly arguments: Readonly<Record<string, string>>;
+  readonly begunMs: number;
+  /** Undefined: begun, and nobody knows how it ended. */
+  readonly outcome: SendOutcome | undefined;
+}
+
+/** Outcomes are kept longer than the cloud keeps an Idempotency-Key (24 h). */
+const keepSendsMs = 7 * 86_400_000;
+
+export class Journal {
+  readonly #database: DatabaseSync;
+  readonly #outbox: Outbox;
+  readonly #statements;
+
+  constructor(database: DatabaseSync, outbox: Outbox) {
+    this.#database = database;
+    this.#outbox = outbox;
+    this.#statements = {
+      addPhone: database.prepare('INSERT OR IGNORE INTO phones (udn, epoch) VALUES (?, 0)'),
+      phone: database.prepare('SELECT epoch, compared_store FROM phones WHERE udn = ?'),
+      setEpoch: database.prepare('UPDATE phones SET epoch = ? WHERE udn = ?'),
+      setCompared: database.prepare('UPDATE phones SET compared_store = ? WHERE udn = ?'),
+      messages: database.prepare('SELECT message_id, epoch, id, fingerprint FROM messages WHERE udn = ?'),
+      putMessage: database.prepare('INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?, ?, ?)'),
+      deleteMessage: database.prepare('DELETE FROM messages WHERE udn = ? AND message_id = ?'),
+      xml: database.prepare('SELECT xml FROM messages WHERE udn = ? AND message_id = ?'),
+      sessions: database.prepare('SELECT id, session FROM sessions WHERE udn = ?'),
+      putSession: database.prepare('INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)'),
+      deleteSession: database.prepare('DELETE FROM sessions WHERE udn = ? AND session_id = ?'),
+      send: database.prepare('SELECT * FROM sends WHERE key = ?'),
+      begunSends: database.prepare('SELECT * FROM sends WHERE udn = ? AND outcome IS NULL ORDER BY begun_ms, key'),
+      beginSend: database.prepare('INSERT INTO sends VALUES (?, ?, ?, ?, ?, NULL)'),
+      finishSend: database.prepare('UPDATE sends SET outcome = ? WHERE key = ?'),
+      abandonSend: database.prepare('DELETE FROM sends WHERE key = ?'),
+      forgetSends: database.prepare('DELETE FROM sends WHERE begun_ms < ?'),
+      approvals: database.prepare('SELECT udn FROM approvals'),
+      clearApprovals: database.prepare('DELETE FROM approvals'),
+      approve: database.prepare('INSERT OR IGNORE INTO approvals VALUES (?)'),
+    };
+  }
+
+  /** `comparedStore` undefined: what the cloud knows of this phone must be asked before anything is concluded. */
+  readPhone(udn: string): { epoch: number; comparedStore: string | undefined } {
+    const row = this.#statements.phone.get(udn);
+    const compared = row?.compared_store;
+    return { epoch: Number(row?.epoch ?? 0), comparedStore: typeof compared === 'string' ? compared : undefined };
+  }
+
+  messagesOf(udn: string): InventoryItem[] {
+    return this.#statements.messages.all(udn).map((row) => ({
+      id: String(row.id),
+      messageId: String(row.message_id),
+      epoch: Number(row.epoch),
+      fingerprint: String(row.fingerprint),
+    }));
+  }
+
+  /** The XML from which a message was last read. */
+  xmlOf(udn: string, messageId: string): string | undefined {
+    const xml = this.#statements.xml.get(udn, messageId)?.xml;
+    return typeof xml === 'string' ? xml : undefined;
+  }
+
+  sessionsOf(udn: string): KnownSession[] {
+    return this.#statements.sessions
+      .all(udn)
+      .map((row) => ({ id: String(row.id), session: JSON.parse(String(row.session)) }));
+  }
+
+  /** Keeps a change and its events in one commit: a burst costs one write to the disk. */
+  record(udn: string, change: PhoneChange): void {
+    this.#outbox.append(change.events, () => this.#write(udn, change));
+  }
+
+  #write(udn: string, change: PhoneChange): void {
+    const statements = this.#statements;
+    statements.addPhone.run(udn);
+    if (change.epoch !== undefined) statements.setEpoch.run(change.epoch, udn);
+    for (const messageId of change.deletedMessageIds ?? []) statements.deleteMessage.run(udn, messageId);
+    for (const { messageId, epoch, id, fingerprint, xml } of change.putMessages ?? []) {
+      statements.putMessage.run(udn, messageId, epoch, id, fingerprint, xml ?? null);
+    }
+    for (const sessionId of change.deletedSessionIds ?? []) statements.deleteSession.run(udn, sessionId);
+    for (const { id, session } of change.putSessions ?? []) {
+      statements.putSession.run(udn, session.sessionId, id, JSON.stringify(session));
+    }
+    for (const [key, messageId] of change.settledSends ?? []) {
+      statements.finishSend.run(JSON.stringify({ result: { MessageID: messageId } } satisfies SendOutcome), key);
+    }
+    if (change.comparedStore !== undefined) statements.setCompared.run(change.comparedStore, udn);
+  }
+
+  findSend(key: string): Send | undefined {
+    const row = this.#statements.send.get(key);
+    return row === undefined ? undefined : readSend(row);
+  }
+
+  /** Sends of a phone that were begun and whose end nobody knows, oldest first. */
+  begunSends(udn: string): Send[] {
+    return this.#statements.begunSends.all(udn).map(readSend);
+  }
+
+  /** Before the phone is asked: on the disk when it returns. */
+  beginSend(udn: string, send: Omit<Send, 'outcome'>): void {
+    commit(this.#database, () => {
+      this.#statements.forgetSends.run(send.begunMs - keepSendsMs);
+      this.#statements.beginSend.run(send.key, udn, send.action, JSON.stringify(send.arguments), send.begunMs);
+    });
+  }
+
+  /** The end of a send, together with the message that it made, which is thereby known by the send's own key. */
+  finishSend(udn: string, key: string, outcome: SendOutcome, made?: KnownMessage): void {
+    commit(this.#database, () => {
+      this.#statements.finishSend.run(JSON.stringify(outcome), key);
+      if (made !== undefined) this.#write(udn, { putMessages: [made], events: [] });
+    });
+  }
+
+  /** The phone certainly did nothing: the same key may try again. */
+  abandonSend(key: string): void {
+    this.#statements.abandonSend.run(key);
+  }
+
+  /** Phones whose messages may leave the house, as the cloud last said. */
+  approved(): Set<string> {
+    return new Set(this.#statements.approvals.all().map((row) => String(row.udn)));
+  }
+
+  /** Takes over the cloud's word. What waits of a phone that lost its approval is forgotten. */
+  approve(udns: readonly string[]): void {
+    const before = this.approved();
+    const now = new Set(udns);
+    if (before.size === now.size && udns.every((udn) => before.has(udn))) return;
+    commit(this.#database, () => {
+      this.#statements.clearApprovals.run();
+      for (const udn of now) this.#statements.approve.run(udn);
+      for (const udn of before) if (!now.has(udn)) this.#outbox.drop(udn);
+    });
+  }
+}
+
+function readSend(row: Record<string, unknown>): Send {
+  return {
+    key: String(row.key),
+    action: String(row.action),
+    arguments: JSON.parse(String(row.arguments)),
+    begunMs: Number(row.begun_ms),
+    outcome: typeof row.outcome === 'string' ? JSON.parse(row.outcome) : undefined,
+  };
+}
