@@ -87,7 +87,7 @@ export class Dashboard {
       }),
       effect(() => {
         const key = this.#openKey.value;
-        if (this.#homeId.value !== undefined) untracked(() => this.#open(key));
+        if (this.#homeId.value !== undefined && this.#isSignedIn.value) untracked(() => this.#open(key));
       }),
       effect(() => {
         const unread = this.#isSignedIn.value ? this.conversations.unread.value : 0;
@@ -151,6 +151,7 @@ export class Dashboard {
   /** Shows a home; answers how to leave it. */
   #enter(home: string): () => void {
     this.live.start(home);
+    this.sends.start();
     void this.refresh();
     return () => {
       this.live.stop();

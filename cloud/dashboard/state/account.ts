@@ -9,9 +9,13 @@ export type AccountState =
   | { kind: 'signed-out'; why?: 'spent' | 'ended' | 'refused' }
   | { kind: 'unreachable'; detail: string };
 
+type Proof = { code: string } | { token: string };
+
 export class Account {
   readonly state = signal<AccountState>({ kind: 'checking' });
   readonly #api: Api;
+  /** A proof that nobody has answered yet. */
+  #proof: Proof | undefined;
 
   constructor(api: Api) {
     this.#api = api;
@@ -22,7 +26,12 @@ export class Account {
     const code = /^#sign-in=(.+)$/u.exec(location.hash)?.[1];
     if (code === undefined) return this.check();
     history.replaceState(null, '', location.pathname);
-    await this.#signIn({ code: decodeURIComponent(code) }, 'spent');
+    await this.#signIn({ code: decodeURIComponent(code) });
+  }
+
+  /** Does again what nobody answered. */
+  retry(): Promise<void> {
+    return this.#proof === undefined ? this.check() : this.#signIn(this.#proof);
   }
 
   async check(): Promise<void> {
@@ -39,7 +48,7 @@ export class Account {
   }
 
   signInWithToken(token: string): Promise<void> {
-    return this.#signIn({ token }, 'refused');
+    return this.#signIn({ token });
   }
 
   async signOut(): Promise<void> {
@@ -52,15 +61,19 @@ export class Account {
     if (this.state.value.kind === 'signed-in') this.state.value = { kind: 'signed-out', why: 'ended' };
   }
 
-  async #signIn(proof: { code: string } | { token: string }, refusal: 'spent' | 'refused'): Promise<void> {
+  async #signIn(proof: Proof): Promise<void> {
+    this.#proof = proof;
     this.state.value = { kind: 'checking' };
     try {
       await this.#api.post('/v1/sign-in', proof);
+      this.#proof = undefined;
       this.state.value = { kind: 'signed-in' };
     } catch (fault) {
       const answered = fault instanceof ApiError && fault.status >= 400 && fault.status < 500;
-      if (!answered) this.state.value = { kind: 'unreachable', detail: explain(fault) };
-      else this.state.value = { kind: 'signed-out', why: refusal };
+      if (answered) this.#proof = undefined;
+      this.state.value = answered
+        ? { kind: 'signed-out', why: 'code' in proof ? 'spent' : 'refused' }
+        : { kind: 'unreachable', detail: explain(fault) };
     }
   }
 }

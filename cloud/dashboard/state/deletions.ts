@@ -13,10 +13,11 @@ export class Deletions {
   readonly #messagesPath: () => string;
   readonly #onDeleted: (id: string) => void;
   readonly #onFault: (fault: unknown) => void;
-  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  /** By message: the timer, and the address to delete, which is of the home that was shown at the time. */
+  readonly #plans = new Map<string, { timer: ReturnType<typeof setTimeout>; path: string }>();
   /** Who closes the page after asking for a deletion has not changed their mind. */
   readonly #carryOut = () => {
-    for (const id of this.#timers.keys()) void this.#delete(id);
+    for (const id of this.#plans.keys()) void this.#delete(id);
   };
 
   constructor(
@@ -36,39 +37,44 @@ export class Deletions {
 
   stop(): void {
     removeEventListener('pagehide', this.#carryOut);
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    for (const { timer } of this.#plans.values()) clearTimeout(timer);
+    this.#plans.clear();
     this.planned.value = new Set();
   }
 
   plan(message: Message): void {
     this.planned.value = new Set(this.planned.value).add(message.id);
-    this.#timers.set(
-      message.id,
-      setTimeout(() => void this.#delete(message.id), undoMs),
-    );
+    const timer = setTimeout(() => void this.#delete(message.id), undoMs);
+    this.#plans.set(message.id, { timer, path: `${this.#messagesPath()}/${message.id}` });
   }
 
   undo(message: Message): void {
-    this.#forget(message.id);
+    this.#drop(message.id);
+    this.#show(message.id);
   }
 
   async #delete(id: string): Promise<void> {
-    clearTimeout(this.#timers.get(id));
-    this.#timers.delete(id);
+    const path = this.#drop(id);
+    if (path === undefined) return;
     try {
-      await this.#api.delete(`${this.#messagesPath()}/${id}`);
+      await this.#api.delete(path);
       this.#onDeleted(id);
     } catch (fault) {
       this.#onFault(fault);
     } finally {
-      this.#forget(id);
+      this.#show(id);
     }
   }
 
-  #forget(id: string): void {
-    clearTimeout(this.#timers.get(id));
-    this.#timers.delete(id);
+  /** Ends the wait; answers what was to be deleted. */
+  #drop(id: string): string | undefined {
+    const plan = this.#plans.get(id);
+    clearTimeout(plan?.timer);
+    this.#plans.delete(id);
+    return plan?.path;
+  }
+
+  #show(id: string): void {
     const planned = new Set(this.planned.value);
     planned.delete(id);
     this.planned.value = planned;

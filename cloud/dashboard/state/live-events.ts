@@ -42,7 +42,10 @@ export class LiveEvents {
     source.onerror = () => {
       this.state.value = 'broken';
       // After an answer that is no event stream (a proxy's 502, say) the browser gives up: we must come back.
-      if (source.readyState === EventSource.CLOSED) this.#comeBack(home);
+      if (source.readyState !== EventSource.CLOSED) return;
+      this.#comeBack(home);
+      // If it refused because nobody is signed in any more, reading anew finds that out.
+      this.#onGap();
     };
     source.addEventListener('reset', this.#onGap);
     for (const type of eventTypes) {

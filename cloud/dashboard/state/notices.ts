@@ -13,8 +13,8 @@ const shownMs = { plain: 6_000, fault: 12_000 } as const;
 
 export class Notices {
   readonly shown = signal<readonly Notice[]>([]);
-  /** The latest sentence for screen readers. */
-  readonly announcement = signal('');
+  /** The latest sentence for screen readers; numbered, so that the same sentence is spoken again. */
+  readonly announcement = signal({ id: 0, sentence: '' });
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
   #lastId = 0;
 
@@ -49,6 +49,6 @@ export class Notices {
   }
 
   announce(sentence: string): void {
-    this.announcement.value = sentence;
+    this.announcement.value = { id: this.announcement.value.id + 1, sentence };
   }
 }

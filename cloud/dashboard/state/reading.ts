@@ -7,6 +7,8 @@ export class Reading {
   readonly #messagesPath: () => string;
   readonly #onRead: (message: Message) => void;
   readonly #waiting = new Map<string, Message>();
+  /** The phone said no to these: asking again would not change its mind. */
+  readonly #refused = new Set<string>();
   #isRunning = false;
 
   constructor(api: Api, messagesPath: () => string, onRead: (message: Message) => void) {
@@ -19,7 +21,7 @@ export class Reading {
   show(messages: readonly Message[]): void {
     this.#waiting.clear();
     for (const message of messages) {
-      if (message.state === 'received' && message.status === 'Unread') this.#waiting.set(message.id, message);
+      if (isToRead(message) && !this.#refused.has(message.id)) this.#waiting.set(message.id, message);
     }
     if (!this.#isRunning) void this.#run();
   }
@@ -40,8 +42,14 @@ export class Reading {
         if (!(fault instanceof ApiError)) throw fault;
         // The phone cannot be asked now: the messages stay unread, and are marked when they are seen again.
         if (fault.status === 0 || fault.status >= 500) break;
+        this.#refused.add(message.id);
       }
     }
     this.#isRunning = false;
   }
+}
+
+/** Unread, or known to the cloud without its text, which reading it fetches. */
+function isToRead(message: Message): boolean {
+  return message.state === 'received' && (message.status === 'Unread' || message.body === null);
 }

@@ -37,6 +37,10 @@ export class Sends {
   readonly #api: Api;
   readonly #messagesPath: () => string;
   readonly #onTaken: (message: Message) => void;
+  /** Closing the page would lose what the cloud has not taken. */
+  readonly #warn = (event: BeforeUnloadEvent) => {
+    if (this.pending.value.some((send) => send.state !== 'refused')) event.preventDefault();
+  };
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
   /** `onTaken` receives each message that the cloud has taken. */
@@ -46,7 +50,12 @@ export class Sends {
     this.#onTaken = onTaken;
   }
 
+  start(): void {
+    addEventListener('beforeunload', this.#warn);
+  }
+
   stop(): void {
+    removeEventListener('beforeunload', this.#warn);
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.pending.value = [];
@@ -74,11 +83,12 @@ export class Sends {
   async #attempt(send: PendingSend, attempt: number): Promise<void> {
     try {
       const message = await this.#post(send);
+      if (!this.#isPending(send)) return;
       this.discard(send);
       this.#onTaken(message);
     } catch (fault) {
       if (!(fault instanceof ApiError)) throw fault;
-      if (!this.pending.value.some((pending) => pending.key === send.key)) return;
+      if (!this.#isPending(send)) return;
       if (!fault.isUnanswered) {
         this.#replace(send.key, { ...send, state: 'refused', fault });
         return;
@@ -93,6 +103,11 @@ export class Sends {
         setTimeout(() => void this.#attempt(send, attempt + 1), waitMs),
       );
     }
+  }
+
+  /** Not so when it was discarded meanwhile, or another home is shown. */
+  #isPending(send: PendingSend): boolean {
+    return this.pending.value.some((pending) => pending.key === send.key);
   }
 
   async #post(send: PendingSend): Promise<Message> {

@@ -29,8 +29,14 @@ export function conversationName(conversation: Pick<Conversation, 'parties'>): s
   return conversation.parties.map(partyName).join(', ') || 'Nobody';
 }
 
-/** Splits what a person typed into addresses: at commas, semicolons and line ends. */
+/**
+ * Splits what a person typed into addresses: at commas, semicolons and line ends. The marks that people put into
+ * numbers to read them more easily are left out.
+ */
 export function splitAddresses(text: string): string[] {
-  const addresses = text.split(/[,;\n]/u).map((address) => address.trim());
+  const addresses = text.split(/[,;\n]/u).map((part) => {
+    const address = part.trim();
+    return /^\+?[\d\s()./-]+$/u.test(address) ? address.replace(/[\s()./-]/gu, '') : address;
+  });
   return [...new Set(addresses.filter((address) => address !== ''))];
 }

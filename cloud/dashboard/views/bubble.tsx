@@ -70,15 +70,17 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
           )}
         </p>
       </div>
-      <button
-        type="button"
-        class="icon-button bubble-delete"
-        aria-label="Delete message"
-        title="Delete, on the phone too"
-        onClick={() => deletions.plan(message)}
-      >
-        <Icon name="trash" />
-      </button>
+      {message.state !== 'sending' && (
+        <button
+          type="button"
+          class="icon-button bubble-delete"
+          aria-label="Delete message"
+          title="Delete, on the phone too"
+          onClick={() => deletions.plan(message)}
+        >
+          <Icon name="trash" />
+        </button>
+      )}
       <SendState message={message} />
     </li>
   );

@@ -52,6 +52,7 @@ export function ComposePage() {
       <Composer
         draftKey="compose"
         takesFocus={false}
+        recipients={to.length}
         obstacle={to.length === 0 ? 'Say first to whom it goes.' : undefined}
         suggested={to.some((address) => /^[^\s:]+@[^\s]+$/u.test(address)) ? { messageClass: 'e-Mail' } : {}}
         onSend={(written) => {

@@ -21,6 +21,8 @@ interface ComposerProps {
   /** A reason why nothing can be sent yet. */
   obstacle?: string | undefined;
   takesFocus?: boolean;
+  /** To how many it goes. */
+  recipients?: number;
   onSend: (written: Written) => void;
 }
 
@@ -30,6 +32,7 @@ export function Composer({
   isSession = false,
   obstacle,
   takesFocus = true,
+  recipients = 1,
   onSend,
 }: ComposerProps) {
   const { drafts, home } = useDashboard();
@@ -49,10 +52,8 @@ export function Composer({
   const messageClass = classes.includes(wanted) ? wanted : (classes[0] ?? 'SMS');
   const hasSubject = !isSession && (messageClass === 'e-Mail' || messageClass === 'MMS');
   const subjectText = subject ?? answerTo(messageClass === 'e-Mail' ? suggested?.subject : undefined);
-  const longest = isSession ? 0 : (capabilityFor(phone, messageClass)?.maxBodyLength ?? 0);
-  const tooLong = longest > 0 && body.length > longest;
-  const reason =
-    obstacle ?? (tooLong ? `Too long: this phone takes ${longest} characters of ${messageClass}.` : undefined);
+  const limit = isSession ? undefined : capabilityFor(phone, messageClass);
+  const reason = obstacle ?? limitReason(limit, body, recipients);
   const canSend = body.trim() !== '' && reason === undefined;
 
   useEffect(() => {
@@ -168,6 +169,18 @@ function SmsCounter({ text }: { text: string }) {
       {alphabet === 'UCS-2' && ' · Unicode'}
     </output>
   );
+}
+
+/** Why the phone would not take it; limits of 0 mean that there are none. */
+function limitReason(limit: ReturnType<typeof capabilityFor>, body: string, recipients: number): string | undefined {
+  const { maxBodyLength = 0, maxRecipients = 0, messageClass } = limit ?? {};
+  if (maxBodyLength > 0 && body.length > maxBodyLength) {
+    return `Too long: this phone takes ${maxBodyLength} characters of ${messageClass}, and this has ${body.length}.`;
+  }
+  if (maxRecipients > 0 && recipients > maxRecipients) {
+    return `Too many people: this phone sends ${messageClass} to at most ${maxRecipients}.`;
+  }
+  return undefined;
 }
 
 function answerTo(subject: string | null | undefined): string {

@@ -41,7 +41,12 @@ export function ConversationList() {
         ) : query.trim() !== '' ? (
           <SearchResults visible={visible} open={open} />
         ) : visible.length === 0 ? (
-          <FirstSteps />
+          <>
+            <p class="hint list-note wide-only">No messages yet.</p>
+            <div class="narrow-only">
+              <FirstSteps />
+            </div>
+          </>
         ) : (
           <Rows conversations={visible} open={open} />
         )}

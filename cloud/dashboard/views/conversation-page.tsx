@@ -39,6 +39,7 @@ export function ConversationPage({ conversationKey }: { conversationKey: string 
       ) : (
         <Composer
           draftKey={conversationKey}
+          recipients={addresses.length}
           suggested={{ messageClass: latest?.messageClass, phone: latest?.phone, subject: latest?.subject }}
           onSend={(written) => dashboard.send(addresses, written)}
         />

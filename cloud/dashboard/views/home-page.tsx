@@ -1,10 +1,11 @@
 // The home: whether its agent is connected, its phones, and who may come in.
 import { useEffect } from 'preact/hooks';
+import { grants } from '../state/grants.ts';
 import { fullTime, sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { PhoneList } from './phone-list.tsx';
 import { useTask } from './task.ts';
-import { grants, TokenSection } from './token-section.tsx';
+import { TokenSection } from './token-section.tsx';
 
 export function HomePage() {
   const { account, agents, home, notices, tokens } = useDashboard();

@@ -4,10 +4,11 @@ import { Icon } from './icon.tsx';
 
 export function NoticeList() {
   const { notices } = useDashboard();
+  const announcement = notices.announcement.value;
   return (
     <>
       <div class="unseen" role="status" aria-live="polite">
-        {notices.announcement.value}
+        <p key={announcement.id}>{announcement.sentence}</p>
       </div>
       <ul class="notices" aria-live="assertive">
         {notices.shown.value.map((notice) => (

@@ -22,7 +22,7 @@ export function SignInPage() {
     return (
       <Page heading="The cloud does not answer">
         <p>{state.detail}</p>
-        <button type="button" class="button" onClick={() => void account.check()}>
+        <button type="button" class="button" onClick={() => void account.retry()}>
           Try again
         </button>
       </Page>

@@ -96,11 +96,7 @@ export function ThreadView({ thread }: { thread: Thread }) {
         </ol>
       </div>
       {isFar && (
-        <button
-          type="button"
-          class="to-latest"
-          onClick={() => scroller.current?.scrollTo({ top: 0, behavior: 'smooth' })}
-        >
+        <button type="button" class="to-latest" onClick={() => scroller.current?.scrollTo({ top: 0 })}>
           <Icon name="down" /> Latest
         </button>
       )}

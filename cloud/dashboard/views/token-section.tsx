@@ -1,29 +1,9 @@
 // Tokens of one kind: those there are, a form for a new one, and its secret, which is shown once.
 import { useState } from 'preact/hooks';
+import { type grants, usualScopes } from '../state/grants.ts';
 import type { Token, Tokens } from '../state/tokens.ts';
 import { sinceTime } from '../text/times.ts';
 import { useTask } from './task.ts';
-
-/** What a token can be allowed, in words for people. */
-export const grants = [
-  { scope: 'homes:read', words: 'See the home and whether it is online' },
-  { scope: 'phones:read', words: 'See the phones' },
-  { scope: 'phones:approve', words: 'Approve and revoke phones' },
-  { scope: 'messages:read', words: 'Read messages' },
-  { scope: 'messages:send', words: 'Send messages' },
-  { scope: 'messages:delete', words: 'Delete messages' },
-  { scope: 'sessions:read', words: 'See sessions' },
-  { scope: 'sessions:write', words: 'Begin, join and close sessions' },
-  { scope: 'files:read', words: 'See file transfers' },
-  { scope: 'files:write', words: 'Begin and cancel file transfers' },
-  { scope: 'events:read', words: 'Follow live events' },
-  { scope: 'actions:call', words: 'Call any action of a phone' },
-  { scope: 'agents:manage', words: 'Manage agents' },
-  { scope: 'tokens:manage', words: 'Manage tokens' },
-  { scope: 'webhooks:manage', words: 'Manage webhooks' },
-] as const;
-
-const usualScopes: readonly string[] = ['homes:read', 'phones:read', 'messages:read', 'messages:send'];
 
 interface TokenSectionProps {
   tokens: Tokens;
