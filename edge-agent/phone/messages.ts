@@ -12,8 +12,10 @@ export interface MessageSearch {
 
 export type NewPhoneMessage = Omit<PhoneMessage, 'messageId'>;
 
-/** A phone's memory is finite; control points read lists as a whole (requirement X17). */
-export const messageCapacity = 5000;
+/** A phone's memory is finite, and a control point reads a list as a whole, within about 1 MiB (requirement X17). */
+export const messageCapacity = 1000;
+/** A longer body is left out of lists, for ReadMessage to fetch. The longest SMS is 1530 characters. */
+export const longestListedBody = 4000;
 
 type Row = Record<string, unknown>;
 
@@ -104,7 +106,7 @@ export class Messages {
   }
 
   search(search: MessageSearch): PhoneMessage[] {
-    return this.#search.all(search.messageClass, search.folder, search.status, search.sessionId).map(messageOf);
+    return this.#search.all(search.messageClass, search.folder, search.status, search.sessionId).map(messageOf).map(listed);
   }
 
   outgoing(): PhoneMessage[] {
@@ -121,6 +123,10 @@ export class Messages {
         return { messageId, messageClass, ...(sessionId === undefined ? {} : { sessionId }), from, time };
       });
   }
+}
+
+function listed(message: PhoneMessage): PhoneMessage {
+  return message.body.length > longestListedBody ? { ...message, body: '', bodyOmitted: true } : message;
 }
 
 /** The row of `m-17`; 0, which no row has, for what is none of ours. */

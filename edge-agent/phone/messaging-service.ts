@@ -120,7 +120,7 @@ function wildcard(value: string): string {
   return value === ANY ? '' : value;
 }
 
-/** Argument strings as models. An empty list of parties may be the empty string; any other broken document is refused. */
+/** Argument strings as models. An empty list of parties may be the empty string; any other broken document, or entry of one, is refused. */
 function decode(name: ActionName, given: Readonly<Record<string, string>>): Record<string, unknown> {
   const table: Readonly<Record<string, StateVariableName>> = actions[name].in;
   const models: Record<string, unknown> = {};
@@ -131,7 +131,13 @@ function decode(name: ActionName, given: Readonly<Record<string, string>>): Reco
     else if (document === 'recipientsList' && text.trim() === '') models[argument] = [];
     else {
       try {
-        models[argument] = readDocument(document, text, { device: 'the control point', action: name });
+        models[argument] = readDocument(document, text, {
+          device: 'the control point',
+          action: name,
+          onBadEntry: (error) => {
+            throw error;
+          },
+        });
       } catch (cause) {
         throw refuse('invalid-document', cause);
       }
