@@ -181,7 +181,7 @@ function isSend(folder: MessageFolder): boolean {
   return folder === 'Outgoing' || folder === 'Sent';
 }
 
-/** What the folder says of a message's life. Nothing that was sent goes back to being sent. */
+/** What the folder says of a message's life. Lying in Outgoing takes back neither that it was sent nor that it failed. */
 function stateIn(folder: MessageFolder, current: MessageState | undefined): MessageState {
   switch (folder) {
     case 'Received':
@@ -189,7 +189,7 @@ function stateIn(folder: MessageFolder, current: MessageState | undefined): Mess
     case 'Sent':
       return 'sent';
     case 'Outgoing':
-      return current === 'sent' ? 'sent' : 'sending';
+      return current === 'sent' || current === 'failed' ? current : 'sending';
     case 'Deleted':
     case 'ClosedSession':
       return current ?? 'received';

@@ -68,6 +68,7 @@ export class SqliteStore implements Store {
     this.#engine.open();
     this.#id = this.#meta('id');
     this.#cursorSecret = this.#meta('cursor-secret');
+    // What could not be pruned now can be in a minute; a store that fails says so to whoever writes.
     this.#pruning ??= setInterval(() => this.prune().catch(() => {}), pruneEveryMs).unref();
   }
 

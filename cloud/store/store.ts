@@ -144,10 +144,12 @@ export interface Store {
   createHome(home: { id: string; account: string; name: string; owner: string }): Promise<void>;
   homesOf(account: string): Promise<HomeRecord[]>;
   getHome(home: string): Promise<HomeRecord | undefined>;
+  /** Throws `conflict` if a token in use has this hash or id. */
   createToken(token: TokenRecord): Promise<void>;
+  /** Only a token in use, neither revoked nor expired; `listTokens` likewise, newest first. */
   findToken(hash: string): Promise<TokenRecord | undefined>;
   listTokens(account: string, filter: { kind: TokenKind; home?: string }): Promise<TokenRecord[]>;
-  /** False if there is no such token of that account. */
+  /** False if there is no such token of that account in use. */
   revokeToken(account: string, id: string): Promise<boolean>;
   /** Takes a `sign-in` token out of use and returns it: at most once for each. */
   takeToken(hash: string): Promise<TokenRecord | undefined>;
@@ -166,9 +168,9 @@ export interface Store {
   listMessages(home: string, filter: MessageFilter, page: PageRequest): Promise<Page<Message>>;
   listConversations(home: string, page: PageRequest): Promise<Page<Conversation>>;
   countUnread(home: string): Promise<number>;
-  /** Sends that wait or were under way, oldest first. */
+  /** Sends that wait or were under way and that no phone has taken yet (no `messageId`), oldest first. */
   openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]>;
-  /** What is known of a phone's messages, by id. */
+  /** What is known of a phone's messages, by id. The fingerprint of a send that the phone never showed is empty. */
   inventory(
     home: string,
     phone: string,
@@ -176,7 +178,10 @@ export interface Store {
   ): Promise<{ items: InventoryItem[]; next?: string }>;
   getSession(home: string, id: string): Promise<Session | undefined>;
   listSessions(home: string, filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
-  /** Events after `after` in their order; undefined when that point is no longer kept. */
+  /**
+   * Events after `after` in their order. The point may be an event's id, any ULID for its time, or empty for the very
+   * beginning; undefined when it is no longer kept, or lies ahead of the last event and of the present.
+   */
   eventsAfter(home: string, after: string, limit: number): Promise<HomeEvent[] | undefined>;
 
   // Idempotency-Key

@@ -1,5 +1,6 @@
 // What every Store keeps to, whatever engine is below it. An adapter's own test file calls storeContract.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { idFloor } from '../../cloud/store/ordered-id.ts';
 import type {
   Clock,
   MessageFilter,
@@ -9,6 +10,7 @@ import type {
   TokenRecord,
   Write,
 } from '../../cloud/store/store.ts';
+import { limits } from '../../protocol/limits.ts';
 import type { HomeEvent, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
 import { messageId, phoneMessage, phoneSession, presence, send, sessionId } from './messages.ts';
 
@@ -381,6 +383,16 @@ export function storeContract(name: string, makeStore: MakeStore, places: Places
         expect(await store.getMessage(home, messageId(1))).toMatchObject({ state: 'sent' });
       });
 
+      it('does not take lying in Outgoing for a second try of what failed', async () => {
+        await commit({ type: 'send.create', message: send(messageId(1)) });
+        await commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'failed', reason: 'refused' });
+        await commit(put(messageId(1), { folder: 'Outgoing' }));
+        expect(await store.getMessage(home, messageId(1))).toMatchObject({ state: 'failed', stateReason: 'refused' });
+        const [sent] = await commit(put(messageId(1), { folder: 'Sent' }));
+        expect(sent).toMatchObject({ type: 'send.updated', data: { state: 'sent' } });
+        expect(sent?.data).not.toHaveProperty('stateReason');
+      });
+
       it('lists open sends oldest first, without those that a phone has taken', async () => {
         for (const n of [2, 1, 3, 4]) await commit({ type: 'send.create', message: send(messageId(n)) });
         await commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'sending' });
@@ -522,6 +534,18 @@ export function storeContract(name: string, makeStore: MakeStore, places: Places
         ['', [4, 3, 2, 1]],
       ])('finds “%s”', async (text, expected) => {
         expect(await ids({ text })).toEqual(expected.map(messageId));
+      });
+
+      it('takes any text for words, and no more than 500 characters of it', async () => {
+        const long = 'a'.repeat(limits.bodyChars);
+        await commit(put(messageId(5), { body: long }), put(messageId(6), { body: 'abc\0def \ud800 "NEAR(' }));
+        expect(await ids({ text: long.slice(0, 500) })).toEqual([messageId(5)]);
+        expect(await ids({ text: `${long.slice(0, 400)}b` })).toEqual([]);
+        expect(await ids({ text: 'abc\0def' })).toEqual([messageId(6)]);
+        expect(await ids({ text: '"near(' })).toEqual([messageId(6)]);
+        for (const text of ['"', '\0\0\0', '\ud800\ud800\ud800', 'a* OR b:c ^d', numbers(1, 120).join(' ')])
+          await ids({ text });
+        await expect(ids({ text: long.slice(0, 501) })).rejects.toMatchObject({ code: 'invalid-request' });
       });
 
       it('joins text with every other filter', async () => {
@@ -739,6 +763,18 @@ export function storeContract(name: string, makeStore: MakeStore, places: Places
         expect(await store.eventsAfter(home, '', 10)).toEqual(events);
       });
 
+      it('go on after any moment', async () => {
+        const quiet = idFloor(clock.nowMs);
+        expect(await store.eventsAfter(home, quiet, 10)).toEqual([]);
+        const [first] = await commit(put(messageId(1)));
+        clock.nowMs += minuteMs;
+        const between = idFloor(clock.nowMs);
+        expect(await store.eventsAfter(home, between, 10)).toEqual([]);
+        const [second] = await commit(put(messageId(2)));
+        expect(await store.eventsAfter(home, quiet, 10)).toEqual([first, second]);
+        expect(await store.eventsAfter(home, between, 10)).toEqual([second]);
+      });
+
       it('answer undefined for a point that is no longer kept, or that lies ahead', async () => {
         const [first] = await commit(put(messageId(1)));
         clock.nowMs += minuteMs;
@@ -750,6 +786,7 @@ export function storeContract(name: string, makeStore: MakeStore, places: Places
         expect(await store.eventsAfter(home, first?.id ?? '', 10)).toBeUndefined();
         expect(await store.eventsAfter(home, second?.id ?? '', 10)).toEqual([]);
         expect(await store.eventsAfter(home, '7ZZZZZZZZZZZZZZZZZZZZZZZZZ', 10)).toBeUndefined();
+        expect(await store.eventsAfter(home, idFloor(clock.nowMs + minuteMs), 10)).toBeUndefined();
         expect(await store.eventsAfter('nowhere', '', 10)).toBeUndefined();
       });
     });

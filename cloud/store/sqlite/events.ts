@@ -40,10 +40,11 @@ export class SqliteEvents {
     return events;
   }
 
-  /** In their order; undefined if some after that point are no longer kept, or the point lies ahead of all. */
+  /** In their order; undefined if some after that point are no longer kept, or the point has not been reached yet. */
   after(home: string, after: string, limit: number): HomeEvent[] | undefined {
     const span = this.#span(home);
-    if (span === undefined || after < span.pruned_event || after > span.last_event) return undefined;
+    if (span === undefined || after < span.pruned_event) return undefined;
+    if (after > span.last_event && after > idFloor(this.#clock.now() + 1)) return undefined;
     const expired = this.#engine.get(
       'SELECT 1 FROM events WHERE home = ? AND id > ? AND id < ? LIMIT 1',
       home,

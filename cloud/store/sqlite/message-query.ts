@@ -23,6 +23,8 @@ const leads: readonly Lead[] = [
 ];
 /** Nearly all messages are read in the end, so that this says the least. */
 const read = 'Read';
+/** Letters of a word that are looked up in the index. */
+const longestIndexed = 24;
 
 /** SQL and its values; position and count are to be added as the last two. */
 export function messageQuery(home: string, filter: MessageFilter): { sql: string; values: string[] } {
@@ -31,21 +33,29 @@ export function messageQuery(home: string, filter: MessageFilter): { sql: string
     .filter((lead): lead is Lead & { value: string } => lead.value !== undefined);
   const lead = asked.find((each) => each.value !== read) ?? asked[0];
   const words = searchWords(filter.text ?? '');
-  // The index of three-letter pieces cannot know a shorter word; those are looked for in the texts themselves.
-  const long = words.filter((word) => [...word].length >= 3);
-  const short = words.filter((word) => !long.includes(word));
+  const indexed = words.map(indexedPart).filter((part) => part !== undefined);
+  const unindexed = words.filter((word) => !indexed.includes(word));
 
   const conditions = asked.map(({ column }) => `AND ${column} = ?`);
   const values = [home, ...asked.map((each) => each.value)];
-  if (long.length > 0) {
+  if (indexed.length > 0) {
     conditions.push('AND row IN (SELECT rowid FROM messages_text WHERE messages_text MATCH ?)');
-    values.push(long.map((word) => `"${word.replaceAll('"', '""')}"`).join(' '));
+    values.push(indexed.map((part) => `"${part.replaceAll('"', '""')}"`).join(' '));
   }
-  if (short.length > 0) {
+  if (unindexed.length > 0) {
     conditions.push('AND NOT EXISTS (SELECT 1 FROM json_each(?) WHERE instr(text, value) = 0)');
-    values.push(JSON.stringify(short));
+    values.push(JSON.stringify(unindexed));
   }
-  const index = long.length > 0 && lead === undefined ? '' : `INDEXED BY ${lead?.index ?? 'messages_by_id'}`;
+  const index = indexed.length > 0 && lead === undefined ? '' : `INDEXED BY ${lead?.index ?? 'messages_by_id'}`;
   const sql = `SELECT id, record FROM messages ${index} WHERE home = ? ${conditions.join(' ')} AND id < ? ORDER BY id DESC LIMIT ?`;
   return { sql, values };
+}
+
+/**
+ * What of a word the index of three-letter pieces is asked for: nothing of a shorter word, and of a longer one only its
+ * beginning, since each piece is held in memory with all its places. The texts themselves are asked for the rest.
+ */
+function indexedPart(word: string): string | undefined {
+  const letters = [...word];
+  return letters.length < 3 ? undefined : letters.slice(0, longestIndexed).join('');
 }
