@@ -177,7 +177,12 @@ export class Sends {
       const about = { phone: phone.id, epoch: phone.epoch };
       const message = await this.#phoneMessage(record);
       if (record.state === 'queued') {
-        await this.#outgoing.commit([this.#begin(record)]);
+        const events = await this.#outgoing.commit([this.#begin(record)]);
+        if (events.length === 0) {
+          // Deleted while it waited, or settled by the phone's own event.
+          const stored = await this.#around.store.getMessage(this.#home, record.id);
+          return { ends: true, outcome: { message: messageOf(stored ?? record) } };
+        }
         record.state = 'sending';
       }
       try {

@@ -7,8 +7,6 @@ import type { Surroundings } from './surroundings.ts';
 /** Events that a watcher may leave unread before it is sent away, to come back with its last event's id. */
 const unreadLimit = 1000;
 const replayPage = 200;
-/** How far event ids may run ahead of the clock: a burst within one millisecond, or a clock that was set back. */
-const aheadMs = 24 * 3_600_000;
 
 /** The close code that tells a WebSocket watcher why it ends; 1001 (RFC 6455) sends it to reconnect. */
 export function watchCloseCode(end: WatchEnd | undefined): number {
@@ -31,9 +29,8 @@ export class Watchers {
 
   watch(after: string | undefined): Watch {
     const from = after ?? this.#last;
-    // No event of ours, or one of a store that was replaced since: there is no such point.
-    const strange =
-      !/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(from) || from > pointInTime(this.#around.clock.now() + aheadMs);
+    // No event of ours: there is no such point.
+    const strange = !/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(from);
     const watch: FollowedHome = new FollowedHome(
       from,
       after !== undefined,

@@ -5,8 +5,8 @@ import type { Reset, Watch } from '../hub/hubs.ts';
 import type { Deadlines } from '../hub/surroundings.ts';
 import { watchCloseCode } from '../hub/watchers.ts';
 import { homeParam } from './schemas.ts';
-import { acceptSocket, type Socket, type SocketEars } from './sockets.ts';
-import { type App, guarded, newApp, type Parts } from './surface.ts';
+import type { Socket, SocketEars } from './sockets.ts';
+import { type App, acceptSocket, guarded, newApp, type Parts } from './surface.ts';
 
 const commentMs = 15_000;
 /** How long a browser waits before it comes back. */

@@ -141,3 +141,11 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
 export function body<Schema extends z.ZodType>(schema: Schema) {
   return { required: true, content: { 'application/json': { schema } } } as const;
 }
+
+/** Hands the socket to come to its handler. Throws when the request asks for no WebSocket. */
+export function acceptSocket(c: Context<Surface>, handler: SocketHandler): Response {
+  const { accept } = c.env;
+  if (accept === undefined) throw new GatewayError('invalid-request', 'This address speaks WebSocket only.');
+  accept(handler);
+  return c.body(null);
+}

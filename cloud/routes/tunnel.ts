@@ -2,8 +2,8 @@
 import { GatewayError } from '../../protocol/errors.ts';
 import { subprotocol } from '../../protocol/frames.ts';
 import type { Principal } from '../access/principal.ts';
-import { acceptSocket, type SocketHandler } from './sockets.ts';
-import { type App, holder, newApp, unguarded } from './surface.ts';
+import type { SocketHandler } from './sockets.ts';
+import { type App, acceptSocket, holder, newApp, unguarded } from './surface.ts';
 
 /** What the host does with an agent's socket: bring it to the hub of its home. */
 export type ServeAgent = (home: string, agent: { id: string; name: string }) => Promise<SocketHandler>;
