@@ -1,0 +1,76 @@
+// The contract of Store: homes, and the life of the store that keeps them.
+import { describe, expect, it } from 'vitest';
+import { messageId, sessionId } from '../messages.ts';
+import { home, iso, type StoreUnderTest, snapshot } from './store-under-test.ts';
+
+export function homesContract(at: StoreUnderTest): void {
+  describe('its life', () => {
+    it('keeps its id and all it was given when it is opened again', async () => {
+      const { id } = at.store;
+      const [event] = await at.commit(at.put(messageId(1)), at.putSession(sessionId(1)));
+      const before = await snapshot(at.store);
+      await at.reopen();
+      expect(at.store.id).toBe(id);
+      expect(await snapshot(at.store)).toEqual(before);
+      expect(before.messages).toHaveLength(1);
+      expect(await at.store.eventsAfter(home, event?.id ?? '', 10)).toHaveLength(1);
+    });
+
+    it('answers a ping while it is open, and store-unavailable afterwards', async () => {
+      await at.store.ping();
+      await at.store.stop();
+      await expect(at.store.ping()).rejects.toMatchObject({ code: 'store-unavailable' });
+      await expect(at.commit(at.put(messageId(1)))).rejects.toMatchObject({ code: 'store-unavailable' });
+      await at.store.start();
+      await at.store.ping();
+    });
+
+    it('finishes the commits that wait when it is stopped', async () => {
+      const committed = at.commit(at.put(messageId(1)));
+      await at.store.stop();
+      expect(await committed).toHaveLength(1);
+      await at.store.start();
+      expect(await at.ids()).toEqual([messageId(1)]);
+    });
+  });
+
+  describe('homes', () => {
+    it('leaves a home as it is when it is created again', async () => {
+      await at.commit({ type: 'home.status', online: true, agent: { id: 'a', name: 'attic' } });
+      await at.store.createHome({ id: home, account: 'other', name: 'Other', owner: 'Bob' });
+      expect(await at.store.getHome(home)).toEqual({
+        id: home,
+        account: 'account',
+        name: 'Home',
+        online: true,
+        sinceMs: at.clock.nowMs,
+        agent: { id: 'a', name: 'attic' },
+      });
+      expect(await at.store.homesOf('other')).toEqual([]);
+    });
+
+    it('lists the homes of an account and of no other', async () => {
+      await at.store.createHome({ id: 'b', account: 'account', name: 'B', owner: 'Ada' });
+      await at.store.createHome({ id: 'c', account: 'other', name: 'C', owner: 'Bob' });
+      expect((await at.store.homesOf('account')).map((each) => each.id)).toEqual(['b', home]);
+      expect(await at.store.getHome('nowhere')).toBeUndefined();
+    });
+
+    it('refuses to write to a home that does not exist', async () => {
+      await expect(at.store.commit('nowhere', [at.put(messageId(1))])).rejects.toMatchObject({ code: 'not-found' });
+      await expect(at.store.putPhones('nowhere', [])).rejects.toMatchObject({ code: 'not-found' });
+    });
+
+    it('tells that a home came or went once, at the change', async () => {
+      const online = { type: 'home.status', online: true, agent: { id: 'a', name: 'attic' } } as const;
+      expect(await at.commit({ ...online, online: false, agent: null })).toEqual([]);
+      expect(await at.commit(online)).toMatchObject([
+        { type: 'home.online', data: { home, since: iso(at.clock.nowMs) } },
+      ]);
+      at.clock.nowMs += 5;
+      expect(await at.commit({ ...online, agent: { id: 'b', name: 'cellar' } })).toEqual([]);
+      expect(await at.store.getHome(home)).toMatchObject({ sinceMs: at.clock.nowMs - 5, agent: { name: 'cellar' } });
+      expect(await at.commit({ ...online, online: false })).toMatchObject([{ type: 'home.offline' }]);
+    });
+  });
+}

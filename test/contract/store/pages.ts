@@ -1,0 +1,161 @@
+// The contract of Store: pages of messages and searching them.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { limits } from '../../../protocol/limits.ts';
+import { messageId, presence, sessionId } from '../messages.ts';
+import { home, numbers, type StoreUnderTest } from './store-under-test.ts';
+
+export function pagesContract(at: StoreUnderTest): void {
+  describe('pages of messages', () => {
+    it('go through everything once, newest first, while more arrives', async () => {
+      await at.commit(...numbers(1, 25).map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await at.store.listMessages(home, {}, { limit: 10, cursor });
+        seen.push(...page.items.map((message) => message.id));
+        cursor = page.next ?? undefined;
+        await at.commit(at.put(messageId(100 + seen.length)));
+      } while (cursor !== undefined);
+      expect(seen).toEqual(numbers(1, 25).reverse().map(messageId));
+    });
+
+    it('end without a cursor, also when they are just full', async () => {
+      await at.commit(...numbers(1, 4).map((n) => at.put(messageId(n))));
+      expect((await at.store.listMessages(home, {}, { limit: 4 })).next).toBeNull();
+      expect((await at.store.listMessages(home, {}, { limit: 3 })).next).not.toBeNull();
+    });
+
+    it('take every combination of filters', async () => {
+      const second = (await at.store.putPhones(home, [presence('uuid:2')]))[1] ?? at.phone;
+      const spread = numbers(0, 63);
+      const traits = (n: number) =>
+        ({
+          messageClass: n & 1 ? 'MMS' : 'SMS',
+          folder: n & 2 ? 'Deleted' : 'Received',
+          status: n & 4 ? 'Read' : 'Unread',
+          session: n & 8 ? sessionId(1) : sessionId(2),
+          phone: n & 16 ? second.id : at.phone.id,
+          from: n & 32 ? '+1' : '+2',
+        }) as const;
+      await at.commit(
+        ...spread.map((n) => {
+          const { messageClass, folder, status, session, phone, from } = traits(n);
+          return at.put(messageId(n), { messageClass, folder, status, from: { address: from } }, { session, phone });
+        }),
+      );
+      const fields = ['messageClass', 'folder', 'status', 'session', 'phone', 'from'] as const;
+      for (const chosen of spread) {
+        const wanted = traits(chosen);
+        for (const subset of spread) {
+          const filter = Object.fromEntries(
+            fields.filter((_, bit) => subset & (1 << bit)).map((field) => [field, wanted[field]]),
+          );
+          const expected = spread
+            .filter((n) => (n & subset) === (chosen & subset))
+            .reverse()
+            .map(messageId);
+          if (chosen % 7 === 0) expect(await at.ids(filter)).toEqual(expected);
+        }
+      }
+      const conversation = sessionId(1);
+      expect(await at.ids({ conversation, status: 'Read' })).toEqual(
+        spread
+          .filter((n) => n & 8 && n & 4 && !(n & 2))
+          .reverse()
+          .map(messageId),
+      );
+    });
+
+    it('refuse a limit that is none, and a cursor that was given for something else', async () => {
+      await at.store.createHome({ id: 'other', account: 'account', name: 'Other', owner: 'Ada' });
+      await at.commit(...numbers(1, 3).map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));
+      const { next } = await at.store.listMessages(home, { folder: 'Received' }, { limit: 1 });
+      const cursor = next ?? '';
+      const altered = cursor.slice(0, -1) + (cursor.endsWith('A') ? 'E' : 'A');
+      const invalid = { code: 'invalid-request' };
+      for (const limit of [0, -1, 1.5, 201, Number.NaN]) {
+        await expect(at.store.listMessages(home, {}, { limit })).rejects.toMatchObject(invalid);
+      }
+      for (const [place, filter, given] of [
+        ['other', { folder: 'Received' }, cursor],
+        [home, {}, cursor],
+        [home, { folder: 'Sent' }, cursor],
+        [home, { folder: 'Received', status: 'Unread' }, cursor],
+        [home, { folder: 'Received' }, altered],
+        [home, { folder: 'Received' }, `${cursor}AAAA`],
+        [home, { folder: 'Received' }, ''],
+        [home, { folder: 'Received' }, 'not a cursor ☃'],
+      ] as const) {
+        await expect(at.store.listMessages(place, filter, { limit: 1, cursor: given })).rejects.toMatchObject(invalid);
+      }
+      await expect(at.store.listConversations(home, { limit: 1, cursor })).rejects.toMatchObject(invalid);
+      await expect(at.store.listSessions(home, {}, { limit: 1, cursor })).rejects.toMatchObject(invalid);
+      await at.reopen();
+      const page = await at.store.listMessages(home, { folder: 'Received', status: undefined }, { limit: 1, cursor });
+      expect(page.items.map((message) => message.id)).toEqual([messageId(2)]);
+    });
+  });
+
+  describe('finding text', () => {
+    beforeEach(async () => {
+      await at.commit(
+        at.put(messageId(1), { body: 'The Plumber comes at 8', subject: 'Boiler' }),
+        at.put(messageId(2), {
+          body: 'Crème brûlée — 100% "ready" AND OR NOT *',
+          from: { address: '+49 1512 345', displayName: 'Zoë' },
+        }),
+        at.put(messageId(3), { body: '今晩の晩飯は鍋です', to: [{ address: 'ada@example.org' }] }),
+        at.put(messageId(4), { body: 'Ужин в восемь', folder: 'Sent' }),
+      );
+    });
+
+    it.each<[string, number[]]>([
+      ['plumber', [1]],
+      ['LUMB', [1]],
+      ['boiler', [1]],
+      ['comes 8', [1]],
+      ['8', [1]],
+      ['512', [2]],
+      ['creme BRULEE', [2]],
+      ['zoe', [2]],
+      ['100%', [2]],
+      ['"ready"', [2]],
+      ['*', [2]],
+      ['AND', [2]],
+      ['晩飯', [3]],
+      ['今晩の', [3]],
+      ['ada@', [3]],
+      ['ужин', [4]],
+      ['вос УЖ', [4]],
+      ['plumber creme', []],
+      ['_', []],
+      ['   ', [4, 3, 2, 1]],
+      ['', [4, 3, 2, 1]],
+    ])('finds “%s”', async (text, expected) => {
+      expect(await at.ids({ text })).toEqual(expected.map(messageId));
+    });
+
+    it('takes any text for words, and no more than 500 characters of it', async () => {
+      const long = 'a'.repeat(limits.bodyChars);
+      await at.commit(at.put(messageId(5), { body: long }), at.put(messageId(6), { body: 'abc\0def \ud800 "NEAR(' }));
+      expect(await at.ids({ text: long.slice(0, 500) })).toEqual([messageId(5)]);
+      expect(await at.ids({ text: `${long.slice(0, 400)}b` })).toEqual([]);
+      expect(await at.ids({ text: 'abc\0def' })).toEqual([messageId(6)]);
+      expect(await at.ids({ text: '"near(' })).toEqual([messageId(6)]);
+      for (const text of ['"', '\0\0\0', '\ud800\ud800\ud800', 'a* OR b:c ^d', numbers(1, 120).join(' ')])
+        await at.ids({ text });
+      await expect(at.ids({ text: long.slice(0, 501) })).rejects.toMatchObject({ code: 'invalid-request' });
+    });
+
+    it('joins text with every other filter', async () => {
+      expect(await at.ids({ text: 'восемь', folder: 'Sent' })).toEqual([messageId(4)]);
+      expect(await at.ids({ text: 'восемь', folder: 'Received' })).toEqual([]);
+    });
+
+    it('finds what a message says now, not what it said', async () => {
+      await at.commit(at.put(messageId(1), { body: 'The electrician comes' }));
+      expect(await at.ids({ text: 'plumber' })).toEqual([]);
+      expect(await at.ids({ text: 'electrician' })).toEqual([messageId(1)]);
+    });
+  });
+}

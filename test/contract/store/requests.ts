@@ -1,0 +1,50 @@
+// The contract of Store: requests under an Idempotency-Key.
+import { describe, expect, it } from 'vitest';
+import { dayMs, minuteMs, type StoreUnderTest } from './store-under-test.ts';
+
+export function requestsContract(at: StoreUnderTest): void {
+  describe('requests under a key', () => {
+    const answer = { status: 201, body: '{"id":"m_1"}' };
+
+    it('are begun once; their twin waits, and then gets the same answer', async () => {
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new' });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+      expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
+      await at.store.finishRequest('t_1', 'key', answer);
+      await at.store.finishRequest('t_1', 'key', { status: 500, body: 'late' });
+      await at.reopen();
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'done', ...answer });
+      expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
+      expect(await at.store.beginRequest('t_2', 'key', 'other')).toEqual({ state: 'new' });
+      expect(await at.store.beginRequest('t_1', 'key 2', 'other')).toEqual({ state: 'new' });
+    });
+
+    it('are begun by one of many', async () => {
+      const begun = await Promise.all(Array.from({ length: 50 }, () => at.store.beginRequest('t_1', 'key', 'print')));
+      expect(begun.filter(({ state }) => state === 'new')).toHaveLength(1);
+    });
+
+    it('are forgotten when they were abandoned, or after 24 hours', async () => {
+      await at.store.beginRequest('t_1', 'key', 'print');
+      await at.store.abandonRequest('t_1', 'key');
+      expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'new' });
+      await at.store.finishRequest('t_1', 'key', answer);
+      await at.store.abandonRequest('t_1', 'key');
+      at.clock.nowMs += dayMs - 1;
+      expect(await at.store.beginRequest('t_1', 'key', 'other')).toMatchObject({ state: 'done' });
+      at.clock.nowMs += 1;
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new' });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+    });
+
+    it('are begun anew by one when the process that began them is surely gone', async () => {
+      await at.store.beginRequest('t_1', 'key', 'print');
+      at.clock.nowMs += 2 * minuteMs;
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+      at.clock.nowMs += 10 * minuteMs;
+      expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new' });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+    });
+  });
+}

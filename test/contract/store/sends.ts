@@ -1,0 +1,77 @@
+// The contract of Store: sends, from being written down to being sent.
+import { describe, expect, it } from 'vitest';
+import type { MessageRecord } from '../../../cloud/store/store.ts';
+import { messageId, send } from '../messages.ts';
+import { home, type StoreUnderTest } from './store-under-test.ts';
+
+export function sendsContract(at: StoreUnderTest): void {
+  describe('sends', () => {
+    it('writes a send down once', async () => {
+      const create = { type: 'send.create', message: send(messageId(1)) } as const;
+      expect(await at.commit(create)).toMatchObject([
+        { type: 'send.updated', data: { id: messageId(1), state: 'queued' } },
+      ]);
+      expect(await at.commit({ ...create, message: send(messageId(1), { body: 'other' }) })).toEqual([]);
+      expect(await at.store.getMessage(home, messageId(1))).toEqual(send(messageId(1)));
+    });
+
+    it('moves a send on only from the states that are named', async () => {
+      await at.commit({ type: 'send.create', message: send(messageId(1)) });
+      const move = (from: MessageRecord['state'], to: MessageRecord['state'], more = {}) =>
+        at.commit({ type: 'send.move', id: messageId(1), from: [from], to, ...more });
+      expect(await move('sending', 'sent')).toEqual([]);
+      expect(await move('queued', 'sending', { phone: at.phone.id })).toMatchObject([
+        { data: { state: 'sending', phone: at.phone.id } },
+      ]);
+      expect(await move('sending', 'unknown', { reason: 'lost' })).toMatchObject([{ data: { stateReason: 'lost' } }]);
+      const [sent] = await move('unknown', 'sent', { messageId: 'phone-7', epoch: 2 });
+      expect(sent).toMatchObject({ data: { state: 'sent', folder: 'Sent', messageId: 'phone-7' } });
+      expect(sent?.data).not.toHaveProperty('stateReason');
+      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ epoch: 2 });
+    });
+
+    it('lets one of many who move the same send succeed', async () => {
+      await at.commit({ type: 'send.create', message: send(messageId(1)) });
+      const tries = await Promise.all(
+        Array.from({ length: 20 }, () =>
+          at.commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'sending' }),
+        ),
+      );
+      expect(tries.filter((events) => events.length > 0)).toHaveLength(1);
+    });
+
+    it('lets the phone’s own folders finish a send, and never takes it back', async () => {
+      await at.commit({ type: 'send.create', message: send(messageId(1)) });
+      expect(await at.commit(at.put(messageId(1), { folder: 'Outgoing' }))).toMatchObject([
+        { type: 'send.updated', data: { state: 'sending' } },
+      ]);
+      expect(await at.commit(at.put(messageId(1), { folder: 'Sent' }))).toMatchObject([
+        { type: 'send.updated', data: { state: 'sent', time: send(messageId(1)).time } },
+      ]);
+      await at.commit(at.put(messageId(1), { folder: 'Outgoing' }));
+      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ state: 'sent' });
+    });
+
+    it('does not take lying in Outgoing for a second try of what failed', async () => {
+      await at.commit({ type: 'send.create', message: send(messageId(1)) });
+      await at.commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'failed', reason: 'refused' });
+      await at.commit(at.put(messageId(1), { folder: 'Outgoing' }));
+      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ state: 'failed', stateReason: 'refused' });
+      const [sent] = await at.commit(at.put(messageId(1), { folder: 'Sent' }));
+      expect(sent).toMatchObject({ type: 'send.updated', data: { state: 'sent' } });
+      expect(sent?.data).not.toHaveProperty('stateReason');
+    });
+
+    it('lists open sends oldest first, without those that a phone has taken', async () => {
+      for (const n of [2, 1, 3, 4]) await at.commit({ type: 'send.create', message: send(messageId(n)) });
+      await at.commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'sending' });
+      await at.commit({ type: 'send.move', id: messageId(4), from: ['queued'], to: 'sending', messageId: 'phone-4' });
+      await at.commit(at.put(messageId(5), { folder: 'Outgoing' }));
+      const open = async (states: MessageRecord['state'][], limit = 10) =>
+        (await at.store.openSends(home, states, limit)).map((record) => record.id);
+      expect(await open(['queued', 'sending'])).toEqual([1, 2, 3].map(messageId));
+      expect(await open(['queued'], 1)).toEqual([messageId(2)]);
+      expect(await open([])).toEqual([]);
+    });
+  });
+}

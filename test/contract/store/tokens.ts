@@ -1,0 +1,73 @@
+// The contract of Store: tokens and sign-in codes.
+import { describe, expect, it } from 'vitest';
+import type { TokenRecord } from '../../../cloud/store/store.ts';
+import { home, minuteMs, type StoreUnderTest } from './store-under-test.ts';
+
+export function tokensContract(at: StoreUnderTest): void {
+  describe('tokens', () => {
+    it('finds a token by its hash, and lists it by account, kind and home', async () => {
+      const token = tokenRecord('t_1', { scopes: ['messages:read'], home });
+      await at.store.createToken(token);
+      await at.store.createToken(tokenRecord('t_2', { kind: 'agent' }));
+      expect(await at.store.findToken('hash of t_1')).toEqual(token);
+      expect(await at.store.listTokens('account', { kind: 'api' })).toEqual([token]);
+      expect(await at.store.listTokens('account', { kind: 'api', home })).toEqual([token]);
+      expect(await at.store.listTokens('account', { kind: 'api', home: 'other' })).toEqual([]);
+      expect(await at.store.listTokens('other', { kind: 'api' })).toEqual([]);
+    });
+
+    it('forgets a token that is revoked or has expired', async () => {
+      await at.store.createToken(tokenRecord('t_1'));
+      await at.store.createToken(tokenRecord('t_2', { expiresAtMs: at.clock.nowMs + minuteMs }));
+      expect(await at.store.revokeToken('other', 't_1')).toBe(false);
+      expect(await at.store.revokeToken('account', 't_1')).toBe(true);
+      expect(await at.store.revokeToken('account', 't_1')).toBe(false);
+      expect(await at.store.findToken('hash of t_1')).toBeUndefined();
+      expect(await at.store.findToken('hash of t_2')).toBeDefined();
+      at.clock.nowMs += minuteMs;
+      expect(await at.store.findToken('hash of t_2')).toBeUndefined();
+      expect(await at.store.listTokens('account', { kind: 'api' })).toEqual([]);
+    });
+
+    it('gives no two tokens in use the same secret, but a revoked one may be used again', async () => {
+      await at.store.createToken(tokenRecord('t_1', { hash: 'same' }));
+      await expect(at.store.createToken(tokenRecord('t_2', { hash: 'same' }))).rejects.toMatchObject({
+        code: 'conflict',
+      });
+      await at.store.revokeToken('account', 't_1');
+      await at.store.createToken(tokenRecord('t_3', { hash: 'same' }));
+      expect(await at.store.findToken('same')).toMatchObject({ id: 't_3' });
+    });
+
+    it('lets a sign-in token be taken exactly once, however many try', async () => {
+      await at.store.createToken(tokenRecord('t_1', { kind: 'sign-in' }));
+      const takers = await Promise.all(Array.from({ length: 50 }, () => at.store.takeToken('hash of t_1')));
+      expect(takers.filter((taken) => taken !== undefined)).toMatchObject([{ id: 't_1' }]);
+      expect(await at.store.findToken('hash of t_1')).toBeUndefined();
+    });
+
+    it('lets nothing be taken that is not a sign-in token, or has expired', async () => {
+      await at.store.createToken(tokenRecord('t_1', { kind: 'owner' }));
+      await at.store.createToken(tokenRecord('t_2', { kind: 'sign-in', expiresAtMs: at.clock.nowMs }));
+      expect(await at.store.takeToken('hash of t_1')).toBeUndefined();
+      expect(await at.store.takeToken('hash of t_2')).toBeUndefined();
+      expect(await at.store.findToken('hash of t_1')).toBeDefined();
+    });
+  });
+
+  function tokenRecord(id: string, more: Partial<TokenRecord> = {}): TokenRecord {
+    return {
+      id,
+      kind: 'api',
+      hash: `hash of ${id}`,
+      account: 'account',
+      home: null,
+      name: 'script',
+      scopes: [],
+      createdAtMs: at.clock.nowMs,
+      expiresAtMs: null,
+      revokedAtMs: null,
+      ...more,
+    };
+  }
+}
