@@ -40,6 +40,8 @@ export class SqliteEngine {
       chmodSync(this.#path, 0o600);
       // FULL: a commit is on the disk before it is acknowledged, so that the agent may forget its own copy.
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;');
+      // What people delete shall not be read from the file's free space.
+      database.exec('PRAGMA secure_delete = FAST');
       migrate(database, this.#path);
     } catch (error) {
       if (database?.isOpen) database.close();

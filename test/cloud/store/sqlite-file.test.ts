@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SqliteEngine } from '../../../cloud/store/sqlite/engine.ts';
 import { messageQuery } from '../../../cloud/store/sqlite/message-query.ts';
 import { migrate } from '../../../cloud/store/sqlite/migrate.ts';
 import { steps } from '../../../cloud/store/sqlite/schema.ts';
@@ -124,6 +125,14 @@ describe('the file of SqliteStore', () => {
 });
 
 describe('durability', () => {
+  it('flushes each commit to the disk, which no test can see without pulling the plug', () => {
+    const engine = new SqliteEngine(path);
+    engine.open();
+    expect(engine.get('PRAGMA journal_mode')).toEqual({ journal_mode: 'wal' });
+    expect(engine.get('PRAGMA synchronous')).toEqual({ synchronous: 2 });
+    engine.close();
+  });
+
   it('loses no acknowledged commit when the process is killed', async () => {
     const writer = spawn(process.execPath, [child, path], { stdio: ['ignore', 'pipe', 'inherit'] });
     const acknowledged: number[] = [];
@@ -154,6 +163,20 @@ describe('durability', () => {
 });
 
 describe('what is kept and for how long', () => {
+  it('keeps no word of a deleted message in messages and their index', async () => {
+    const store = await open();
+    await store.commit(home, [put(1), put(2, 'Lunch at 1?')]);
+    await store.commit(home, [{ type: 'message.delete', id: messageId(1) }]);
+    await store.stop();
+    editDatabase((database) => {
+      const find = database.prepare('SELECT rowid FROM messages_text WHERE messages_text MATCH ?');
+      expect(find.all('dinner')).toEqual([]);
+      expect(find.all('lunch')).toHaveLength(1);
+      expect(database.prepare('SELECT id FROM messages').all()).toEqual([{ id: messageId(2) }]);
+      expect(database.prepare('SELECT id FROM tombstones').all()).toEqual([{ id: messageId(1) }]);
+    });
+  });
+
   it('keeps the newest 10,000 events of a home', async () => {
     const store = await open();
     for (let n = 0; n < 10_200; n += 200) {
