@@ -67,6 +67,7 @@ export class Agent {
   readonly #options: AgentOptions;
   #life: Life | undefined;
   #store: string | undefined;
+  #compared = false;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -150,6 +151,7 @@ export class Agent {
       onFrame: (frame) => this.#onFrame(frame),
       onLost: () => {
         this.#store = undefined;
+        this.#compared = false;
         inventory.onLost();
       },
     });
@@ -173,8 +175,10 @@ export class Agent {
     if (life === undefined) return;
     switch (frame.type) {
       case 'approvals':
+        // The first ones of a connection: now it can be compared what the cloud knows and the phones have.
+        if (!this.#compared) life.phones.lookAtEverything();
+        this.#compared = true;
         life.phones.approve(frame.approved);
-        life.phones.lookAtEverything();
         break;
       case 'call':
         void life.commands.handle(frame);

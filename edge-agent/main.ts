@@ -17,7 +17,7 @@ if (read.kind === 'help') {
   process.exitCode = 2;
 } else {
   const { cloud, token, interfaces, phone, trust, data, ssdpPort } = read.values;
-  const report = (line: string) => void process.stdout.write(`agent: ${line}\n`);
+  const report = (line: string) => void process.stdout.write(`${line}\n`);
   if (isTokenInClear(cloud)) {
     report('Warning: ws:// carries the token and every message in clear. Use wss:// beyond this machine.');
   }

@@ -1,6 +1,4 @@
 // The settings of `npm run agent`.
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { listSetting, portSetting } from '../protocol/settings.ts';
 
@@ -59,8 +57,8 @@ export const agentSettings = {
   data: {
     name: 'HOMELINE_DATA',
     meaning: 'The data folder: what the agent must not forget.',
-    schema: z.string().default(join(homedir(), '.homeline')),
-    default: '~/.homeline',
+    schema: z.string().default('.homeline'),
+    default: '.homeline',
   },
   ssdpPort: {
     name: 'HOMELINE_SSDP_PORT',
