@@ -41,7 +41,7 @@ async function main(): Promise<number | undefined> {
 
 /** Runs until told to stop; undefined where the process shall go on by itself. */
 async function run(values: SettingValues<typeof phoneSettings>, dataFolder: string): Promise<number | undefined> {
-  const report = (line: string) => void process.stdout.write(`phone: ${line}\n`);
+  const report = (line: string) => void process.stdout.write(`${line}\n`);
   const phone = new SoftwarePhone({
     interfaces: values.interfaces,
     port: values.port,

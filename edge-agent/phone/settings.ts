@@ -1,6 +1,4 @@
 // The settings of `npm run phone`.
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { listSetting, portSetting, type Setting } from '../../protocol/settings.ts';
 
@@ -32,8 +30,8 @@ export const phoneSettings = {
   dataFolder: {
     name: 'HOMELINE_DATA',
     meaning: 'Folder of what is kept; the phone has its own folder in it.',
-    schema: z.string().default(join(homedir(), '.homeline')),
-    default: '~/.homeline',
+    schema: z.string().default('.homeline'),
+    default: '.homeline',
   },
   phoneName: {
     name: 'HOMELINE_PHONE_NAME',

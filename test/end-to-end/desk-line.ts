@@ -1,0 +1,51 @@
+// A line whose far end is the test: it sees what the phone sends and makes things arrive.
+
+import { DemonstrationLine } from '../../edge-agent/phone/lines/demonstration.ts';
+import type { ArrivedMessage, Line, LineEvents, SessionStep } from '../../edge-agent/phone/lines/line.ts';
+import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+
+export class DeskLine implements Line {
+  readonly capabilities = new DemonstrationLine().capabilities;
+  readonly sent: PhoneMessage[] = [];
+  readonly steps: { session: PhoneSession; step: SessionStep }[] = [];
+  /** While it is set, the line says that it cannot be reached. */
+  isDown = false;
+  #events: LineEvents | undefined;
+
+  get events(): LineEvents {
+    if (this.#events === undefined) throw new Error('The phone of this line is not on.');
+    return this.#events;
+  }
+
+  async start(events: LineEvents): Promise<void> {
+    this.#events = events;
+  }
+
+  async stop(): Promise<void> {
+    this.#events = undefined;
+  }
+
+  reaches(address: string): boolean {
+    return address !== 'nobody';
+  }
+
+  async send(message: PhoneMessage): Promise<void> {
+    if (this.isDown) throw new Error('no signal');
+    this.sent.push(message);
+  }
+
+  async step(session: PhoneSession, step: SessionStep): Promise<void> {
+    this.steps.push({ session, step });
+  }
+
+  async sendFile(): Promise<void> {}
+
+  async fetchFile(file: FileInfo): Promise<Uint8Array> {
+    return new Uint8Array(file.sizeBytes);
+  }
+
+  /** Somebody writes to the phone. Answers the phone's own identifier. */
+  receive(from: string, body: string, more: Partial<ArrivedMessage> = {}): Promise<string> {
+    return this.events.arrived({ messageClass: 'SMS', from: { address: from }, body, ...more });
+  }
+}

@@ -1,0 +1,190 @@
+// A household for tests: cloud, software phones and agent as they run in earnest, on loopback and temporary folders.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NodeHost } from '../../cloud/hosts/node.ts';
+import { Agent } from '../../edge-agent/agent.ts';
+import { SoftwarePhone } from '../../edge-agent/phone/phone.ts';
+import type { HomeEvent, Phone } from '../../protocol/model.ts';
+import { DeskLine } from './desk-line.ts';
+import { EventReader } from './event-reader.ts';
+
+const ownerToken = `hl_${'e'.repeat(43)}`;
+const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+
+export interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the API answered
+  body: any;
+  headers: Headers;
+}
+
+export interface TestPhone {
+  name: string;
+  line: DeskLine;
+  phone: SoftwarePhone;
+}
+
+export class Household {
+  readonly #folder: string;
+  /** Discovery by a port of our own, so that households in other test files stay strangers. */
+  readonly ssdpPort: number;
+  readonly phones: TestPhone[] = [];
+  readonly agentLines: string[] = [];
+  readonly #readers: EventReader[] = [];
+  #cloud: NodeHost | undefined;
+  #cloudPort = 0;
+  #agentToken: string | undefined;
+  #agent: Agent | undefined;
+
+  private constructor(folder: string, ssdpPort: number) {
+    this.#folder = folder;
+    this.ssdpPort = ssdpPort;
+  }
+
+  /** A cloud alone; phones and the agent come as the test wants. */
+  static async open(): Promise<Household> {
+    const folder = await mkdtemp(join(tmpdir(), 'homeline-household-'));
+    const household = new Household(folder, 20_000 + Math.floor(Math.random() * 40_000));
+    await household.startCloud();
+    return household;
+  }
+
+  async close(): Promise<void> {
+    for (const reader of this.#readers.splice(0)) reader.close();
+    await this.stopAgent();
+    for (const { phone } of this.phones.splice(0)) await phone.stop();
+    await this.stopCloud();
+    await rm(this.#folder, { recursive: true });
+  }
+
+  get url(): string {
+    if (this.#cloud === undefined) throw new Error('The cloud is stopped.');
+    return this.#cloud.url;
+  }
+
+  async startCloud(): Promise<void> {
+    this.#cloud = new NodeHost({
+      host: '127.0.0.1',
+      port: this.#cloudPort,
+      dataFolder: join(this.#folder, 'cloud'),
+      home: 'home',
+      log: quiet,
+      ownerToken,
+    });
+    await this.#cloud.start();
+    this.#cloudPort = Number(new URL(this.#cloud.url).port);
+  }
+
+  async stopCloud(): Promise<void> {
+    await this.#cloud?.stop();
+    this.#cloud = undefined;
+  }
+
+  async addPhone(name: string, more: { deviceType?: string; number?: string } = {}): Promise<TestPhone> {
+    const line = new DeskLine();
+    const phone = new SoftwarePhone({
+      interfaces: ['lo'],
+      port: 0,
+      dataFolder: join(this.#folder, name),
+      name,
+      number: '+390119999',
+      ssdpPort: this.ssdpPort,
+      sendsPerMinute: 10_000,
+      line,
+      report: () => {},
+      ...more,
+    });
+    await phone.start();
+    const made = { name, line, phone };
+    this.phones.push(made);
+    return made;
+  }
+
+  /** `fresh` forgets all that the agent ever knew. */
+  async startAgent(
+    options: {
+      trust?: readonly string[];
+      fresh?: boolean;
+      phoneUrl?: string;
+      ssdpPort?: number;
+      compareMs?: number;
+    } = {},
+  ): Promise<void> {
+    if (this.#cloud === undefined) throw new Error('The cloud is stopped.');
+    this.#agentToken ??= await this.#cloud.issueAgentToken('test agent');
+    if (options.fresh === true) await rm(join(this.#folder, 'agent'), { recursive: true, force: true });
+    this.#agent = new Agent({
+      cloud: `${this.url.replace(/^http/, 'ws')}/v1/tunnel`,
+      token: this.#agentToken,
+      interfaces: ['lo'],
+      trust: options.trust ?? this.phones.map(({ phone }) => phone.udn),
+      phoneUrl: options.phoneUrl,
+      ssdpPort: options.ssdpPort ?? this.ssdpPort,
+      dataFolder: join(this.#folder, 'agent'),
+      ...(options.compareMs !== undefined && { compareMs: options.compareMs }),
+      report: (line) => this.agentLines.push(line),
+    });
+    await this.#agent.start();
+  }
+
+  async stopAgent(): Promise<void> {
+    await this.#agent?.stop();
+    this.#agent = undefined;
+  }
+
+  /** One request of the owner below `/v1`. */
+  async api(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const answer = await fetch(`${this.url}/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${ownerToken}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, body: text === '' ? undefined : JSON.parse(text), headers: answer.headers };
+  }
+
+  /** What a request below the home answers; fails the test unless it succeeds. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the API answered
+  async home(method: string, path: string, body?: unknown): Promise<any> {
+    const answer = await this.api(method, `/homes/home${path}`, body);
+    if (answer.status > 299) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  /** The phone once the cloud has it online. */
+  async phoneOnline(name: string): Promise<Phone> {
+    return await this.until(`the phone ${name} is online`, async () => {
+      const { items } = await this.home('GET', '/phones');
+      return (items as Phone[]).find((phone) => phone.name === name && phone.online);
+    });
+  }
+
+  /** Live events from now on (or after `lastEventId`). */
+  async events(lastEventId?: string): Promise<EventReader> {
+    const reader = await EventReader.open(`${this.url}/v1/homes/home/events`, ownerToken, lastEventId);
+    this.#readers.push(reader);
+    return reader;
+  }
+
+  /** Polls until `look` answers something; fails with `what` after ten seconds. */
+  async until<Found>(
+    what: string,
+    look: () => Promise<Found | undefined | false> | Found | undefined | false,
+  ): Promise<Found> {
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const found = await look();
+      if (found !== undefined && found !== false) return found;
+      if (Date.now() > deadline) throw new Error(`Waited in vain until ${what}.`);
+      await sleep(20);
+    }
+  }
+}
+
+export type EventOf<Type extends HomeEvent['type']> = Extract<HomeEvent, { type: Type }>;
