@@ -1,0 +1,120 @@
+// `npm run phone` as a person or a parent process runs it.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freeUdpPort } from './phone-under-test.ts';
+
+const main = resolve(import.meta.dirname, '../../../edge-agent/phone/main.ts');
+let folder: string;
+let children: ChildProcess[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'homeline-phone-'));
+  children = [];
+});
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+function run(...args: string[]) {
+  const env = { PATH: process.env.PATH, HOMELINE_DATA: folder, HOMELINE_INTERFACE: 'lo' };
+  const child = fork(main, args, { env, execArgv: [], silent: true });
+  children.push(child);
+  const said = { out: '', err: '' };
+  child.stdout?.on('data', (chunk) => (said.out += chunk));
+  child.stderr?.on('data', (chunk) => (said.err += chunk));
+  const closed = [child.stdout, child.stderr].map((stream) => stream && once(stream, 'close'));
+  const ended = Promise.all([once(child, 'exit'), ...closed]).then(([[status]]) => ({ status, ...said }));
+  const ready = new Promise<Record<string, string>>((done) =>
+    child.on('message', (message) => done(message as Record<string, string>)),
+  );
+  return { child, ended, ready };
+}
+
+const runPhone = async () => run('--ssdp-port', String(await freeUdpPort()));
+
+describe('a phone that runs', () => {
+  it.each(['SIGINT', 'SIGTERM', 'disconnect'] as const)(
+    'tells its parent where it is, and ends with 0 on %s',
+    async (way) => {
+      const { child, ended, ready } = await runPhone();
+      const told = await ready;
+      expect(told).toMatchObject({ type: 'ready', udn: expect.stringMatching(/^uuid:/) });
+      expect(await (await fetch(told.location ?? '')).text()).toContain(told.udn);
+      expect((await fetch(told.page ?? '')).status).toBe(200);
+      if (way === 'disconnect') child.disconnect();
+      else child.kill(way);
+      const { status, out, err } = await ended;
+      expect([status, err]).toEqual([0, '']);
+      expect(out).toContain(told.location);
+      expect(out).toContain('goes off');
+    },
+  );
+
+  it('receives what is said to it', async () => {
+    const { ready } = await runPhone();
+    const { page = '' } = await ready;
+    const { status, out } = await run('say', '+390110001', 'Dinner', 'at 8?').ended;
+    expect([status, out]).toEqual([0, 'The phone received it as m-1.\n']);
+    expect(await (await fetch(page)).text()).toContain('Dinner at 8?');
+  });
+});
+
+describe('a phone that cannot run', () => {
+  it('explains itself when asked for help', async () => {
+    const { status, out } = await run('--help').ended;
+    expect(status).toBe(0);
+    expect(out).toContain('HOMELINE_PHONE_PORT');
+    expect(out).toContain('say <address> <text>');
+  });
+
+  it('tells all faults of its settings at once, with 2', async () => {
+    const { status, err } = await run('--phone-port', '99999', '--phone-kind', 'fax', '--nonsense').ended;
+    expect(status).toBe(2);
+    expect(err).toContain('99999');
+    expect(err).toContain('server or client');
+    expect(err).toContain('--nonsense');
+  });
+
+  it('tells what it does not understand, with 2', async () => {
+    const { status, err } = await run('sing', 'a', 'song').ended;
+    expect(status).toBe(2);
+    expect(err).toContain('sing a song');
+  });
+
+  it('names the port that is taken and the mend, with 1', async () => {
+    const server = createServer();
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as AddressInfo;
+    const { status, err } = await run('--phone-port', String(port)).ended;
+    server.close();
+    expect(status).toBe(1);
+    expect(err).toContain(`127.0.0.1:${port}`);
+    expect(err).toContain('--phone-port');
+  });
+
+  it('names the interface that is not there and the mend, with 1', async () => {
+    const { status, err } = await run('--interface', 'nonsuch0').ended;
+    expect(status).toBe(1);
+    expect(err).toContain('nonsuch0');
+    expect(err).toContain('--interface');
+  });
+
+  it('names the folder that it cannot use and the mend, with 1', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    const { status, err } = await run('--data', join(folder, 'file')).ended;
+    expect(status).toBe(1);
+    expect(err).toContain('--data');
+  });
+
+  it('says that no phone runs when there is nobody to say it to, with 1', async () => {
+    const { status, err } = await run('say', '+1', 'hello').ended;
+    expect(status).toBe(1);
+    expect(err).toContain('npm run phone');
+  });
+});
