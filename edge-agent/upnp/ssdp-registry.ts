@@ -1,6 +1,6 @@
 // What has been heard of the devices on the LAN: pure bookkeeping, without sockets or clock. UPnP Device Architecture 2.0 §1.2, §1.3. Requirements D10–D21, D24, Z3, Z11, Z12.
 import { canonicalAddress, type LocalInterface } from './address.ts';
-import { type HttpUrl, parseHttpUrl, sameFamily, withZone } from './http-url.ts';
+import { formatHttpUrl, type HttpUrl, parseHttpUrl, sameFamily, withZone } from './http-url.ts';
 import { countIn, maxAgeMs, type SsdpMessage, udnOfUsn } from './ssdp-message.ts';
 
 export interface Advertisement {
@@ -55,8 +55,6 @@ interface Device {
     string,
     { readonly url: HttpUrl; readonly advertisement: Advertisement; expiresAtMs: number }
   >;
-  bootId: number | undefined;
-  configId: number | undefined;
   /** Set while we ask a silent device whether it is still there. */
   probedAtMs: number | undefined;
 }
@@ -114,32 +112,29 @@ export class SsdpRegistry {
   }
 
   #add(advertisement: Advertisement, url: HttpUrl, nowMs: number): void {
-    const { udn, location, bootId, configId } = advertisement;
+    const { udn, location } = advertisement;
     const expiresAtMs = nowMs + advertisement.maxAgeMs;
     const locations = new Map([[location, { url, advertisement, expiresAtMs }]]);
-    this.#devices.set(keyOf(udn), { current: advertisement, locations, bootId, configId, probedAtMs: undefined });
+    this.#devices.set(keyOf(udn), { current: advertisement, locations, probedAtMs: undefined });
     this.#options.events.onFound(advertisement);
   }
 
   /** What the news changes: a reboot, a move, another configuration, or nothing. */
   #compare(device: Device, news: Advertisement, url: HttpUrl, isNewLocation: boolean, isWanted: boolean): void {
     const { events } = this.#options;
-    const hasRebooted = isHigher(news.bootId, device.bootId);
-    const hasChanged =
-      news.configId !== undefined && device.configId !== undefined && news.configId !== device.configId;
+    const { current } = device;
+    const hasRebooted = isHigher(news.bootId, current.bootId);
+    const hasChanged = isOther(news.configId, current.configId);
     // A second location of the same IP version means that a goodbye was missed (D14). Once both have been heard they are
     // twins, and the pick stays (quirk 9); IPv4 beside IPv6 never was a move (D15).
-    const currentUrl = parseHttpUrl(device.current.location);
+    const currentUrl = parseHttpUrl(current.location);
     const hasMoved = isNewLocation && currentUrl !== undefined && sameFamily(currentUrl, url);
-    device.bootId = maxOf(device.bootId, news.bootId);
-    device.configId = news.configId ?? device.configId;
-    if (hasRebooted || hasMoved) {
-      device.current = {
-        ...news,
-        target: isWanted ? news.target : device.current.target,
-        usn: isWanted ? news.usn : device.current.usn,
-      };
-    }
+    const { target, usn } = isWanted ? news : current;
+    device.current = {
+      ...(hasRebooted || hasMoved ? { ...news, target, usn } : current),
+      bootId: maxOf(current.bootId, news.bootId),
+      configId: news.configId ?? current.configId,
+    };
     if (hasRebooted) {
       for (const location of device.locations.keys()) if (location !== news.location) device.locations.delete(location);
       events.onRebooted(device.current);
@@ -153,7 +148,7 @@ export class SsdpRegistry {
     if (device === undefined) return;
     const places = [...device.locations.values()].flatMap((one) => [one.advertisement.from, one.url.address]);
     const bootId = countIn(message.headers, 'BOOTID.UPNP.ORG');
-    const isStale = bootId !== undefined && device.bootId !== undefined && bootId < device.bootId;
+    const isStale = isHigher(device.current.bootId, bootId);
     if (isStale || !places.includes(canonicalAddress(from))) return;
     this.#devices.delete(keyOf(udn));
     this.#options.events.onGone(device.current.udn, 'byebye');
@@ -162,7 +157,9 @@ export class SsdpRegistry {
   /** The device goes on under a new BOOTID without having rebooted (D17). */
   #update(udn: string, headers: ReadonlyMap<string, string>): void {
     const device = this.#devices.get(keyOf(udn));
-    if (device !== undefined) device.bootId = maxOf(device.bootId, countIn(headers, 'NEXTBOOTID.UPNP.ORG'));
+    if (device === undefined) return;
+    const bootId = maxOf(device.current.bootId, countIn(headers, 'NEXTBOOTID.UPNP.ORG'));
+    device.current = { ...device.current, bootId };
   }
 
   /**
@@ -194,8 +191,7 @@ export class SsdpRegistry {
 
   #advertisementOf(udn: string, { message, from, via }: Heard): Advertisement | undefined {
     const { headers, kind } = message;
-    const location = withZone(headers.get('LOCATION') ?? '', via.scopeId);
-    const url = parseHttpUrl(location);
+    const url = parseHttpUrl(withZone(headers.get('LOCATION') ?? '', via.scopeId));
     const target = headers.get(kind === 'answer' ? 'ST' : 'NT');
     if (url === undefined || target === undefined) return undefined;
     // A name is checked when it is looked up; an address now (D13).
@@ -205,7 +201,7 @@ export class SsdpRegistry {
       udn,
       usn: headers.get('USN') ?? '',
       target,
-      location,
+      location: formatHttpUrl(url),
       server: headers.get('SERVER') || undefined,
       bootId: countIn(headers, 'BOOTID.UPNP.ORG'),
       configId: countIn(headers, 'CONFIGID.UPNP.ORG'),
@@ -236,6 +232,10 @@ function withoutVersion(target: string): string {
 
 function isHigher(news: number | undefined, known: number | undefined): boolean {
   return news !== undefined && known !== undefined && news > known;
+}
+
+function isOther(news: number | undefined, known: number | undefined): boolean {
+  return news !== undefined && known !== undefined && news !== known;
 }
 
 function maxOf(a: number | undefined, b: number | undefined): number | undefined {

@@ -1,0 +1,389 @@
+// Subscribing to events, over real sockets. Requirements E1–E24, Z8, Z9, quirks 35–37, 41–47.
+import { request as httpRequest } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type GenaEvent, type GenaOptions, GenaSubscriber } from '../../../edge-agent/upnp/gena.ts';
+import { parseSeq, placeOf } from '../../../edge-agent/upnp/gena-event.ts';
+import { renewalMs } from '../../../edge-agent/upnp/gena-subscription.ts';
+import { failureOf, until, useLan } from '../../fixtures/upnp/lan.ts';
+import { httpAnswer, type RawDevice, type Reply, type SeenRequest } from '../../fixtures/upnp/raw-device.ts';
+
+const lan = useLan();
+const started: GenaSubscriber[] = [];
+afterEach(async () => {
+  for (const subscriber of started.splice(0)) await subscriber.stop();
+});
+
+const propertySet = (value: string) =>
+  `<e:propertyset xmlns:e="urn:schemas-upnp-org:event-1-0"><e:property><NewMessages>${value}</NewMessages></e:property></e:propertyset>`;
+
+/** A publisher that grants every subscription, or answers as the test says. */
+class Publisher {
+  device: RawDevice | undefined;
+  granted = 0;
+  answer: (request: SeenRequest) => Reply | undefined | Promise<Reply | undefined> = () => undefined;
+
+  async start(): Promise<this> {
+    this.device = await lan.device(async (request) => (await this.answer(request)) ?? this.grant(request));
+    return this;
+  }
+
+  grant(request: SeenRequest, headers: Record<string, string> = {}): Buffer {
+    if (request.method === 'UNSUBSCRIBE') return httpAnswer('200 OK');
+    const sid = /^SID: (.*)$/m.exec(request.head)?.[1] ?? `uuid:s${++this.granted}`;
+    return httpAnswer('200 OK', '', { SID: sid, TIMEOUT: 'Second-1800', ...headers });
+  }
+
+  get seen(): string[] {
+    return (this.device?.seen ?? []).map((request) =>
+      `${request.method} ${/^SID: (.*)$/m.exec(request.head)?.[1]?.trim() ?? ''}`.trim(),
+    );
+  }
+
+  callback(at = 0): string {
+    const subscribes = (this.device?.seen ?? []).filter((request) => request.head.includes('CALLBACK'));
+    return /CALLBACK: <(.*)>/.exec(subscribes[at]?.head ?? '')?.[1] ?? '';
+  }
+}
+
+/** Sends a NOTIFY; gives the HTTP status. */
+function notify(
+  url: string,
+  headers: Record<string, string | undefined>,
+  body: string | Buffer = propertySet('x'),
+): Promise<number> {
+  const all = {
+    NT: 'upnp:event',
+    NTS: 'upnp:propchange',
+    SID: 'uuid:s1',
+    SEQ: '0',
+    'CONTENT-TYPE': 'text/xml',
+    ...headers,
+  };
+  const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Record<
+    string,
+    string
+  >;
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest(url, { method: 'NOTIFY', headers: given, agent: false }, (answer) => {
+      answer.resume().on('end', () => resolve(answer.statusCode ?? 0));
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+async function subscribed(options: GenaOptions = {}, prepare: (publisher: Publisher) => void = () => undefined) {
+  const publisher = await new Publisher().start();
+  prepare(publisher);
+  const subscriber = new GenaSubscriber(lan.network, options);
+  started.push(subscriber);
+  await subscriber.start();
+  const events: GenaEvent[] = [];
+  const told: string[] = [];
+  const subscription = await subscriber.subscribe({
+    eventSubUrl: publisher.device?.url('/event') ?? '',
+    onEvent: (event) => events.push(event),
+    onGap: () => told.push('gap'),
+    onLapse: (error) => told.push(`lapse ${error.kind}`),
+    onRestored: () => told.push('restored'),
+  });
+  const values = () => events.map((event) => event.variables.get('NewMessages'));
+  return { publisher, subscriber, subscription, events, told, values };
+}
+
+describe('subscribing', () => {
+  it('sends CALLBACK, NT and TIMEOUT in upper case, and no body', async () => {
+    const { publisher, subscription } = await subscribed();
+    const [first] = publisher.device?.seen ?? [];
+    expect(first?.head).toMatch(
+      /^SUBSCRIBE \/event HTTP\/1\.1\r\nHOST: 127\.0\.0\.1:\d+\r\nCALLBACK: <http:\/\/127\.0\.0\.1:\d+\/[\w-]{22}>\r\nNT: upnp:event\r\nTIMEOUT: Second-1800\r\nCONTENT-LENGTH: 0\r\n/,
+    );
+    expect(publisher.callback().length).toBeLessThan(100);
+    expect(subscription.sid).toBe('uuid:s1');
+  });
+
+  it.each(['405 Method Not Allowed', '501 Not Implemented', '500 Error', '412 Precondition Failed'])(
+    'is refused by %s',
+    async (status) => {
+      const refused = subscribed({}, (publisher) => {
+        publisher.answer = () => httpAnswer(status);
+      });
+      expect(await failureOf(refused)).toMatchObject({ kind: 'refused', httpStatus: Number(status.slice(0, 3)) });
+    },
+  );
+
+  it('fails when the answer names no SID, and when the device is not there', async () => {
+    const nameless = subscribed({}, (publisher) => {
+      publisher.answer = () => httpAnswer('200 OK');
+    });
+    expect(await failureOf(nameless)).toMatchObject({ kind: 'malformed' });
+    const subscriber = new GenaSubscriber(lan.network);
+    started.push(subscriber);
+    const request = { eventSubUrl: 'http://192.0.2.77/', onEvent() {}, onGap() {}, onLapse() {} };
+    expect(await failureOf(subscriber.subscribe(request))).toMatchObject({ outcome: 'not-done' });
+    await subscriber.start();
+    expect(await failureOf(subscriber.subscribe(request))).toMatchObject({ outcome: 'not-done' });
+  });
+
+  it('asks to be left out when it is cancelled, once', async () => {
+    const { publisher, subscription } = await subscribed();
+    await subscription.cancel();
+    await subscription.cancel();
+    expect(publisher.seen).toEqual(['SUBSCRIBE', 'UNSUBSCRIBE uuid:s1']);
+    expect(await notify(publisher.callback(), {})).toBe(412);
+  });
+
+  it('leaves everything when it stops, though a device does not answer', async () => {
+    const { publisher, subscriber } = await subscribed();
+    publisher.answer = (request) => (request.method === 'UNSUBSCRIBE' ? (socket) => socket.destroy() : undefined);
+    await subscriber.stop();
+    expect(publisher.seen.at(-1)).toMatch(/^UNSUBSCRIBE/);
+    await expect(notify(publisher.callback(), {})).rejects.toThrow('ECONNREFUSED');
+  });
+});
+
+describe('an event', () => {
+  it('is answered with an empty 200 and given to the subscriber', async () => {
+    const { publisher, events } = await subscribed();
+    expect(await notify(publisher.callback(), {}, propertySet('&lt;m&gt;1&lt;/m&gt;'))).toBe(200);
+    expect(events).toEqual([{ seq: 0, variables: new Map([['NewMessages', '<m>1</m>']]) }]);
+  });
+
+  it('is answered before the subscriber looks at it', async () => {
+    const order: string[] = [];
+    const { publisher, events } = await subscribed();
+    events.push = () => order.push('seen');
+    await notify(publisher.callback(), {}).then(() => order.push('answered'));
+    expect(order).toContain('answered');
+  });
+
+  it('that came before the answer to SUBSCRIBE is held until then (quirk 41)', async () => {
+    const { values } = await subscribed({}, (publisher) => {
+      publisher.answer = async (request) => {
+        if (request.method !== 'SUBSCRIBE') return undefined;
+        const callback = /CALLBACK: <(.*)>/.exec(request.head)?.[1] ?? '';
+        expect(await notify(callback, {}, propertySet('early'))).toBe(200);
+        expect(await notify(callback, { SID: 'uuid:other' }, propertySet('foreign'))).toBe(200);
+        return publisher.grant(request);
+      };
+    });
+    expect(values()).toEqual(['early']);
+  });
+
+  it.each(['/', '?query', '/><http://10.0.0.1/', '%20garbage'])(
+    'finds its way with "%s" behind the path (quirk 44)',
+    async (garbage) => {
+      const { publisher, events } = await subscribed();
+      expect(await notify(publisher.callback() + garbage, {})).toBe(200);
+      expect(events).toHaveLength(1);
+    },
+  );
+
+  it.each([
+    ['an unknown token', (url: string) => url.replace(/.{22}$/, 'x'.repeat(22)), {}, 412],
+    ['a cut token', (url: string) => url.slice(0, -4), {}, 412],
+    ['another SID', (url: string) => url, { SID: 'uuid:other' }, 412],
+    ['no NT', (url: string) => url, { NT: undefined }, 400],
+    ['no NTS', (url: string) => url, { NTS: undefined }, 400],
+    ['another NT', (url: string) => url, { NT: 'upnp:x' }, 412],
+    ['another NTS', (url: string) => url, { NTS: 'upnp:x' }, 412],
+    ['an Origin', (url: string) => url, { ORIGIN: 'http://evil.example' }, 403],
+    ['the marks of a browser', (url: string) => url, { 'SEC-FETCH-SITE': 'cross-site' }, 403],
+    ['a name in Host', (url: string) => url, { HOST: 'rebound.example' }, 400],
+    ['another port in Host', (url: string) => url, { HOST: '127.0.0.1:1' }, 400],
+    ['another address in Host', (url: string) => url, { HOST: '127.0.0.2' }, 400],
+  ])('with %s is refused', async (_, urlOf, headers, status) => {
+    const { publisher, events } = await subscribed();
+    expect(await notify(urlOf(publisher.callback()), headers)).toBe(status);
+    expect(events).toEqual([]);
+  });
+
+  it('without SID or SEQ is taken, for its path is known', async () => {
+    const { publisher, events } = await subscribed();
+    expect(await notify(publisher.callback(), { SID: undefined, SEQ: undefined })).toBe(200);
+    expect(await notify(publisher.callback(), { SEQ: 'abc' })).toBe(200);
+    expect(events.map((event) => event.seq)).toEqual([undefined, undefined]);
+  });
+
+  it.each([
+    [
+      'several properties',
+      '<p><property><A>1</A><B>2</B></property><property><NewMessages>x</NewMessages></property></p>',
+      'x',
+    ],
+    ['a trailing NUL', `${propertySet('x')}\0`, 'x'],
+    ['an empty value (quirk 46)', propertySet(''), ''],
+    ['un-escaped content (quirk 45)', propertySet('<m>1</m>'), '<m>1</m>'],
+    ['a bare ampersand (quirk 45)', propertySet('R&B'), 'R&B'],
+    ['a body of 100 KiB (quirk 47)', propertySet('x'.repeat(100_000)), 'x'.repeat(100_000)],
+    ['a cut-off body (quirk 45)', propertySet('x').slice(0, -20), undefined],
+    ['a web page (quirk 45)', '<!DOCTYPE html><p>', undefined],
+    ['no body', '', undefined],
+  ])('is a hint with %s', async (_, body, value) => {
+    const { publisher, values } = await subscribed();
+    expect(await notify(publisher.callback(), {}, body)).toBe(200);
+    expect(values()).toEqual([value]);
+  });
+
+  it('is read in chunks and without Host', async () => {
+    const { publisher, events } = await subscribed();
+    expect(await notify(publisher.callback(), { 'TRANSFER-ENCODING': 'chunked' })).toBe(200);
+    expect(events).toHaveLength(1);
+  });
+
+  it('that is too long is refused', async () => {
+    const { publisher, events } = await subscribed();
+    const outcome = await notify(publisher.callback(), {}, Buffer.alloc(3_000_000, 0x20)).catch(() => 413);
+    expect(outcome).toBe(413);
+    expect(events).toEqual([]);
+  });
+
+  it('may meet a subscriber that throws, and the next one is still taken', async () => {
+    const faults: unknown[] = [];
+    const { publisher, events } = await subscribed({ onFault: (error) => faults.push(error) });
+    events.push = () => {
+      throw new Error('mine');
+    };
+    expect(await notify(publisher.callback(), { SEQ: '0' })).toBe(200);
+    expect(await notify(publisher.callback(), { SEQ: '1' })).toBe(200);
+    expect(faults).toHaveLength(2);
+  });
+});
+
+describe('the order of events', () => {
+  it('drops duplicates and takes a beginning anew', async () => {
+    const { publisher, events } = await subscribed();
+    for (const seq of ['0', '1', '1', '0001', '2', '0', '1'])
+      expect(await notify(publisher.callback(), { SEQ: seq })).toBe(200);
+    expect(events.map((event) => event.seq)).toEqual([0, 1, 2, 0, 1]);
+  });
+
+  it('asks for a new subscription when SEQ skips', async () => {
+    const { publisher, subscription, events, told } = await subscribed();
+    await notify(publisher.callback(), { SEQ: '0' });
+    await notify(publisher.callback(), { SEQ: '3' });
+    await until(() => told.length > 0);
+    expect(told).toEqual(['gap']);
+    expect(events.map((event) => event.seq)).toEqual([0, 3]);
+    expect(publisher.seen).toEqual(['SUBSCRIBE', 'UNSUBSCRIBE uuid:s1', 'SUBSCRIBE']);
+    expect(subscription.sid).toBe('uuid:s2');
+    expect(publisher.callback(1)).not.toBe(publisher.callback(0));
+    expect(await notify(publisher.callback(1), { SID: 'uuid:s2', SEQ: '0' })).toBe(200);
+    expect(events).toHaveLength(3);
+  });
+
+  it('does not subscribe again and again to a device that counts wrongly', async () => {
+    const { publisher, told } = await subscribed();
+    await notify(publisher.callback(), { SEQ: '0' });
+    await notify(publisher.callback(), { SEQ: '2' });
+    await until(() => told.length === 1);
+    for (const seq of ['0', '2', '4', '6']) await notify(publisher.callback(1), { SID: 'uuid:s2', SEQ: seq });
+    await until(() => told.length === 4);
+    expect(publisher.seen.filter((line) => line === 'SUBSCRIBE')).toHaveLength(2);
+  });
+
+  it.each([
+    [0, undefined, 'next'],
+    [7, undefined, 'next'],
+    [undefined, 7, 'next'],
+    [0, 7, 'next'],
+    [1, 0, 'next'],
+    [8, 7, 'next'],
+    [1, 4_294_967_295, 'next'],
+    [7, 7, 'duplicate'],
+    [6, 7, 'duplicate'],
+    [4_294_967_295, 1, 'duplicate'],
+    [9, 7, 'gap'],
+    [2, 0, 'gap'],
+    [2, 4_294_967_295, 'gap'],
+    [3, 4_294_967_294, 'gap'],
+  ] as const)('SEQ %s after %s is %s', (seq, last, place) => {
+    expect(placeOf(seq, last)).toBe(place);
+  });
+
+  it('reads SEQ with leading zeros, and nothing that is no 32-bit number', () => {
+    expect(['0', '007', '4294967295', ' 5 '].map(parseSeq)).toEqual([0, 7, 4_294_967_295, 5]);
+    expect([undefined, '', '-1', '1.5', 'abc', '4294967296', '9'.repeat(40)].map(parseSeq)).toEqual(
+      Array(7).fill(undefined),
+    );
+  });
+});
+
+describe('keeping a subscription', () => {
+  /** A second's grant is renewed after a quarter of one. */
+  const brief = { renewFraction: 0.1, retryMs: 20 };
+  const second = { TIMEOUT: 'Second-1' };
+
+  it('renews with SID and TIMEOUT only, and keeps the SID when the answer has none (quirk 37)', async () => {
+    const { publisher, subscription, told } = await subscribed(brief, (one) => {
+      one.answer = (request) =>
+        request.head.includes('CALLBACK') ? one.grant(request, second) : httpAnswer('200 OK', '', second);
+    });
+    await until(() => publisher.seen.length >= 3);
+    const renewal = publisher.device?.seen[1]?.head ?? '';
+    expect(renewal).toContain('SID: uuid:s1\r\nTIMEOUT: Second-1800\r\n');
+    expect(renewal).not.toMatch(/^(NT|CALLBACK):/m);
+    expect(subscription.sid).toBe('uuid:s1');
+    expect(told).toEqual([]);
+  });
+
+  it('takes a new SID from the answer to a renewal', async () => {
+    const { publisher, subscription, events } = await subscribed(brief, (one) => {
+      one.answer = (request) =>
+        one.grant(request, request.head.includes('CALLBACK') ? second : { SID: 'uuid:new', TIMEOUT: 'Second-1800' });
+    });
+    await until(() => subscription.sid === 'uuid:new');
+    expect(await notify(publisher.callback(), { SID: 'uuid:new', SEQ: '1' })).toBe(200);
+    expect(events).toHaveLength(1);
+  });
+
+  it.each(['412 Precondition Failed', '404 Not Found', '500 Error'])(
+    'subscribes anew when a renewal is answered %s',
+    async (status) => {
+      let renewals = 0;
+      const { publisher, subscription, told } = await subscribed(brief, (one) => {
+        one.answer = (request) => {
+          if (request.method !== 'SUBSCRIBE') return undefined;
+          if (request.head.includes('CALLBACK')) return one.grant(request, one.granted === 0 ? second : {});
+          renewals++;
+          return httpAnswer(status);
+        };
+      });
+      await until(() => subscription.sid === 'uuid:s2');
+      expect(renewals).toBe(1);
+      expect(told).toEqual([]);
+      expect(publisher.seen.filter((line) => line === 'SUBSCRIBE')).toHaveLength(2);
+    },
+  );
+
+  it('says when it has lapsed, asks again, and says when it is back', async () => {
+    let away = false;
+    const { subscription, told, publisher } = await subscribed(brief, (one) => {
+      one.answer = (request) =>
+        away ? (socket) => socket.destroy() : one.grant(request, one.granted === 0 ? second : {});
+    });
+    away = true;
+    await until(() => told.length > 0);
+    const asked = publisher.seen.length;
+    await until(() => publisher.seen.length > asked + 1);
+    away = false;
+    await until(() => told.length > 1);
+    expect(told).toEqual(['lapse unreachable', 'restored']);
+    expect(subscription.sid).toBe('uuid:s2');
+  });
+
+  it.each([
+    ['Second-1800', 1800],
+    ['second-300', 300],
+    ['Second-infinite', 1800],
+    ['Second-0', 1800],
+    ['Second-0:30:00', 1800],
+    ['infinite', 1800],
+    [undefined, 1800],
+    ['Second-999999999', 86_400],
+  ])('renews %s well before its end', (header, seconds) => {
+    const ms = renewalMs(header, 0.6);
+    expect(ms).toBeGreaterThanOrEqual(seconds * 540);
+    expect(ms).toBeLessThanOrEqual(seconds * 660);
+  });
+});
