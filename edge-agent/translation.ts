@@ -19,7 +19,8 @@ export function translate(error: unknown, call: { repeatable: boolean; deadlineP
       if (upnpCode === undefined)
         return new GatewayError('phone-refused', 'The phone refused without a reason.', cause);
       const refusal = { upnpCode, upnpDescription };
-      return new GatewayError('phone-refused', `The phone refused with code ${upnpCode}.`, { ...cause, refusal });
+      const words = upnpDescription === '' ? `${upnpCode}` : `${upnpCode}, “${upnpDescription}”`;
+      return new GatewayError('phone-refused', `The phone refused: ${words}.`, { ...cause, refusal });
     }
     case 'malformed':
       return new GatewayError('phone-malformed', "The phone's answer cannot be understood.", cause);
