@@ -1,8 +1,11 @@
 // The web dashboard: starts its parts and draws them.
+import './styles/colours.css';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/lists.css';
 import './styles/thread.css';
+import './styles/composer.css';
+import './styles/sessions.css';
 import './styles/pages.css';
 import { render } from 'preact';
 import { Dashboard } from './dashboard.ts';
