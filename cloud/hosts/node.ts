@@ -47,6 +47,7 @@ export class NodeHost {
   readonly #server: Server;
   readonly #sockets: NodeSockets;
   #madeToken: string | undefined;
+  #answersDue = 0;
 
   constructor(settings: NodeHostSettings) {
     const clock: Clock = settings.clock ?? Date;
@@ -78,6 +79,10 @@ export class NodeHost {
     this.#access = access;
     this.#hubs = hubs;
     this.#server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+    this.#server.on('request', (_request, response) => {
+      this.#answersDue++;
+      response.once('close', () => this.#answersDue--);
+    });
     this.#sockets = new NodeSockets(async (request, accept) => app.fetch(request, { accept }), heartbeatMs);
   }
 
@@ -114,8 +119,12 @@ export class NodeHost {
       this.#sockets.stop();
       this.#server.closeAllConnections();
     }, stopMs);
-    this.#server.closeIdleConnections();
+    // Browsers keep connections open on which they have asked nothing yet: once no answer is due, all may go.
+    const sweep = setInterval(() => {
+      if (this.#answersDue === 0) this.#server.closeAllConnections();
+    }, 20);
     await closed;
+    clearInterval(sweep);
     clearTimeout(impatience);
     this.#sockets.stop();
     await this.#store.stop();

@@ -128,7 +128,7 @@ describe('the Host header', () => {
     try {
       const answer = await fetch(`${named.url}/healthz`);
       expect(answer.status).toBe(200);
-          const status = await new Promise((resolve) => {
+      const status = await new Promise((resolve) => {
         request(`${named.url}/healthz`, { headers: { host: 'home.example.org' } }, (response) => {
           response.resume();
           resolve(response.statusCode);

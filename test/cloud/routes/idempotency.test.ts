@@ -1,0 +1,105 @@
+// Idempotency-Key: the same POST again gets the first answer, another one under the same key is refused.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RunningCloud } from '../hosts/running-cloud.ts';
+import type { ScriptedAgent } from '../hosts/scripted-agent.ts';
+
+const cloud = new RunningCloud();
+let agent: ScriptedAgent;
+let sent = 0;
+const messages = '/v1/homes/home/messages';
+const draft = { messageClass: 'SMS', to: ['+1'], body: 'once' };
+
+beforeAll(async () => {
+  await cloud.start();
+  ({ agent } = await cloud.homeWithPhone());
+});
+afterAll(() => cloud.stop());
+beforeEach(() => {
+  sent = 0;
+  agent.script.SendMessage = () => ({ arguments: { MessageID: `sent-${++sent}` } });
+});
+
+const post = (key: string, body: unknown = draft) => cloud.post(messages, body, { 'idempotency-key': key });
+
+describe('Idempotency-Key', () => {
+  it('answers a repeat as the first time, and sends once', async () => {
+    const first = await post('a');
+    const second = await post('a');
+    expect([first.status, first.headers.get('idempotency-replayed')]).toEqual([201, null]);
+    expect([second.status, second.headers.get('idempotency-replayed')]).toEqual([201, 'true']);
+    expect(second.body).toEqual(first.body);
+    expect(second.headers.get('location')).toBe(first.headers.get('location'));
+    expect(second.headers.get('x-request-id')).not.toBe(first.headers.get('x-request-id'));
+    expect(sent).toBe(1);
+  });
+
+  it('refuses another request under the same key', async () => {
+    await post('b');
+    const other = await post('b', { ...draft, body: 'twice' });
+    expect([other.status, other.body.code]).toEqual([409, 'idempotency-conflict']);
+    const elsewhere = await cloud.post('/v1/homes/home/sessions', draft, { 'idempotency-key': 'b' });
+    expect(elsewhere.body.code).toBe('idempotency-conflict');
+    expect(sent).toBe(1);
+  });
+
+  it('lets twins wait for the first', async () => {
+    const release = Promise.withResolvers<void>();
+    agent.script.SendMessage = async () => {
+      sent++;
+      await release.promise;
+      return { arguments: { MessageID: 'the-one' } };
+    };
+    const twins = Promise.all(Array.from({ length: 10 }, () => post('c')));
+    await expect.poll(() => sent).toBe(1);
+    release.resolve();
+    const answers = await twins;
+    expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
+    expect(answers.filter((answer) => answer.headers.get('idempotency-replayed') === 'true')).toHaveLength(9);
+    expect(sent).toBe(1);
+  });
+
+  it('keeps a refusal by the phone, but lets a request that did nothing be tried again', async () => {
+    agent.script.SendMessage = () => {
+      sent++;
+      return { code: 'phone-refused', upnpCode: 706, upnpDescription: 'No such number' };
+    };
+    const refused = [await post('d'), await post('d')];
+    expect(refused.map((answer) => answer.status)).toEqual([422, 422]);
+    expect(refused[1]?.headers.get('content-type')).toBe('application/problem+json');
+    expect(sent).toBe(1);
+
+    expect((await post('e', { ...draft, to: [] })).status).toBe(400);
+    agent.script.SendMessage = () => ({ arguments: { MessageID: 'x' } });
+    expect((await post('e')).status).toBe(201);
+  });
+
+  it('belongs to the token that used it', async () => {
+    const { token } = (await cloud.post('/v1/tokens', { name: 't', scopes: ['messages:send'] })).body;
+    await post('f');
+    const other = await cloud.post(messages, draft, { 'idempotency-key': 'f', authorization: `Bearer ${token}` });
+    expect([other.status, other.headers.get('idempotency-replayed')]).toEqual([201, null]);
+  });
+
+  it('replays a new token without its secret being anywhere on disk', async () => {
+    const make = () => cloud.post('/v1/tokens', { name: 't', scopes: ['messages:read'] }, { 'idempotency-key': 'g' });
+    const first = await make();
+    expect((await make()).body).toEqual(first.body);
+    expect((await cloud.get('/v1/tokens')).body.items).toHaveLength(3);
+    for (const name of readdirSync(cloud.folder)) {
+      expect(readFileSync(join(cloud.folder, name)).includes(first.body.token)).toBe(false);
+    }
+  });
+
+  it('has 1 to 255 characters', async () => {
+    expect((await post('k'.repeat(256))).status).toBe(400);
+    expect((await post('k'.repeat(255))).status).toBe(201);
+  });
+
+  it('still answers the same after a restart', async () => {
+    const first = await post('h');
+    await cloud.restart();
+    expect((await post('h')).body).toEqual(first.body);
+  });
+});
