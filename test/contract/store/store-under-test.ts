@@ -7,7 +7,7 @@ import { phoneMessage, phoneSession, presence } from '../messages.ts';
 export type MakeStore = (place: string, clock: Clock) => Store;
 
 export interface Places {
-  make(): string;
+  make(): string | Promise<string>;
   clear(place: string): void;
 }
 
@@ -38,7 +38,7 @@ export class StoreUnderTest {
 
   async start(): Promise<void> {
     this.clock.nowMs = Date.UTC(2026, 10, 22, 12);
-    this.#place = this.#places.make();
+    this.#place = await this.#places.make();
     const store = this.#makeStore(this.#place, this.clock);
     await store.start();
     await store.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });

@@ -1,0 +1,228 @@
+// DynamoStore: the Store in Amazon DynamoDB, on Node and in Workers. Each part of it is a file in dynamo/, the table
+// is defined in table.ts, what is too large for it goes to Blobs.
+import { randomBytes } from 'node:crypto';
+import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+import { ulid } from 'ulid';
+import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
+import type { Conversation, HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
+import type { Blobs } from './blobs.ts';
+import { DynamoCommits } from './dynamo/commits.ts';
+import { DynamoConversations } from './dynamo/conversations.ts';
+import { DynamoEngine } from './dynamo/engine.ts';
+import { DynamoEvents } from './dynamo/events.ts';
+import { DynamoHomes } from './dynamo/homes.ts';
+import { Items } from './dynamo/items.ts';
+import { keys } from './dynamo/keys.ts';
+import { DynamoMessages } from './dynamo/messages.ts';
+import { DynamoPhones } from './dynamo/phones.ts';
+import { Records } from './dynamo/records.ts';
+import { DynamoRequests } from './dynamo/requests.ts';
+import { DynamoSessions } from './dynamo/sessions.ts';
+import { DynamoTokens } from './dynamo/tokens.ts';
+import type {
+  BegunRequest,
+  Clock,
+  HomeRecord,
+  MessageFilter,
+  MessageRecord,
+  Page,
+  PageRequest,
+  PhoneRecord,
+  SessionFilter,
+  Store,
+  TokenKind,
+  TokenRecord,
+  Write,
+} from './store.ts';
+
+/** AWS takes so many items; a larger batch is written in several transactions, each whole by itself. */
+const largestTransaction = 100;
+
+export interface DynamoStoreOptions {
+  /** Of `newDynamoClient`; the store ends its connections. */
+  client: DynamoDBClient;
+  /** Made from infra/dynamodb.json. */
+  table: string;
+  /** For what is too large for an item. */
+  blobs: Blobs;
+  clock?: Clock;
+  /** 100 unless told, at least 10: DynamoDB Local of 2020 takes no more. */
+  transactionItems?: number;
+}
+
+/** A client for DynamoStore, which tries again by itself. In Workers, region and credentials must be given. */
+export function newDynamoClient(config: DynamoDBClientConfig = {}): DynamoDBClient {
+  return new DynamoDBClient({ ...config, maxAttempts: 1 });
+}
+
+export class DynamoStore implements Store {
+  readonly #engine: DynamoEngine;
+  readonly #records: Records;
+  readonly #homes: DynamoHomes;
+  readonly #tokens: DynamoTokens;
+  readonly #phones: DynamoPhones;
+  readonly #conversations: DynamoConversations;
+  readonly #messages: DynamoMessages;
+  readonly #sessions: DynamoSessions;
+  readonly #events: DynamoEvents;
+  readonly #requests: DynamoRequests;
+  readonly #commits: DynamoCommits;
+  #id = '';
+  #cursorSecret = '';
+
+  constructor(options: DynamoStoreOptions) {
+    const engine = new DynamoEngine(options.client, options.table, options.transactionItems ?? largestTransaction);
+    const records = new Records(engine, new Items(options.blobs), options.clock ?? Date);
+    this.#engine = engine;
+    this.#records = records;
+    this.#homes = new DynamoHomes(records);
+    this.#tokens = new DynamoTokens(records);
+    this.#phones = new DynamoPhones(records);
+    this.#conversations = new DynamoConversations(records);
+    this.#messages = new DynamoMessages(records, this.#conversations);
+    this.#sessions = new DynamoSessions(records);
+    this.#events = new DynamoEvents(records);
+    this.#requests = new DynamoRequests(records);
+    this.#commits = new DynamoCommits({
+      records,
+      homes: this.#homes,
+      phones: this.#phones,
+      messages: this.#messages,
+      sessions: this.#sessions,
+      events: this.#events,
+    });
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  /** Throws `store-unavailable` with the mend in words, as when there is no such table. */
+  async start(): Promise<void> {
+    this.#engine.open();
+    const made = { id: ulid(), cursorSecret: randomBytes(32).toString('hex') };
+    const { id, cursorSecret } = await this.#records.change(async (batch) => {
+      await batch.load([keys.store()]);
+      const stored = batch.get(keys.store());
+      if (stored === undefined) batch.put(keys.store(), made);
+      return stored ?? made;
+    });
+    this.#id = id;
+    this.#cursorSecret = cursorSecret;
+  }
+
+  /** Commits under way are finished first. */
+  async stop(): Promise<void> {
+    await this.#commits.settle();
+    this.#engine.close();
+  }
+
+  async ping(): Promise<void> {
+    await this.#records.get(keys.store());
+  }
+
+  createHome(home: { id: string; account: string; name: string; owner: string }): Promise<void> {
+    return this.#homes.create(home);
+  }
+
+  homesOf(account: string): Promise<HomeRecord[]> {
+    return this.#homes.of(account);
+  }
+
+  getHome(home: string): Promise<HomeRecord | undefined> {
+    return this.#homes.get(home);
+  }
+
+  createToken(token: TokenRecord): Promise<void> {
+    return this.#tokens.create(token);
+  }
+
+  findToken(hash: string): Promise<TokenRecord | undefined> {
+    return this.#tokens.find(hash);
+  }
+
+  listTokens(account: string, filter: { kind: TokenKind; home?: string }): Promise<TokenRecord[]> {
+    return this.#tokens.list(account, filter);
+  }
+
+  revokeToken(account: string, id: string): Promise<boolean> {
+    return this.#tokens.revoke(account, id);
+  }
+
+  takeToken(hash: string): Promise<TokenRecord | undefined> {
+    return this.#tokens.take(hash);
+  }
+
+  putPhones(home: string, phones: readonly PhonePresence[]): Promise<PhoneRecord[]> {
+    return this.#phones.see(home, phones);
+  }
+
+  listPhones(home: string): Promise<PhoneRecord[]> {
+    return this.#phones.list(home);
+  }
+
+  getPhone(home: string, id: string): Promise<PhoneRecord | undefined> {
+    return this.#phones.get(home, id);
+  }
+
+  approvePhone(home: string, id: string, approved: boolean): Promise<PhoneRecord | undefined> {
+    return this.#phones.approve(home, id, approved);
+  }
+
+  commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
+    return this.#commits.commit(home, writes);
+  }
+
+  getMessage(home: string, id: string): Promise<MessageRecord | undefined> {
+    return this.#messages.get(home, id);
+  }
+
+  listMessages(home: string, filter: MessageFilter, page: PageRequest): Promise<Page<Message>> {
+    return this.#messages.list(this.#cursorSecret, home, filter, page);
+  }
+
+  listConversations(home: string, page: PageRequest): Promise<Page<Conversation>> {
+    return this.#conversations.list(this.#cursorSecret, home, page);
+  }
+
+  countUnread(home: string): Promise<number> {
+    return this.#conversations.countUnread(home);
+  }
+
+  openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]> {
+    return this.#messages.openSends(home, states, limit);
+  }
+
+  async inventory(
+    home: string,
+    phone: string,
+    page: { after?: string | undefined; limit: number },
+  ): Promise<{ items: InventoryItem[]; next?: string }> {
+    const record = await this.#phones.get(home, phone);
+    return record === undefined ? { items: [] } : this.#messages.inventory(home, record, page);
+  }
+
+  getSession(home: string, id: string): Promise<Session | undefined> {
+    return this.#sessions.get(home, id);
+  }
+
+  listSessions(home: string, filter: SessionFilter, page: PageRequest): Promise<Page<Session>> {
+    return this.#sessions.list(this.#cursorSecret, home, filter, page);
+  }
+
+  eventsAfter(home: string, after: string, limit: number): Promise<HomeEvent[] | undefined> {
+    return this.#events.after(home, after, limit);
+  }
+
+  beginRequest(scope: string, key: string, fingerprint: string): Promise<BegunRequest> {
+    return this.#requests.begin(scope, key, fingerprint);
+  }
+
+  finishRequest(scope: string, key: string, answer: { status: number; body: string }): Promise<void> {
+    return this.#requests.finish(scope, key, answer);
+  }
+
+  abandonRequest(scope: string, key: string): Promise<void> {
+    return this.#requests.abandon(scope, key);
+  }
+}

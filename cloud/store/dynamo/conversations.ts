@@ -1,0 +1,137 @@
+// Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
+import type { Conversation } from '../../../protocol/model.ts';
+import { toMessage } from '../changes.ts';
+import { conversationKey, correspondents, countsAsUnread, mergeParties } from '../conversation.ts';
+import type { MessageRecord, Page, PageRequest } from '../store.ts';
+import { attributes, indexes } from '../table.ts';
+import type { Batch } from './batch.ts';
+import { type Key, keys, partitions } from './keys.ts';
+import { readPage } from './page.ts';
+import type { Records } from './records.ts';
+import type { StoredConversation } from './stored.ts';
+
+export class DynamoConversations {
+  readonly #records: Records;
+
+  constructor(records: Records) {
+    this.#records = records;
+  }
+
+  async list(secret: string, home: string, request: PageRequest): Promise<Page<Conversation>> {
+    const page = await readPage<StoredConversation>(secret, { kind: 'conversations', home, filter: {} }, request, {
+      read: (before, count) =>
+        this.#records.range({
+          partition: partitions.conversations(home),
+          from: ' ',
+          to: before,
+          newestFirst: true,
+          count,
+          index: { name: indexes.byList, partition: attributes.list, sort: attributes.place },
+        }),
+      positionOf: (conversation) => conversation.lastId,
+    });
+    const lasts = await this.#records.getAll(page.items.map(({ lastId }) => keys.message(home, lastId)));
+    const byId = new Map(lasts.map((last) => [last.id, last]));
+    const items = page.items.flatMap(({ key, parties, session, unread, lastId }): Conversation[] => {
+      const last = byId.get(lastId);
+      // The index may still show a conversation as it was before its last message went.
+      return last === undefined ? [] : [{ key, parties, session, last: toMessage(last), unread }];
+    });
+    return { items, next: page.next };
+  }
+
+  async countUnread(home: string): Promise<number> {
+    return (await this.#records.get(keys.home(home)))?.unread ?? 0;
+  }
+
+  /** What `follow` will look at. */
+  keysFor(home: string, messages: readonly (MessageRecord | undefined)[]): Key<StoredConversation>[] {
+    return messages
+      .map((message) => message && conversationKey(message))
+      .filter((key) => key !== undefined)
+      .map((key) => keys.conversation(home, key));
+  }
+
+  /** A message came, changed or went. After the message itself was put into the batch. */
+  async follow(
+    batch: Batch,
+    home: string,
+    before: MessageRecord | undefined,
+    after: MessageRecord | undefined,
+  ): Promise<void> {
+    await batch.load(this.keysFor(home, [before, after]));
+    const keyBefore = before && conversationKey(before);
+    const keyAfter = after && conversationKey(after);
+    const unreadBefore = Number(before !== undefined && countsAsUnread(before));
+    const unreadAfter = Number(after !== undefined && countsAsUnread(after));
+    if (before !== undefined && keyBefore !== undefined && keyBefore !== keyAfter) {
+      await this.#leave(batch, home, keyBefore, before.id, unreadBefore);
+    }
+    if (after !== undefined && keyAfter !== undefined) {
+      if (keyBefore !== keyAfter) this.#join(batch, home, keyAfter, after, 1, unreadAfter);
+      else this.#join(batch, home, keyAfter, after, 0, unreadAfter - unreadBefore);
+    }
+    const stored = batch.get(keys.home(home));
+    if (stored !== undefined && unreadAfter !== unreadBefore) {
+      batch.put(keys.home(home), { ...stored, unread: stored.unread + unreadAfter - unreadBefore });
+    }
+  }
+
+  #join(batch: Batch, home: string, key: string, message: MessageRecord, more: number, unreadMore: number): void {
+    const current = batch.get(keys.conversation(home, key));
+    const next: StoredConversation = {
+      key,
+      session: message.sessionId,
+      parties: mergeParties(current?.parties ?? [], correspondents(message)),
+      lastId: current !== undefined && current.lastId > message.id ? current.lastId : message.id,
+      unread: (current?.unread ?? 0) + unreadMore,
+      count: (current?.count ?? 0) + more,
+    };
+    if (JSON.stringify(next) !== JSON.stringify(current)) this.#put(batch, home, next);
+  }
+
+  async #leave(batch: Batch, home: string, key: string, id: string, unreadLess: number): Promise<void> {
+    const current = batch.get(keys.conversation(home, key));
+    if (current === undefined) return;
+    const count = current.count - 1;
+    if (count <= 0) {
+      batch.delete(keys.conversation(home, key));
+      return;
+    }
+    const lastId = current.lastId === id ? await this.#newest(batch, home, key, id) : current.lastId;
+    this.#put(batch, home, { ...current, lastId, count, unread: current.unread - unreadLess });
+  }
+
+  /** The newest message of a conversation but one. The index proposes; the table, or the batch itself, decides. */
+  async #newest(batch: Batch, home: string, key: string, but: string): Promise<string> {
+    const belongs = (message: MessageRecord) => message.id !== but && conversationKey(message) === key;
+    let newest = '';
+    for (const message of batch.known(keys.message(home, ''))) {
+      if (belongs(message) && message.id > newest) newest = message.id;
+    }
+    const { sk: prefix } = keys.message(home, '');
+    const inIndex = { name: indexes.byGroup, partition: attributes.group, sort: attributes.sort };
+    const range = { from: prefix, to: `${prefix}~`, newestFirst: true, count: 5 };
+    const proposals = [
+      { ...range, partition: partitions.group(home, key), index: inIndex },
+      // The index may not know the others yet: then the table is gone through.
+      { ...range, partition: partitions.home(home), count: 500 },
+    ];
+    for (const proposal of proposals) {
+      for await (const { id } of this.#records.range<MessageRecord>(proposal)) {
+        if (id <= newest) break;
+        await batch.load([keys.message(home, id)]);
+        const message = batch.get(keys.message(home, id));
+        if (message !== undefined && belongs(message)) return id;
+      }
+      if (newest !== '') return newest;
+    }
+    return but;
+  }
+
+  #put(batch: Batch, home: string, conversation: StoredConversation): void {
+    batch.put(keys.conversation(home, conversation.key), conversation, {
+      list: { partition: partitions.conversations(home), place: conversation.lastId },
+    });
+  }
+}

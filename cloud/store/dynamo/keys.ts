@@ -1,0 +1,74 @@
+// Where each thing stands in the table. Partitions begin with the home or the account, and nothing is shared by all
+// homes, so that no partition is hot. Only what is looked up by a secret or for a token stands by itself.
+import { createHash } from 'node:crypto';
+import type { MessageState, Session } from '../../../protocol/model.ts';
+import type { MessageRecord, Role, TokenRecord } from '../store.ts';
+import type { StoredConversation, StoredEvent, StoredHome, StoredPhone, StoredRequest } from './stored.ts';
+
+/** A place in the table, and what is kept there. */
+export interface Key<Data> {
+  pk: string;
+  sk: string;
+  /** Never set: it only carries the type. */
+  readonly data?: Data;
+}
+
+export const keys = {
+  store: (): Key<{ id: string; cursorSecret: string }> => ({ pk: 'STORE', sk: 'A' }),
+  home: (home: string): Key<StoredHome> => ({ pk: homePartition(home), sk: 'A' }),
+  message: (home: string, id: string): Key<MessageRecord> => ({ pk: homePartition(home), sk: `M#${id}` }),
+  grave: (home: string, id: string): Key<true> => ({ pk: homePartition(home), sk: `D#${id}` }),
+  /** A send that no phone has taken yet. */
+  openSend: (home: string, id: string): Key<{ id: string; state: MessageState }> => ({
+    pk: homePartition(home),
+    sk: `O#${id}`,
+  }),
+  conversation: (home: string, key: string): Key<StoredConversation> => ({
+    pk: homePartition(home),
+    sk: `C#${digest(key)}`,
+  }),
+  session: (home: string, id: string): Key<Session> => ({ pk: homePartition(home), sk: `S#${id}` }),
+  allPhones: (home: string): Key<StoredPhone> => ({ pk: homePartition(home), sk: 'P#' }),
+  phone: (home: string, udn: string): Key<StoredPhone> => ({ pk: homePartition(home), sk: `P#${digest(udn)}` }),
+  event: (home: string, id: string): Key<StoredEvent> => ({ pk: homePartition(home), sk: `E#${id}` }),
+  person: (account: string, name: string): Key<{ name: string; role: Role }> => ({
+    pk: accountPartition(account),
+    sk: `P#${digest(name)}`,
+  }),
+  homeOf: (account: string, home: string): Key<{ home: string }> => ({
+    pk: accountPartition(account),
+    sk: `H#${safe(home)}`,
+  }),
+  tokenOf: (account: string, id: string): Key<TokenRecord> => ({ pk: accountPartition(account), sk: `T#${id}` }),
+  token: (hash: string): Key<TokenRecord> => ({ pk: `T#${safe(hash)}`, sk: 'T' }),
+  request: (scope: string, key: string): Key<StoredRequest> => ({ pk: `R#${safe(scope)}`, sk: `R#${digest(key)}` }),
+};
+
+export const partitions = {
+  home: homePartition,
+  account: accountPartition,
+  /** In index 1: the messages of a session, or among the same people. */
+  group: (home: string, key: string) => `${homePartition(home)}#C#${digest(key)}`,
+  /** In index 2. */
+  folder: (home: string, folder: string, status: string) => `${homePartition(home)}#F#${safe(folder)}#${safe(status)}`,
+  /** In index 2: conversations, by their last message. */
+  conversations: (home: string) => `${homePartition(home)}#C`,
+};
+
+function homePartition(home: string): string {
+  return `H#${safe(home)}`;
+}
+
+function accountPartition(account: string): string {
+  return `A#${safe(account)}`;
+}
+
+/** Without “#”, which parts a key. */
+function safe(text: string): string {
+  return encodeURIComponent(text);
+}
+
+/** Of what may be longer than a key may be (1 KB): 128 bits of SHA-256. */
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest().subarray(0, 16).toString('base64url');
+}

@@ -1,0 +1,229 @@
+// Messages and sends: what a write does to them, and every way to look them up.
+import { messageFolders, messageStatuses } from '../../../protocol/actions.ts';
+import type { InventoryItem } from '../../../protocol/frames.ts';
+import type { Message, MessageState } from '../../../protocol/model.ts';
+import {
+  type Change,
+  createSend,
+  deleteMessage,
+  type EventBody,
+  moveSend,
+  putMessage,
+  type StoredMessage,
+  toMessage,
+  tombstone,
+} from '../changes.ts';
+import { conversationKey } from '../conversation.ts';
+import { searchText, searchWords } from '../search-text.ts';
+import type { MessageFilter, MessageRecord, Page, PageRequest, Write } from '../store.ts';
+import { attributes, indexes } from '../table.ts';
+import type { Batch } from './batch.ts';
+import type { DynamoConversations } from './conversations.ts';
+import type { Placement } from './items.ts';
+import { type Key, keys, partitions } from './keys.ts';
+import { mergeNewestFirst, readPage } from './page.ts';
+import type { Records } from './records.ts';
+
+export type MessageWrite = Extract<Write, { type: 'message.put' | 'message.delete' | 'send.create' | 'send.move' }>;
+
+/** An answer about what a phone holds ends after so many messages of other phones. */
+const mostSeen = 10_000;
+
+export class DynamoMessages {
+  readonly #records: Records;
+  readonly #conversations: DynamoConversations;
+
+  constructor(records: Records, conversations: DynamoConversations) {
+    this.#records = records;
+    this.#conversations = conversations;
+  }
+
+  get(home: string, id: string): Promise<MessageRecord | undefined> {
+    return this.#records.get(keys.message(home, id));
+  }
+
+  /** What a write looks at first. */
+  keysFor(home: string, write: MessageWrite): Key<unknown>[] {
+    const id = idOf(write);
+    const mayBeDead = write.type === 'message.put' || write.type === 'send.create';
+    return mayBeDead ? [keys.message(home, id), keys.grave(home, id)] : [keys.message(home, id)];
+  }
+
+  /** The conversations that these writes will most likely touch, so that they are read at once. */
+  conversationKeysFor(batch: Batch, home: string, writes: readonly MessageWrite[]): Key<unknown>[] {
+    return writes.flatMap((write) => {
+      const current = stored(batch, home, idOf(write));
+      const before = current === tombstone ? undefined : current;
+      return this.#conversations.keysFor(home, [before, changeOf(current, write, home)?.next]);
+    });
+  }
+
+  /** Into the batch, which has loaded `keysFor` it. */
+  async apply(batch: Batch, home: string, write: MessageWrite): Promise<EventBody | undefined> {
+    const current = stored(batch, home, idOf(write));
+    if (write.type === 'message.delete') {
+      if (current !== undefined && current !== tombstone) await this.#bury(batch, current);
+      return deleteMessage(current);
+    }
+    const change = changeOf(current, write, home);
+    if (change === undefined) return undefined;
+    const { next } = change;
+    const before = current === tombstone ? undefined : current;
+    batch.put(keys.message(home, next.id), next, placementOf(next));
+    await this.#followSend(batch, before, next);
+    await this.#conversations.follow(batch, home, before, next);
+    return change.event;
+  }
+
+  async list(secret: string, home: string, filter: MessageFilter, request: PageRequest): Promise<Page<Message>> {
+    const words = searchWords(filter.text ?? '');
+    const { text: _, ...fields } = filter;
+    const isSifted = words.length > 0 || Object.values(fields).some((value) => value !== undefined);
+    const page = await readPage<MessageRecord>(secret, { kind: 'messages', home, filter }, request, {
+      read: (before, count) => this.#newestFirst(home, filter, before, count),
+      positionOf: (message) => message.id,
+      isWanted: isSifted ? (message) => matches(message, filter, words) : undefined,
+    });
+    return { items: page.items.map(toMessage), next: page.next };
+  }
+
+  /** Sends that no phone has taken yet, in one of these states, oldest first. */
+  async openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]> {
+    const open = (await this.#records.all(keys.openSend(home, ''))).filter(({ state }) => states.includes(state));
+    return this.#records.getAll(open.slice(0, limit).map(({ id }) => keys.message(home, id)));
+  }
+
+  /** What a phone is known to hold, by id. A send that the phone has not shown yet has an empty fingerprint. */
+  async inventory(
+    home: string,
+    phone: { id: string; epoch: number },
+    { after, limit }: { after?: string | undefined; limit: number },
+  ): Promise<{ items: InventoryItem[]; next?: string }> {
+    const { pk: partition, sk: from } = keys.message(home, after ?? '');
+    const items: InventoryItem[] = [];
+    let seen = 0;
+    let last = '';
+    for await (const message of this.#records.range<MessageRecord>({
+      partition,
+      from,
+      to: keys.message(home, '~').sk,
+      count: limit + 2,
+    })) {
+      const { id, messageId, epoch, fingerprint } = message;
+      if (id === after) continue;
+      if (seen++ === mostSeen) return { items, next: last };
+      if (message.phone === phone.id && messageId !== null) {
+        if (items.length === limit) return { items, next: last };
+        items.push({ id, messageId, epoch: epoch ?? phone.epoch, fingerprint: fingerprint ?? '' });
+      }
+      last = id;
+    }
+    return { items };
+  }
+
+  /** Of the ways to these messages the one that passes the fewest others. Some of what it passes may not match. */
+  #newestFirst(home: string, filter: MessageFilter, before: string, count: number): AsyncIterable<MessageRecord> {
+    const group = filter.conversation ?? filter.session;
+    const { sk: from } = keys.message(home, '');
+    const { sk: to } = keys.message(home, before);
+    if (group !== undefined) {
+      const index = { name: indexes.byGroup, partition: attributes.group, sort: attributes.sort };
+      return this.#records.range({
+        partition: partitions.group(home, group),
+        from,
+        to,
+        newestFirst: true,
+        count,
+        index,
+      });
+    }
+    if (filter.folder === undefined && filter.status !== 'Unread') {
+      return this.#records.range({ partition: partitions.home(home), from, to, newestFirst: true, count });
+    }
+    const index = { name: indexes.byList, partition: attributes.list, sort: attributes.place };
+    const folders = filter.folder === undefined ? messageFolders : [filter.folder];
+    const statuses = filter.status === undefined ? messageStatuses : [filter.status];
+    const lists = folders
+      .flatMap((folder) => statuses.map((status) => partitions.folder(home, folder, status)))
+      .map((partition) =>
+        this.#records.range<MessageRecord>({ partition, from: ' ', to: before, newestFirst: true, count, index }),
+      );
+    return mergeNewestFirst(lists, (message) => message.id);
+  }
+
+  /** Keeps the list of open sends. */
+  async #followSend(batch: Batch, before: MessageRecord | undefined, after: MessageRecord | undefined): Promise<void> {
+    const wasOpen = before !== undefined && isOpen(before);
+    const isNowOpen = after !== undefined && isOpen(after);
+    const some = after ?? before;
+    if (some === undefined || (!wasOpen && !isNowOpen)) return;
+    const key = keys.openSend(some.home, some.id);
+    await batch.load([key]);
+    if (!isNowOpen) batch.delete(key);
+    else if (before?.state !== after.state) batch.put(key, { id: after.id, state: after.state });
+  }
+
+  /** Leaves nothing of the message but its id. */
+  async #bury(batch: Batch, message: MessageRecord): Promise<void> {
+    const { home, id } = message;
+    const grave = keys.grave(home, id);
+    await batch.load([grave]);
+    batch.delete(keys.message(home, id));
+    batch.put(grave, true);
+    await this.#followSend(batch, message, undefined);
+    await this.#conversations.follow(batch, home, message, undefined);
+  }
+}
+
+function idOf(write: MessageWrite): string {
+  return write.type === 'send.create' ? write.message.id : write.id;
+}
+
+function stored(batch: Batch, home: string, id: string): StoredMessage {
+  return batch.get(keys.message(home, id)) ?? (batch.has(keys.grave(home, id)) ? tombstone : undefined);
+}
+
+/** A send that no phone has taken, and whose end is not known. */
+function isOpen({ messageId, state }: MessageRecord): boolean {
+  return messageId === null && state !== 'failed' && state !== 'sent';
+}
+
+function changeOf(current: StoredMessage, write: MessageWrite, home: string): Change<MessageRecord> | undefined {
+  switch (write.type) {
+    case 'message.put':
+      return putMessage(current, write, home);
+    case 'send.create':
+      return createSend(current, write, home);
+    case 'send.move':
+      return moveSend(current, write);
+    case 'message.delete':
+      return undefined;
+  }
+}
+
+function placementOf(message: MessageRecord): Placement {
+  const { home, folder, status, id } = message;
+  const group = message.sessionId ?? conversationKey(message);
+  return {
+    group: group && partitions.group(home, group),
+    list: { partition: partitions.folder(home, folder, status), place: id },
+  };
+}
+
+function matches(message: MessageRecord, filter: MessageFilter, words: readonly string[]): boolean {
+  const { messageClass, folder, status, session, phone, from, conversation } = filter;
+  return (
+    (messageClass ?? message.messageClass) === message.messageClass &&
+    (folder ?? message.folder) === message.folder &&
+    (status ?? message.status) === message.status &&
+    (session === undefined || session === message.sessionId) &&
+    (phone === undefined || phone === message.phone) &&
+    (from ?? message.from.address) === message.from.address &&
+    (conversation === undefined || conversation === conversationKey(message)) &&
+    (words.length === 0 || containsAll(searchText(message), words))
+  );
+}
+
+function containsAll(text: string, words: readonly string[]): boolean {
+  return words.every((word) => text.includes(word));
+}

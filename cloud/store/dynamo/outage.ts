@@ -1,0 +1,47 @@
+// What an error of DynamoDB means: try again, somebody else was first, the store is not available, or our own mistake.
+import { GatewayError } from '../../../protocol/errors.ts';
+
+/** Somebody else wrote in between: read again and decide anew. */
+export class Conflict extends Error {}
+
+export type Meaning = 'retry' | 'conflict' | 'unavailable' | 'mistake';
+
+const conflicts = new Set(['ConditionalCheckFailedException', 'TransactionConflictException']);
+const mistakes = new Set(['ValidationException', 'IdempotentParameterMismatchException']);
+const mends = new Map([
+  ['ResourceNotFoundException', 'there is no such table: create it with infra/dynamodb.json, or name another'],
+  ['AccessDeniedException', 'these credentials may not do that: give them the policy of infra/dynamodb.json'],
+  ['UnrecognizedClientException', 'AWS does not know these credentials: see AWS_ACCESS_KEY_ID and its secret'],
+  ['InvalidSignatureException', 'AWS does not accept the signature: see the secret key and this machine’s clock'],
+  ['ExpiredTokenException', 'the credentials have expired: renew them'],
+  ['CredentialsProviderError', 'there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'],
+]);
+
+interface ServiceError extends Error {
+  $metadata?: { httpStatusCode?: number };
+  CancellationReasons?: { Code?: string }[];
+}
+
+export function meaningOf(error: unknown): Meaning {
+  if (!(error instanceof Error)) return 'mistake';
+  if (error.name === 'TransactionCanceledException') return meaningOfCancellation(error);
+  if (conflicts.has(error.name)) return 'conflict';
+  if (mistakes.has(error.name)) return 'mistake';
+  return mends.has(error.name) ? 'unavailable' : 'retry';
+}
+
+/** After what did not help: `store-unavailable` with the mend in words, and a time at which others do not come too. */
+export function unavailable(cause: unknown): GatewayError {
+  const name = cause instanceof Error ? cause.name : 'unknown';
+  const why = mends.get(name) ?? `it does not answer in time (${name}); nothing is lost, and it is tried again`;
+  const retryAfterMs = Math.round(1_000 + Math.random() * 4_000);
+  return new GatewayError('store-unavailable', `DynamoDB is not available: ${why}.`, { cause, retryAfterMs });
+}
+
+/** A condition that failed outweighs a throttled item: nothing of the transaction happened in either case. */
+function meaningOfCancellation(error: ServiceError): Meaning {
+  const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code);
+  if (codes.includes('ValidationError') || codes.includes('ItemCollectionSizeLimitExceeded')) return 'mistake';
+  if (codes.includes('ConditionalCheckFailed') || codes.includes('TransactionConflict')) return 'conflict';
+  return 'retry';
+}

@@ -1,0 +1,63 @@
+// Pages of what is read newest first and sifted here, since DynamoDB charges for what a filter leaves out all the same.
+import { type List, writeCursor } from '../cursor.ts';
+import { startOfPage } from '../page.ts';
+import type { Page, PageRequest } from '../store.ts';
+
+/** A page that looks at more than this ends early, with a cursor: no request reads a home of a million messages. */
+const mostSeen = 10_000;
+/** Read at once when most of it may not be wanted. */
+const siftedAtOnce = 500;
+
+/** Goes through `read`, newest first, until `limit` are wanted; `positionOf` tells where each stands. */
+export async function readPage<Item>(
+  secret: string,
+  list: List,
+  request: PageRequest,
+  parts: {
+    read: (before: string, count: number) => AsyncIterable<Item>;
+    positionOf: (item: Item) => string;
+    isWanted?: ((item: Item) => boolean) | undefined;
+  },
+): Promise<Page<Item>> {
+  const { limit } = request;
+  const { read, positionOf, isWanted } = parts;
+  const start = startOfPage(secret, list, request);
+  const items: Item[] = [];
+  let seen = 0;
+  let last = '';
+  for await (const item of read(start, isWanted === undefined ? limit + 1 : siftedAtOnce)) {
+    const position = positionOf(item);
+    if (position === start) continue;
+    if (seen++ === mostSeen) return { items, next: writeCursor(secret, list, last) };
+    if (isWanted?.(item) === false) {
+      if (items.length < limit) last = position;
+      continue;
+    }
+    if (items.length === limit) return { items, next: writeCursor(secret, list, last) };
+    items.push(item);
+    last = position;
+  }
+  return { items, next: null };
+}
+
+/** Several lists that are each newest first, as one. */
+export async function* mergeNewestFirst<Item>(
+  lists: readonly AsyncIterator<Item>[],
+  positionOf: (item: Item) => string,
+): AsyncGenerator<Item> {
+  const heads = await Promise.all(lists.map((list) => list.next()));
+  for (;;) {
+    let newest = -1;
+    let position = '';
+    for (const [index, head] of heads.entries()) {
+      if (head.done === true || positionOf(head.value) <= position) continue;
+      newest = index;
+      position = positionOf(head.value);
+    }
+    const head = heads[newest];
+    const list = lists[newest];
+    if (head === undefined || head.done === true || list === undefined) return;
+    yield head.value;
+    heads[newest] = await list.next();
+  }
+}

@@ -1,0 +1,73 @@
+// Tokens twice: by the hash of their secret, for whoever shows it, and with their account, for whoever owns them.
+// Both are written in one transaction and go together; what is revoked or has expired is not there.
+import { GatewayError } from '../../../protocol/errors.ts';
+import type { TokenKind, TokenRecord } from '../store.ts';
+import type { Batch } from './batch.ts';
+import { keys } from './keys.ts';
+import type { Records } from './records.ts';
+
+export class DynamoTokens {
+  readonly #records: Records;
+
+  constructor(records: Records) {
+    this.#records = records;
+  }
+
+  /** Throws `conflict` if a token in use has this hash or id. */
+  create(token: TokenRecord): Promise<void> {
+    return this.#records.change(async (batch) => {
+      const places = placesOf(token);
+      await batch.load(places);
+      if (places.some((key) => this.#isLive(batch.get(key)))) {
+        throw new GatewayError('conflict', 'There is such a token already.');
+      }
+      const placement = token.expiresAtMs === null ? {} : { expiresAtMs: token.expiresAtMs };
+      for (const key of places) batch.put(key, token, placement);
+    });
+  }
+
+  async find(hash: string): Promise<TokenRecord | undefined> {
+    const token = await this.#records.get(keys.token(hash));
+    return this.#isLive(token) ? token : undefined;
+  }
+
+  async list(account: string, { kind, home }: { kind: TokenKind; home?: string }): Promise<TokenRecord[]> {
+    const tokens = await this.#records.all(keys.tokenOf(account, ''));
+    return tokens
+      .filter((token) => token.kind === kind && (home === undefined || token.home === home) && this.#isLive(token))
+      .reverse();
+  }
+
+  revoke(account: string, id: string): Promise<boolean> {
+    return this.#records.change(async (batch) => {
+      const key = keys.tokenOf(account, id);
+      await batch.load([key]);
+      return (await this.#end(batch, batch.get(key))) !== undefined;
+    });
+  }
+
+  take(hash: string): Promise<TokenRecord | undefined> {
+    return this.#records.change(async (batch) => {
+      const key = keys.token(hash);
+      await batch.load([key]);
+      const token = batch.get(key);
+      return token?.kind === 'sign-in' ? this.#end(batch, token) : undefined;
+    });
+  }
+
+  async #end(batch: Batch, token: TokenRecord | undefined): Promise<TokenRecord | undefined> {
+    if (token === undefined || !this.#isLive(token)) return undefined;
+    const places = placesOf(token);
+    await batch.load(places);
+    for (const key of places) batch.delete(key);
+    return { ...token, revokedAtMs: this.#records.clock.now() };
+  }
+
+  #isLive(token: TokenRecord | undefined): boolean {
+    return token !== undefined && (token.expiresAtMs === null || token.expiresAtMs > this.#records.clock.now());
+  }
+}
+
+function placesOf({ account, id, hash }: TokenRecord) {
+  return [keys.tokenOf(account, id), keys.token(hash)];
+}

@@ -1,0 +1,60 @@
+// Blobs in a folder of this machine's disk. A blob is whole or not there: it is written beside its name and renamed.
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { GatewayError } from '../../protocol/errors.ts';
+import { type Blobs, expiringFolder } from './blobs.ts';
+
+export class FolderBlobs implements Blobs {
+  readonly #folder: string;
+  #sweptOn = '';
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async put(name: string, text: string): Promise<void> {
+    const path = join(this.#folder, name);
+    const draft = `${path}.${randomUUID()}`;
+    try {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      const file = await open(draft, 'wx', 0o600);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(draft, path);
+    } catch (cause) {
+      await rm(draft, { force: true }).catch(() => undefined);
+      throw new GatewayError('store-unavailable', `The folder ${this.#folder} does not take a text.`, { cause });
+    }
+    await this.#sweep(name);
+  }
+
+  async get(name: string): Promise<string | undefined> {
+    try {
+      return await readFile(join(this.#folder, name), 'utf8');
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new GatewayError('store-unavailable', `The folder ${this.#folder} cannot be read.`, { cause });
+    }
+  }
+
+  async delete(name: string): Promise<void> {
+    await rm(join(this.#folder, name), { force: true });
+  }
+
+  /** With the first blob of a day goes what ended before that of the day before. */
+  async #sweep(name: string): Promise<void> {
+    const [folder, day = ''] = name.split('/');
+    if (folder !== expiringFolder || day <= this.#sweptOn) return;
+    this.#sweptOn = day;
+    const expiring = join(this.#folder, expiringFolder);
+    const yesterday = new Date(Date.parse(day) - 2 * 24 * 3_600_000).toISOString().slice(0, 10);
+    for (const each of await readdir(expiring)) {
+      if (each < yesterday) await rm(join(expiring, each), { recursive: true, force: true });
+    }
+  }
+}
