@@ -123,7 +123,9 @@ function inWords(status: number, problem: Problem): string {
   const { detail, issues = [], title, upnpCode, upnpDescription = '' } = problem;
   const words = [detail ?? title ?? `The cloud answered ${status}.`];
   if (issues.length > 0) words.push(issues.map((issue) => `${issue.at}: ${issue.message}`).join('; '));
-  if (upnpCode !== undefined) words.push(`The phone said ${upnpCode}: ${upnpDescription}`);
+  if (upnpCode !== undefined && !detail?.includes(String(upnpCode))) {
+    words.push(`The phone said ${upnpCode}: ${upnpDescription}`);
+  }
   return words.join(' ');
 }
 

@@ -90,7 +90,9 @@ function Rows({ conversations, open }: { conversations: readonly Conversation[];
 }
 
 function Row({ conversation, isOpen }: { conversation: Conversation; isOpen: boolean }) {
+  const { sessions } = useDashboard();
   const { last, parties, session, unread } = conversation;
+  const subject = session === null ? undefined : sessions.get(session)?.subject;
   const href =
     session === null
       ? formatRoute({ page: 'messages', conversation: conversation.key })
@@ -99,9 +101,7 @@ function Row({ conversation, isOpen }: { conversation: Conversation; isOpen: boo
     <li>
       <a class="row" href={href} aria-current={isOpen ? 'page' : undefined} data-unread={unread > 0}>
         <Avatar parties={parties} />
-        <span class="row-name">
-          <PartyNames parties={parties} />
-        </span>
+        <span class="row-name">{subject ? <bdi>{subject}</bdi> : <PartyNames parties={parties} />}</span>
         <time class="row-time" dateTime={last.time} title={fullTime(last.time)}>
           {briefTime(last.time)}
         </time>

@@ -53,8 +53,7 @@ export function HomePage() {
             {current.agent && (
               <>
                 {' '}
-                · agent <bdi>{current.agent.name}</bdi>
-                {current.agent.version && ` ${current.agent.version}`}
+                · agent “<bdi>{current.agent.name}</bdi>”{current.agent.version && ` (${current.agent.version})`}
               </>
             )}
           </span>

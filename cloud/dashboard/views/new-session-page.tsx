@@ -20,7 +20,7 @@ export function NewSessionPage() {
   const told = phone?.capabilities?.sessionClasses ?? [];
   const classes = told.length > 0 ? told : everyClass;
   const sessionClass =
-    chosenClass !== undefined && classes.includes(chosenClass) ? chosenClass : (classes[0] ?? 'Chat');
+    [chosenClass, 'Chat' as const, ...classes].find((entry) => entry && classes.includes(entry)) ?? 'Chat';
   const recipients = splitAddresses(people);
 
   const create = async () => {
