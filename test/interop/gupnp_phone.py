@@ -40,10 +40,10 @@ def description():
 def message_xml(message):
     session = f' m:SESSION-ID={quoteattr(message["session"])}' if message["session"] else ""
     return (
-        f'<m:Msg m:ID={quoteattr(message["id"])} m:type={quoteattr(message["class"])} read="{message["read"]}"{session}>'
+        f'<m:Message m:ID={quoteattr(message["id"])} m:type={quoteattr(message["class"])} read="{message["read"]}"{session}>'
         f'<m:Folder>{message["folder"]}</m:Folder><m:originator>{escape(message["from"])}</m:originator>'
         + "".join(f"<m:Destination><m:tel>{escape(to)}</m:tel></m:Destination>" for to in message["to"])
-        + f'<m:timestamp>{message["time"]}</m:timestamp><m:PayLoad mimeType="text/plain">{escape(message["body"])}</m:PayLoad></m:Msg>'
+        + f'<m:timestamp>{message["time"]}</m:timestamp><m:PayLoad mimeType="text/plain">{escape(message["body"])}</m:PayLoad></m:Message>'
     )
 
 
@@ -59,7 +59,7 @@ def session_xml(session):
     people = "".join(f'<contact uri={quoteattr(p)} state="joined"/>' for p in session["people"])
     return (
         f'<Session><id>{session["id"]}</id><type>{session["class"]}</type><status>{session["status"]}</status>'
-        f'<subject>{escape(session["subject"])}</subject><participants>{people}</participants></Session>'
+        f'<subject>{escape(session["subject"])}</subject><recipientsList>{people}</recipientsList></Session>'
     )
 
 
@@ -258,7 +258,7 @@ device = GUPnP.RootDevice.new(context, "device.xml", folder)
 service = device.get_service(service_type)
 for name in inputs:
     service.connect(f"action-invoked::{name}", invoked(name))
-service.connect("query-variable::NewMessages", lambda s, v, value: value.set_string(new_messages_xml()))
+
 device.set_available(True)
 GLib.io_add_watch(GLib.IOChannel.unix_new(0), GLib.PRIORITY_DEFAULT, GLib.IO_IN | GLib.IO_HUP, command)
 loop = GLib.MainLoop()
