@@ -1,4 +1,5 @@
 // XML for UPnP: reading (fast-xml-parser builds the tree, we judge it) and strict writing. Requirements X1–X17, Z15.
+import { EntityDecoder } from '@nodable/entities';
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { UpnpError } from './error.ts';
 import { recoveries } from './xml-recovery.ts';
@@ -54,6 +55,8 @@ const parser = new XMLParser({
   // References are decoded by us, once, after CDATA is told apart from text: the library's own decoding changed in more
   // than ten releases of one year.
   processEntities: false,
+  // Idle, since nothing is decoded with it; but without one the parser makes a new one for each document.
+  entityDecoder: new EntityDecoder(),
   ignoreDeclaration: true,
   ignorePiTags: true,
   maxNestedTags: maxDepth,
