@@ -1,0 +1,205 @@
+// `npm start` as a newcomer types it: what it prints, what survives, how it ends, what it says when it cannot.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+const ownerToken = `hl_${'s'.repeat(43)}`;
+
+let folder: string;
+const running = new Set<Start>();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'homeline-start-'));
+});
+afterEach(async () => {
+  for (const start of running) await start.kill();
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+class Start {
+  readonly #child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  output = '';
+  readonly #waiters = new Set<() => void>();
+
+  constructor(env: Record<string, string> = {}) {
+    this.#child = spawn(process.execPath, ['infra/start.ts'], {
+      cwd: root,
+      env: {
+        ...process.env,
+        HOMELINE_DATA: join(folder, 'data'),
+        HOMELINE_PORT: '0',
+        HOMELINE_OWNER_TOKEN: ownerToken,
+        HOMELINE_SSDP_PORT: '19087',
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.on('data', (data) => {
+        this.output += data;
+        for (const waiter of this.#waiters) waiter();
+      });
+    }
+    this.ended = once(this.#child, 'close').then(([code]) => {
+      running.delete(this);
+      for (const waiter of this.#waiters) waiter();
+      return code as number | null;
+    });
+    running.add(this);
+  }
+
+  /** The first match in all that was printed; fails when the process ends without it. */
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return new Promise((found, fail) => {
+      const late = setTimeout(() => fail(new Error(`Never printed ${pattern}:\n${this.output}`)), 12_000);
+      const look = () => {
+        const match = pattern.exec(this.output);
+        if (match === null && running.has(this)) return;
+        this.#waiters.delete(look);
+        clearTimeout(late);
+        if (match === null) fail(new Error(`Ended without printing ${pattern}:\n${this.output}`));
+        else found(match);
+      };
+      this.#waiters.add(look);
+      look();
+    });
+  }
+
+  async url(): Promise<string> {
+    const [, url = ''] = await this.printed(/Dashboard:\s+(http:\S+?)\/#sign-in=/);
+    await this.printed(/In step with the phone/);
+    return url;
+  }
+
+  interrupt(): Promise<number | null> {
+    this.#child.kill('SIGINT');
+    return this.ended;
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGTERM');
+    await this.ended;
+  }
+}
+
+function get(url: string, path: string): Promise<Response> {
+  return fetch(`${url}/v1${path}`, { headers: { authorization: `Bearer ${ownerToken}` } });
+}
+
+async function subjects(url: string): Promise<string[]> {
+  const answer = (await (await get(url, '/homes/home/messages?folder=Received')).json()) as {
+    items: { body: string }[];
+  };
+  return answer.items.map((message) => message.body);
+}
+
+describe('npm start', () => {
+  it('runs the whole, says each step and a sign-in link, stops on Ctrl-C, and keeps the data for the next start', async () => {
+    const first = new Start();
+    const url = await first.url();
+    for (const step of [/cloud\s+The cloud listens at/, /phone\s+“Home phone” is on/, /agent\s+Connected to/]) {
+      await first.printed(step);
+    }
+    const [, code] = await first.printed(/#sign-in=(\S+)/);
+    const signIn = await fetch(`${url}/v1/sign-in`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: url },
+      body: JSON.stringify({ code }),
+    });
+    expect(signIn.status).toBeLessThan(300);
+    expect(signIn.headers.get('set-cookie')).toContain('HttpOnly');
+    expect(await (await fetch(url)).text()).toContain('<title>Homeline');
+
+    await say('Dinner at 8?');
+    await expect.poll(() => subjects(url)).toEqual(['Dinner at 8?']);
+
+    const began = Date.now();
+    expect(await first.interrupt()).toBe(0);
+    expect(Date.now() - began).toBeLessThan(3_500);
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+
+    const second = new Start();
+    const again = await second.url();
+    expect(await subjects(again)).toEqual(['Dinner at 8?']);
+    expect((await get(again, '/homes/home/agents')).status).toBe(200);
+    expect(await second.interrupt()).toBe(0);
+  }, 40_000);
+
+  it('starts a part again that died', async () => {
+    const start = new Start({ HOMELINE_DATA: join(folder, 'revived') });
+    const url = await start.url();
+    const [, pid = ''] = (await partPid('edge-agent/main.ts', join(folder, 'revived'))) ?? [];
+    process.kill(Number(pid), 'SIGKILL');
+    await start.printed(/agent\s+ended \(signal SIGKILL\); starting it again/);
+    await expect
+      .poll(async () => ((await (await get(url, '/homes/home')).json()) as { online: boolean }).online, {
+        timeout: 10_000,
+      })
+      .toBe(true);
+    expect(await start.interrupt()).toBe(0);
+  }, 40_000);
+
+  it('names a taken port and the mend', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    const start = new Start({ HOMELINE_PORT: String(port) });
+    expect(await start.ended).not.toBe(0);
+    expect(start.output).toContain(`port ${port}`);
+    expect(start.output).toContain('HOMELINE_PORT');
+    other.close();
+  });
+
+  it('names a data folder that cannot be written and the mend', async () => {
+    const file = join(folder, 'a-file');
+    await writeFile(file, '');
+    const start = new Start({ HOMELINE_DATA: join(file, 'below') });
+    expect(await start.ended).toBe(1);
+    expect(start.output).toMatch(/data folder .* cannot be written .*--data/);
+  });
+
+  it('names an interface that is not there and the mend', async () => {
+    const start = new Start({ HOMELINE_INTERFACE: 'none0', HOMELINE_DATA: join(folder, 'no-interface') });
+    expect(await start.ended).not.toBe(0);
+    expect(start.output).toMatch(/none0|interface/i);
+    expect(start.output).toMatch(/--interface/);
+  });
+
+  it('tells all wrong settings at once, exit 2', async () => {
+    const start = new Start({ HOMELINE_PORT: 'x', HOMELINE_PHONE_PORT: 'y' });
+    expect(await start.ended).toBe(2);
+    expect(start.output).toContain('HOMELINE_PORT');
+    expect(start.output).toContain('HOMELINE_PHONE_PORT');
+  });
+});
+
+/** `npm run phone -- say`, beside the running phone. */
+async function say(text: string): Promise<void> {
+  const child = spawn(process.execPath, ['edge-agent/phone/main.ts', 'say', '+390110001', text], {
+    cwd: root,
+    env: { ...process.env, HOMELINE_DATA: join(folder, 'data') },
+    stdio: 'ignore',
+  });
+  const [code] = await once(child, 'close');
+  expect(code).toBe(0);
+}
+
+/** The process that runs a program on a data folder. */
+async function partPid(program: string, dataFolder: string): Promise<[string, string] | undefined> {
+  const { readdir, readFile } = await import('node:fs/promises');
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    if (!existsSync(`/proc/${pid}/environ`)) continue;
+    const read = (file: string) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
+    if ((await read('cmdline')).includes(program) && (await read('environ')).includes(`HOMELINE_DATA=${dataFolder}`)) {
+      return [program, pid];
+    }
+  }
+  return undefined;
+}
