@@ -22,6 +22,8 @@ export interface DiscoveryOptions extends RegistryEvents {
   tickMs?: number;
   /** Lets a device be at an address of this very machine. */
   allowOwnAddress?: boolean;
+  /** Monotonic time in milliseconds; `performance.now` unless told. */
+  nowMs?: () => number;
   /** Names us in searches (CPFN.UPNP.ORG). */
   controlPointName?: string;
   /** A socket that does not work: discovery goes on without it and tries again. */
@@ -129,7 +131,7 @@ export class SsdpDiscovery {
 
   #tick(): void {
     this.#following = this.#following.then(() => this.#followInterfaces());
-    for (const silent of this.#registry.expire(performance.now())) this.#ask(silent);
+    for (const silent of this.#registry.expire(this.#nowMs())) this.#ask(silent);
   }
 
   /** Asks one device whether it is still there. */
@@ -229,7 +231,7 @@ export class SsdpDiscovery {
     const message = parseSsdp(datagram);
     if (message === undefined) return;
     try {
-      this.#registry.hear({ message, from: sender.address, via }, performance.now());
+      this.#registry.hear({ message, from: sender.address, via }, this.#nowMs());
     } catch (error) {
       // A fault of the caller's own callback must not end the process through a socket (Z20).
       this.#fault(error);
@@ -239,6 +241,10 @@ export class SsdpDiscovery {
   #objectionTo(address: string): string | undefined {
     if (this.#options.allowOwnAddress && this.#interfaces.some((at) => at.address === address)) return undefined;
     return objectionTo(address, this.#interfaces);
+  }
+
+  #nowMs(): number {
+    return this.#options.nowMs?.() ?? performance.now();
   }
 
   #fault(error: unknown): void {

@@ -26,8 +26,8 @@ beforeEach(async () => {
   ear.addMembership(group, '127.0.0.1');
   ear.on('message', (datagram, from) => heard.push({ text: datagram.toString(), from }));
   port = (ear.address() as AddressInfo).port;
-  mouth = createSocket('udp4');
-  await new Promise<void>((resolve) => mouth.bind(0, '127.0.0.1', resolve));
+  // A port from the range that SEARCHPORT may name.
+  mouth = await boundAbove(49_152);
   mouth.setMulticastInterface('127.0.0.1');
 });
 
@@ -35,6 +35,17 @@ afterEach(async () => {
   for (const discovery of discoveries.splice(0)) await discovery.stop();
   for (const socket of [ear, mouth]) await new Promise<void>((resolve) => socket.close(() => resolve()));
 });
+
+async function boundAbove(lowest: number): Promise<Socket> {
+  for (let at = lowest + Math.floor(Math.random() * 10_000); ; at++) {
+    const socket = createSocket('udp4');
+    const isBound = await new Promise<boolean>((resolve) => {
+      socket.once('error', () => socket.close(() => resolve(false)));
+      socket.bind(at, '127.0.0.1', () => resolve(true));
+    });
+    if (isBound) return socket;
+  }
+}
 
 async function discover(options: Partial<DiscoveryOptions> = {}): Promise<SsdpDiscovery> {
   const discovery = new SsdpDiscovery({
@@ -122,6 +133,24 @@ describe('listening', () => {
     notify({ NTS: 'ssdp:byebye' });
     await until(() => told.length === 2);
     expect(told).toEqual(['rebooted 2', 'gone uuid:a byebye']);
+  });
+
+  it('asks a silent device directly before it gives it up', async () => {
+    let nowMs = 0;
+    await discover({ nowMs: () => nowMs, tickMs: 5, targets: [targets[1] ?? ''] });
+    await until(() => heard.length === 3);
+    const asked: string[] = [];
+    mouth.on('message', (datagram) => asked.push(datagram.toString()));
+    const searchPort = String(mouth.address().port);
+    notify({ 'SEARCHPORT.UPNP.ORG': searchPort, 'CACHE-CONTROL': 'max-age=60' });
+    await until(() => found.length === 1);
+    nowMs = 61_000;
+    await until(() => asked.length === 1);
+    expect(asked[0]).toContain(`HOST: 127.0.0.1:`);
+    expect(asked[0]).not.toContain('MX:');
+    nowMs = 67_000;
+    await until(() => told.length === 1);
+    expect(told).toEqual(['gone uuid:a expired']);
   });
 
   it('shares its port with others on this machine', async () => {

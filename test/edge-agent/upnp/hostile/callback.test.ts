@@ -77,6 +77,12 @@ it.each<[string, () => string]>([
   await stillTakesEvents();
 });
 
+it('takes an event without Host', async () => {
+  const bytes = `${head(`CONTENT-LENGTH: ${body.length}\r\n`)}${body}`.replace(/HOST: .*\r\n/, '');
+  expect(await raw(bytes)).toMatch(/^HTTP\/1\.1 200 /);
+  await until(() => events.length === 1);
+});
+
 it('takes events on beside clients that never finish, and ends all the same', async () => {
   for (let at = 0; at < 30; at++) void raw(head('CONTENT-LENGTH: 1000\r\n'));
   for (let at = 0; at < 30; at++) void raw('NOTIFY / HT');
