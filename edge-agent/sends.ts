@@ -73,7 +73,7 @@ function finish(journal: Journal, request: SendRequest, result: TextArguments): 
   const { udn, key, action, epoch } = request;
   const messageId = action === 'SendMessage' && isMessageKey(key) ? (result.MessageID ?? '') : '';
   // A phone that gives a known identifier again has not made a new message of it that could be told apart.
-  const isNew = messageId !== '' && journal.messagesOf(udn).every((item) => item.messageId !== messageId);
+  const isNew = messageId !== '' && !journal.isKnown(udn, messageId);
   const made = isNew ? { id: key, messageId, epoch, fingerprint: '' } : undefined;
   journal.finishSend(udn, key, { result }, made);
   if (made !== undefined) request.onMade(made);
@@ -104,11 +104,10 @@ async function lookUp(
   const context = { device: udn, action: send.action };
   if (send.action === 'SendMessage') {
     const message = readDocument('message', send.arguments.MessageToSend ?? '', context);
-    const known = new Set(journal.messagesOf(udn).map((item) => item.messageId));
     for (const MessageFolder of ['Outgoing', 'Sent']) {
       const search = { ...wholeSearch, MessageFolder };
       for (const entry of await calls.searchMessages(search, options)) {
-        if (known.has(entry.message.messageId)) continue;
+        if (journal.isKnown(udn, entry.message.messageId)) continue;
         if (takeMatch([{ key: send.key, message }], entry.message)) return { MessageID: entry.message.messageId };
       }
     }

@@ -102,6 +102,10 @@ export class Journal {
     }));
   }
 
+  isKnown(udn: string, messageId: string): boolean {
+    return this.#statements.xml.get(udn, messageId) !== undefined;
+  }
+
   /** The XML from which a message was last read. */
   xmlOf(udn: string, messageId: string): string | undefined {
     const xml = this.#statements.xml.get(udn, messageId)?.xml;

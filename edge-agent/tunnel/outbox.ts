@@ -92,13 +92,19 @@ export class Outbox {
 
   /** Keeps events, in one commit; with `also` other writes are part of the same commit. */
   append(events: readonly EdgeEvent[], also: () => void = () => {}): void {
-    commit(this.#database, () => {
-      also();
-      const now = this.#now();
-      for (const event of events) this.#statements.append.run(event.udn, now, JSON.stringify(event));
-      this.#count += events.length;
-      if (events.length > 0) this.#shed(now);
-    });
+    const countBefore = this.#count;
+    try {
+      commit(this.#database, () => {
+        also();
+        const now = this.#now();
+        for (const event of events) this.#statements.append.run(event.udn, now, JSON.stringify(event));
+        this.#count += events.length;
+        if (events.length > 0) this.#shed(now);
+      });
+    } catch (error) {
+      this.#count = countBefore;
+      throw error;
+    }
     if (events.length > 0) this.#listener();
   }
 

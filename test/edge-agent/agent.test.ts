@@ -458,6 +458,18 @@ describe('the life of the agent', () => {
     await house.agent?.stop();
   });
 
+  it('stops although the phone has fallen silent in the middle of an answer', async () => {
+    await open();
+    await house.start();
+    await house.inStep();
+    house.phone.react = () => 'silence';
+    const looks = house.phone.callsOf('SearchMessages').length;
+    await house.phone.notifyNewMessages(house.phone.receive('nobody will list it'));
+    await house.cloud.until(() => house.phone.callsOf('SearchMessages').length > looks);
+    await house.agent?.stop();
+    expect(house.lines.join()).not.toContain('Trying again');
+  });
+
   it('ignores a device without a Messaging service', async () => {
     await open();
     house.phone.hasMessaging = false;

@@ -1,0 +1,116 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ScriptedPhone } from '../fixtures/phone/scripted-phone.ts';
+import { ScriptedCloud } from '../fixtures/tunnel/scripted-cloud.ts';
+
+const program = new URL('../../edge-agent/main.ts', import.meta.url).pathname;
+
+/** The program as a process of its own, with all that it said. */
+class Running {
+  readonly process: ChildProcess;
+  readonly messages: { type: string; udn?: string }[] = [];
+  out = '';
+  err = '';
+  readonly ended: Promise<number | null>;
+
+  constructor(args: string[], env: Record<string, string>) {
+    this.process = fork(program, args, { env: { PATH: process.env.PATH, ...env }, execArgv: [], silent: true });
+    this.process.stdout?.on('data', (chunk) => {
+      this.out += chunk;
+    });
+    this.process.stderr?.on('data', (chunk) => {
+      this.err += chunk;
+    });
+    this.process.on('message', (message) => this.messages.push(message as { type: string }));
+    this.ended = new Promise((resolve) => {
+      this.process.on('close', resolve);
+      // After disconnect() Node tells of the exit but not of the close.
+      this.process.on('exit', (code) => {
+        if (!this.process.connected) setTimeout(resolve, 100, code);
+      });
+    });
+  }
+}
+
+let folder: string;
+let cloud: ScriptedCloud;
+let phone: ScriptedPhone;
+let running: Running | undefined;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'homeline-main-'));
+  cloud = new ScriptedCloud();
+  phone = new ScriptedPhone();
+  await cloud.start();
+  await phone.start();
+});
+afterEach(async () => {
+  running?.process.kill('SIGKILL');
+  await running?.ended;
+  await cloud.stop();
+  await phone.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const settings = () => ({
+  HOMELINE_CLOUD: cloud.url,
+  HOMELINE_AGENT_TOKEN: cloud.token,
+  HOMELINE_INTERFACE: 'lo',
+  HOMELINE_PHONE: phone.location,
+  HOMELINE_DATA: folder,
+  HOMELINE_SSDP_PORT: '21931',
+});
+
+describe('npm run agent', () => {
+  it('tells all faults of its settings at once and ends with 2', async () => {
+    running = new Running(['--phone', 'nowhere'], { HOMELINE_CLOUD: 'http://example.org' });
+    expect(await running.ended).toBe(2);
+    expect(running.err).toContain('HOMELINE_CLOUD');
+    expect(running.err).toContain('HOMELINE_AGENT_TOKEN');
+    expect(running.err).toContain('--phone');
+    expect(running.out).toBe('');
+  });
+
+  it('explains itself', async () => {
+    running = new Running(['--help'], {});
+    expect(await running.ended).toBe(0);
+    for (const name of Object.keys(settings())) expect(running.out).toContain(name);
+  });
+
+  it.each(['SIGTERM', 'SIGINT', 'disconnect'] as const)(
+    'says when it is connected and whom it found, and stops cleanly on %s',
+    async (how) => {
+      const started = new Running([], settings());
+      running = started;
+      await cloud.until(() => started.messages.some((message) => message.type === 'ready'));
+      await cloud.until(() =>
+        started.messages.some((message) => message.type === 'phone' && message.udn === phone.udn),
+      );
+      await cloud.until(() => phone.subscribers === 1);
+      if (how === 'disconnect') started.process.disconnect();
+      else started.process.kill(how);
+      expect(await started.ended).toBe(0);
+      expect(phone.subscribers).toBe(0);
+      expect(started.out).not.toContain(cloud.token);
+      expect(started.err).toBe('');
+    },
+  );
+
+  it('names the data folder when it cannot be used, and ends with 1', async () => {
+    const file = join(folder, 'a file');
+    writeFileSync(file, '');
+    running = new Running([], { ...settings(), HOMELINE_DATA: join(file, 'below') });
+    expect(await running.ended).toBe(1);
+    expect(running.err).toContain('HOMELINE_DATA');
+    expect(running.err).not.toContain('    at ');
+  });
+
+  it('warns when the token would cross a network in clear', async () => {
+    const started = new Running([], { ...settings(), HOMELINE_CLOUD: 'ws://192.0.2.1:1' });
+    running = started;
+    await cloud.until(() => started.out.includes('in clear'));
+  });
+});
