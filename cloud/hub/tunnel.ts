@@ -40,7 +40,7 @@ export class Tunnel {
   #attachment: Attachment;
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
-  #delayMs = firstDelayMs;
+  #nakDelayMs = firstDelayMs;
   /** After a nak, everything behind it is passed over until the agent sends again from there. */
   #nakedSeq: number | undefined;
   #open = true;
@@ -204,7 +204,7 @@ export class Tunnel {
     const last = fresh.at(-1) ?? first;
     try {
       await this.#commit(writes, () => this.#acknowledge(last.seq, refused));
-      this.#delayMs = firstDelayMs;
+      this.#nakDelayMs = firstDelayMs;
     } catch (error) {
       if (isUnavailable(error)) this.#refuseForNow(first.seq, error);
       else await this.#storeOneByOne(writes, refused, last.seq);
@@ -247,7 +247,8 @@ export class Tunnel {
 
   #refuseForNow(seq: number, error: GatewayError): void {
     this.#nakedSeq = seq;
-    const delayMs = Math.max(error.retryAfterMs ?? 0, this.#nextDelayMs());
+    const delayMs = Math.max(error.retryAfterMs ?? 0, this.#nakDelayMs);
+    this.#nakDelayMs = longer(this.#nakDelayMs);
     this.send({ type: 'nak', seq, delayMs, reason: error.message });
   }
 
@@ -303,27 +304,20 @@ export class Tunnel {
 
   /** Does what needs the store, again and again while the store does not answer and the agent is there. */
   async #persist(task: () => Promise<void>): Promise<void> {
-    while (this.#open) {
+    for (let delayMs = firstDelayMs; this.#open; delayMs = longer(delayMs)) {
       try {
         await task();
-        this.#delayMs = firstDelayMs;
         return;
       } catch (error) {
         if (!isUnavailable(error)) throw error;
         const { promise, resolve } = Promise.withResolvers<void>();
-        const cancel = this.#around.deadlines.after(this.#nextDelayMs(), resolve);
+        const cancel = this.#around.deadlines.after(delayMs, resolve);
         this.#wakeRetry = resolve;
         await promise;
         this.#wakeRetry = undefined;
         cancel();
       }
     }
-  }
-
-  #nextDelayMs(): number {
-    const delayMs = this.#delayMs;
-    this.#delayMs = Math.min(delayMs * 2, longestDelayMs);
-    return delayMs;
   }
 
   #keep(change: Partial<Attachment>): void {
@@ -341,6 +335,10 @@ interface Refusal {
   seq: number;
   code: ErrorCodeName;
   reason: string;
+}
+
+function longer(delayMs: number): number {
+  return Math.min(delayMs * 2, longestDelayMs);
 }
 
 function isUnavailable(error: unknown): error is GatewayError {

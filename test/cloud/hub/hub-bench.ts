@@ -1,0 +1,205 @@
+// A hub without a host: links in memory, time by hand, the real SQLite store, and faults of the store on demand.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HomeHub } from '../../../cloud/hub/home-hub.ts';
+import type { Attachment, Link } from '../../../cloud/hub/link.ts';
+import type { Deadlines, Surroundings } from '../../../cloud/hub/surroundings.ts';
+import type { Tunnel } from '../../../cloud/hub/tunnel.ts';
+import { SqliteStore } from '../../../cloud/store/sqlite.ts';
+import type { Store, Write } from '../../../cloud/store/store.ts';
+import { GatewayError } from '../../../protocol/errors.ts';
+import type { CloudFrame, EdgeEvent, EdgeFrame, FrameOf, PhonePresence } from '../../../protocol/frames.ts';
+import type { HomeEvent, PhoneMessage } from '../../../protocol/model.ts';
+import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
+
+export const udn = 'uuid:phone-1';
+
+/** Deadlines that pass when the test says so. */
+export class HandClock implements Deadlines {
+  nowMs = Date.UTC(2026, 10, 22, 12);
+  readonly waiting = new Map<object, { atMs: number; fire: () => void }>();
+
+  now(): number {
+    return this.nowMs;
+  }
+
+  after(ms: number, fire: () => void): () => void {
+    const key = {};
+    this.waiting.set(key, { atMs: this.nowMs + ms, fire });
+    return () => this.waiting.delete(key);
+  }
+
+  pass(ms: number): void {
+    this.nowMs += ms;
+    for (const [key, { atMs, fire }] of [...this.waiting]) {
+      if (atMs > this.nowMs || !this.waiting.delete(key)) continue;
+      fire();
+    }
+  }
+}
+
+/** An agent at the end of a link in memory. */
+export class LinkedAgent implements Link {
+  readonly frames: CloudFrame[] = [];
+  attachment: Attachment | undefined;
+  closed: { code: number; reason: string } | undefined;
+  tunnel: Tunnel | undefined;
+
+  send(text: string): void {
+    this.frames.push(JSON.parse(text));
+  }
+
+  close(code: number, reason: string): void {
+    this.closed = { code, reason };
+  }
+
+  keep(attachment: Attachment): void {
+    this.attachment = structuredClone(attachment);
+  }
+
+  says(frame: EdgeFrame): void {
+    this.tunnel?.receive(JSON.stringify(frame));
+  }
+
+  hello(firstSeq = 1, bootId = 'boot'): void {
+    this.says({ type: 'hello', protocol: [1], software: 'linked 1.0', bootId, firstSeq });
+  }
+
+  events(...events: [seq: number, event: unknown][]): void {
+    const time = '2026-11-22T12:00:00.000Z';
+    this.says({ type: 'events', events: events.map(([seq, event]) => ({ seq, time, event })) });
+  }
+
+  of<Type extends CloudFrame['type']>(type: Type): FrameOf<CloudFrame, Type>[] {
+    return this.frames.filter((frame): frame is FrameOf<CloudFrame, Type> => frame.type === type);
+  }
+
+  /** Answers the latest call. */
+  answer(given: Record<string, unknown>): void {
+    const id = this.of('call').at(-1)?.id ?? '';
+    this.says({ type: 'result', id, arguments: given });
+  }
+
+  fail(code: string): void {
+    const id = this.of('call').at(-1)?.id ?? '';
+    this.says({ type: 'failure', id, code, detail: 'as the test says' });
+  }
+}
+
+export class HubBench {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'homeline-hub-'));
+  readonly clock = new HandClock();
+  readonly #sqlite = new SqliteStore({ path: join(this.#folder, 'cloud.db'), clock: this.clock });
+  readonly logged: string[] = [];
+  /** Commits fail with this while it is set. */
+  fault: ((writes: readonly Write[]) => Error | undefined) | undefined;
+  commits: (readonly Write[])[] = [];
+  reads = 0;
+  hub!: HomeHub;
+
+  async start(): Promise<void> {
+    await this.#sqlite.start();
+    await this.#sqlite.createHome({ id: 'home', account: 'a', name: 'Home', owner: 'Ada' });
+    await this.revive();
+  }
+
+  /** A new hub over the same store, as after a restart or an eviction. */
+  async revive(online: readonly string[] = []): Promise<void> {
+    this.hub = new HomeHub('home', this.surroundings, online);
+    if (online.length === 0) await this.hub.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.hub.stop();
+    await this.#sqlite.stop();
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  get store(): Store {
+    return this.#sqlite;
+  }
+
+  get surroundings(): Surroundings {
+    const log = (event: string) => this.logged.push(event);
+    return {
+      store: this.#faulty(),
+      clock: this.clock,
+      deadlines: this.clock,
+      log: { info: log, warn: log, error: log },
+      observer: { call: () => {}, event: () => {}, tunnel: () => {}, watcher: () => {} },
+      heartbeatMs: 30_000,
+    };
+  }
+
+  attach(id = 't_agent'): LinkedAgent {
+    const agent = new LinkedAgent();
+    agent.tunnel = this.hub.attach(agent, { id, name: 'agent' });
+    return agent;
+  }
+
+  /** An agent that said hello and showed one trusted phone; answers the phone's id too. */
+  async online(...phones: PhonePresence[]): Promise<{ agent: LinkedAgent; phone: string }> {
+    const agent = this.attach();
+    agent.hello();
+    agent.says({ type: 'phones', phones: phones.length > 0 ? phones : [presence(udn, { trusted: true })] });
+    await settled(() => agent.of('approvals').length > 0);
+    const phone = (await this.store.listPhones('home'))[0]?.id ?? '';
+    await settled(async () => (await this.hub.status())?.phones.some((each) => each.online) === true);
+    await settled(() => this.commits.at(-1)?.[0]?.type === 'phone.status');
+    // Published when this is: whoever watches from now on sees none of it.
+    await this.hub.commit([]);
+    return { agent, phone };
+  }
+
+  async follow(after?: string): Promise<{ events: HomeEvent[]; types(): string[]; stop(): void }> {
+    const watch = this.hub.watch(after);
+    const events: HomeEvent[] = [];
+    void (async () => {
+      for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
+        if (event.type !== 'reset') events.push(event);
+      }
+    })();
+    return { events, types: () => events.map((event) => event.type), stop: () => watch.stop() };
+  }
+
+  #faulty(): Store {
+    return new Proxy(this.#sqlite, {
+      get: (store, name) => {
+        if (name === 'commit') {
+          return async (home: string, writes: readonly Write[]) => {
+            const fault = this.fault?.(writes);
+            if (fault !== undefined) throw fault;
+            this.commits.push(writes);
+            return store.commit(home, writes);
+          };
+        }
+        this.reads++;
+        const value: unknown = Reflect.get(store, name);
+        return typeof value === 'function' ? value.bind(store) : value;
+      },
+    });
+  }
+}
+
+export const unavailable = () => new GatewayError('store-unavailable', 'The store is away.');
+
+export function put(n: number, message: Partial<PhoneMessage> = {}): EdgeEvent {
+  return {
+    type: 'message.put',
+    udn,
+    epoch: 0,
+    id: messageId(n),
+    message: phoneMessage({ messageId: `m-${n}`, ...message }),
+    fingerprint: `f-${n}`,
+  };
+}
+
+/** Waits until it is so, turn by turn of the event loop. */
+export async function settled(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 2_000; turn++) {
+    if (await isSo()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error(`never became so: ${isSo}`);
+}

@@ -1,0 +1,295 @@
+// What the hub does with an agent's frames: order, acknowledgement, refusal, replacement.
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { closeCodes } from '../../../protocol/frames.ts';
+import { limits } from '../../../protocol/limits.ts';
+import { messageId, presence } from '../../contract/messages.ts';
+import { HubBench, put, settled, udn, unavailable } from './hub-bench.ts';
+
+let bench: HubBench;
+beforeEach(async () => {
+  bench = new HubBench();
+  await bench.start();
+});
+afterEach(() => bench.stop());
+
+describe('hello', () => {
+  it('is welcomed before the store is touched', () => {
+    const agent = bench.attach();
+    bench.reads = 0;
+    bench.commits = [];
+    agent.hello();
+    expect(agent.of('welcome')).toEqual([
+      {
+        type: 'welcome',
+        protocol: 1,
+        home: 'home',
+        store: bench.store.id,
+        time: '2026-11-22T12:00:00.000Z',
+        heartbeatMs: 30_000,
+        limits: { frameChars: 1_048_576, eventsInFlight: 64, callsInFlight: 256 },
+      },
+    ]);
+    // Its id is known without asking the engine.
+    expect([bench.reads, bench.commits]).toEqual([1, []]);
+  });
+
+  it('comes first, once, and in a version that both speak', () => {
+    const early = bench.attach();
+    early.says({ type: 'phones', phones: [] });
+    expect(early.closed?.code).toBe(closeCodes.protocolError);
+    const twice = bench.attach();
+    twice.hello();
+    twice.hello();
+    expect(twice.closed?.code).toBe(closeCodes.protocolError);
+    const future = bench.attach();
+    future.says({ type: 'hello', protocol: [7], software: 'x', bootId: 'b', firstSeq: 1 });
+    expect(future.of('error')[0]?.code).toBe('protocol-unsupported');
+    expect(future.closed?.code).toBe(closeCodes.protocolError);
+  });
+});
+
+describe('frames that cannot be understood', () => {
+  it.each([
+    ['not JSON', '{', 'frame-malformed'],
+    ['of an unknown type', '{"type":"dance"}', 'frame-unknown'],
+    ['without a type', '{"id":1}', 'frame-malformed'],
+    ['too large', `"${'x'.repeat(limits.frameChars)}"`, 'frame-too-large'],
+    ['deeply nested', '['.repeat(100_000), 'frame-malformed'],
+  ])('%s are answered, and the tunnel stays', async (_, text, code) => {
+    const { agent } = await bench.online();
+    agent.tunnel?.receive(text);
+    expect(agent.of('error').at(-1)?.code).toBe(code);
+    agent.events([1, put(1)]);
+    await settled(() => agent.of('ack').length === 1);
+    expect(agent.closed).toBeUndefined();
+  });
+
+  it('never bring the hub down, whatever they are', async () => {
+    const { agent } = await bench.online();
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.json(), fc.string()), async (text) => {
+        agent.tunnel?.receive(text);
+      }),
+    );
+    agent.events([1, put(1)]);
+    await settled(() => agent.of('ack').length === 1);
+  });
+});
+
+describe('events', () => {
+  it('are acknowledged when they are stored, and then told to watchers, in their order', async () => {
+    const { agent } = await bench.online();
+    const watch = await bench.follow();
+    agent.events([1, put(1)], [2, put(2)]);
+    agent.events([3, put(3)]);
+    await settled(() => agent.of('ack').length === 2);
+    expect(agent.of('ack').map((frame) => frame.seq)).toEqual([2, 3]);
+    await settled(() => watch.events.length === 3);
+    expect(watch.events.map((event) => (event.data as { id: string }).id)).toEqual([1, 2, 3].map(messageId));
+  });
+
+  it('that come again are acknowledged again, and stored once', async () => {
+    const { agent } = await bench.online();
+    agent.events([1, put(1)], [2, put(2)]);
+    agent.events([1, put(1)], [2, put(2)]);
+    agent.events([2, put(2)], [3, put(3)]);
+    await settled(() => agent.of('ack').length === 3);
+    expect(agent.of('ack').map((frame) => frame.seq)).toEqual([2, 2, 3]);
+    expect((await bench.store.listMessages('home', {}, { limit: 10 })).items).toHaveLength(3);
+  });
+
+  it('that can never be stored are set aside one by one', async () => {
+    const { agent } = await bench.online();
+    agent.events(
+      [1, put(1)],
+      [2, { type: 'message.put', udn }],
+      [3, { ...put(3), udn: 'uuid:stranger' }],
+      [
+        4,
+        { ...put(4), message: { ...(put(4) as { message: object }).message, body: 'x'.repeat(limits.bodyChars + 1) } },
+      ],
+      [5, put(5)],
+    );
+    await settled(() => agent.of('ack').length === 1);
+    expect(agent.of('term').map(({ seq, code }) => [seq, code])).toEqual([
+      [2, 'frame-malformed'],
+      [3, 'phone-not-approved'],
+      [4, 'frame-malformed'],
+    ]);
+    expect(agent.of('ack')[0]?.seq).toBe(5);
+    expect((await bench.store.listMessages('home', {}, { limit: 10 })).items.map(({ id }) => id)).toEqual(
+      [5, 1].map(messageId),
+    );
+  });
+
+  it('wait when the store does not answer, and nothing behind them is acknowledged before', async () => {
+    const { agent } = await bench.online();
+    bench.fault = unavailable;
+    agent.events([1, put(1)]);
+    await settled(() => agent.of('nak').length === 1);
+    expect(agent.of('nak')[0]).toMatchObject({ seq: 1, delayMs: 500 });
+    bench.fault = undefined;
+    agent.events([2, put(2)]);
+    agent.events([1, put(1)], [2, put(2)]);
+    await settled(() => agent.of('ack').length === 1);
+    expect(agent.of('ack').map((frame) => frame.seq)).toEqual([2]);
+    expect((await bench.store.listMessages('home', {}, { limit: 10 })).items).toHaveLength(2);
+  });
+
+  it('wait longer the longer the store is away', async () => {
+    const { agent } = await bench.online();
+    bench.fault = unavailable;
+    for (let round = 1; round <= 4; round++) {
+      agent.events([1, put(1)]);
+      await settled(() => agent.of('nak').length === round);
+    }
+    expect(agent.of('nak').map((frame) => frame.delayMs)).toEqual([500, 1000, 2000, 4000]);
+  });
+
+  it('do not hold each other up when the store cannot hold one of them', async () => {
+    const { agent } = await bench.online();
+    bench.fault = (writes) =>
+      writes.some((write) => write.type === 'message.put' && write.id === messageId(2))
+        ? new Error('no room')
+        : undefined;
+    agent.events([1, put(1)], [2, put(2)], [3, put(3)]);
+    await settled(() => agent.of('ack').length === 1);
+    expect(agent.of('term').map(({ seq, code }) => [seq, code])).toEqual([[2, 'internal']]);
+    expect(agent.of('ack')[0]?.seq).toBe(3);
+    expect((await bench.store.listMessages('home', {}, { limit: 10 })).items).toHaveLength(2);
+  });
+
+  it('beyond the window end the tunnel rather than fill the memory', async () => {
+    const { agent } = await bench.online();
+    for (let seq = 1; seq <= 1000; seq++) agent.events([seq, put(seq)]);
+    expect(agent.closed?.code).toBe(closeCodes.protocolError);
+  });
+
+  it('are known as acknowledged after an eviction, by what the socket keeps', async () => {
+    const { agent, phone } = await bench.online();
+    agent.events([1, put(1)]);
+    await settled(() => agent.of('ack').length === 1);
+    const attachment = agent.attachment;
+    expect(attachment).toMatchObject({ bootId: 'boot', ackedSeq: 1, online: [phone] });
+    if (attachment === undefined) throw new Error('nothing kept');
+    await bench.revive(attachment.online);
+    agent.tunnel = bench.hub.resume(agent, attachment);
+    expect((await bench.hub.status())?.phones[0]?.online).toBe(true);
+    agent.events([1, put(1)], [2, put(2)]);
+    await settled(() => agent.of('ack').length === 2);
+    const call = bench.hub.call({ phone, action: 'GetTelephonyIdentity', form: 'model', arguments: {} });
+    await settled(() => agent.of('call').length === 1);
+    agent.answer({ TelephonyIdentity: [] });
+    expect((await call).arguments).toEqual({ TelephonyIdentity: [] });
+  });
+});
+
+describe('one live tunnel a home', () => {
+  it('takes over from the one before without the home going offline', async () => {
+    const { agent: old, phone } = await bench.online();
+    const watch = await bench.follow();
+    const waiting = bench.hub.call({ phone, action: 'GetSessions', form: 'text', arguments: {} });
+    waiting.catch(() => undefined);
+    await settled(() => old.of('call').length === 1);
+    const next = bench.attach();
+    next.hello();
+    expect(old.closed?.code).toBe(closeCodes.replaced);
+    await expect(waiting).rejects.toMatchObject({ code: 'tunnel-lost' });
+    if (old.tunnel !== undefined) await bench.hub.left(old.tunnel);
+    expect((await bench.hub.status())?.online).toBe(true);
+    await settled(() => bench.commits.length > 3);
+    expect(watch.types()).toEqual([]);
+  });
+
+  it('makes home and phones offline when it goes, and online when it is back', async () => {
+    const { agent } = await bench.online();
+    const watch = await bench.follow();
+    if (agent.tunnel !== undefined) await bench.hub.left(agent.tunnel);
+    await settled(() => watch.events.length === 2);
+    expect(watch.types()).toEqual(['phone.offline', 'home.offline']);
+    expect((await bench.hub.status())?.online).toBe(false);
+    await bench.online();
+    await settled(() => watch.events.length === 4);
+    expect(watch.types().slice(2)).toEqual(['home.online', 'phone.online']);
+  });
+
+  it('is told that its home is offline by the hub that finds it so after a crash', async () => {
+    await bench.online();
+    expect((await bench.store.getHome('home'))?.online).toBe(true);
+    await bench.revive();
+    expect((await bench.store.getHome('home'))?.online).toBe(false);
+  });
+
+  it('is drained when the cloud stops', async () => {
+    const { agent } = await bench.online();
+    await bench.hub.stop();
+    expect(agent.of('drain')).toHaveLength(1);
+    expect(agent.closed?.code).toBe(1001);
+    expect((await bench.store.getHome('home'))?.online).toBe(false);
+  });
+});
+
+describe('inventory', () => {
+  it('answers by pages what the cloud knows of a phone', async () => {
+    const { agent } = await bench.online();
+    agent.events([1, put(1)], [2, put(2)]);
+    agent.says({ type: 'inventory', udn });
+    await settled(() => agent.of('inventory').length === 1);
+    expect(agent.of('inventory')[0]?.items).toEqual([
+      { id: messageId(1), messageId: 'm-1', epoch: 0, fingerprint: 'f-1' },
+      { id: messageId(2), messageId: 'm-2', epoch: 0, fingerprint: 'f-2' },
+    ]);
+    agent.says({ type: 'inventory', udn: 'uuid:unknown' });
+    await settled(() => agent.of('inventory').length === 2);
+    expect(agent.of('inventory')[1]).toEqual({ type: 'inventory', udn: 'uuid:unknown', items: [] });
+  });
+
+  it('makes smaller pages where identifiers are so long that a page would not fit the frame', async () => {
+    const { agent } = await bench.online();
+    const count = 300;
+    for (let from = 1; from <= count; from += 50) {
+      agent.events(
+        ...Array.from({ length: 50 }, (_, index): [number, unknown] => {
+          const n = from + index;
+          return [n, put(n, { messageId: `${n}-${'x'.repeat(limits.identifierChars - 8)}` })];
+        }),
+      );
+    }
+    await settled(() => agent.of('ack').some((frame) => frame.seq === count));
+    const seen = new Set<string>();
+    let after: string | undefined;
+    do {
+      const had = agent.of('inventory').length;
+      agent.says({ type: 'inventory', udn, ...(after !== undefined && { after }) });
+      await settled(() => agent.of('inventory').length > had);
+      const page = agent.of('inventory').at(-1);
+      for (const item of page?.items ?? []) seen.add(item.id);
+      after = page?.next;
+    } while (after !== undefined);
+    expect(seen.size).toBe(count);
+  });
+});
+
+describe('phones', () => {
+  it('are approved once if they are trusted, and otherwise when somebody says so', async () => {
+    const { agent } = await bench.online(presence(udn, { trusted: true }), presence('uuid:other'));
+    expect(agent.of('approvals')[0]?.approved).toEqual([udn]);
+    const other = (await bench.store.listPhones('home')).find((phone) => phone.udn === 'uuid:other');
+    await bench.hub.approve(other?.id ?? '', true);
+    expect(agent.of('approvals').at(-1)?.approved.sort()).toEqual(['uuid:other', udn].sort());
+    expect(await bench.hub.approve('p_none', true)).toBeUndefined();
+  });
+
+  it('wait for a store that does not answer', async () => {
+    const agent = bench.attach();
+    bench.fault = unavailable;
+    agent.hello();
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
+    await settled(() => bench.clock.waiting.size === 1);
+    expect(agent.of('approvals')).toEqual([]);
+    bench.fault = undefined;
+    bench.clock.pass(500);
+    await settled(() => agent.of('approvals').length === 1);
+  });
+});

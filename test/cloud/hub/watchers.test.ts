@@ -1,0 +1,79 @@
+// Watchers: whatever is committed while they come, read and go, they see each event once and in order.
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HubBench, put, settled } from './hub-bench.ts';
+
+let bench: HubBench;
+beforeEach(async () => {
+  bench = new HubBench();
+  await bench.start();
+  await bench.online();
+});
+afterEach(() => bench.stop());
+
+let n = 0;
+async function commitOne(): Promise<string> {
+  const event = put(++n);
+  if (event.type !== 'message.put') throw new Error('no put');
+  const { id, epoch, message, fingerprint } = event;
+  const phone = (await bench.store.listPhones('home'))[0]?.id ?? '';
+  const [made] = await bench.hub.commit([
+    { type: 'message.put', id, phone, epoch, session: null, message, fingerprint },
+  ]);
+  return made?.id ?? '';
+}
+
+describe('a watcher', () => {
+  it('is told to load anew when its point is no longer kept, and then of all that follows', async () => {
+    const watch = bench.hub.watch('00000000000000000000000000');
+    bench.clock.nowMs += 25 * 3_600_000;
+    expect(await watch.next()).toMatchObject({ type: 'reset' });
+    const id = await commitOne();
+    expect(await watch.next()).toMatchObject({ type: 'message.received', id });
+    watch.stop();
+  });
+
+  it('that does not read is sent away, and loses nothing when it comes back', async () => {
+    const watch = bench.hub.watch();
+    const first = await commitOne();
+    expect(await watch.next()).toMatchObject({ id: first });
+    const ids: string[] = [];
+    for (let count = 0; count < 1001; count++) ids.push(await commitOne());
+    expect(watch.ended).toBe('tooSlow');
+    expect(await watch.next()).toBeUndefined();
+    const back = bench.hub.watch(first);
+    for (const id of ids) expect(await back.next()).toMatchObject({ id });
+    back.stop();
+  });
+
+  it('that stops hears no more, and its reader is let go', async () => {
+    const watch = bench.hub.watch();
+    const pending = watch.next();
+    watch.stop();
+    expect(await pending).toBeUndefined();
+    await commitOne();
+    expect(await watch.next()).toBeUndefined();
+  });
+
+  it('sees each event once and in order, wherever it joins', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 6 }), async (before, during) => {
+        const start = await commitOne();
+        const expected: string[] = [];
+        for (let count = 0; count < before; count++) expected.push(await commitOne());
+        const watch = bench.hub.watch(start);
+        const seen: string[] = [];
+        const reading = (async () => {
+          for (let event = await watch.next(); event !== undefined; event = await watch.next()) seen.push(event.id);
+        })();
+        expected.push(...(await Promise.all(Array.from({ length: during }, commitOne))));
+        await settled(() => seen.length >= expected.length);
+        watch.stop();
+        await reading;
+        expect(seen).toEqual(expected);
+        expect(seen).toEqual([...seen].sort());
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
