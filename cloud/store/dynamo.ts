@@ -37,6 +37,8 @@ import type {
 
 /** AWS takes so many items; a larger batch is written in several transactions, each whole by itself. */
 const largestTransaction = 100;
+/** Less than an agent waits for an acknowledgement. */
+const standardDeadlineMs = 8_000;
 
 export interface DynamoStoreOptions {
   /** Of `newDynamoClient`; the store ends its connections. */
@@ -48,6 +50,8 @@ export interface DynamoStoreOptions {
   clock?: Clock;
   /** 100 unless told, at least 10: DynamoDB Local of 2020 takes no more. */
   transactionItems?: number;
+  /** For all tries of one call; 8,000 unless told. */
+  deadlineMs?: number;
 }
 
 /** A client for DynamoStore, which tries again by itself. In Workers, region and credentials must be given. */
@@ -71,7 +75,8 @@ export class DynamoStore implements Store {
   #cursorSecret = '';
 
   constructor(options: DynamoStoreOptions) {
-    const engine = new DynamoEngine(options.client, options.table, options.transactionItems ?? largestTransaction);
+    const { transactionItems = largestTransaction, deadlineMs = standardDeadlineMs } = options;
+    const engine = new DynamoEngine(options.client, options.table, { transactionItems, deadlineMs });
     const records = new Records(engine, new Items(options.blobs), options.clock ?? Date);
     this.#engine = engine;
     this.#records = records;

@@ -18,8 +18,6 @@ import { Conflict, meaningOf, unavailable } from './outage.ts';
 
 /** One try: an answer takes a few milliseconds, the dead end of a lost connection for ever. */
 const attemptMs = 2_000;
-/** All tries together; less than an agent waits for an acknowledgement. */
-const deadlineMs = 8_000;
 const shortestWaitMs = 25;
 const longestWaitMs = 1_000;
 /** BatchGetItem takes no more. */
@@ -51,14 +49,16 @@ export class DynamoEngine {
   readonly #client: DynamoDBClient;
   readonly #documents: DynamoDBDocumentClient;
   readonly #table: string;
+  readonly #deadlineMs: number;
   /** How many items a transaction takes. */
   readonly transactionItems: number;
   #open = false;
 
-  /** The client makes single attempts only: see `newDynamoClient`. */
-  constructor(client: DynamoDBClient, table: string, transactionItems: number) {
+  /** The client makes single attempts only: see `newDynamoClient`. `deadlineMs`: for all tries of a call together. */
+  constructor(client: DynamoDBClient, table: string, limits: { transactionItems: number; deadlineMs: number }) {
     this.#client = client;
-    this.transactionItems = transactionItems;
+    this.transactionItems = limits.transactionItems;
+    this.#deadlineMs = limits.deadlineMs;
     this.#documents = DynamoDBDocumentClient.from(client);
     this.#table = table;
   }
@@ -163,7 +163,7 @@ export class DynamoEngine {
   }
 
   async #try<Answer>(attempt: (signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
-    const until = performance.now() + deadlineMs;
+    const until = performance.now() + this.#deadlineMs;
     for (let tries = 1; ; tries++) {
       if (!this.#open) throw new GatewayError('store-unavailable', 'The store is closed.');
       const abort = new AbortController();

@@ -28,7 +28,7 @@ export class DynamoPhones {
       for (const presence of presences) {
         const key = keys.phone(home, presence.udn);
         const current = batch.get(key);
-        const last = [...known.values()].map(({ phone }) => phone.id).reduce((a, b) => (a > b ? a : b), '');
+        const last = inOrder([...known.values()]).at(-1)?.id ?? '';
         const newId = `p_${nextId(last.slice(2), this.#records.clock.now())}`;
         const phone = seePhone(current?.phone, presence, newId);
         const next = { phone, online: current?.online ?? false };

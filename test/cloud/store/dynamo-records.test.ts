@@ -1,0 +1,194 @@
+// DynamoStore: what is its own. Large texts stand outside the table, and it is of one mind with SQLite.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { mergeNewestFirst } from '../../../cloud/store/dynamo/page.ts';
+import { DynamoStore } from '../../../cloud/store/dynamo.ts';
+import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
+import { SqliteStore } from '../../../cloud/store/sqlite.ts';
+import type { Store, Write } from '../../../cloud/store/store.ts';
+import { messageFolders, messageStatuses } from '../../../protocol/actions.ts';
+import { limits } from '../../../protocol/limits.ts';
+import { messageStates } from '../../../protocol/model.ts';
+import { messageId, phoneMessage, presence, send, sessionId } from '../../contract/messages.ts';
+import { DynamoDbLocal, missingForDynamoDbLocal, transactionItems } from './dynamodb-local.ts';
+
+const missing = missingForDynamoDbLocal();
+const home = 'home';
+const nowMs = Date.UTC(2026, 10, 22, 12);
+const clock = { now: () => nowMs };
+
+describe.skipIf(missing !== undefined)('DynamoStore', () => {
+  const local = new DynamoDbLocal();
+  let place: string;
+  let store: DynamoStore;
+  let phone: string;
+
+  beforeAll(() => local.start());
+  afterAll(() => local.stop());
+  beforeEach(async () => {
+    place = mkdtempSync(join(tmpdir(), 'homeline-store-'));
+    await local.createTable(basename(place));
+    store = openDynamo();
+    phone = await furnish(store, home);
+  });
+  afterEach(async () => {
+    await store.stop();
+    rmSync(place, { recursive: true, force: true });
+  });
+
+  function openDynamo(): DynamoStore {
+    const blobs = new FolderBlobs(join(place, 'blobs'));
+    return new DynamoStore({ client: local.client(), table: basename(place), blobs, clock, transactionItems });
+  }
+
+  function put(n: number, body: string): Write {
+    const message = phoneMessage({ messageId: `phone-${n}`, body });
+    return { type: 'message.put', id: messageId(n), phone, epoch: 0, session: null, fingerprint: 'f', message };
+  }
+
+  function blobs(folder: string): string[] {
+    try {
+      const all = readdirSync(join(place, 'blobs', folder), { recursive: true, withFileTypes: true });
+      return all.filter((each) => each.isFile()).map((each) => each.name);
+    } catch {
+      return [];
+    }
+  }
+
+  it('takes the longest body that there may be, and leaves nothing of it when it is deleted', async () => {
+    const body = '€'.repeat(limits.bodyChars);
+    const [event] = await store.commit(home, [put(1, body), put(2, 'short')]);
+    expect(event).toMatchObject({ data: { body } });
+    expect(await store.eventsAfter(home, '', 1)).toEqual([event]);
+    expect(await store.getMessage(home, messageId(1))).toMatchObject({ body });
+    for (const filter of [{}, { folder: 'Received' }, { from: '+390110001' }, { text: '€€' }]) {
+      const { items } = await store.listMessages(home, filter, { limit: 9 });
+      expect(items.at(-1)).toMatchObject({ id: messageId(1), body });
+    }
+    expect(blobs('kept')).toHaveLength(1);
+    await store.commit(home, [put(1, `${body.slice(1)}.`)]);
+    expect(blobs('kept')).toHaveLength(1);
+    await store.commit(home, [{ type: 'message.delete', id: messageId(1) }]);
+    expect(blobs('kept')).toEqual([]);
+    expect(blobs('until/2026-11-23')).toHaveLength(2);
+  });
+
+  it('forgets the expiring texts of past days when a new day comes', async () => {
+    const folder = new FolderBlobs(join(place, 'blobs'));
+    for (const day of ['2026-11-20', '2026-11-22', '2026-11-23']) await folder.put(`until/${day}/a`, 'text');
+    await folder.put('until/2026-11-24/a', 'text');
+    expect(readdirSync(join(place, 'blobs/until'))).toEqual(['2026-11-22', '2026-11-23', '2026-11-24']);
+    expect(await folder.get('until/2026-11-20/a')).toBeUndefined();
+    expect(await folder.get('until/2026-11-24/a')).toBe('text');
+  });
+
+  it('takes a batch of the largest messages', async () => {
+    const writes = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => put(n, `${n}`.repeat(99_000)));
+    expect(await store.commit(home, writes)).toHaveLength(8);
+    const page = await store.listMessages(home, {}, { limit: 200 });
+    expect(page.items.map(({ body }) => body?.length)).toEqual(writes.map(() => 99_000));
+    expect(page.next).toBeNull();
+  });
+
+  it('agrees with SQLite about any course of events', async () => {
+    const number = fc.integer({ min: 1, max: 4 });
+    const write = fc.oneof(
+      fc.record({
+        type: fc.constant('message.put' as const),
+        id: number.map(messageId),
+        phone: fc.constant(''),
+        epoch: fc.constant(0),
+        session: fc.option(fc.constantFrom(sessionId(1)), { freq: 3 }),
+        fingerprint: fc.constantFrom('f', 'g'),
+        message: fc
+          .record({
+            folder: fc.constantFrom(...messageFolders),
+            status: fc.constantFrom(...messageStatuses),
+            from: fc.constantFrom({ address: '+1' }, { address: '+2', displayName: 'Zoë' }),
+            body: fc.constantFrom('one', 'two'),
+          })
+          .map(phoneMessage),
+      }),
+      fc.record({ type: fc.constant('message.delete' as const), id: number.map(messageId) }),
+      fc.record({ type: fc.constant('send.create' as const), message: number.map((n) => send(messageId(n))) }),
+      fc.record({
+        type: fc.constant('send.move' as const),
+        id: number.map(messageId),
+        from: fc.subarray([...messageStates]),
+        to: fc.constantFrom('queued' as const, 'sending' as const, 'sent' as const, 'failed' as const),
+        messageId: fc.option(fc.constant('phone-9'), { nil: undefined, freq: 4 }),
+      }),
+    );
+    let course = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(write, { minLength: 1, maxLength: 4 }), { maxLength: 5 }), async (batches) => {
+        const there = `home-${course++}`;
+        const embedded = new SqliteStore({ path: join(place, `${there}.db`), clock });
+        try {
+          const stores = [store, embedded];
+          for (const each of stores) {
+            const known = await furnish(each, there);
+            for (const batch of batches) {
+              const writes = batch.map((each) => (each.type === 'message.put' ? { ...each, phone: known } : each));
+              await each.commit(there, homed(writes, there));
+            }
+          }
+          const [here, other] = await Promise.all(stores.map((each) => everything(each, there)));
+          expect(here).toEqual(other);
+        } finally {
+          await embedded.stop();
+        }
+      }),
+      { numRuns: 15 },
+    );
+  }, 60_000);
+});
+
+describe('lists that are read as one', () => {
+  it('come newest first, nothing left out', async () => {
+    const list = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 })).map((items) => items.sort().reverse());
+    await fc.assert(
+      fc.asyncProperty(fc.array(list), async (lists) => {
+        const merged: string[] = [];
+        const each = lists.map(async function* (items) {
+          yield* items;
+        });
+        for await (const item of mergeNewestFirst(each, (text) => text)) merged.push(item);
+        expect(merged).toEqual(lists.flat().sort().reverse());
+      }),
+    );
+  });
+});
+
+/** Answers the phone's id. */
+async function furnish(store: Store, of: string): Promise<string> {
+  await store.start();
+  await store.createHome({ id: of, account: 'account', name: 'Home', owner: 'Ada' });
+  return (await store.putPhones(of, [presence('uuid:1')]))[0]?.id ?? '';
+}
+
+function homed(writes: readonly Write[], there: string): Write[] {
+  return writes.map((write) =>
+    write.type === 'send.create' ? { ...write, message: { ...write.message, home: there } } : write,
+  );
+}
+
+/** All that can be read, but for the ids that each store gives by itself. */
+async function everything(store: Store, of: string) {
+  const phones = await store.listPhones(of);
+  const answer = {
+    messages: (await store.listMessages(of, {}, { limit: 200 })).items,
+    unread: (await store.listMessages(of, { status: 'Unread' }, { limit: 200 })).items.map(({ id }) => id),
+    received: (await store.listMessages(of, { folder: 'Received' }, { limit: 200 })).items.map(({ id }) => id),
+    session: (await store.listMessages(of, { session: sessionId(1) }, { limit: 200 })).items.map(({ id }) => id),
+    conversations: (await store.listConversations(of, { limit: 200 })).items,
+    counted: await store.countUnread(of),
+    open: await store.openSends(of, ['queued', 'sending'], 10),
+    inventory: await store.inventory(of, phones[0]?.id ?? '', { limit: 10 }),
+    events: (await store.eventsAfter(of, '', 1000))?.map(({ type, data }) => ({ type, data })),
+  };
+  return JSON.parse(JSON.stringify(answer).replaceAll(phones[0]?.id ?? '-', 'p_1')) as unknown;
+}
