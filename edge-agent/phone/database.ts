@@ -32,6 +32,7 @@ export class PhoneDatabase {
   readonly #connection: DatabaseSync;
   #waiting: Waiting[] = [];
   #flush: NodeJS.Immediate | undefined;
+  #closed = false;
 
   private constructor(connection: DatabaseSync) {
     this.#connection = connection;
@@ -58,8 +59,10 @@ export class PhoneDatabase {
   /**
    * Runs the work within the next transaction and resolves with its result when that is on disk. All work that comes
    * in the same turn shares one transaction, so a burst costs one fsync; work that throws is undone alone.
+   * Rejects when the phone is off.
    */
   write<Result>(work: () => Result): Promise<Result> {
+    if (this.#closed) return Promise.reject(new Error('The phone is off.'));
     return new Promise((resolve, reject) => {
       let settle = (): void => undefined;
       this.#waiting.push({
@@ -82,6 +85,7 @@ export class PhoneDatabase {
 
   /** What waits is written first. */
   close(): void {
+    this.#closed = true;
     this.#commit();
     this.#connection.close();
   }

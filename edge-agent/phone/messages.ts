@@ -106,7 +106,10 @@ export class Messages {
   }
 
   search(search: MessageSearch): PhoneMessage[] {
-    return this.#search.all(search.messageClass, search.folder, search.status, search.sessionId).map(messageOf).map(listed);
+    return this.#search
+      .all(search.messageClass, search.folder, search.status, search.sessionId)
+      .map(messageOf)
+      .map(listed);
   }
 
   outgoing(): PhoneMessage[] {

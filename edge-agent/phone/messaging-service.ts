@@ -3,6 +3,7 @@ import {
   type ActionName,
   ANY,
   actions,
+  type DocumentName,
   documentOf,
   isActionName,
   type StateVariable,
@@ -30,11 +31,12 @@ export interface MessagingServiceOptions {
   readonly sendLimit: SendLimit;
 }
 
+type Answered<Output> = { readonly [Name in keyof Output]: Readonly<Output[Name]> };
 type Handlers = {
   readonly [Name in ActionName]: (
     given: ActionInput<Name>,
     caller: Caller,
-  ) => ActionOutput<Name> | Promise<ActionOutput<Name>>;
+  ) => Answered<ActionOutput<Name>> | Promise<Answered<ActionOutput<Name>>>;
 };
 
 export function messagingService(options: MessagingServiceOptions): HostedService {
@@ -146,14 +148,24 @@ function decode(name: ActionName, given: Readonly<Record<string, string>>): Reco
   return models;
 }
 
+/** What was written of a model before: the same object is the same document. */
+const written = new WeakMap<object, string>();
+
 function encode(name: ActionName, models: unknown): Record<string, string> {
   const table: Readonly<Record<string, StateVariableName>> = actions[name].out;
   const texts: Record<string, string> = {};
   for (const [argument, variable] of Object.entries(table)) {
     const model = (models as Record<string, unknown>)[argument];
     const document = documentOf(variable);
-    texts[argument] =
-      document === undefined ? String(model) : writeDocument(document, model as DocumentOf<typeof document>);
+    texts[argument] = document === undefined ? String(model) : write(document, model as DocumentOf<typeof document>);
   }
   return texts;
+}
+
+function write<Name extends DocumentName>(document: Name, model: DocumentOf<Name>): string {
+  const known = written.get(model);
+  if (known !== undefined) return known;
+  const text = writeDocument(document, model);
+  written.set(model, text);
+  return text;
 }

@@ -86,7 +86,7 @@ export class SoftwarePhone {
     await this.#options.line.stop();
     await life.page.stop();
     await life.device.stop();
-    await life.transfers.stop();
+    life.transfers.stop();
     await life.network.stop();
     life.database.close();
   }

@@ -117,7 +117,7 @@ export class SessionDesk {
     await this.#step(sessionId, 'Closed', 'closed', 'left');
   }
 
-  search(search: SessionSearch): PhoneSession[] {
+  search(search: SessionSearch): readonly PhoneSession[] {
     return this.#options.sessions.search(search);
   }
 

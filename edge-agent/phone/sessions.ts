@@ -13,6 +13,7 @@ export type NewPhoneSession = Omit<PhoneSession, 'sessionId' | 'startedAt' | 'up
 
 /** Closed sessions beyond this are forgotten, oldest first. */
 export const sessionCapacity = 500;
+const mostAnswers = 64;
 
 export class Sessions {
   readonly #insert;
@@ -20,6 +21,8 @@ export class Sessions {
   readonly #search;
   readonly #update;
   readonly #prune;
+  /** Answers to searches since the last change: control points poll, and sessions change seldom. */
+  readonly #found = new Map<string, readonly PhoneSession[]>();
 
   constructor(database: PhoneDatabase) {
     this.#insert = database.prepare(
@@ -44,6 +47,7 @@ export class Sessions {
   // Those that change are called within PhoneDatabase.write.
 
   add(session: NewPhoneSession, nowMs: number): PhoneSession {
+    this.#found.clear();
     const { sessionClass, status, ...rest } = session;
     const content = { ...rest, startedAt: new Date(nowMs).toISOString() };
     const { lastInsertRowid } = this.#insert.run(sessionClass, status, nowMs, JSON.stringify(content));
@@ -51,12 +55,14 @@ export class Sessions {
   }
 
   update(session: PhoneSession, nowMs: number): PhoneSession {
+    this.#found.clear();
     const { sessionId, sessionClass, status, updatedAt: _, ...content } = session;
     this.#update.run(sessionClass, status, nowMs, JSON.stringify(content), numberOf(sessionId));
     return { ...session, updatedAt: new Date(nowMs).toISOString() };
   }
 
   prune(): void {
+    this.#found.clear();
     this.#prune.run(sessionCapacity);
   }
 
@@ -65,9 +71,15 @@ export class Sessions {
     return row && sessionOf(row);
   }
 
-  search(search: SessionSearch): PhoneSession[] {
+  /** The same array as long as nothing changed. */
+  search(search: SessionSearch): readonly PhoneSession[] {
+    const key = `${search.sessionClass} ${search.status} ${search.sessionId}`;
+    const known = this.#found.get(key);
+    if (known !== undefined) return known;
     const number = search.sessionId === '' ? null : numberOf(search.sessionId);
-    return this.#search.all(number, search.sessionClass, search.status).map(sessionOf);
+    const found = this.#search.all(number, search.sessionClass, search.status).map(sessionOf);
+    if (this.#found.size < mostAnswers) this.#found.set(key, found);
+    return found;
   }
 }
 

@@ -28,16 +28,14 @@ const openStatuses: readonly FileInfo['status'][] = ['pending', 'transferring'];
 export class TransferDesk {
   readonly #options: TransferDeskOptions;
   readonly #stopping = new AbortController();
-  readonly #running = new Set<Promise<void>>();
 
   constructor(options: TransferDeskOptions) {
     this.#options = options;
   }
 
-  /** Breaks off what is on its way and waits until it has noticed. */
-  async stop(): Promise<void> {
+  /** Breaks off what is on its way: whatever still comes of it is not noted any more. */
+  stop(): void {
     this.#stopping.abort();
-    await Promise.all(this.#running);
   }
 
   /**
@@ -57,8 +55,7 @@ export class TransferDesk {
     );
     for (const file of begun) {
       this.#options.sessionDesk.fileIn(file.sessionId);
-      const transfer = this.#transfer(file).finally(() => this.#running.delete(transfer));
-      this.#running.add(transfer);
+      this.#transfer(file).catch((error: unknown) => this.#fail(file, error));
     }
   }
 
@@ -117,23 +114,24 @@ export class TransferDesk {
   }
 
   async #transfer(file: FileInfo): Promise<void> {
-    const { files, line, report } = this.#options;
-    try {
-      if (file.direction === 'receive') {
-        const bytes = await line.fetchFile(file);
-        if (bytes.length > largestFileBytes) throw new RangeError('The file is larger than the phone takes.');
-        await this.#settle(file, 'completed', bytes.length, () => files.keep(file.fileId, bytes));
-      } else {
-        const bytes = await this.#fetch(file);
-        if (files.find(file.fileId)?.status !== 'transferring') return;
-        await line.sendFile(file, bytes);
-        await this.#settle(file, 'completed', bytes.length);
-      }
-    } catch (error) {
-      if (this.#stopping.signal.aborted) return;
-      report(`A file transfer failed: ${error instanceof Error ? error.message : 'no reason given'}`);
-      await this.#settle(file, 'failed', 0);
+    const { files, line } = this.#options;
+    if (file.direction === 'receive') {
+      const bytes = await line.fetchFile(file);
+      if (bytes.length > largestFileBytes) throw new RangeError('The file is larger than the phone takes.');
+      await this.#settle(file, 'completed', bytes.length, () => files.keep(file.fileId, bytes));
+      return;
     }
+    const bytes = await this.#fetch(file);
+    if (this.#stopping.signal.aborted || files.find(file.fileId)?.status !== 'transferring') return;
+    await line.sendFile(file, bytes);
+    await this.#settle(file, 'completed', bytes.length);
+  }
+
+  #fail(file: FileInfo, error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    const { report } = this.#options;
+    report(`A file transfer failed: ${error instanceof Error ? error.message : 'no reason given'}`);
+    this.#settle(file, 'failed', 0).catch((failure: Error) => report(`It could not be noted: ${failure.message}`));
   }
 
   /** Notes the end of a transfer, unless it was cancelled meanwhile. */

@@ -182,6 +182,11 @@ describe('hostile requests', () => {
     expect(hosted.faults).toEqual([]);
   });
 
+  it('that never end their headers are cut off (slow loris, H24)', async () => {
+    const answer = await exchangeRaw(hosted.port, 'GET /device.xml HTTP/1.1\r\nX: ', 9000);
+    expect(statusOf(answer)).toBeGreaterThanOrEqual(400);
+  });
+
   it('from very many connections at once leave some for others later', async () => {
     const answers = await Promise.all(Array.from({ length: 300 }, () => exchangeRaw(hosted.port, 'GET', 100)));
     expect(answers.length).toBe(300);
