@@ -37,6 +37,7 @@ export interface DeviceDescription {
 const maxDevices = 64;
 const maxServicesPerDevice = 64;
 const longestName = 256;
+const longestType = 512;
 
 /**
  * Fetches the description of a device and of those embedded in it. Every URL in the result is absolute and leads to the
@@ -116,6 +117,8 @@ function serviceIn(node: XmlNode, links: Links): ServiceDescription | undefined 
 
 /** Name and version in a device or service type, read forgivingly: blanks, `1.0`, `serviceId` for `service` (S13, quirk 23). */
 export function parseType(type: string): { name: string; version: number } | undefined {
+  // The expression below would take the square of the length of a run of blanks.
+  if (type.length > longestType) return undefined;
   const match = /^\s*urn:\s*[^:]+:\s*(?:service|serviceId|device):\s*(.+?)\s*:\s*(\d{1,6})(?:\.\d+)?\s*$/i.exec(type);
   return match === null ? undefined : { name: match[1] ?? '', version: Number(match[2]) };
 }

@@ -16,6 +16,7 @@ export class Turns {
       this.#waiting.set(key, []);
       return Promise.resolve(() => this.#passOn(key));
     }
+    if (signal.aborted) return Promise.reject(notDone('Aborted while waiting for the device'));
     if (queue.length >= maxWaiting) return Promise.reject(notDone('Too many requests wait for the device'));
     return new Promise((resolve, reject) => {
       const begin = () => {

@@ -92,7 +92,11 @@ export function parseXml(source: string | Uint8Array, options: ParseOptions = {}
 
 /** Byte order marks and blanks before, blanks and NULs after: harmless, common, and refused by the validator (S2). */
 function trimEnds(text: string): string {
-  return text.replace(/^[\ufeff\s]+/, '').replace(/[\s\0]+$/, '');
+  // Not with an expression that ends in `$`: on a long run of blanks inside it would take the square of its length.
+  let end = text.length;
+  while (end > 0 && text.charCodeAt(end - 1) <= 0x20) end--;
+  // A byte order mark is a blank to trimStart.
+  return text.slice(0, end).trimStart();
 }
 
 function readDocument(text: string, root: string | undefined, lenient: boolean): XmlNode {

@@ -76,12 +76,21 @@ it.each([
   ['ampersands', `<root>${'&'.repeat(200_000)}`],
   ['unclosed declarations', '<?xml '.repeat(40_000)],
   ['closing tags', '</root>'.repeat(30_000)],
+  ['blanks inside', `<root>x${' '.repeat(250_000)}y`],
+  ['blanks in a tag', `<root${' '.repeat(250_000)}`],
   ['a long name', `<${'a'.repeat(250_000)}`],
 ])('survives a description made of %s', async (_, body) => {
   const device = await lan.device(() => ok(body));
   expect(await failureOf(readDescription(lan.network, device.url('/')))).toMatchObject({ name: 'UpnpError' });
   expect(await readScpd(lan.network, device.url('/'))).toBeUndefined();
   expect(await failureOf(call(device.url('/')))).toMatchObject({ name: 'UpnpError' });
+});
+
+it('leaves out a service whose type is a quarter of a megabyte of blanks', async () => {
+  const type = `urn:a:service:x${' '.repeat(250_000)}y`;
+  const service = `<service><serviceType>${type}</serviceType><controlURL>/c</controlURL></service>`;
+  const device = await lan.device(() => ok(`<root><device><serviceList>${service}</serviceList></device></root>`));
+  expect((await readDescription(lan.network, device.url('/'))).services).toEqual([]);
 });
 
 it('reads half a megabyte of references', async () => {
