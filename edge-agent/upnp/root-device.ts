@@ -85,7 +85,7 @@ export class RootDevice {
     return this.#host.origins;
   }
 
-  /** Link-local IPv6 has no second reader here: every control point known speaks IPv4 as well. */
+  /** IPv4 only: every control point that is known speaks it, and many speak nothing else. */
   #addresses(): LocalInterface[] {
     return listInterfaces(this.#options.interfaces).filter(({ family }) => family === 'IPv4');
   }
