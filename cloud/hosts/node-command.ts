@@ -8,7 +8,7 @@ import { lineLog } from './node-log.ts';
 /** A stop that hangs must not keep a supervisor waiting. */
 const patienceMs = 3_000;
 
-export type CommandSettings = Omit<SettingValues<typeof cloudSettings>, 'log' | 'store'> & { log: Log };
+export type CommandSettings = Omit<SettingValues<typeof cloudSettings>, 'log'> & { log: Log };
 
 /** What the command runs. */
 export interface Host {
@@ -21,7 +21,7 @@ export interface Host {
   issueAgentToken(name: string): Promise<string>;
 }
 
-export async function runCommand(make: (settings: CommandSettings) => Host): Promise<void> {
+export async function runCommand(make: (settings: CommandSettings) => Promise<Host>): Promise<void> {
   const result = readSettings(cloudSettings, {
     command: 'npm run cloud',
     summary: 'the cloud on this machine: API, dashboard, and the tunnel that agents dial',
@@ -37,8 +37,8 @@ export async function runCommand(make: (settings: CommandSettings) => Host): Pro
     process.exitCode = 2;
     return;
   }
-  const { log, store: _store, ...values } = result.values;
-  const host = make({ ...values, log: lineLog(log, (line) => process.stderr.write(line)) });
+  const { log, ...values } = result.values;
+  const host = await make({ ...values, log: lineLog(log, (line) => process.stderr.write(line)) });
   try {
     await host.start();
   } catch (error) {
@@ -57,7 +57,7 @@ async function announce(host: Host, { dataFolder, home }: { dataFolder: string; 
   console.log(`Agents of home “${home}” dial ${host.baseUrl.replace(/^http/, 'ws')}/v1/tunnel`);
   console.log(`Sign in within 15 minutes, once: ${signIn}`);
   process.on('message', (message) => void answerStarter(host, message));
-  process.send?.({ type: 'ready', url: host.url, signIn });
+  tellStarter({ type: 'ready', url: host.url, signIn });
 }
 
 /** The whole-machine start asks for an agent's token in place of a person. */
@@ -65,7 +65,12 @@ async function answerStarter(host: Host, message: unknown): Promise<void> {
   if (typeof message !== 'object' || message === null || !('type' in message)) return;
   if (message.type !== 'issue-agent-token') return;
   const name = 'name' in message && typeof message.name === 'string' ? message.name : 'agent';
-  process.send?.({ type: 'agent-token', token: await host.issueAgentToken(name) });
+  tellStarter({ type: 'agent-token', token: await host.issueAgentToken(name) });
+}
+
+/** A starter that went away in the middle is no fault: its going stops the cloud. */
+function tellStarter(message: object): void {
+  process.send?.(message, undefined, undefined, () => undefined);
 }
 
 function stopOn(host: Host): void {

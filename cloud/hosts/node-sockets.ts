@@ -12,6 +12,8 @@ const maxPayload = 3 * limits.frameChars;
 const maxWaitingBytes = 64 * 1024 * 1024;
 /** Heartbeats without a sign of life. */
 const patience = 2.5;
+/** How long a silent peer may take to answer that it is closed. */
+const closeMs = 1_000;
 
 /** Asks the application about an upgrade: `accept` is called if it says yes, and the response tells why not. */
 export type AskApplication = (request: Request, accept: (handler: SocketHandler) => void) => Promise<Response>;
@@ -22,6 +24,7 @@ export class NodeSockets {
   readonly #server: WebSocketServer;
   /** When each socket last gave a sign of life, epoch milliseconds. */
   readonly #lastSign = new Map<WebSocket, number>();
+  readonly #protocols = new WeakMap<IncomingMessage, string>();
   #watch: NodeJS.Timeout | undefined;
 
   constructor(ask: AskApplication, heartbeatMs: number) {
@@ -36,8 +39,6 @@ export class NodeSockets {
     });
   }
 
-  readonly #protocols = new WeakMap<IncomingMessage, string>();
-
   start(): void {
     this.#watch = setInterval(() => this.#dropSilent(), this.#heartbeatMs / 2);
   }
@@ -45,7 +46,7 @@ export class NodeSockets {
   /** Cuts off whoever has not closed by now. */
   stop(): void {
     clearInterval(this.#watch);
-    for (const socket of this.#lastSign.keys()) socket.terminate();
+    for (const socket of this.#server.clients) socket.terminate();
     this.#server.close();
   }
 
@@ -86,7 +87,9 @@ export class NodeSockets {
       close: (code, reason) => socket.close(code, reason),
     });
     const isTunnel = handler.protocol !== undefined;
-    const sign = () => this.#lastSign.set(socket, Date.now());
+    const sign = () => {
+      if (socket.readyState === socket.OPEN) this.#lastSign.set(socket, Date.now());
+    };
     sign();
     socket.on('message', (data: RawData, isBinary: boolean) => {
       sign();
@@ -112,9 +115,10 @@ export class NodeSockets {
     const nowMs = Date.now();
     for (const [socket, lastMs] of this.#lastSign) {
       if (nowMs - lastMs > patience * this.#heartbeatMs) {
+        this.#lastSign.delete(socket);
         socket.close(closeCodes.silent, 'no heartbeat');
         // A dead peer answers no close either.
-        socket.terminate();
+        setTimeout(() => socket.terminate(), closeMs).unref();
       } else socket.ping();
     }
   }

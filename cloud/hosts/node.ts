@@ -9,7 +9,7 @@ import { createApp } from '../app.ts';
 import { LocalHubs } from '../hub/local-hubs.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { SocketHandler } from '../routes/sockets.ts';
-import { SqliteStore } from '../store/sqlite.ts';
+import { openSqlite, openStore } from '../store/open.ts';
 import type { Clock, Store } from '../store/store.ts';
 import { runCommand } from './node-command.ts';
 import { folderDashboard } from './node-dashboard.ts';
@@ -54,7 +54,7 @@ export class NodeHost {
     const { log } = settings;
     const heartbeatMs = settings.heartbeatMs ?? 30_000;
     const metrics = new NodeMetrics();
-    const store = settings.store ?? new SqliteStore({ path: join(settings.dataFolder, 'cloud.db'), clock });
+    const store = settings.store ?? openSqlite(settings.dataFolder, clock);
     const access = new Access({ store, clock });
     const hubs = new LocalHubs({ store, clock, deadlines, log, observer: metrics.observer, heartbeatMs });
     const app = createApp({
@@ -181,4 +181,6 @@ async function serveAgent(hubs: LocalHubs, home: string, agent: { id: string; na
   };
 }
 
-if (import.meta.main) await runCommand((settings) => new NodeHost(settings));
+if (import.meta.main) {
+  await runCommand(async (settings) => new NodeHost({ ...settings, store: await openStore(settings) }));
+}
