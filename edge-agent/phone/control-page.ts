@@ -6,7 +6,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { join } from 'node:path';
 import { limits } from '../../protocol/limits.ts';
 import type { Party } from '../../protocol/model.ts';
-import { correspondents } from './lines/demonstration.ts';
 import type { LineEvents } from './lines/line.ts';
 import type { Messages } from './messages.ts';
 import { writePage } from './page.ts';
@@ -21,6 +20,8 @@ export interface ControlPageOptions {
   readonly messages: Messages;
   readonly sessions: Sessions;
   readonly events: LineEvents;
+  /** Proposed as senders. */
+  readonly correspondents: readonly Party[];
 }
 
 /** What `control.json` holds; only its owner may read it. */
@@ -94,7 +95,7 @@ export class ControlPage {
       return;
     }
     if (request.url === '/' && request.method === 'GET') {
-      const { owner, messages, sessions } = this.#options;
+      const { owner, messages, sessions, correspondents } = this.#options;
       const page = writePage({
         owner,
         token: this.#token,
@@ -148,7 +149,7 @@ export class ControlPage {
 
   /** Makes happen what the form asks for; answers the identifier of what came of it, or undefined where it makes no sense. */
   async #happen(form: URLSearchParams): Promise<string | undefined> {
-    const { events } = this.#options;
+    const { events, correspondents } = this.#options;
     const address = form.get('from')?.trim() ?? '';
     const body = form.get('text') ?? '';
     const subject = form.get('subject') ?? '';

@@ -38,12 +38,14 @@ export class PhoneDatabase {
     this.#connection = connection;
   }
 
-  /** Opens or creates `phone.db` in the folder. Throws where it cannot be written or a newer version wrote it. */
+  /** Opens or creates `phone.db` in the folder. Throws where it cannot be written, is open already, or a newer version wrote it. */
   static open(dataFolder: string): PhoneDatabase {
     mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
     const connection = new DatabaseSync(join(dataFolder, 'phone.db'));
     try {
-      connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
+      // Two phones on one folder would be one device twice, so the file is held for good: the second finds it locked.
+      connection.exec('PRAGMA busy_timeout = 500; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
+      connection.exec('PRAGMA synchronous = FULL;');
       migrate(connection);
     } catch (error) {
       connection.close();

@@ -172,6 +172,7 @@ export class SoftwarePhone {
       messages,
       sessions,
       events,
+      correspondents: line.correspondents ?? [],
     });
 
     await database.write(() => files.breakOff());

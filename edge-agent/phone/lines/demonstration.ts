@@ -3,13 +3,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Capabilities, FileInfo, Party, PhoneMessage, PhoneSession } from '../../../protocol/model.ts';
 import type { Line, LineEvents, SessionStep } from './line.ts';
 
-export interface Correspondent extends Party {
+interface Correspondent extends Party {
   readonly displayName: string;
   /** What this one says to a message; undefined to say nothing. */
   answer(body: string): string | undefined;
 }
 
-export const correspondents: readonly Correspondent[] = [
+const correspondents: readonly Correspondent[] = [
   {
     address: '+390110001',
     displayName: 'Nonna',
@@ -84,6 +84,7 @@ const photo = Buffer.from(
 /** Written to a correspondent, `chat` makes it offer a session; in a session with files, `photo` makes it offer one. */
 export class DemonstrationLine implements Line {
   readonly capabilities = demonstrationCapabilities;
+  readonly correspondents: readonly Party[] = correspondents;
   readonly #answerAfterMs: number;
   #events: LineEvents | undefined;
   #stopping = new AbortController();

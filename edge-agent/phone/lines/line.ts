@@ -18,6 +18,8 @@ export type SessionStep = 'created' | 'accepted' | 'modified' | 'joined' | 'left
  */
 export interface Line {
   readonly capabilities: Capabilities;
+  /** People whom the phone's own page proposes as senders, where the line knows some. */
+  readonly correspondents?: readonly Party[];
   start(events: LineEvents): Promise<void>;
   stop(): Promise<void>;
   /** Whether an address can be written to in a class at all. */

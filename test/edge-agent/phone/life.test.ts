@@ -134,6 +134,14 @@ describe('a phone that cannot be switched on', () => {
     await expect(startPhone({ dataFolder: path })).rejects.toThrow();
   });
 
+  it('says so where another phone runs on its folder, and leaves that one alone', async () => {
+    const first = await startPhone({ dataFolder });
+    await expect(startPhone({ dataFolder })).rejects.toMatchObject({ errcode: 5 });
+    await first.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Still here' });
+    expect(await first.control.messages()).toHaveLength(1);
+    await first.stop();
+  });
+
   it('leaves a database alone that a newer version wrote', async () => {
     const database = new DatabaseSync(join(dataFolder, 'phone.db'));
     database.exec('PRAGMA user_version = 99');

@@ -19,6 +19,7 @@ export const messagingType = 'urn:schemas-upnp-org:service:Messaging:2';
 
 /** Takes what it is given unless told that it is down; tells the phone what the test says. */
 export class ScriptedLine implements Line {
+  readonly correspondents = [nonna, { address: 'xmpp:ada@chat.example', displayName: 'Ada' }];
   readonly sent: PhoneMessage[] = [];
   readonly steps: { session: PhoneSession; step: SessionStep }[] = [];
   readonly files: { file: FileInfo; bytes: Uint8Array }[] = [];
