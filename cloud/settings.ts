@@ -20,9 +20,33 @@ export const cloudSettings = {
   },
   store: {
     name: 'HOMELINE_STORE',
-    meaning: 'where messages are kept: sqlite, in the data folder',
-    schema: z.enum(['sqlite'], { error: 'this host keeps messages in sqlite' }).default('sqlite'),
+    meaning: 'where messages are kept: sqlite, in the data folder, or dynamodb',
+    schema: z.enum(['sqlite', 'dynamodb'], { error: 'is sqlite or dynamodb' }).default('sqlite'),
     default: 'sqlite',
+  },
+  table: {
+    name: 'HOMELINE_TABLE',
+    meaning: 'the table of dynamodb, made from infra/dynamodb.json',
+    schema: text('homeline'),
+    default: 'homeline',
+  },
+  transactionItems: {
+    name: 'HOMELINE_TABLE_TRANSACTION',
+    meaning: 'how many items a transaction of dynamodb takes; old emulators take fewer than AWS',
+    schema: text('100')
+      .refine((given) => /^\d{2,3}$/.test(given) && Number(given) <= 100, { error: 'is a whole number from 10 to 100' })
+      .transform(Number),
+    default: '100',
+  },
+  region: {
+    name: 'AWS_REGION',
+    meaning: 'the region of the table; credentials come from AWS_ACCESS_KEY_ID or as the AWS tools are configured',
+    schema: z.string().optional(),
+  },
+  endpoint: {
+    name: 'AWS_ENDPOINT_URL_DYNAMODB',
+    meaning: 'another engine that speaks DynamoDB',
+    schema: z.url({ protocol: /^https?$/, error: 'needs an http:// or https:// address' }).optional(),
   },
   ownerToken: {
     name: 'HOMELINE_OWNER_TOKEN',

@@ -14,6 +14,7 @@ const mends = new Map([
   ['UnrecognizedClientException', 'AWS does not know these credentials: see AWS_ACCESS_KEY_ID and its secret'],
   ['InvalidSignatureException', 'AWS does not accept the signature: see the secret key and this machine’s clock'],
   ['ExpiredTokenException', 'the credentials have expired: renew them'],
+  ['RegionError', 'nobody says in which region the table is: set AWS_REGION'],
   ['CredentialsProviderError', 'there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'],
 ]);
 
@@ -27,15 +28,21 @@ export function meaningOf(error: unknown): Meaning {
   if (error.name === 'TransactionCanceledException') return meaningOfCancellation(error);
   if (conflicts.has(error.name)) return 'conflict';
   if (mistakes.has(error.name)) return 'mistake';
-  return mends.has(error.name) ? 'unavailable' : 'retry';
+  return mends.has(nameOf(error)) ? 'unavailable' : 'retry';
 }
 
 /** After what did not help: `store-unavailable` with the mend in words, and a time at which others do not come too. */
 export function unavailable(cause: unknown): GatewayError {
-  const name = cause instanceof Error ? cause.name : 'unknown';
+  const name = nameOf(cause);
   const why = mends.get(name) ?? `it does not answer in time (${name}); nothing is lost, and it is tried again`;
   const retryAfterMs = Math.round(1_000 + Math.random() * 4_000);
   return new GatewayError('store-unavailable', `DynamoDB is not available: ${why}.`, { cause, retryAfterMs });
+}
+
+/** The SDK says “Region is missing” and “Region not accepted” without a name of their own. */
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return error.name === 'Error' && error.message.startsWith('Region ') ? 'RegionError' : error.name;
 }
 
 /** A condition that failed outweighs a throttled item: nothing of the transaction happened in either case. */

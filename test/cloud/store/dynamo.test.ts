@@ -1,8 +1,9 @@
-// DynamoStore: the contract, against AWS's DynamoDB Local.
-import { mkdtempSync, rmSync } from 'node:fs';
+// DynamoStore: the contract, against AWS's DynamoDB Local, and the rights that it took.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, describe } from 'vitest';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DynamoStore } from '../../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
 import { storeContract } from '../../contract/store.ts';
@@ -12,6 +13,8 @@ const missing = missingForDynamoDbLocal();
 
 describe.skipIf(missing !== undefined)('with DynamoDB Local', () => {
   const local = new DynamoDbLocal();
+  const onTable = new Set<string>();
+  const onIndex = new Set<string>();
   beforeAll(() => local.start());
   afterAll(() => local.stop());
 
@@ -19,7 +22,7 @@ describe.skipIf(missing !== undefined)('with DynamoDB Local', () => {
     'DynamoStore',
     (place, clock) =>
       new DynamoStore({
-        client: local.client(),
+        client: observed(local.client()),
         table: basename(place),
         blobs: new FolderBlobs(place),
         clock,
@@ -34,4 +37,26 @@ describe.skipIf(missing !== undefined)('with DynamoDB Local', () => {
       clear: (place) => rmSync(place, { recursive: true, force: true }),
     },
   );
+
+  it('took exactly the rights that infra/dynamodb.json gives', () => {
+    const template = JSON.parse(readFileSync(join(import.meta.dirname, '../../../infra/dynamodb.json'), 'utf8'));
+    const [table, indexes] = template.Resources.StorePolicy.Properties.PolicyDocument.Statement;
+    expect([...onTable].sort()).toEqual(table.Action);
+    expect([...onIndex].sort()).toEqual(indexes.Action);
+  });
+
+  /** Notes the right that each request needs: IAM asks for those of a transaction's parts. */
+  function observed(client: DynamoDBClient): DynamoDBClient {
+    client.middlewareStack.add(
+      (next, context) => (step) => {
+        const { IndexName, TransactItems } = step.input as { IndexName?: string; TransactItems?: object[] };
+        const operation = String(context.commandName).replace('Command', '');
+        const parts = TransactItems?.flatMap((part) => Object.keys(part)).map((part) => `${part}Item`) ?? [operation];
+        for (const part of parts) (IndexName === undefined ? onTable : onIndex).add(`dynamodb:${part}`);
+        return next(step);
+      },
+      { step: 'initialize', priority: 'low' },
+    );
+    return client;
+  }
 });

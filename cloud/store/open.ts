@@ -1,0 +1,37 @@
+// The store that the settings of a Node host choose.
+import { join } from 'node:path';
+import { SqliteStore } from './sqlite.ts';
+import type { Clock, Store } from './store.ts';
+
+export interface StoreSettings {
+  store: 'sqlite' | 'dynamodb';
+  dataFolder: string;
+  /** The rest is of DynamoDB alone. */
+  table: string;
+  /** Without it, as the AWS tools are configured. */
+  region?: string | undefined;
+  endpoint?: string | undefined;
+  transactionItems: number;
+}
+
+/** Not started yet. The AWS SDK is loaded only where it is needed: it takes longer than all the rest. */
+export async function openStore(settings: StoreSettings, clock?: Clock): Promise<Store> {
+  const { dataFolder, table, region, endpoint, transactionItems } = settings;
+  if (settings.store === 'sqlite') return openSqlite(dataFolder, clock);
+  const [{ DynamoStore, newDynamoClient }, { FolderBlobs }] = await Promise.all([
+    import('./dynamo.ts'),
+    import('./folder-blobs.ts'),
+  ]);
+  return new DynamoStore({
+    client: newDynamoClient({ ...(region !== undefined && { region }), ...(endpoint !== undefined && { endpoint }) }),
+    table,
+    blobs: new FolderBlobs(join(dataFolder, 'texts')),
+    transactionItems,
+    ...(clock !== undefined && { clock }),
+  });
+}
+
+/** Not started yet. */
+export function openSqlite(dataFolder: string, clock?: Clock): Store {
+  return new SqliteStore({ path: join(dataFolder, 'cloud.db'), ...(clock !== undefined && { clock }) });
+}
