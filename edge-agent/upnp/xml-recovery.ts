@@ -1,4 +1,5 @@
-// The recovery ladder for XML that devices get wrong (X16, quirks 16–18, 31, 32): each rung keeps what the one before did.
+// The recovery ladder for XML that devices get wrong (X16, quirks 16–18, 32): each rung keeps what the one before did.
+// A bare `&` (quirk 31) needs no rung: when references are read leniently it stands for itself.
 
 /**
  * The document as it came, then with ever more repaired. The caller takes the first that parses.
@@ -11,8 +12,6 @@ export function* recoveries(text: string, root?: string): Iterable<string> {
   // An argument may hold a whole document, with its declaration, un-escaped.
   const undeclared = cut.replace(/(?!^)<\?xml\b[^<>]*\?>/g, '');
   if (undeclared !== cut) yield undeclared;
-  const escaped = escapeBareAmpersands(undeclared);
-  if (escaped !== undeclared) yield escaped;
 }
 
 /** From the first tag or declaration to the end of the last closing tag of the root. */
@@ -24,11 +23,4 @@ function cutToRoot(text: string, root: string | undefined): string {
   let end = text.length;
   for (const match of text.matchAll(closing)) if (match[1] === name) end = match.index + match[0].length;
   return text.slice(start, end);
-}
-
-/** Outside CDATA an `&` that begins no reference was meant as itself. */
-function escapeBareAmpersands(text: string): string {
-  return text.replace(/<!\[CDATA\[[\s\S]*?\]\]>|&(?!(?:#\d+|#x[\da-fA-F]+|amp|lt|gt|quot|apos);)/g, (all) =>
-    all === '&' ? '&amp;' : all,
-  );
 }

@@ -1,7 +1,8 @@
 // XML for UPnP: reading (fast-xml-parser builds the tree, we judge it) and strict writing. Requirements X1–X17, Z15.
 import { EntityDecoder } from '@nodable/entities';
-import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { XMLParser } from 'fast-xml-parser';
 import { UpnpError } from './error.ts';
+import { checkForm, refuseDeclarations } from './xml-form.ts';
 import { recoveries } from './xml-recovery.ts';
 import { cleanText, decodeBytes, decodeReferences, escapeAttribute, escapeText, isXmlText } from './xml-text.ts';
 
@@ -40,8 +41,6 @@ export interface XmlElement {
 }
 
 export const defaultMaxChars = 256 * 1024;
-const maxDepth = 32;
-const maxElements = 50_000;
 const cdata = '#cdata';
 
 const parser = new XMLParser({
@@ -59,7 +58,6 @@ const parser = new XMLParser({
   entityDecoder: new EntityDecoder(),
   ignoreDeclaration: true,
   ignorePiTags: true,
-  maxNestedTags: maxDepth,
   // The tree is read by own keys only, so that a name such as `toString` is harmless and may stay what it is.
   onDangerousProperty: (name) => name,
 });
@@ -101,28 +99,13 @@ function trimEnds(text: string): string {
 
 function readDocument(text: string, root: string | undefined, lenient: boolean): XmlNode {
   if (!lenient && !isXmlText(text)) throw malformed('holds characters that XML forbids');
-  refuseDeclarations(text);
-  const verdict = XMLValidator.validate(text);
-  if (verdict !== true) throw malformed(`is not well-formed: ${verdict.err.code} in line ${verdict.err.line}`);
-  if (!text.endsWith('>')) throw malformed('has text after its root');
+  checkForm(text);
   const entries: OrderedEntry[] = parser.parse(text);
   const [entry] = entries;
   if (entry === undefined || entries.length > 1) throw malformed('has not exactly one root');
-  const node = readElement(entry, { budget: maxElements, lenient }, noPrefixes);
+  const node = readElement(entry, lenient, noPrefixes);
   if (root !== undefined && node.name !== root) throw malformed(`has another root than ${root}`);
   return node;
-}
-
-/** DOCTYPE and its kin are refused wherever they stand: the parser would accept them even inside the root (X4, SOAP 1.1 §3). */
-function refuseDeclarations(text: string): void {
-  let at = text.indexOf('<!');
-  while (at >= 0) {
-    const isComment = text.startsWith('<!--', at);
-    if (!isComment && !text.startsWith('<![CDATA[', at)) throw malformed('holds a DOCTYPE');
-    const end = isComment ? text.indexOf('-->', at + 4) : text.indexOf(']]>', at + 9);
-    if (end < 0) throw malformed('holds a comment or CDATA section without end');
-    at = text.indexOf('<!', end + 3);
-  }
 }
 
 /** What the parser gives with preserveOrder: one own key that names the element, or text, and `:@` for attributes. */
@@ -130,16 +113,10 @@ type OrderedEntry = { readonly [name: string]: readonly OrderedEntry[] | string 
   readonly ':@'?: Readonly<Record<string, string>>;
 };
 
-interface Reading {
-  budget: number;
-  readonly lenient: boolean;
-}
-
 const noPrefixes: ReadonlyMap<string, string> = new Map([['xml', 'http://www.w3.org/XML/1998/namespace']]);
 const noAttributes: ReadonlyMap<string, string> = new Map();
 
-function readElement(entry: OrderedEntry, reading: Reading, outer: ReadonlyMap<string, string>): XmlNode {
-  if (--reading.budget < 0) throw malformed('has too many elements');
+function readElement(entry: OrderedEntry, lenient: boolean, outer: ReadonlyMap<string, string>): XmlNode {
   const qualified = keyOf(entry);
   const raw = entry[':@'];
   const prefixes = raw === undefined ? outer : declaredPrefixes(raw, outer);
@@ -153,11 +130,11 @@ function readElement(entry: OrderedEntry, reading: Reading, outer: ReadonlyMap<s
       const piece =
         key === cdata
           ? (part[cdata] as readonly OrderedEntry[]).map((inner) => inner['#text'] as string).join('')
-          : decodeReferences(part['#text'] as string, reading.lenient);
+          : decodeReferences(part['#text'] as string, lenient);
       text += piece;
       content.push(piece);
     } else {
-      const child = readElement(part, reading, prefixes);
+      const child = readElement(part, lenient, prefixes);
       children.push(child);
       content.push(child);
     }
@@ -165,7 +142,7 @@ function readElement(entry: OrderedEntry, reading: Reading, outer: ReadonlyMap<s
   return {
     name: colon < 0 ? qualified : qualified.slice(colon + 1),
     namespace: prefixes.get(colon < 0 ? '' : qualified.slice(0, colon)),
-    attributes: raw === undefined ? noAttributes : readAttributes(raw, reading),
+    attributes: raw === undefined ? noAttributes : readAttributes(raw, lenient),
     children,
     text,
     ...(children.length > 0 && text !== '' && { content }),
@@ -191,12 +168,12 @@ function declaredPrefixes(
   return prefixes ?? outer;
 }
 
-function readAttributes(raw: Readonly<Record<string, string>>, reading: Reading): ReadonlyMap<string, string> {
+function readAttributes(raw: Readonly<Record<string, string>>, lenient: boolean): ReadonlyMap<string, string> {
   const attributes = new Map<string, string>();
   for (const [name, value] of Object.entries(raw)) {
     if (name === 'xmlns' || name.startsWith('xmlns:')) continue;
     const local = name.slice(name.lastIndexOf(':') + 1);
-    if (local === name || !attributes.has(local)) attributes.set(local, decodeReferences(value, reading.lenient));
+    if (local === name || !attributes.has(local)) attributes.set(local, decodeReferences(value, lenient));
   }
   return attributes;
 }

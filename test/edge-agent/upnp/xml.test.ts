@@ -1,7 +1,9 @@
 // XML: reading without coercion, writing without loss. Requirements X1–X17.
 import fc from 'fast-check';
+import { XMLValidator } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
 import { childOf, element, escapeText, innerXml, parseXml, textOf, writeXml } from '../../../edge-agent/upnp/xml.ts';
+import { checkForm } from '../../../edge-agent/upnp/xml-form.ts';
 import { decodeBytes, isXmlText } from '../../../edge-agent/upnp/xml-text.ts';
 
 const fail = expect.objectContaining({ name: 'UpnpError', kind: 'malformed' });
@@ -117,6 +119,69 @@ describe('reading', () => {
     expect(parseXml('<a>'.repeat(32) + '</a>'.repeat(32)).name).toBe('a');
     expect(() => parseXml('<a>'.repeat(40) + '</a>'.repeat(40))).toThrow(fail);
     expect(() => parseXml(`<a>${'<b/>'.repeat(60_000)}</a>`)).toThrow(fail);
+  });
+});
+
+describe('the judgement of form', () => {
+  const isFine = (text: string) => {
+    try {
+      checkForm(text);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const pieces = [
+    '<a>',
+    '</a>',
+    '<b x="1">',
+    '</b>',
+    '<c/>',
+    ' ',
+    'x',
+    '>',
+    '<!-- - -->',
+    '<![CDATA[<]]>',
+    '<?p q?>',
+    '<',
+    '</',
+    '/>',
+    '"',
+    "'",
+    '=',
+    'y="',
+    "<d e = '\"' />",
+    '-->',
+    ']]>',
+    '<!D>',
+    '<é/>',
+    '<1/>',
+    '<a x="1" x="2"/>',
+  ];
+
+  it('lets nothing pass that another judge calls malformed', () => {
+    let passed = 0;
+    const soup = fc.array(fc.constantFrom(...pieces), { maxLength: 8 }).map((list) => `<r>${list.join('')}</r>`);
+    fc.assert(
+      fc.property(soup, (text) => {
+        if (!isFine(text)) return;
+        passed++;
+        expect(XMLValidator.validate(text)).toBe(true);
+      }),
+      { numRuns: 5000 },
+    );
+    expect(passed).toBeGreaterThan(100);
+  });
+
+  it('lets everything pass that we write', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 20 });
+    const parts = {
+      name: fc.constantFrom('a', 'b:c', '_d.e-f'),
+      text,
+      attributes: fc.dictionary(fc.constantFrom('g', 'h:i'), text),
+    };
+    const tree = fc.record({ ...parts, children: fc.array(fc.record(parts), { maxLength: 4 }) });
+    fc.assert(fc.property(tree, (root) => isFine(writeXml(root, { declaration: true }))));
   });
 });
 
