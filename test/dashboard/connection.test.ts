@@ -43,6 +43,41 @@ describe.skipIf(browserIsMissing())('the live connection', () => {
     await page.getByRole('link', { name: /Hello/ }).waitFor();
   });
 
+  test('a device that loses its network says so, and catches up when it has one again', async () => {
+    const home = await stage.home();
+    await home.start();
+    const page = await stage.signedIn();
+    await page.getByText('No messages yet.').waitFor();
+    await page.context().setOffline(true);
+    await page.getByText('Reconnecting…').waitFor();
+    await home.receive('Missed');
+    expect(await page.getByRole('link', { name: /Missed/ }).count()).toBe(0);
+    await page.context().setOffline(false);
+    await page.getByRole('link', { name: /Missed/ }).waitFor();
+    await expect.poll(() => page.getByText('Reconnecting…').count(), patiently).toBe(0);
+  });
+
+  test('a list that could not be read is told with its reason, and read when asked again', async () => {
+    const page = await stage.page();
+    const detail = 'The store does not answer.';
+    let failures = 0;
+    await page.route('**/conversations?*', (route) => {
+      failures += 1;
+      return route.fulfill({
+        status: 503,
+        json: { title: 'The store does not answer', detail, code: 'store-unavailable' },
+      });
+    });
+    await page.goto(await stage.host.signInLink());
+    await page.getByText(detail).waitFor();
+    // It is read at the start, and once more when the live connection stands.
+    await expect.poll(() => failures, patiently).toBe(2);
+    await page.unroute('**/conversations?*');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('No messages yet.').waitFor();
+    expect(await page.getByText(detail).count()).toBe(0);
+  });
+
   test('a sign-in that was revoked elsewhere ends here, too', async () => {
     const page = await stage.signedIn();
     await page.evaluate(() => fetch('/v1/sign-out', { method: 'POST' }));

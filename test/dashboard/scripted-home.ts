@@ -14,8 +14,9 @@ import {
 } from '../../protocol/frames.ts';
 import type { PhoneMessage, PhoneSession } from '../../protocol/model.ts';
 
-const udn = 'uuid:11111111-2222-3333-4444-555555555555';
-const ofPhone = { udn, epoch: 0 };
+const udnOf = (index: number) => `uuid:11111111-2222-3333-4444-55555555555${index}`;
+/** What is received, is received by the first phone. */
+const ofPhone = { udn: udnOf(0), epoch: 0 };
 
 type Failure = Omit<FrameOf<EdgeFrame, 'failure'>, 'type' | 'id'>;
 /** What the phone answers, or how the call fails. */
@@ -31,7 +32,8 @@ export class ScriptedHome {
   /** What the phone does for each action; tests replace what they are about. */
   readonly does: Partial<Record<ActionName, Handler>> = {};
   /** The calls that came, oldest first. */
-  readonly calls: { action: string; given: Record<string, unknown> }[] = [];
+  readonly calls: { phone: string; action: string; given: Record<string, unknown> }[] = [];
+  #names: readonly string[] = [];
   readonly messages = new Map<string, { id: string; message: PhoneMessage }>();
   readonly sessions = new Map<string, { id: string; session: PhoneSession }>();
   readonly #cloudUrl: string;
@@ -46,8 +48,9 @@ export class ScriptedHome {
     this.#token = token;
   }
 
-  /** Connects; `trusted: false` leaves the phone to be approved by somebody. */
-  async start({ trusted = true } = {}): Promise<void> {
+  /** Connects with phones of these names; `trusted: false` leaves them to be approved by somebody. */
+  async start({ trusted = true, names = ['Hall phone'] } = {}): Promise<void> {
+    this.#names = names;
     const socket = new WebSocket(`${this.#cloudUrl.replace(/^http/, 'ws')}/v1/tunnel`, subprotocol, {
       headers: { authorization: `Bearer ${this.#token}` },
     });
@@ -61,24 +64,23 @@ export class ScriptedHome {
     const approvals = this.#next((frame) => frame.type === 'approvals');
     this.#send({
       type: 'phones',
-      phones: [
-        {
-          ...ofPhone,
-          name: 'Hall phone',
-          deviceType: 'urn:schemas-upnp-org:device:TelephonyServer:2',
-          address: '192.0.2.20:49200',
-          online: true,
-          trusted,
-          capabilities: {
-            classes: [
-              { messageClass: 'SMS', pageMode: true, sessionMode: false, maxBodyLength: 459, contentTypes: [] },
-              { messageClass: 'e-Mail', pageMode: true, sessionMode: false, contentTypes: [] },
-            ],
-            sessionClasses: ['Chat'],
-            fileTransfer: false,
-          },
+      phones: names.map((name, index) => ({
+        udn: udnOf(index),
+        epoch: 0,
+        name,
+        deviceType: 'urn:schemas-upnp-org:device:TelephonyServer:2',
+        address: `192.0.2.2${index}:49200`,
+        online: true,
+        trusted,
+        capabilities: {
+          classes: [
+            { messageClass: 'SMS', pageMode: true, sessionMode: false, maxBodyLength: 459, contentTypes: [] },
+            { messageClass: 'e-Mail', pageMode: true, sessionMode: false, contentTypes: [] },
+          ],
+          sessionClasses: ['Chat'],
+          fileTransfer: false,
         },
-      ],
+      })),
     });
     await approvals;
   }
@@ -144,8 +146,9 @@ export class ScriptedHome {
     if (at >= 0) this.#waiting.splice(at, 1)[0]?.take(frame);
   }
 
-  async #answer({ id, action, arguments: given }: FrameOf<CloudFrame, 'call'>): Promise<void> {
-    this.calls.push({ action, given });
+  async #answer({ id, udn, action, arguments: given }: FrameOf<CloudFrame, 'call'>): Promise<void> {
+    const phone = this.#names.find((_, index) => udnOf(index) === udn) ?? udn;
+    this.calls.push({ phone, action, given });
     const handler = this.does[action as ActionName] ?? this.#usual(action as ActionName);
     const answer = await handler(given);
     if (this.#socket === undefined) return;

@@ -136,6 +136,20 @@ describe.skipIf(browserIsMissing())('sending messages', () => {
     expect(sent()[0]?.given.MessageToSend).toMatchObject({ subject: 'Sunday', messageClass: 'e-Mail' });
   });
 
+  test('with several phones, an answer leaves by the one that was written to unless another is chosen', async () => {
+    await home.stop();
+    await home.start({ names: ['Hall phone', 'Attic phone'] });
+    const from = page.getByLabel('From');
+    await from.waitFor();
+    await field().fill('By the hall');
+    await field().press('Enter');
+    await own().getByTitle('Sent', { exact: true }).waitFor();
+    await from.selectOption('Attic phone');
+    await field().fill('By the attic');
+    await field().press('Enter');
+    await expect.poll(() => sent().map((call) => call.phone), patiently).toEqual(['Hall phone', 'Attic phone']);
+  });
+
   test('a new conversation begins with its recipients', async () => {
     await page.getByRole('link', { name: 'New message' }).click();
     await page.getByLabel('To', { exact: true }).fill('+39 011 000-4, +39 011 000-5');

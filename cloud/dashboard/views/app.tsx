@@ -1,5 +1,6 @@
 // The whole page: who is not signed in sees the sign-in page, everybody else the household's messages.
 import type { JSX } from 'preact';
+import { explain } from '../api.ts';
 import type { Route } from '../route.ts';
 import { ComposePage } from './compose-page.tsx';
 import { ConversationList } from './conversation-list.tsx';
@@ -14,7 +15,7 @@ import { SessionList } from './session-list.tsx';
 import { SessionPage } from './session-page.tsx';
 import { SignInPage } from './sign-in-page.tsx';
 import { StatusBar } from './status-bar.tsx';
-import { NothingOpen } from './welcome.tsx';
+import { NoSessionOpen, NothingOpen } from './welcome.tsx';
 
 export function App() {
   const { account, home, loadFault } = useDashboard();
@@ -58,7 +59,7 @@ function panesOf(route: Route): { list?: JSX.Element; detail: JSX.Element; shows
       return { list: <ConversationList />, detail: <ComposePage />, shows: 'detail' };
     case 'sessions':
       return route.session === undefined
-        ? { list: <SessionList />, detail: <NothingOpen />, shows: 'list' }
+        ? { list: <SessionList />, detail: <NoSessionOpen />, shows: 'list' }
         : { list: <SessionList />, detail: <SessionPage key={route.session} id={route.session} />, shows: 'detail' };
     case 'new-session':
       return { list: <SessionList />, detail: <NewSessionPage />, shows: 'detail' };
@@ -72,7 +73,7 @@ function Opening({ fault }: { fault: unknown }) {
   return (
     <main class="sign-in">
       <h1>This home cannot be shown</h1>
-      <p>{fault instanceof Error ? fault.message : String(fault)}</p>
+      <p>{explain(fault)}</p>
       <button type="button" class="button" onClick={() => location.reload()}>
         Try again
       </button>

@@ -1,9 +1,13 @@
 // What stands between the person and their messages right now: a broken connection, a home that is offline.
+import { explain } from '../api.ts';
 import { sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
+import { useTask } from './task.ts';
 
 export function StatusBar() {
-  const { home, live, loadFault } = useDashboard();
+  const dashboard = useDashboard();
+  const { home, live, loadFault } = dashboard;
+  const task = useTask();
   const current = home.current.value;
   return (
     <div class="status-bar" role="status">
@@ -13,7 +17,15 @@ export function StatusBar() {
         </p>
       ) : loadFault.value !== undefined ? (
         <p class="status" data-tone="warn">
-          {loadFault.value instanceof Error ? loadFault.value.message : String(loadFault.value)}
+          {explain(loadFault.value)}
+          <button
+            type="button"
+            class="link"
+            disabled={task.isBusy}
+            onClick={() => task.run('That did not help', () => dashboard.refresh())}
+          >
+            Try again
+          </button>
         </p>
       ) : current !== undefined && !current.online && current.since !== null ? (
         <p class="status" data-tone="warn">

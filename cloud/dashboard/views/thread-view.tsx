@@ -1,5 +1,5 @@
 // What was said, by day; the newest at the foot, older pages as one scrolls up.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, explain } from '../api.ts';
 import type { Thread } from '../state/thread.ts';
 import { threadEntries } from '../state/thread-entries.ts';
@@ -104,27 +104,40 @@ export function ThreadView({ thread }: { thread: Thread }) {
   );
 }
 
-/** Reads the page before when it comes into sight. */
+/** Reads the page before when it comes into sight; after a fault, when it is asked to. */
 function OlderMessages({ thread }: { thread: Thread }) {
-  const { notices } = useDashboard();
   const mark = useRef<HTMLLIElement>(null);
+  const [fault, setFault] = useState<unknown>();
   const cursor = thread.next.value;
+  const load = useCallback(() => {
+    setFault(undefined);
+    thread.loadOlder().catch(setFault);
+  }, [thread]);
   useEffect(() => {
     const element = mark.current;
     if (element === null) return undefined;
     const observer = new IntersectionObserver(
       (seen) => {
-        if (!seen.some((entry) => entry.isIntersecting)) return;
-        thread.loadOlder().catch((fault: unknown) => notices.fault('The older messages did not come', fault));
+        if (seen.some((entry) => entry.isIntersecting)) load();
       },
       { root: element.closest('.thread'), rootMargin: '400px' },
     );
     observer.observe(element);
     return () => observer.disconnect();
-  }, [thread, notices, cursor]);
+    // With each page the mark has moved, and may be in sight still.
+  }, [load, cursor]);
   return (
     <li ref={mark} class="thread-note hint">
-      Loading older messages…
+      {fault === undefined ? (
+        'Loading older messages…'
+      ) : (
+        <>
+          <p role="alert">{explain(fault)}</p>
+          <button type="button" class="button quiet" onClick={load}>
+            Try again
+          </button>
+        </>
+      )}
     </li>
   );
 }

@@ -20,6 +20,16 @@ export function NothingOpen() {
   );
 }
 
+/** Beside the list of sessions. */
+export function NoSessionOpen() {
+  return (
+    <div class="empty">
+      <Icon name="sessions" />
+      <p>Choose a session, or begin one.</p>
+    </div>
+  );
+}
+
 /** No message yet: the next step that is still missing. */
 export function FirstSteps() {
   const { home } = useDashboard();
