@@ -11,7 +11,7 @@ import { type ActionInput, type ActionOutput, documentSchemas } from '../../prot
 import type { Network } from '../upnp/network.ts';
 import { argumentOf, callAction } from '../upnp/soap.ts';
 import { ActionQueue, type QueueOptions } from './action-queue.ts';
-import { type MessageEntry, readDocument, readMessageList, writeDocument } from './documents.ts';
+import { DocumentError, type MessageEntry, readDocument, readMessageList, writeDocument } from './documents.ts';
 
 export interface ControlPointOptions {
   readonly network: Network;
@@ -30,6 +30,9 @@ export interface CallOptions {
 }
 
 export type TextArguments = Readonly<Record<string, string>>;
+
+/** The list of all messages of a phone comes in one answer: some ten thousand of them. */
+const maxListChars = 8 * 1024 * 1024;
 
 /** A service must answer within 30 s (UPnP Device Architecture 2.0 §3.2.5). */
 export const standardDeadlineMs = 30_000;
@@ -63,8 +66,11 @@ export class PhoneControlPoint {
       return readArguments(this.udn, action, output) as ActionOutput<typeof action>;
     },
     searchMessages: async (search, options) => {
-      const output = await this.#callText('SearchMessages', { ...search }, options);
-      return readMessageList(output.MessageList ?? '', { device: this.udn, action: 'SearchMessages' });
+      const { MessageList } = await this.#callText('SearchMessages', { ...search }, options);
+      const context = { device: this.udn, action: 'SearchMessages' };
+      // No list is not the empty list: everything would be taken for deleted.
+      if (MessageList === undefined) throw new DocumentError('messageList', '', context, 'is missing');
+      return readMessageList(MessageList, context);
     },
   };
 
@@ -78,6 +84,7 @@ export class PhoneControlPoint {
       arguments: Object.keys(table.in).map((name) => [name, given[name] ?? ''] as const),
       deadlineMs: options.deadlineMs,
       repeatable: table.repeatable,
+      ...(action === 'SearchMessages' && { maxAnswerChars: maxListChars }),
       ...(options.signal !== undefined && { signal: options.signal }),
       ...(peer !== undefined && { peer }),
     });
@@ -145,14 +152,19 @@ export function checkArguments(
   return form === 'model' ? writeArguments(action, checked) : (checked as TextArguments);
 }
 
-/** Out-arguments with each XML document read as its model; an absent text is the empty one. */
+/**
+ * Out-arguments with each XML document read as its model; an absent text is the empty one.
+ * @throws DocumentError when a document is missing or cannot be understood
+ */
 export function readArguments(udn: string, action: ActionName, output: TextArguments): Record<string, unknown> {
   const context = { device: udn, action };
   return Object.fromEntries(
     outArguments(action).map(([name, variable]) => {
       const document = documentOf(variable);
-      const text = output[name] ?? '';
-      return [name, document === undefined ? text : readDocument(document, text, context)];
+      const text = output[name];
+      if (document === undefined) return [name, text ?? ''];
+      if (text === undefined) throw new DocumentError(document, '', context, 'is missing');
+      return [name, readDocument(document, text, context)];
     }),
   );
 }

@@ -79,7 +79,7 @@ export function readDocument(name: DocumentName, xml: string, context: DocumentC
   const top = parseDocument(name, xml, context);
   const shape = shapeFor(name, top);
   if (shape.kind === 'list') return readList(name, top, xml, context);
-  const node = findElement(top, shape.names) ?? top;
+  const node = findElement(top, shape.names) ?? onlyChild(top);
   const { value, missing, found } = readRecord(node, shape.shape);
   if (found === 0) throw new DocumentError(name, xml, context, 'holds nothing that is known');
   if (missing.length > 0) throw new DocumentError(name, xml, context, `has no ${missing.join(', ')}`);
@@ -113,7 +113,7 @@ function readMessage(xml: string, context: DocumentContext): PhoneMessage {
   if (top.children.length === 0 && top.text.trim() === '') {
     throw new DocumentError('message', xml, context, 'is empty');
   }
-  const node = findElement(top, shapeFor('message', top).names) ?? top;
+  const node = findElement(top, shapeFor('message', top).names) ?? onlyChild(top);
   return readMessageNode(node, xml, new Map());
 }
 
@@ -247,7 +247,12 @@ function findElement(top: XmlNode, names: Names): XmlNode | undefined {
     if (match !== undefined) return match;
     level = level.flatMap((node) => node.children);
   }
-  return top.children.length === 1 ? top.children[0] : undefined;
+  return undefined;
+}
+
+/** A document under a name that nobody expects is still the document, when there is no other. */
+function onlyChild(top: XmlNode): XmlNode {
+  return top.children.length === 1 ? (top.children[0] ?? top) : top;
 }
 
 /** The entries of a list, whatever wraps them; an element that holds entries is itself a wrapper. */
@@ -262,7 +267,7 @@ function findItems(node: XmlNode, names: Names, depth = 0): XmlNode[] {
   });
 }
 
-/** Nothing at all, or only a list element without entries. */
+/** Nothing at all, or only a list element without entries: an empty page of another kind is no list. */
 function isEmptyList(top: XmlNode, names: Names): boolean {
   const list = findElement(top, names);
   const inside = list ?? top;

@@ -3,7 +3,7 @@ import { ANY, messageClasses, messageFolders, messageStatuses } from '../../prot
 import { UpnpError } from '../upnp/error.ts';
 import { wholeSearch } from './agenda.ts';
 import type { CallOptions, MessageSearch, PhoneCalls } from './control-point.ts';
-import type { MessageEntry } from './documents.ts';
+import { DocumentError, type MessageEntry } from './documents.ts';
 
 const folderSearches: readonly MessageSearch[] = messageFolders.map((MessageFolder) => ({
   ...wholeSearch,
@@ -27,14 +27,15 @@ const ways: readonly (readonly MessageSearch[])[] = [
 export class WholeSearch {
   #way = 0;
 
-  /** Throws UpnpError when the phone refuses every way. */
+  /** Throws what the last way threw when the phone answers none of them. */
   async list(calls: PhoneCalls, options: CallOptions): Promise<MessageEntry[]> {
-    for (;;) {
+    for (let way = this.#way; ; way++) {
       try {
-        return await this.#listBy(ways[this.#way] ?? exactSearches, calls, options);
+        return await this.#listBy(ways[way] ?? exactSearches, calls, options);
       } catch (error) {
-        if (!isRefusedValue(error) || this.#way >= ways.length - 1) throw error;
-        this.#way++;
+        if (way >= ways.length - 1 || !(isRefusedValue(error) || isUnreadable(error))) throw error;
+        // A list too long or broken now may be read tomorrow; a wildcard that is not known stays so.
+        if (isRefusedValue(error)) this.#way = way + 1;
       }
     }
   }
@@ -58,4 +59,8 @@ export class WholeSearch {
 function isRefusedValue(error: unknown): boolean {
   if (!(error instanceof UpnpError) || error.kind !== 'refused' || error.upnpCode === undefined) return false;
   return error.upnpCode === 402 || (error.upnpCode >= 600 && error.upnpCode < 800);
+}
+
+function isUnreadable(error: unknown): boolean {
+  return error instanceof DocumentError || (error instanceof UpnpError && error.kind === 'malformed');
 }

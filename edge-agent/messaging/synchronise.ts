@@ -1,43 +1,14 @@
-// What the phone has ⇄ what the cloud knows. Lists are compared with the journal; differences become events.
+// What the phone has ⇄ what the cloud knows: when to look at a phone, and at what. KnownPhone draws the conclusions.
 // ReadMessage is never called here: it would mark messages Read that nobody has read.
 import { ANY } from '../../protocol/actions.ts';
-import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
+import type { InventoryItem } from '../../protocol/frames.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { Agenda, noteEvent } from './agenda.ts';
 import { type PhoneCalls, type PhoneControlPoint, standardDeadlineMs } from './control-point.ts';
-import { type MessageEntry, readDocument } from './documents.ts';
-import { sessionKey } from './identity.ts';
-import { compareMessages, type KnownEntry, type OpenSend } from './known-messages.ts';
+import type { MessageEntry } from './documents.ts';
+import { KnownPhone, type PhoneMemory } from './known-phone.ts';
 import { WholeSearch } from './message-search.ts';
-
-/** What is remembered of phones, durably. The agent's journal. */
-export interface PhoneMemory {
-  readPhone(udn: string): { epoch: number; comparedStore: string | undefined };
-  messagesOf(udn: string): InventoryItem[];
-  sessionsOf(udn: string): { id: string; session: PhoneSession }[];
-  begunSends(udn: string): { key: string; action: string; arguments: Readonly<Record<string, string>> }[];
-  /** Keeps a change together with the events that tell of it. */
-  record(
-    udn: string,
-    change: {
-      epoch?: number;
-      putMessages?: readonly KnownEntry[];
-      deletedMessageIds?: readonly string[];
-      putSessions?: readonly { id: string; session: PhoneSession }[];
-      deletedSessionIds?: readonly string[];
-      settledSends?: ReadonlyMap<string, string>;
-      comparedStore?: string;
-      events: readonly EdgeEvent[];
-    },
-  ): void;
-}
-
-interface KnownSession {
-  readonly id: string;
-  /** Undefined: it must be told again. */
-  readonly session: PhoneSession | undefined;
-}
 
 /** The cloud as a synchroniser needs it. */
 export interface CloudKnowledge {
@@ -62,20 +33,15 @@ export interface SynchroniserOptions {
   readonly pollMs?: number;
 }
 
+const firstRetryMs = 1000;
 const retryCapMs = 60_000;
+const deadline = { deadlineMs: standardDeadlineMs } as const;
 
 export class PhoneSynchroniser {
   readonly #options: SynchroniserOptions;
   readonly #udn: string;
+  readonly #known: KnownPhone;
   readonly #search = new WholeSearch();
-  #known = new Map<string, InventoryItem>();
-  #sessions = new Map<string, KnownSession>();
-  #former = new Set<string>();
-  readonly #files = new Map<string, string>();
-  #epoch = 0;
-  #loaded = false;
-  /** The cloud's store with which the next whole look compares. */
-  #comparing: string | undefined;
   #agenda = new Agenda();
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -88,10 +54,11 @@ export class PhoneSynchroniser {
   constructor(options: SynchroniserOptions) {
     this.#options = options;
     this.#udn = options.controlPoint.udn;
+    this.#known = new KnownPhone(this.#udn, options.memory);
   }
 
   get epoch(): number {
-    return this.#loaded ? this.#epoch : this.#options.memory.readPhone(this.#udn).epoch;
+    return this.#known.epoch;
   }
 
   start(): void {
@@ -110,7 +77,7 @@ export class PhoneSynchroniser {
   setApproved(approved: boolean): void {
     if (approved === this.#approved) return;
     this.#approved = approved;
-    this.#loaded = false;
+    this.#known.unload();
     if (approved) this.lookAtEverything();
   }
 
@@ -122,7 +89,7 @@ export class PhoneSynchroniser {
 
   /** What the phone's own event says is looked up at once. */
   onEvent(variables: ReadonlyMap<string, string>): void {
-    this.request((agenda) => noteEvent(agenda, this.#udn, variables, (messageId) => this.#known.has(messageId)));
+    this.request((agenda) => noteEvent(agenda, this.#udn, variables, (messageId) => this.#known.isKnown(messageId)));
   }
 
   lookAtEverything(): void {
@@ -137,29 +104,27 @@ export class PhoneSynchroniser {
 
   /** Forgets and tells of a message that a command deleted; part of the command's own section of the queue. */
   onDeleted(messageId: string): void {
-    const item = this.#known.get(messageId);
-    if (item === undefined || !this.#approved) return;
-    const { id, epoch } = item;
-    this.#options.memory.record(this.#udn, {
-      deletedMessageIds: [messageId],
-      events: [{ type: 'message.deleted', udn: this.#udn, epoch, id }],
-    });
-    this.#known.delete(messageId);
+    if (this.#mayConclude) this.#known.concludeDeletion(messageId);
   }
 
   /** Takes over a message as a command's answer showed it; part of the command's own section of the queue. */
   onSeen(message: PhoneMessage, xml: string): void {
-    if (this.#approved && this.#loaded) this.#conclude([{ message, xml }], false, false);
+    this.#concludeMessages([{ message, xml }], { whole: false, recovered: false });
   }
 
   /** A message that a command made is known by the command's key from now on. */
   learn(item: InventoryItem): void {
-    this.#known.set(item.messageId, item);
+    this.#known.learn(item);
   }
 
-  /** A session keeps the identifier under which it was first told, also when the epoch advances. */
+  /** The stable identifier of a session of this phone. */
   sessionKeyOf(sessionId: string): string {
-    return this.#sessions.get(sessionId)?.id ?? sessionKey(this.#udn, this.epoch, sessionId);
+    return this.#known.sessionKeyOf(sessionId);
+  }
+
+  /** The approval may have been taken back while the phone was asked. */
+  get #mayConclude(): boolean {
+    return this.#approved && this.#known.isLoaded;
   }
 
   #begin(): void {
@@ -176,8 +141,8 @@ export class PhoneSynchroniser {
   #schedule(): void {
     const { compareMs = 5 * 60_000, pollMs = 15_000 } = this.#options;
     const standardMs = this.#hasEvents ? compareMs : pollMs;
-    const waitMs = this.#failures > 0 ? Math.min(retryCapMs, 1000 * 2 ** Math.min(this.#failures - 1, 10)) : standardMs;
-    this.#timer = setTimeout(() => this.lookAtEverything(), waitMs);
+    const retryMs = Math.min(retryCapMs, firstRetryMs * 2 ** Math.min(this.#failures - 1, 10));
+    this.#timer = setTimeout(() => this.lookAtEverything(), this.#failures > 0 ? retryMs : standardMs);
   }
 
   async #work(): Promise<void> {
@@ -199,7 +164,8 @@ export class PhoneSynchroniser {
     this.#options.onReachable?.(true);
     if (this.#inStep || !agenda.everything) return;
     this.#inStep = true;
-    this.#options.report(`In step with the phone: ${this.#known.size} messages, ${this.#sessions.size} sessions.`);
+    const { messages, sessions } = this.#known.counts;
+    this.#options.report(`In step with the phone: ${messages} messages, ${sessions} sessions.`);
   }
 
   #onFailed(error: unknown): void {
@@ -208,7 +174,8 @@ export class PhoneSynchroniser {
     if (error instanceof UpnpError) this.#options.onReachable?.(error.kind !== 'unreachable');
     if (this.#failures !== 1 || !this.#live) return;
     this.#inStep = false;
-    this.#options.report(`The phone's messages cannot be listed: ${wordsOf(error)} Trying again.`);
+    const words = error instanceof Error ? error.message : String(error);
+    this.#options.report(`The phone's messages cannot be listed: ${words} Trying again.`);
   }
 
   /**
@@ -216,53 +183,29 @@ export class PhoneSynchroniser {
    * so that also deletions are found. False: that is needed and cannot be done now; the next connection begins anew.
    */
   async #compareWithCloud(agenda: Agenda): Promise<boolean> {
-    const { memory, cloud } = this.#options;
-    const { epoch, comparedStore } = memory.readPhone(this.#udn);
+    const { cloud } = this.#options;
+    if (!this.#known.isLoaded) this.#known.load();
+    const { comparedStore } = this.#known;
     const store = cloud.store();
-    if (!this.#loaded) {
-      this.#epoch = epoch;
-      this.#known = new Map(memory.messagesOf(this.#udn).map((item) => [item.messageId, item]));
-      this.#sessions = new Map(memory.sessionsOf(this.#udn).map((known) => [known.session.sessionId, known]));
-      this.#former.clear();
-      this.#files.clear();
-      this.#loaded = true;
-    }
     if (comparedStore !== undefined && (store === undefined || store === comparedStore)) return true;
     if (store === undefined) return false;
-    this.#takeInventory(await cloud.inventory(this.#udn));
-    for (const [sessionId, { id }] of this.#sessions) this.#sessions.set(sessionId, { id, session: undefined });
+    const items = await cloud.inventory(this.#udn);
+    if (!this.#mayConclude) return false;
+    this.#known.compareWith(store, items);
     agenda.lookAtEverything();
     agenda.hinted = false;
-    // Recorded with the change of the look that follows, so that a crash in between compares again.
-    this.#comparing = store;
     return true;
   }
 
-  #takeInventory(items: readonly InventoryItem[]): void {
-    this.#epoch = Math.max(this.#epoch, ...items.map((item) => item.epoch));
-    const own = this.#known;
-    this.#known = new Map();
-    // What only the journal knows keeps its identifier and is told again: its fingerprint is that of no message.
-    for (const item of own.values()) this.#known.set(item.messageId, { ...item, fingerprint: '' });
-    for (const item of items) {
-      const before = this.#known.get(item.messageId);
-      if (before === undefined || before.epoch <= item.epoch) this.#known.set(item.messageId, item);
-      if (before === undefined && item.epoch < this.#epoch) this.#former.add(item.messageId);
-    }
-  }
-
   async #lookAtMessages(agenda: Agenda): Promise<void> {
-    const { controlPoint } = this.#options;
     const whole = agenda.everything || agenda.allMessages;
     if (!whole && agenda.searches.size === 0) return;
-    const recovered = !agenda.hinted;
-    const isComplete = await controlPoint.inTurn(
+    const isComplete = await this.#options.controlPoint.inTurn(
       async (calls) => {
-        const found = whole ? undefined : await this.#narrowly(agenda, calls);
-        const entries = found ?? (await this.#search.list(calls, { deadlineMs: standardDeadlineMs }));
-        if (!this.#approved || !this.#loaded) return true;
-        this.#conclude(entries, found === undefined, recovered);
-        return found === undefined || [...agenda.expected].every((messageId) => this.#known.has(messageId));
+        const found = whole ? undefined : await narrowly(agenda, calls);
+        const entries = found ?? (await this.#search.list(calls, deadline));
+        this.#concludeMessages(entries, { whole: found === undefined, recovered: !agenda.hinted });
+        return found === undefined || [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
       },
       { exclusive: true },
     );
@@ -270,174 +213,75 @@ export class PhoneSynchroniser {
     if (!isComplete) this.#agenda.lookAtAllMessages();
   }
 
-  /** Undefined when the phone refuses a narrow search: it is then asked for everything. */
-  async #narrowly(agenda: Agenda, calls: PhoneCalls): Promise<MessageEntry[] | undefined> {
-    const entries: MessageEntry[] = [];
-    try {
-      for (const search of agenda.searches.values()) {
-        entries.push(...(await calls.searchMessages(search, { deadlineMs: standardDeadlineMs })));
-      }
-      return entries;
-    } catch (error) {
-      if (error instanceof UpnpError && error.kind === 'refused') return undefined;
-      throw error;
-    }
-  }
-
-  #conclude(entries: readonly MessageEntry[], whole: boolean, recovered: boolean): void {
-    const { memory, onEpoch } = this.#options;
-    const result = compareMessages(entries, {
-      udn: this.#udn,
-      epoch: this.#epoch,
-      known: this.#known,
-      former: this.#former,
-      openSends: this.#openSends(),
-      sessionKeyOf: (sessionId) => this.sessionKeyOf(sessionId),
-      whole,
-      recovered,
-      nowMs: Date.now(),
-    });
-    const comparedStore = whole ? this.#comparing : undefined;
-    const advanced = result.epoch !== this.#epoch;
-    if (
-      result.put.length > 0 ||
-      result.gone.length > 0 ||
-      comparedStore !== undefined ||
-      this.#comparing !== undefined
-    ) {
-      memory.record(this.#udn, {
-        epoch: result.epoch,
-        putMessages: result.put,
-        deletedMessageIds: result.gone,
-        settledSends: result.settled,
-        ...(comparedStore !== undefined && { comparedStore }),
-        events: result.events,
-      });
-    }
-    if (whole) this.#comparing = undefined;
-    this.#epoch = result.epoch;
-    for (const messageId of result.gone) this.#known.delete(messageId);
-    for (const { id, messageId, epoch, fingerprint } of result.put) {
-      this.#known.set(messageId, { id, messageId, epoch, fingerprint });
-    }
-    if (advanced) onEpoch?.();
-  }
-
-  #openSends(): OpenSend[] {
-    return this.#options.memory
-      .begunSends(this.#udn)
-      .filter((send) => send.action === 'SendMessage')
-      .flatMap((send) => {
-        const message = readOrUndefined(send.arguments.MessageToSend ?? '', this.#udn);
-        return message === undefined ? [] : [{ key: send.key, message }];
-      });
+  #concludeMessages(entries: readonly MessageEntry[], looked: { whole: boolean; recovered: boolean }): void {
+    if (!this.#mayConclude) return;
+    const before = this.#known.epoch;
+    this.#known.concludeMessages(entries, looked);
+    if (this.#known.epoch !== before) this.#options.onEpoch?.();
   }
 
   async #lookAtSessions(agenda: Agenda): Promise<void> {
-    if (agenda.everything) return this.#lookAtSession('', agenda);
-    for (const sessionId of agenda.sessions) await this.#lookAtSession(sessionId, agenda);
-  }
-
-  /** One session, or all of them for the empty identifier. */
-  async #lookAtSession(sessionId: string, agenda: Agenda): Promise<void> {
-    const { controlPoint, memory } = this.#options;
-    const input = { SessionID: sessionId, SessionClass: ANY, SessionStatus: ANY };
-    await controlPoint.inTurn(
-      async (calls) => {
-        const listed = await this.#sessionsOf(calls, input, agenda);
-        if (listed === undefined || !this.#approved || !this.#loaded) return;
-        const seen = new Set(listed.map((session) => session.sessionId));
-        const gone = [...this.#sessions.keys()].filter(
-          (known) => (sessionId === '' || sessionId === known) && !seen.has(known),
-        );
-        const changed = listed.filter(
-          (session) => JSON.stringify(this.#sessions.get(session.sessionId)?.session) !== JSON.stringify(session),
-        );
-        // A session that the phone no longer names is over; what was said in it stays.
-        const closed = gone
-          .flatMap((known) => this.#sessions.get(known)?.session ?? [])
-          .filter((session) => session.status !== 'Closed')
-          .map((session) => ({ ...session, status: 'Closed' as const }));
-        if (changed.length === 0 && gone.length === 0) return;
-        memory.record(this.#udn, {
-          putSessions: changed.map((session) => ({ id: this.sessionKeyOf(session.sessionId), session })),
-          deletedSessionIds: gone,
-          events: [...changed, ...closed].map((session) => ({
-            type: 'session.put',
-            udn: this.#udn,
-            epoch: this.#epoch,
-            id: this.sessionKeyOf(session.sessionId),
-            session,
-          })),
-        });
-        for (const session of changed) {
-          this.#sessions.set(session.sessionId, { id: this.sessionKeyOf(session.sessionId), session });
-        }
-        for (const known of gone) this.#sessions.delete(known);
-      },
-      { exclusive: true },
-    );
+    for (const sessionId of agenda.everything ? [''] : agenda.sessions) {
+      await this.#options.controlPoint.inTurn(
+        async (calls) => {
+          const listed = await this.#listSessions(calls, sessionId);
+          if (listed !== undefined && this.#mayConclude) this.#known.concludeSessions(listed, sessionId);
+        },
+        { exclusive: true },
+      );
+    }
   }
 
   /** Undefined when the phone has no sessions at all: the action is refused, as by a phone that knows only messages. */
-  async #sessionsOf(
-    calls: PhoneCalls,
-    input: { SessionID: string; SessionClass: string; SessionStatus: string },
-    agenda: Agenda,
-  ): Promise<PhoneSession[] | undefined> {
+  async #listSessions(calls: PhoneCalls, sessionId: string): Promise<PhoneSession[] | undefined> {
+    const input = { SessionID: sessionId, SessionClass: ANY, SessionStatus: ANY };
     try {
-      return (await calls.model('GetSessions', input, { deadlineMs: standardDeadlineMs })).SessionsList;
+      return (await calls.model('GetSessions', input, deadline)).SessionsList;
     } catch (error) {
-      if (!(error instanceof UpnpError) || error.kind !== 'refused') throw error;
-      if (input.SessionID !== '' && error.upnpCode === 702) return [];
-      if (agenda.everything) return undefined;
-      this.#agenda.lookAtEverything();
+      if (!isRefused(error)) throw error;
+      if (sessionId !== '' && error.upnpCode === noSuchSession) return [];
+      if (sessionId !== '') this.#agenda.lookAtEverything();
       return undefined;
     }
   }
 
   async #lookAtFiles(agenda: Agenda): Promise<void> {
-    const { controlPoint, memory } = this.#options;
     for (const sessionId of agenda.files) {
-      const files = await controlPoint.inTurn((calls) => filesOf(calls, sessionId), { exclusive: true });
-      const changed = files.filter((file) => this.#files.get(fileName(file)) !== JSON.stringify(file));
-      if (changed.length === 0 || !this.#approved) continue;
-      memory.record(this.#udn, {
-        events: changed.map((file) => ({
-          type: 'file.progress',
-          udn: this.#udn,
-          epoch: this.#epoch,
-          sessionKey: this.sessionKeyOf(file.sessionId || sessionId),
-          file,
-        })),
-      });
-      for (const file of changed) this.#files.set(fileName(file), JSON.stringify(file));
+      await this.#options.controlPoint.inTurn(
+        async (calls) => {
+          const files = await listFiles(calls, sessionId);
+          if (this.#mayConclude) this.#known.concludeFiles(files, sessionId);
+        },
+        { exclusive: true },
+      );
     }
   }
 }
 
-async function filesOf(calls: PhoneCalls, sessionId: string): Promise<FileInfo[]> {
+/** Our own phone's code for a session that it does not have. */
+const noSuchSession = 702;
+
+/** Undefined when the phone refuses a narrow search: it is then asked for everything. */
+async function narrowly(agenda: Agenda, calls: PhoneCalls): Promise<MessageEntry[] | undefined> {
+  const entries: MessageEntry[] = [];
   try {
-    const input = { SessionID: sessionId };
-    return (await calls.model('GetFileTransferSession', input, { deadlineMs: standardDeadlineMs })).FileInfoList;
+    for (const search of agenda.searches.values()) entries.push(...(await calls.searchMessages(search, deadline)));
+    return entries;
   } catch (error) {
-    if (error instanceof UpnpError && error.kind === 'refused') return [];
+    if (isRefused(error)) return undefined;
     throw error;
   }
 }
 
-function fileName(file: FileInfo): string {
-  return `${file.sessionId}\n${file.fileId}`;
-}
-
-function readOrUndefined(xml: string, udn: string): PhoneMessage | undefined {
+async function listFiles(calls: PhoneCalls, sessionId: string): Promise<FileInfo[]> {
   try {
-    return readDocument('message', xml, { device: udn, action: 'SendMessage' });
-  } catch {
-    return undefined;
+    return (await calls.model('GetFileTransferSession', { SessionID: sessionId }, deadline)).FileInfoList;
+  } catch (error) {
+    if (isRefused(error)) return [];
+    throw error;
   }
 }
 
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function isRefused(error: unknown): error is UpnpError {
+  return error instanceof UpnpError && error.kind === 'refused';
 }

@@ -31,10 +31,12 @@ export interface ActionCall {
   repeatable: boolean;
   /** The only address that may be called, where the device's is known (Z5). */
   peer?: string;
+  /** Longest answer that is read; a million characters unless told. */
+  maxAnswerChars?: number;
 }
 
-/** A list of some thousand messages; parsing it takes a Raspberry Pi under a second. */
-const maxAnswerChars = 1024 * 1024;
+/** A list of a thousand messages; parsing it takes a Raspberry Pi under a second. */
+const standardAnswerChars = 1024 * 1024;
 const mPost = [['MAN', '"http://schemas.xmlsoap.org/soap/envelope/"; ns=01']] as const;
 
 /**
@@ -48,7 +50,7 @@ export async function callAction(network: Network, call: ActionCall): Promise<Re
   // The device did not take the method, so nothing has been done yet (C7).
   if (answer.status === 405)
     answer = await network.request(requestOf(call, 'M-POST', Math.max(1, untilMs - performance.now())));
-  const options = { charset: charsetOf(answer.headers.get('content-type')), maxChars: maxAnswerChars };
+  const options = { charset: charsetOf(answer.headers.get('content-type')), maxChars: answerChars(call) };
   if (answer.status !== 200) {
     const fault = readFault(answer.body, options);
     throw fault === undefined ? httpRefusal(call.action, answer) : refusal(call.action, fault, answer.status);
@@ -69,12 +71,16 @@ function requestOf(call: ActionCall, method: 'POST' | 'M-POST', deadlineMs: numb
     body: writeActionRequest(call.serviceType, call.action, call.arguments),
     deadlineMs,
     // A character is at most three bytes of UTF-8 for each UTF-16 unit.
-    maxBodyBytes: maxAnswerChars * 3,
+    maxBodyBytes: answerChars(call) * 3,
     fresh: !call.repeatable,
     inTurn: true,
     ...(call.signal !== undefined && { signal: call.signal }),
     ...(call.peer !== undefined && { peer: call.peer }),
   };
+}
+
+function answerChars(call: ActionCall): number {
+  return call.maxAnswerChars ?? standardAnswerChars;
 }
 
 /** An HTTP error without a fault. From 500 on the device may have acted before it failed. */

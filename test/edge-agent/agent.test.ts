@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { actions } from '../../protocol/actions.ts';
 import type { PhoneMessage } from '../../protocol/model.ts';
+import type { Reaction } from '../fixtures/phone/scripted-phone.ts';
 import { House } from './house.ts';
 
 let house: House;
@@ -197,6 +198,32 @@ describe('keeping in step', () => {
     await house.cloud.until(() =>
       house.cloud.events.some((event) => event.type === 'session.put' && event.session.status === 'Closed'),
     );
+  });
+
+  it('lists a mailbox of thousands, and a broken list folder by folder', async () => {
+    await open();
+    for (let count = 0; count < 1600; count++) house.phone.receive(`text ${count}`);
+    house.phone.receive('sent', { folder: 'Sent' });
+    house.phone.react = ({ action, given }) =>
+      action === 'SearchMessages' && given.get('MessageFolder') === 'ANY' ? { MessageList: '<html/>' } : undefined;
+    await house.start();
+    await house.cloud.until(() => puts().length === 1601, 14_000);
+    expect(new Set(puts().map((event) => event.id)).size).toBe(1601);
+  });
+
+  it.each<[string, Reaction]>([
+    ['an answer without a list', {}],
+    ['a page of another kind', { MessageList: '<html/>' }],
+    ['nonsense', 'garbage'],
+    ['a failure', 501],
+  ])('takes %s not for an empty mailbox', async (_, reaction) => {
+    await open({}, { compareMs: 30 });
+    house.phone.receive('stays');
+    await house.start();
+    await house.cloud.until(() => puts().length === 1);
+    house.phone.react = ({ action }) => (action === 'SearchMessages' ? reaction : undefined);
+    await house.cloud.until(() => house.lines.some((line) => line.includes('Trying again')));
+    expect(deletions()).toEqual([]);
   });
 
   it('comes back to a phone that could not answer', async () => {

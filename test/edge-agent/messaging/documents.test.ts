@@ -305,6 +305,7 @@ describe('documents that cannot be understood', () => {
   it.each<[DocumentName, string]>([
     ['message', ''],
     ['messageList', '<html><body>Please log in</body></html>'],
+    ['messageList', '<html/>'],
     ['messageList', '<!DOCTYPE x [<!ENTITY a "b">]><messageList/>'],
     ['sessionInfo', '<sessionInfo><subject>x</subject></sessionInfo>'],
     ['messagingCapabilities', '<messagingCapabilities/>'],
