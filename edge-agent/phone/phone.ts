@@ -1,6 +1,7 @@
 // A Telephony Server in software (UPnP Telephony:2) that hosts Messaging:2. Its messages come and go by a Line.
 import { release, type } from 'node:os';
 import type { Party } from '../../protocol/model.ts';
+import { canonicalAddress } from '../upnp/address.ts';
 import { type HostedDevice, type HostedService, serverToken } from '../upnp/hosted-device.ts';
 import { LanNetwork } from '../upnp/network.ts';
 import { RootDevice } from '../upnp/root-device.ts';
@@ -159,9 +160,7 @@ export class SoftwarePhone {
       bootId: identity.bootId,
       nextBootId: (bootId) => keepBootId(database, bootId, Date.now()),
       fileAt: (path) => transfers.fileAt(path),
-      ...(this.#options.allowed?.length
-        ? { allows: (address) => this.#options.allowed?.includes(address) ?? true }
-        : {}),
+      ...allowanceOf(this.#options.allowed ?? []),
       onFault: (error) => report(`The network: ${error.message}`),
     });
     const events = eventsOf(desk, sessionDesk, transfers);
@@ -199,6 +198,12 @@ export class SoftwarePhone {
       services: [service],
     };
   }
+}
+
+function allowanceOf(allowed: readonly string[]): { allows?(address: string): boolean } {
+  if (allowed.length === 0) return {};
+  const addresses = new Set(allowed.map((address) => canonicalAddress(address)));
+  return { allows: (address) => addresses.has(address) };
 }
 
 function eventsOf(messages: MessageDesk, sessions: SessionDesk, transfers: TransferDesk): LineEvents {

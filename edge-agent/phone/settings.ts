@@ -1,4 +1,5 @@
 // The settings of `npm run phone`.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { listSetting, portSetting, type Setting } from '../../protocol/settings.ts';
 
@@ -54,7 +55,7 @@ export const phoneSettings = {
   allowed: {
     name: 'HOMELINE_PHONE_ALLOW',
     meaning: 'IP addresses of the control points that may use the phone, comma-separated.',
-    schema: listSetting,
+    schema: listSetting.refine((list) => list.every((one) => isIP(one) > 0), 'must be IP addresses, comma-separated'),
     default: 'all on these networks',
   },
 } as const satisfies Record<string, Setting>;

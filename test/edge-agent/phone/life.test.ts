@@ -107,6 +107,15 @@ describe('a phone that is switched on again', () => {
     expect(stdout).toBe('stopped\n');
   });
 
+  it('answers only the control points that it was told to', async () => {
+    const others = await startPhone({ dataFolder, allowed: ['192.0.2.7'] });
+    await expect(others.control.messages()).rejects.toThrow();
+    await others.stop();
+    const ours = await startPhone({ dataFolder, allowed: ['192.0.2.7', '127.0.0.1'] });
+    expect(await ours.control.messages()).toEqual([]);
+    await ours.stop();
+  });
+
   it('may be a Telephony Client', async () => {
     const home = await startPhone({ dataFolder, deviceType: telephonyClient });
     expect(await (await fetch(home.phone.location)).text()).toContain(`<deviceType>${telephonyClient}</deviceType>`);

@@ -74,10 +74,19 @@ describe('a phone that cannot run', () => {
   });
 
   it('tells all faults of its settings at once, with 2', async () => {
-    const { status, err } = await run('--phone-port', '99999', '--phone-kind', 'fax', '--nonsense').ended;
+    const { status, err } = await run(
+      '--phone-port',
+      '99999',
+      '--phone-kind',
+      'fax',
+      '--phone-allow',
+      'Nonna',
+      '--nonsense',
+    ).ended;
     expect(status).toBe(2);
     expect(err).toContain('99999');
     expect(err).toContain('server or client');
+    expect(err).toContain('must be IP addresses');
     expect(err).toContain('--nonsense');
   });
 
