@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/bench/**', 'node_modules/**'],
+    exclude: ['test/bench/**', 'test/workers/**', 'node_modules/**'],
     testTimeout: 15_000,
     hookTimeout: 30_000,
     reporters: ['default'],

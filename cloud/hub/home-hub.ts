@@ -49,11 +49,12 @@ export class HomeHub {
     };
   }
 
-  /** Sees to sends whose time ran out while nobody was here, and to a home that went away unseen. */
+  /** Sees to sends that wait or whose time ran out while nobody was here, and to a home that went away unseen. */
   async start(): Promise<void> {
     await this.#roster.load();
     if (this.#tunnel === undefined) await this.#goneOffline();
     await this.#sends.expire();
+    if (this.#tunnel?.greeted === true) this.#sends.drain();
   }
 
   /** Tells the agent and the watchers to come back later, and ends what is under way. */

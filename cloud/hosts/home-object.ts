@@ -1,0 +1,262 @@
+// One Durable Object per home: the hub between hibernating sockets of its agent and of its watchers.
+// What must outlive it is in the sockets' attachments and in the store; of its own storage it uses the alarm alone.
+import { DurableObject } from 'cloudflare:workers';
+import { closeCodes, heartbeat, subprotocol } from '../../protocol/frames.ts';
+import type { Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
+import { HomeHub } from '../hub/home-hub.ts';
+import type { CallAnswer, PhoneCall } from '../hub/hubs.ts';
+import type { Attachment, Link } from '../hub/link.ts';
+import type { Log, Observer } from '../hub/surroundings.ts';
+import type { Tunnel } from '../hub/tunnel.ts';
+import { watchCloseCode } from '../hub/watchers.ts';
+import type { MessageRecord, Store, Write } from '../store/store.ts';
+import { type Carried, carry, faultOf } from './worker-carried.ts';
+import { ObjectDeadlines } from './worker-deadlines.ts';
+import type { HomeOperations } from './worker-hubs.ts';
+import type { SharedStore } from './worker-store.ts';
+import { fromHeader } from './worker-watch.ts';
+
+/** Below the 100 seconds after which idle connections are cut on their way. */
+const heartbeatMs = 45_000;
+/** Heartbeats without a sign of life. */
+const patience = 2.5;
+
+/** What hibernation leaves with a tunnel's socket. */
+interface TunnelNote extends Attachment {
+  /** Epoch milliseconds. */
+  acceptedMs: number;
+}
+
+const tags = { tunnel: 'tunnel', watcher: 'watcher' } as const;
+
+/** What an object is made of; the rest it has from its runtime. */
+export interface HomeParts {
+  readonly store: SharedStore;
+  readonly log: Log;
+}
+
+/** From the first event after the constructor to the next hibernation. */
+interface Life {
+  hub: HomeHub;
+  tunnels: Map<WebSocket, Tunnel>;
+  /** By the watch that feeds the socket, how to stop it. */
+  watchers: Map<WebSocket, () => void>;
+}
+
+export abstract class HomeObject<Env> extends DurableObject<Env> implements HomeOperations {
+  readonly #deadlines = new ObjectDeadlines(this.ctx.storage);
+  readonly #heardMs = new WeakMap<WebSocket, number>();
+  #life: Promise<Life> | undefined;
+  #settled: Promise<void> | undefined;
+
+  protected abstract parts(): HomeParts;
+
+  override async fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    const life = await this.#live();
+    return url.pathname === '/tunnel' ? this.#acceptTunnel(life, url) : this.#acceptWatcher(life, url);
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    if (typeof message !== 'string') {
+      socket.close(1003, 'text only');
+      return;
+    }
+    this.#heardMs.set(socket, Date.now());
+    const { tunnels } = await this.#live();
+    tunnels.get(socket)?.receive(message);
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    await this.#gone(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    await this.#gone(socket);
+  }
+
+  /** A deadline of hours, perhaps of an earlier life: the hub finds in the store what is due. */
+  override async alarm(): Promise<void> {
+    const { hub } = await this.#live();
+    this.#deadlines.ring();
+    await hub.start();
+  }
+
+  status(): Promise<Carried<Home | undefined>> {
+    return carry(async () => (await this.#hub()).status());
+  }
+
+  call(call: PhoneCall): Promise<Carried<CallAnswer>> {
+    return carry(async () => (await this.#hub()).call(call));
+  }
+
+  commit(writes: readonly Write[]): Promise<Carried<HomeEvent[]>> {
+    return carry(async () => (await this.#hub()).commit(writes));
+  }
+
+  async send(record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<Carried<Message>> {
+    const { value: outcome, fault } = await carry(async () => (await this.#hub()).send(record, ifOffline));
+    if (outcome === undefined) return { ...(fault !== undefined && { fault }) };
+    return { value: outcome.message, ...(outcome.error !== undefined && { fault: faultOf(outcome.error) }) };
+  }
+
+  approve(phone: string, approved: boolean): Promise<Carried<Phone | undefined>> {
+    return carry(async () => (await this.#hub()).approve(phone, approved));
+  }
+
+  dismiss(agent: string): Promise<Carried<void>> {
+    return carry(async () => (await this.#hub()).dismiss(agent));
+  }
+
+  /** The hub as a request may ask it: it knows who is really there. */
+  async #hub(): Promise<HomeHub> {
+    const { hub, tunnels } = await this.#live();
+    await this.#dropSilent(hub, tunnels);
+    if (tunnels.size === 0) {
+      // An agent that a deploy cut off left no word of its going.
+      this.#settled ??= hub.start().catch((error) => {
+        this.#settled = undefined;
+        throw error;
+      });
+      await this.#settled;
+    }
+    return hub;
+  }
+
+  #live(): Promise<Life> {
+    this.#life ??= this.#begin().catch((error) => {
+      this.#life = undefined;
+      throw error;
+    });
+    return this.#life;
+  }
+
+  async #begin(): Promise<Life> {
+    const { log, store } = this.parts();
+    const home = this.ctx.id.name;
+    if (home === undefined) throw new Error('This object was not asked for by the name of a home.');
+    const around = {
+      store: keepingAwake(await store.open(), this.ctx),
+      clock: Date,
+      deadlines: this.#deadlines,
+      log,
+      observer: uncounted,
+      heartbeatMs,
+    };
+    const [newest, ...replaced] = this.#openSockets(tags.tunnel)
+      .map((socket) => ({ socket, note: noteOf(socket) }))
+      .sort((one, other) => other.note.acceptedMs - one.note.acceptedMs);
+    for (const { socket } of replaced) socket.close(closeCodes.replaced, 'another connection of this home took over');
+    const hub = new HomeHub(home, around, newest?.note.online);
+    const life: Life = { hub, tunnels: new Map(), watchers: new Map() };
+    if (newest !== undefined) {
+      const { socket, note } = newest;
+      life.tunnels.set(socket, hub.resume(linkOf(socket, note.acceptedMs), note));
+    }
+    // Nothing happened while the object slept, or it would not have slept: they go on from now.
+    for (const socket of this.#openSockets(tags.watcher)) this.#feed(life, socket, undefined);
+    return life;
+  }
+
+  #openSockets(tag: string): WebSocket[] {
+    return this.ctx.getWebSockets(tag).filter((socket) => socket.readyState === WebSocket.OPEN);
+  }
+
+  #acceptTunnel({ hub, tunnels }: Life, { searchParams }: URL): Response {
+    const { 0: outer, 1: socket } = new WebSocketPair();
+    this.ctx.acceptWebSocket(socket, [tags.tunnel]);
+    // Answered by the runtime without waking the object.
+    this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
+    const agent = { id: searchParams.get('id') ?? '', name: searchParams.get('name') ?? '' };
+    tunnels.set(socket, hub.attach(linkOf(socket, Date.now()), agent));
+    const headers = { 'sec-websocket-protocol': subprotocol };
+    return new Response(null, { status: 101, webSocket: outer, headers });
+  }
+
+  #acceptWatcher(life: Life, { searchParams }: URL): Response {
+    const { 0: outer, 1: socket } = new WebSocketPair();
+    this.ctx.acceptWebSocket(socket, [tags.watcher]);
+    const from = this.#feed(life, socket, searchParams.get('after') ?? undefined);
+    return new Response(null, { status: 101, webSocket: outer, headers: { [fromHeader]: from } });
+  }
+
+  /** Sends the home's events to a watcher's socket; answers where they begin. */
+  #feed({ hub, watchers }: Life, socket: WebSocket, after: string | undefined): string {
+    const watch = hub.watch(after);
+    watchers.set(socket, () => watch.stop());
+    const pump = async () => {
+      for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
+        socket.send(JSON.stringify(event));
+      }
+    };
+    void pump()
+      .catch((error) => this.parts().log.warn('watch.failed', { home: hub.id, error: String(error) }))
+      .finally(() => {
+        watch.stop();
+        if (socket.readyState === WebSocket.OPEN) socket.close(watchCloseCode(watch.ended), watch.ended);
+      });
+    return watch.from;
+  }
+
+  async #gone(socket: WebSocket): Promise<void> {
+    const { hub, tunnels, watchers } = await this.#live();
+    watchers.get(socket)?.();
+    watchers.delete(socket);
+    const tunnel = tunnels.get(socket);
+    tunnels.delete(socket);
+    if (tunnel !== undefined) await hub.left(tunnel);
+  }
+
+  /** A connection that broke without a word is found out when somebody asks for the home: no timer watches over it. */
+  async #dropSilent(hub: HomeHub, tunnels: Life['tunnels']): Promise<void> {
+    for (const [socket, tunnel] of tunnels) {
+      const answered = this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+      const signMs = Math.max(answered, this.#heardMs.get(socket) ?? 0, noteOf(socket).acceptedMs);
+      if (Date.now() - signMs <= patience * heartbeatMs) continue;
+      tunnel.close(closeCodes.silent, 'no heartbeat');
+      tunnels.delete(socket);
+      await hub.left(tunnel);
+    }
+  }
+}
+
+function noteOf(socket: WebSocket): TunnelNote {
+  return socket.deserializeAttachment();
+}
+
+function linkOf(socket: WebSocket, acceptedMs: number): Link {
+  return {
+    send: (text) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+    },
+    close: (code, reason) => {
+      if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
+    },
+    keep: (attachment) => {
+      if (socket.readyState === WebSocket.OPEN) socket.serializeAttachment({ ...attachment, acceptedMs });
+    },
+  };
+}
+
+/** The same store; while it is asked, the object stays in memory, whoever asked. */
+function keepingAwake(store: Store, ctx: DurableObjectState): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return (...given: unknown[]) => {
+        const answer: unknown = member.apply(target, given);
+        if (answer instanceof Promise) ctx.waitUntil(answer.catch(() => undefined));
+        return answer;
+      };
+    },
+  });
+}
+
+/** Workers count by their own means (Workers Metrics, Logpush). */
+const uncounted: Observer = {
+  call: () => undefined,
+  event: () => undefined,
+  tunnel: () => undefined,
+  watcher: () => undefined,
+};

@@ -1,0 +1,45 @@
+// Results and GatewayErrors between the Worker and a home's object: RPC carries plain data, and no class of ours.
+import { type ErrorCodeName, GatewayError, type PhoneRefusal } from '../../protocol/errors.ts';
+
+/** A GatewayError without its class and its cause. */
+export interface Fault {
+  code: ErrorCodeName;
+  detail: string;
+  refusal?: PhoneRefusal;
+  retryAfterMs?: number;
+}
+
+/** What an operation answered, or why it did not. A stored send may bring both. */
+export interface Carried<Value> {
+  value?: Value;
+  fault?: Fault;
+}
+
+/** Runs the operation. What is no GatewayError is thrown on: the caller's runtime logs it, and tells nobody else. */
+export async function carry<Value>(operation: () => Promise<Value>): Promise<Carried<Value>> {
+  try {
+    return { value: await operation() };
+  } catch (error) {
+    if (error instanceof GatewayError) return { fault: faultOf(error) };
+    throw error;
+  }
+}
+
+/** The value, or its fault as the GatewayError that it was. */
+export function unpack<Value>(carried: Carried<Value>): Value {
+  if (carried.fault !== undefined) throw errorOf(carried.fault);
+  return carried.value as Value;
+}
+
+export function faultOf({ code, message, refusal, retryAfterMs }: GatewayError): Fault {
+  return {
+    code,
+    detail: message,
+    ...(refusal !== undefined && { refusal }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  };
+}
+
+export function errorOf({ code, detail, ...more }: Fault): GatewayError {
+  return new GatewayError(code, detail, more);
+}

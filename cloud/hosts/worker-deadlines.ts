@@ -1,0 +1,66 @@
+// Deadlines of a Durable Object. A timer keeps its object in memory, and memory is what costs: short ones are timers,
+// long ones share the object's one alarm, which wakes it.
+import type { Deadlines } from '../hub/surroundings.ts';
+
+/** Longer than any call may take (protocol/frames.ts), so that only what waits for hours pays for an alarm. */
+const longestTimerMs = 125_000;
+
+/** The part of DurableObjectStorage that alarms need. */
+export interface Alarms {
+  /** Epoch milliseconds. */
+  setAlarm(atMs: number): Promise<void>;
+  deleteAlarm(): Promise<void>;
+}
+
+interface LongDeadline {
+  atMs: number;
+  fire(): void;
+}
+
+export class ObjectDeadlines implements Deadlines {
+  readonly #alarms: Alarms;
+  readonly #long = new Set<LongDeadline>();
+  /** When the alarm rings; undefined when none is set. */
+  #alarmMs: number | undefined;
+
+  constructor(alarms: Alarms) {
+    this.#alarms = alarms;
+  }
+
+  after(ms: number, fire: () => void): () => void {
+    if (ms <= longestTimerMs) {
+      const timer = setTimeout(fire, ms);
+      return () => clearTimeout(timer);
+    }
+    const deadline = { atMs: Date.now() + ms, fire };
+    this.#long.add(deadline);
+    this.#arm();
+    return () => {
+      if (this.#long.delete(deadline)) this.#arm();
+    };
+  }
+
+  /** The alarm rang: fires what is due. Deadlines of an earlier life are gone, and theirs to set who set them then. */
+  ring(): void {
+    this.#alarmMs = undefined;
+    for (const deadline of [...this.#long]) {
+      if (deadline.atMs > Date.now()) continue;
+      this.#long.delete(deadline);
+      deadline.fire();
+    }
+    this.#arm();
+  }
+
+  #arm(): void {
+    const nextMs = Math.min(...[...this.#long].map(({ atMs }) => atMs));
+    if (nextMs === (this.#alarmMs ?? Number.POSITIVE_INFINITY)) return;
+    // Storage writes in their order, and holds back answers until they are durable: nothing to wait for here.
+    if (nextMs === Number.POSITIVE_INFINITY) {
+      this.#alarmMs = undefined;
+      void this.#alarms.deleteAlarm();
+    } else {
+      this.#alarmMs = nextMs;
+      void this.#alarms.setAlarm(nextMs);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+// The stateless Worker: API, dashboard, server-sent events and the door of the tunnel. All that lasts is elsewhere.
+import { Access } from '../access/access.ts';
+import { createApp } from '../app.ts';
+import type { Deadlines, Log } from '../hub/surroundings.ts';
+import type { Socket, SocketHandler } from '../routes/sockets.ts';
+import type { App } from '../routes/surface.ts';
+import { assetsDashboard } from './worker-dashboard.ts';
+import { type Homes, WorkerHubs } from './worker-hubs.ts';
+import type { SharedStore } from './worker-store.ts';
+
+const account = 'household';
+
+export interface WorkerHostParts {
+  store: SharedStore;
+  homes: Homes;
+  assets: Pick<Fetcher, 'fetch'>;
+  log: Log;
+  home: string;
+  ownerToken: string;
+  /** Whether people reach the Worker by https. */
+  isSecure: boolean;
+}
+
+export class WorkerHost {
+  readonly #parts: WorkerHostParts;
+  readonly #access: Access;
+  readonly #app: App;
+  #ready: Promise<void> | undefined;
+
+  constructor(parts: WorkerHostParts) {
+    const { log } = parts;
+    const { store } = parts.store;
+    const clock = Date;
+    const hubs = new WorkerHubs(parts.homes);
+    const access = new Access({ store, clock });
+    this.#parts = parts;
+    this.#access = access;
+    this.#app = createApp({
+      store,
+      hubs,
+      access,
+      clock,
+      deadlines,
+      log,
+      serveAgent: async (home, agent) => new RelayedSocket(await hubs.dial(home, agent)),
+      // Cloudflare hands a Worker the requests of its own names alone.
+      isOurs: () => true,
+      isSecure: () => parts.isSecure,
+      dashboard: assetsDashboard(parts.assets),
+      onAnswer: (answer) => log.info('request', answer),
+    });
+  }
+
+  async fetch(request: Request, ctx: Pick<ExecutionContext, 'waitUntil'>): Promise<Response> {
+    const answer = this.#answer(request);
+    // Others in this isolate may wait for the same look-up: a client that hangs up must not take it away from them.
+    ctx.waitUntil(answer.catch(() => undefined));
+    return answer;
+  }
+
+  async #answer(request: Request): Promise<Response> {
+    this.#ready ??= this.#prepare().catch((error) => {
+      this.#ready = undefined;
+      this.#parts.log.error('worker.not-ready', { error: String(error) });
+    });
+    await this.#ready;
+    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return this.#app.fetch(request);
+    let handler: SocketHandler | undefined;
+    const answer = await this.#app.fetch(request, {
+      accept: (accepted: SocketHandler) => {
+        handler = accepted;
+      },
+    });
+    return handler === undefined ? answer : upgraded(handler);
+  }
+
+  /** Once in an isolate. When it fails, requests say so themselves, each by its own error. */
+  async #prepare(): Promise<void> {
+    await this.#parts.store.open();
+    const { home, ownerToken: presetToken } = this.#parts;
+    await this.#access.ensureOwner({ account, home, presetToken });
+  }
+}
+
+/** A socket whose other end is a Durable Object's: handed to the client as it is, so that the object may hibernate. */
+class RelayedSocket implements SocketHandler {
+  readonly answer: Response;
+
+  constructor(answer: Response) {
+    this.answer = answer;
+  }
+
+  open(): never {
+    throw new Error('A relayed socket is not opened in the Worker.');
+  }
+}
+
+function upgraded(handler: SocketHandler): Response {
+  if (handler instanceof RelayedSocket) return handler.answer;
+  const { 0: outer, 1: inner } = new WebSocketPair();
+  inner.accept();
+  const ears = handler.open(socketOf(inner));
+  inner.addEventListener('message', ({ data }) => {
+    if (typeof data === 'string') ears.text(data);
+    else inner.close(1003, 'text only');
+  });
+  inner.addEventListener('close', () => ears.closed());
+  inner.addEventListener('error', () => ears.closed());
+  return new Response(null, { status: 101, webSocket: outer });
+}
+
+function socketOf(socket: WebSocket): Socket {
+  return {
+    send: (text, sent) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+      // Workers tell neither when a text has left nor how many wait.
+      sent?.();
+    },
+    close: (code, reason) => {
+      if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
+    },
+  };
+}
+
+const deadlines: Deadlines = {
+  after: (ms, fire) => {
+    const timer = setTimeout(fire, ms);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,69 @@
+// A watch whose events come from a home's object through a WebSocket: its reader's stream ends in the stateless
+// Worker, so that the object may hibernate between two events.
+import { GatewayError } from '../../protocol/errors.ts';
+import { closeCodes } from '../../protocol/frames.ts';
+import type { HomeEvent } from '../../protocol/model.ts';
+import type { Reset, Watch, WatchEnd } from '../hub/hubs.ts';
+
+/** Tells the watch where it begins (Watch.from), in the answer to the upgrade. */
+export const fromHeader = 'homeline-from';
+/** Events that the reader may leave unread before it is sent away. */
+const unreadLimit = 1000;
+
+export class RelayedWatch implements Watch {
+  readonly from: string;
+  ended: WatchEnd | undefined;
+  readonly #socket: WebSocket;
+  readonly #unread: (HomeEvent | Reset)[] = [];
+  #wake: (() => void) | undefined;
+
+  /** `answer`: of the home's object to the upgrade. */
+  constructor(answer: Response) {
+    const socket = answer.webSocket;
+    if (socket === null) throw new GatewayError('store-unavailable', 'The home cannot be watched now: try again.');
+    this.#socket = socket;
+    this.from = answer.headers.get(fromHeader) ?? '';
+  }
+
+  start(): void {
+    this.#socket.addEventListener('message', ({ data }) => this.#take(JSON.parse(String(data))));
+    this.#socket.addEventListener('close', ({ code }) => this.#end(endOf(code)));
+    this.#socket.addEventListener('error', () => this.#end('lost'));
+    this.#socket.accept();
+  }
+
+  async next(): Promise<HomeEvent | Reset | undefined> {
+    for (;;) {
+      const event = this.#unread.shift();
+      if (event !== undefined || this.ended !== undefined) return event;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+      this.#wake = undefined;
+    }
+  }
+
+  stop(): void {
+    this.#end('stopped');
+  }
+
+  #take(event: HomeEvent | Reset): void {
+    if (this.ended !== undefined) return;
+    if (this.#unread.push(event) > unreadLimit) this.#end('tooSlow');
+    this.#wake?.();
+  }
+
+  #end(reason: WatchEnd): void {
+    if (this.ended !== undefined) return;
+    this.ended = reason;
+    // The reader comes back with the last event that it read.
+    this.#unread.length = 0;
+    this.#socket.close(1000, reason);
+    this.#wake?.();
+  }
+}
+
+function endOf(code: number): WatchEnd {
+  if (code === closeCodes.tooSlow) return 'tooSlow';
+  return code === 1001 ? 'draining' : 'lost';
+}

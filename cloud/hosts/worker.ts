@@ -1,0 +1,63 @@
+// The cloud on Cloudflare, from its parts: DynamoDB for what lasts, R2 for what is large, an object for each home.
+
+import type { Log } from '../hub/surroundings.ts';
+import { DynamoStore, newDynamoClient } from '../store/dynamo.ts';
+import { HomeObject as HomeObjectOf, type HomeParts } from './home-object.ts';
+import { lineLog } from './node-log.ts';
+import { R2Blobs } from './worker-blobs.ts';
+import { WorkerHost } from './worker-host.ts';
+import type { Homes } from './worker-hubs.ts';
+import { readWorkerSettings } from './worker-settings.ts';
+import { SharedStore } from './worker-store.ts';
+
+/** Bindings of wrangler.toml; the settings stand beside them. */
+export interface WorkerEnv {
+  HOMES: Homes;
+  ASSETS: Fetcher;
+  FILES: R2Bucket;
+}
+
+/** What an isolate makes once, whichever of its requests and objects comes first. */
+class Isolate {
+  readonly log: Log;
+  readonly store: SharedStore;
+  readonly host: WorkerHost;
+
+  constructor(env: WorkerEnv) {
+    const settings = readWorkerSettings({ ...env });
+    const { accessKeyId, secretAccessKey, region, endpoint, table, home, ownerToken, baseUrl } = settings;
+    const client = newDynamoClient({
+      region,
+      credentials: { accessKeyId, secretAccessKey },
+      ...(endpoint !== undefined && { endpoint }),
+    });
+    this.log = lineLog(settings.log, (line) => console.log(line));
+    this.store = new SharedStore(new DynamoStore({ client, table, blobs: new R2Blobs(env.FILES) }));
+    this.host = new WorkerHost({
+      store: this.store,
+      homes: env.HOMES,
+      assets: env.ASSETS,
+      log: this.log,
+      home,
+      ownerToken,
+      isSecure: baseUrl?.startsWith('http:') !== true,
+    });
+  }
+}
+
+let isolate: Isolate | undefined;
+
+function isolateOf(env: WorkerEnv): Isolate {
+  isolate ??= new Isolate(env);
+  return isolate;
+}
+
+export class HomeObject extends HomeObjectOf<WorkerEnv> {
+  protected override parts(): HomeParts {
+    return isolateOf(this.env);
+  }
+}
+
+export default {
+  fetch: (request, env, ctx) => isolateOf(env).host.fetch(request, ctx),
+} satisfies ExportedHandler<WorkerEnv>;

@@ -1,0 +1,15 @@
+// Starts the store of the tests in workerd, and tells them where it is.
+import type { TestProject } from 'vitest/node';
+import { StoreService } from './store-service.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    storeUrl: string;
+  }
+}
+
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  const service = new StoreService();
+  project.provide('storeUrl', await service.start());
+  return () => service.stop();
+}

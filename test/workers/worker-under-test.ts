@@ -1,0 +1,57 @@
+// The Worker as deployed, but for its store: for tests in workerd.
+import { HomeObject as HomeObjectOf, type HomeParts } from '../../cloud/hosts/home-object.ts';
+import { lineLog } from '../../cloud/hosts/node-log.ts';
+import { WorkerHost } from '../../cloud/hosts/worker-host.ts';
+import type { Homes } from '../../cloud/hosts/worker-hubs.ts';
+import { SharedStore } from '../../cloud/hosts/worker-store.ts';
+import { remoteStore } from './remote-store.ts';
+
+export interface TestEnv {
+  HOMES: DurableObjectNamespace<HomeObject>;
+  ASSETS: Fetcher;
+  STORE_URL: string;
+}
+
+export const ownerToken = 'hl_owner-token-of-the-tests-0123456789abcdef';
+export const logged: string[] = [];
+const log = lineLog('warn', (line) => logged.push(line));
+let shared: SharedStore | undefined;
+let host: WorkerHost | undefined;
+
+/** A store for each isolate, which is a test file. */
+function storeOf(env: TestEnv): SharedStore {
+  shared ??= new SharedStore(remoteStore(`${env.STORE_URL}/${crypto.randomUUID()}`));
+  return shared;
+}
+
+export class HomeObject extends HomeObjectOf<TestEnv> {
+  protected override parts(): HomeParts {
+    return { store: storeOf(this.env), log };
+  }
+}
+
+declare global {
+  namespace Cloudflare {
+    interface Env extends TestEnv {}
+    interface GlobalProps {
+      mainModule: { default: typeof worker };
+    }
+  }
+}
+
+const worker = {
+  async fetch(request, env, ctx) {
+    host ??= new WorkerHost({
+      store: storeOf(env),
+      homes: env.HOMES as unknown as Homes,
+      assets: env.ASSETS,
+      log,
+      home: 'home',
+      ownerToken,
+      isSecure: false,
+    });
+    return host.fetch(request, ctx);
+  },
+} satisfies ExportedHandler<TestEnv>;
+
+export default worker;

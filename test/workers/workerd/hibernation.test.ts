@@ -1,0 +1,124 @@
+// What a home is to its agent and its watchers while its object sleeps, wakes and is replaced.
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { actions } from '../../../protocol/actions.ts';
+import { remote } from '../remote-store.ts';
+import { api, home, TestAgent, TestReader, until } from './household.ts';
+
+const getSessions = { arguments: { SessionID: '', SessionClass: 'ANY', SessionStatus: 'ANY' } };
+let agent: TestAgent;
+let actionsOf: string;
+
+beforeAll(async () => {
+  agent = await TestAgent.make();
+  await agent.connect();
+  const { items } = (await api('GET', '/homes/home/phones')).body;
+  actionsOf = `/homes/home/phones/${items[0].id}/actions`;
+});
+
+describe('a home whose object hibernates', () => {
+  it('stores and acknowledges events on the socket that was there before', async () => {
+    await agent.deliver('before');
+    await evictDurableObject(home());
+    await agent.deliver('after');
+    const { items } = (await api('GET', '/homes/home/messages')).body;
+    expect(items.map((item: { body: string }) => item.body)).toEqual(['after', 'before']);
+  });
+
+  it('is online still, with the phones that were', async () => {
+    await evictDurableObject(home());
+    expect((await api('GET', '/homes/home')).body).toMatchObject({
+      online: true,
+      agent: { name: 'test', version: 'test' },
+      phones: [{ udn: 'uuid:phone-1', online: true }],
+    });
+  });
+
+  it('passes calls to the phone', async () => {
+    expect(Object.keys(actions.GetSessions.in)).toEqual(Object.keys(getSessions.arguments));
+    agent.answer = () => ({ SessionsList: '<none/>' });
+    await evictDurableObject(home());
+    const answer = await api('POST', `${actionsOf}/GetSessions`, getSessions);
+    expect(answer).toMatchObject({ status: 200, body: { arguments: { SessionsList: '<none/>' } } });
+  });
+
+  it('answers heartbeats without asking the object or the store', async () => {
+    await evictDurableObject(home());
+    remote.asked.length = 0;
+    agent.texts.length = 0;
+    agent.sendText('ping');
+    await until(() => agent.texts.length > 0);
+    expect(agent.texts).toEqual(['pong']);
+    expect(remote.asked).toEqual([]);
+    // Nothing was awake: there is nothing to evict.
+    await expect(evictDurableObject(home())).rejects.toThrow();
+  });
+
+  it('keeps server-sent events flowing, without gap or repeat', async () => {
+    const reader = new TestReader();
+    await reader.open();
+    await agent.deliver('one');
+    await until(() => reader.bodies.length === 1);
+    for (const body of ['two', 'three']) {
+      await evictDurableObject(home());
+      await agent.deliver(body);
+    }
+    await until(() => reader.bodies.length === 3);
+    expect(reader.bodies).toEqual(['one', 'two', 'three']);
+    expect(reader.ended).toBe(false);
+    reader.close();
+  });
+
+  it('lets go of a reader that hangs up', async () => {
+    const watchers = () => runInDurableObject(home(), (_, state) => state.getWebSockets('watcher').length);
+    await until(async () => (await watchers()) === 0);
+    const reader = new TestReader();
+    await reader.open();
+    expect(await watchers()).toBe(1);
+    await evictDurableObject(home());
+    reader.close();
+    await until(async () => (await watchers()) === 0);
+  });
+});
+
+describe('a home whose object is replaced', () => {
+  const replace = () => evictDurableObject(home(), { webSockets: 'close' });
+
+  it('lets the agent come back and send again what was not acknowledged', async () => {
+    await replace();
+    await until(() => agent.closeCode !== undefined);
+    await agent.connect();
+    await agent.deliver('after the deploy');
+    const { items } = (await api('GET', '/homes/home/messages?limit=1')).body;
+    expect(items[0].body).toBe('after the deploy');
+  });
+
+  it('is told offline when no agent came back', async () => {
+    await replace();
+    await until(() => agent.closeCode !== undefined);
+    expect((await api('GET', '/homes/home')).body).toMatchObject({ online: false, phones: [{ online: false }] });
+    const reader = new TestReader();
+    await reader.open();
+    await agent.connect();
+    await until(() => reader.events.some((event) => event.type === 'phone.online'));
+    expect(reader.events.map((event) => event.type)).toEqual(['home.online', 'phone.online']);
+    reader.close();
+  });
+
+  it('ends server-sent events, which resume where they ended', async () => {
+    const reader = new TestReader();
+    await reader.open();
+    await agent.deliver('seen');
+    await until(() => reader.bodies.length === 1);
+    await replace();
+    await until(() => reader.ended);
+    await until(() => agent.closeCode !== undefined);
+    await agent.connect();
+    await agent.deliver('missed');
+    const resumed = new TestReader();
+    await resumed.open(reader.lastId);
+    await until(() => resumed.bodies.length === 1);
+    expect(resumed.bodies).toEqual(['missed']);
+    resumed.close();
+  });
+});
