@@ -28,7 +28,12 @@ export async function load(clients: number, seconds: number, shoot: (count: numb
   }
 }
 
-async function volley(agent: Agent, clients: number, seconds: number, shoot: (count: number) => Shot): Promise<Figures> {
+async function volley(
+  agent: Agent,
+  clients: number,
+  seconds: number,
+  shoot: (count: number) => Shot,
+): Promise<Figures> {
   const times: number[] = [];
   let failed = 0;
   let count = 0;

@@ -1,6 +1,8 @@
 // Reads a home's server-sent events as a client would: by the bytes of the stream (WHATWG HTML, 9.2).
 import type { HomeEvent } from '../../protocol/model.ts';
 
+export type EventOf<Type extends HomeEvent['type']> = HomeEvent & { type: Type };
+
 interface Waiter {
   matches(event: HomeEvent): boolean;
   resolve(event: HomeEvent): void;
@@ -37,10 +39,9 @@ export class EventReader {
   /** The first event of that type, seen or to come, that `matches`; fails after ten seconds. */
   next<Type extends HomeEvent['type']>(
     type: Type,
-    matches: (event: Extract<HomeEvent, { type: Type }>) => boolean = () => true,
-  ): Promise<Extract<HomeEvent, { type: Type }>> {
-    const fits = (event: HomeEvent): event is Extract<HomeEvent, { type: Type }> =>
-      event.type === type && matches(event as Extract<HomeEvent, { type: Type }>);
+    matches: (event: EventOf<Type>) => boolean = () => true,
+  ): Promise<EventOf<Type>> {
+    const fits = (event: HomeEvent): event is EventOf<Type> => event.type === type && matches(event as EventOf<Type>);
     const already = this.seen.find(fits);
     if (already !== undefined) return Promise.resolve(already);
     return new Promise((resolve, reject) => {
@@ -53,7 +54,7 @@ export class EventReader {
         resolve: (event) => {
           clearTimeout(late);
           this.#waiters.delete(waiter);
-          resolve(event as Extract<HomeEvent, { type: Type }>);
+          resolve(event as EventOf<Type>);
         },
       };
       this.#waiters.add(waiter);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeHost } from '../../cloud/hosts/node.ts';
 import { Agent } from '../../edge-agent/agent.ts';
 import { SoftwarePhone } from '../../edge-agent/phone/phone.ts';
-import type { HomeEvent, Phone } from '../../protocol/model.ts';
+import type { Phone } from '../../protocol/model.ts';
 import { DeskLine } from './desk-line.ts';
 import { EventReader } from './event-reader.ts';
 
@@ -186,5 +186,3 @@ export class Household {
     }
   }
 }
-
-export type EventOf<Type extends HomeEvent['type']> = Extract<HomeEvent, { type: Type }>;
