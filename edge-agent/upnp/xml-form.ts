@@ -2,7 +2,6 @@
 import { UpnpError } from './error.ts';
 
 const maxDepth = 32;
-const maxElements = 50_000;
 
 // A comment, a CDATA section, an instruction, a closing tag (1), or an opening tag (2) with attributes (3) and its `/` (4).
 const markup =
@@ -16,7 +15,7 @@ const plainName = /^[A-Za-z_][\w.:-]*$/;
  * @throws UpnpError malformed: tags that do not match, not exactly one root, text outside it, a DOCTYPE or another
  *   declaration, an attribute twice, too deep, too many elements
  */
-export function checkForm(text: string): void {
+export function checkForm(text: string, maxElements: number): void {
   const open: string[] = [];
   let elements = 0;
   let roots = 0;

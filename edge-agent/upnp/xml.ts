@@ -41,6 +41,8 @@ export interface XmlElement {
 }
 
 export const defaultMaxChars = 256 * 1024;
+/** So long a document may hold so many elements: 52,428 unless more characters are allowed; an honest one holds far fewer. */
+const charsPerElement = 5;
 const cdata = '#cdata';
 
 const parser = new XMLParser({
@@ -80,7 +82,7 @@ export function parseXml(source: string | Uint8Array, options: ParseOptions = {}
   let failure: unknown;
   for (const attempt of lenient ? recoveries(text, options.root) : [text]) {
     try {
-      return readDocument(attempt, options.root, lenient);
+      return readDocument(attempt, options.root, lenient, maxChars / charsPerElement);
     } catch (error) {
       failure ??= error;
     }
@@ -97,9 +99,9 @@ function trimEnds(text: string): string {
   return text.slice(0, end).trimStart();
 }
 
-function readDocument(text: string, root: string | undefined, lenient: boolean): XmlNode {
+function readDocument(text: string, root: string | undefined, lenient: boolean, maxElements: number): XmlNode {
   if (!lenient && !isXmlText(text)) throw malformed('holds characters that XML forbids');
-  checkForm(text);
+  checkForm(text, maxElements);
   const entries: OrderedEntry[] = parser.parse(text);
   const [entry] = entries;
   if (entry === undefined || entries.length > 1) throw malformed('has not exactly one root');

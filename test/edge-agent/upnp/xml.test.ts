@@ -125,7 +125,7 @@ describe('reading', () => {
 describe('the judgement of form', () => {
   const isFine = (text: string) => {
     try {
-      checkForm(text);
+      checkForm(text, 1000);
       return true;
     } catch {
       return false;
