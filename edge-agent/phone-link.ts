@@ -78,7 +78,9 @@ export class PhoneLink {
   /** Subscribes and begins to synchronise; what a phone does not answer is no failure of the agent's. */
   async start(): Promise<void> {
     this.#live = true;
-    this.synchroniser.setApproved(this.#options.approved);
+    const { approved, trusted } = this.#options;
+    this.synchroniser.setApproved(approved);
+    if (!approved && !trusted) this.#report('waits until somebody of the household approves it in the dashboard.');
     this.#subscribing = this.#subscribe();
     await this.#subscribing;
     this.synchroniser.start();

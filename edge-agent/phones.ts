@@ -23,6 +23,8 @@ export class Phones {
   readonly #absent = new Map<string, PhonePresence>();
   /** Description URLs without a Messaging service, by the boot in which that was so. */
   readonly #ignored = new Map<string, number | undefined>();
+  /** Phones behind the pinned address, under whatever address they are heard of. */
+  readonly #pinnedUdns = new Set<string>();
   readonly #locationOf = new Map<string, string>();
   readonly #fetching = new Map<string, Promise<void>>();
   #approved: ReadonlySet<string> = new Set();
@@ -171,13 +173,14 @@ export class Phones {
     await before?.stop();
     if (this.#stopping.signal.aborted) return;
     const { trust, pinned } = this.#options;
+    if (location === pinned) this.#pinnedUdns.add(udn);
     const link = new PhoneLink({
       ...this.#options,
       udn,
       device,
       service,
       location,
-      trusted: trust.has(udn) || location === pinned,
+      trusted: trust.has(udn) || this.#pinnedUdns.has(udn),
       approved: this.#approved.has(udn),
     });
     this.#links.set(udn, link);

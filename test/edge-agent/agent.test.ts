@@ -446,6 +446,28 @@ describe('commands', () => {
     expect(house.phone.callsOf('SendMessage')).toHaveLength(1);
   });
 
+  it('does not answer, nor begin, a call that was cancelled while it waited', async () => {
+    await open();
+    await house.start();
+    await house.inStep();
+    const given = { SessionID: 'slow', SessionClass: 'ANY', SessionStatus: 'ANY' };
+    house.phone.react = ({ given: { size }, action }) => (action === 'GetSessions' && size > 0 ? 'silence' : undefined);
+    const slow = house.cloud.call(house.phone.udn, 'GetSessions', given, { deadlineMs: 400 });
+    const waiting = house.cloud.call(house.phone.udn, 'DeleteMessage', { MessageID: 'x' });
+    let answered = false;
+    waiting.then(
+      () => {
+        answered = true;
+      },
+      () => {},
+    );
+    house.cloud.send({ type: 'cancel', id: 'c2' });
+    expect(await slow).toMatchObject({ code: 'deadline-exceeded' });
+    expect(await house.cloud.call(house.phone.udn, 'ReadMessage', { MessageID: 'x' })).toMatchObject({ upnpCode: 701 });
+    expect(answered).toBe(false);
+    expect(house.phone.callsOf('DeleteMessage')).toEqual([]);
+  });
+
   it('gives up by itself when the deadline passes', async () => {
     await open({}, { queue: { inFlight: 1, waiting: 1 } });
     await house.start();
@@ -495,6 +517,17 @@ describe('the life of the agent', () => {
     await house.cloud.until(() => house.phone.callsOf('SearchMessages').length > looks);
     await house.agent?.stop();
     expect(house.lines.join()).not.toContain('Trying again');
+  });
+
+  it('takes each device with a Messaging service, also an embedded one, for a phone of its own', async () => {
+    await open();
+    house.phone.embedded = 'uuid:embedded';
+    await house.start();
+    const udns = await house.cloud.until(() => {
+      const told = house.cloud.frames.findLast((frame) => frame.type === 'phones');
+      return told?.phones.length === 2 && told.phones.map((each) => each.udn);
+    });
+    expect(udns).toEqual([house.phone.udn, 'uuid:embedded']);
   });
 
   it('ignores a device without a Messaging service', async () => {

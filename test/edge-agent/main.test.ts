@@ -99,6 +99,34 @@ describe('npm run agent', () => {
     },
   );
 
+  it('killed in the middle of a send, it does not send again under the same key', async () => {
+    const message =
+      '<message><messageID/><messageClass>SMS</messageClass><recipient>+39</recipient><content>hi</content></message>';
+    const send = () =>
+      cloud.call(
+        phone.udn,
+        'SendMessage',
+        { MessageToSend: message },
+        { form: 'text', key: 'm_01KAPQ3Z5N0123456789ABCDEF' },
+      );
+    const inStep = (program: Running) => cloud.until(() => program.out.includes('In step'));
+    const first = new Running([], settings());
+    running = first;
+    await inStep(first);
+    phone.react = ({ action }) => (action === 'SendMessage' ? 'silence' : undefined);
+    // Nobody will answer this one.
+    send().catch(() => {});
+    await cloud.until(() => phone.callsOf('SendMessage').length === 1);
+    first.process.kill('SIGKILL');
+    await first.ended;
+    phone.react = () => undefined;
+    const second = new Running([], settings());
+    running = second;
+    await inStep(second);
+    expect(await send()).toMatchObject({ type: 'failure', code: 'outcome-unknown' });
+    expect(phone.callsOf('SendMessage')).toHaveLength(1);
+  });
+
   it('names the data folder when it cannot be used, and ends with 1', async () => {
     const file = join(folder, 'a file');
     writeFileSync(file, '');
