@@ -3,6 +3,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import type { HomeEvent, Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
 import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
 import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
+import { asGatewayError, isLost, isPassing, laneOf, messageOf, phoneMessageOf, reasonOf } from './send-record.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** How many open sends are looked at in one go. */
@@ -41,6 +42,8 @@ export class Sends {
   /** Records in memory by circle of recipients; the first of each lane is being tried. */
   readonly #lanes = new Map<string, MessageRecord[]>();
   readonly #held = new Set<string>();
+  /** Lanes whose first record is just being stored as the next to be tried. */
+  readonly #coming = new Set<string>();
   readonly #waiters = new Map<string, Waiter>();
   /** Whether the store may hold open sends that are in no lane. */
   #backlog = true;
@@ -72,8 +75,14 @@ export class Sends {
       this.#expireAt(record.deliverByMs);
       return { message: messageOf(record) };
     }
-    const isNext = !this.#backlog && this.#draining === undefined && !this.#lanes.has(laneOf(record));
-    await this.#outgoing.commit([{ type: 'send.create', message: record }, ...(isNext ? [this.#begin(record)] : [])]);
+    const lane = laneOf(record);
+    const isNext = !this.#backlog && this.#draining === undefined && !this.#lanes.has(lane) && !this.#coming.has(lane);
+    if (isNext) this.#coming.add(lane);
+    try {
+      await this.#outgoing.commit([{ type: 'send.create', message: record }, ...(isNext ? [this.#begin(record)] : [])]);
+    } finally {
+      if (isNext) this.#coming.delete(lane);
+    }
     if (isNext) record.state = 'sending';
     this.#waiters.set(record.id, { failFast, settle: resolve, fail: reject });
     // Older sends that wait in the store go first.
@@ -151,6 +160,7 @@ export class Sends {
       this.#held.delete(record.id);
       this.#settle(record.id, attempt.outcome);
       if (!attempt.ends) {
+        this.#expireAt(record.deliverByMs);
         for (const behind of lane) {
           this.#held.delete(behind.id);
           this.#leaveWaiting(behind);
@@ -320,60 +330,9 @@ export class Sends {
   }
 
   async #phoneMessage(record: MessageRecord): Promise<PhoneMessage> {
-    const message: PhoneMessage = {
-      messageId: '',
-      messageClass: record.messageClass,
-      folder: 'Outgoing',
-      status: 'Read',
-      from: record.from,
-      to: record.to,
-      contentType: record.contentType,
-      body: record.body ?? '',
-      attachments: record.attachments,
-      time: record.time,
-    };
-    if (record.subject !== null) message.subject = record.subject;
-    if (record.sessionId !== null) {
-      const session = await this.#around.store.getSession(this.#home, record.sessionId);
-      if (session === undefined) throw new GatewayError('invalid-request', 'The session of this message is gone.');
-      message.sessionId = session.sessionId;
-    }
-    return message;
+    if (record.sessionId === null) return phoneMessageOf(record, undefined);
+    const session = await this.#around.store.getSession(this.#home, record.sessionId);
+    if (session === undefined) throw new GatewayError('invalid-request', 'The session of this message is gone.');
+    return phoneMessageOf(record, session.sessionId);
   }
-}
-
-/** The public part of a record. */
-export function messageOf(record: MessageRecord): Message {
-  const { epoch: _epoch, fingerprint: _fingerprint, deliverByMs: _deliverByMs, ...message } = record;
-  return message;
-}
-
-function laneOf(record: MessageRecord): string {
-  const addresses = record.to.map((party) => party.address).sort();
-  return JSON.stringify([record.phone, record.sessionId, addresses]);
-}
-
-/** Whether waiting can help: nothing has happened at the phone. */
-function isPassing(error: GatewayError): boolean {
-  const passing: readonly string[] = [
-    'home-offline',
-    'phone-offline',
-    'phone-unreachable',
-    'too-many-requests',
-    'store-unavailable',
-  ];
-  return passing.includes(error.code);
-}
-
-function isLost(error: GatewayError): boolean {
-  return error.code === 'tunnel-lost' || error.code === 'deadline-exceeded';
-}
-
-function reasonOf(error: GatewayError): string {
-  if (error.refusal === undefined) return error.message;
-  return `The phone refused: ${error.refusal.upnpCode} ${error.refusal.upnpDescription}`.trim();
-}
-
-function asGatewayError(error: unknown): GatewayError {
-  return error instanceof GatewayError ? error : new GatewayError('internal', 'Sending failed.', { cause: error });
 }

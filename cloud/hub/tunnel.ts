@@ -1,11 +1,10 @@
 // One live connection of an agent: frames in, frames out (protocol/README.md). Durable work happens strictly in order.
 import { decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
-import { type ErrorCodeName, GatewayError } from '../../protocol/errors.ts';
+import { GatewayError } from '../../protocol/errors.ts';
 import {
   type CloudFrame,
   closeCodes,
   type EdgeFrame,
-  edgeEventSchema,
   type FrameOf,
   protocolVersion,
   type SequencedEvent,
@@ -13,6 +12,7 @@ import {
 import { limits } from '../../protocol/limits.ts';
 import type { Write } from '../store/store.ts';
 import type { Calls } from './calls.ts';
+import { judge, type Refusal, type StoredEvent } from './edge-events.ts';
 import type { Attachment, Link } from './link.ts';
 import type { Roster } from './roster.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -197,7 +197,7 @@ export class Tunnel {
     const writes: StoredEvent[] = [];
     const refused: Refusal[] = [];
     for (const event of fresh) {
-      const judged = this.#judge(event);
+      const judged = judge(event, this.#home.roster);
       if ('write' in judged) writes.push(judged);
       else refused.push(judged);
     }
@@ -252,37 +252,6 @@ export class Tunnel {
     this.send({ type: 'nak', seq, delayMs, reason: error.message });
   }
 
-  #judge({ seq, event }: SequencedEvent): StoredEvent | Refusal {
-    const parsed = edgeEventSchema.safeParse(event);
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      return {
-        seq,
-        code: 'frame-malformed',
-        reason: `The event is not valid: ${issue?.path.join('.')}`.slice(0, 1000),
-      };
-    }
-    const { data } = parsed;
-    const phone = this.#home.roster.byUdn(data.udn);
-    if (phone?.approved !== true) {
-      return { seq, code: 'phone-not-approved', reason: 'The household has not approved this phone.' };
-    }
-    switch (data.type) {
-      case 'message.put': {
-        const { id, epoch, message, fingerprint, recovered } = data;
-        const session = data.sessionKey ?? null;
-        const write = { type: data.type, id, phone: phone.id, epoch, session, message, fingerprint, recovered };
-        return { seq, write };
-      }
-      case 'message.deleted':
-        return { seq, write: { type: 'message.delete', id: data.id } };
-      case 'session.put':
-        return { seq, write: { type: data.type, id: data.id, phone: phone.id, session: data.session } };
-      case 'file.progress':
-        return { seq, write: { type: data.type, phone: phone.id, file: data.file } };
-    }
-  }
-
   async #answerInventory({ udn, after }: FrameOf<EdgeFrame, 'inventory'>): Promise<void> {
     await this.#home.roster.load();
     const phone = this.#home.roster.byUdn(udn);
@@ -324,17 +293,6 @@ export class Tunnel {
     this.#attachment = { ...this.#attachment, ...change };
     this.link.keep(this.#attachment);
   }
-}
-
-interface StoredEvent {
-  seq: number;
-  write: Write;
-}
-
-interface Refusal {
-  seq: number;
-  code: ErrorCodeName;
-  reason: string;
 }
 
 function longer(delayMs: number): number {

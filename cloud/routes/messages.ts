@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { messageClasses, messageFolders, messageStatuses } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Message } from '../../protocol/model.ts';
-import { messageOf } from '../hub/sends.ts';
+import { messageOf } from '../hub/send-record.ts';
 import type { MessageRecord } from '../store/store.ts';
 import { messagesOf, sessionsOf } from './identifiers.ts';
 import { ask, phonesToRead } from './phone-choice.ts';

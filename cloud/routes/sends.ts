@@ -3,7 +3,14 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { ulid } from 'ulid';
 import { limits } from '../../protocol/limits.ts';
-import { attachmentSchema, type MessageClass, messageClassSchema, type SessionClass } from '../../protocol/model.ts';
+import {
+  attachmentSchema,
+  type MessageClass,
+  messageClassSchema,
+  type Party,
+  type Session,
+  type SessionClass,
+} from '../../protocol/model.ts';
 import type { MessageRecord } from '../store/store.ts';
 import { choosePhone } from './phone-choice.ts';
 import { problem } from './problem.ts';
@@ -78,7 +85,7 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
       const { home, id } = c.req.valid('param');
       const given = c.req.valid('json');
       const session = await needSession(store, home, id);
-      const to = given.to ?? session.recipients.filter((party) => party.state !== 'left');
+      const to = given.to ?? present(session);
       if (to.length === 0) {
         throw new InvalidRequest('json', [{ at: 'body.to', message: 'is needed: nobody takes part in this session' }]);
       }
@@ -130,6 +137,11 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
     if (error !== undefined) return problem(c, error, { resource: message.id, headers }) as never;
     return message.state === 'sent' ? c.json(message, 201, headers) : c.json(message, 202, headers);
   }
+}
+
+/** Whoever has not left. */
+function present(session: Session): Party[] {
+  return session.recipients.filter((party) => party.state !== 'left').map(({ state: _, ...party }) => party);
 }
 
 const classWithin: Readonly<Record<SessionClass, MessageClass>> = {

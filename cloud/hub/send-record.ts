@@ -1,0 +1,62 @@
+// A send as a record: who it is for, what the phone is given, and what a fault means for it.
+import { GatewayError } from '../../protocol/errors.ts';
+import type { Message, PhoneMessage } from '../../protocol/model.ts';
+import type { MessageRecord } from '../store/store.ts';
+
+/** The public part of a record. */
+export function messageOf(record: MessageRecord): Message {
+  const { epoch: _epoch, fingerprint: _fingerprint, deliverByMs: _deliverByMs, ...message } = record;
+  return message;
+}
+
+/** What SendMessage is given; `sessionId` is the phone's own. */
+export function phoneMessageOf(record: MessageRecord, sessionId: string | undefined): PhoneMessage {
+  const message: PhoneMessage = {
+    messageId: '',
+    messageClass: record.messageClass,
+    folder: 'Outgoing',
+    status: 'Read',
+    from: record.from,
+    to: record.to,
+    contentType: record.contentType,
+    body: record.body ?? '',
+    attachments: record.attachments,
+    time: record.time,
+  };
+  if (record.subject !== null) message.subject = record.subject;
+  if (sessionId !== undefined) message.sessionId = sessionId;
+  return message;
+}
+
+/** The circle of recipients, within which order is kept. */
+export function laneOf(record: MessageRecord): string {
+  const addresses = record.to.map((party) => party.address).sort();
+  return JSON.stringify([record.phone, record.sessionId, addresses]);
+}
+
+/** Whether waiting can help: nothing has happened at the phone. */
+export function isPassing(error: GatewayError): boolean {
+  const passing: readonly string[] = [
+    'home-offline',
+    'phone-offline',
+    'phone-unreachable',
+    'too-many-requests',
+    'store-unavailable',
+  ];
+  return passing.includes(error.code);
+}
+
+/** Whether the answer is missing: it may or may not have happened. */
+export function isLost(error: GatewayError): boolean {
+  return error.code === 'tunnel-lost' || error.code === 'deadline-exceeded';
+}
+
+/** In words for people. */
+export function reasonOf(error: GatewayError): string {
+  if (error.refusal === undefined) return error.message;
+  return `The phone refused: ${error.refusal.upnpCode} ${error.refusal.upnpDescription}`.trim();
+}
+
+export function asGatewayError(error: unknown): GatewayError {
+  return error instanceof GatewayError ? error : new GatewayError('internal', 'Sending failed.', { cause: error });
+}

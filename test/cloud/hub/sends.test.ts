@@ -1,0 +1,244 @@
+// Sends: stored before they are tried, never two at once to the same people, never twice, never forgotten.
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { MessageRecord } from '../../../cloud/store/store.ts';
+import { messageId, presence, send } from '../../contract/messages.ts';
+import { HubBench, type LinkedAgent, settled, udn, unavailable } from './hub-bench.ts';
+
+let bench: HubBench;
+let agent: LinkedAgent;
+let phone: string;
+let n: number;
+beforeEach(async () => {
+  bench = new HubBench();
+  await bench.start();
+  ({ agent, phone } = await bench.online());
+  n = 0;
+});
+afterEach(() => bench.stop());
+
+const draft = (more: Partial<MessageRecord> = {}) => send(messageId(++n), { phone, ...more });
+const stored = (id: string) => bench.store.getMessage('home', id);
+const called = (count: number) => settled(() => agent.of('call').length === count);
+
+describe('a send', () => {
+  it('is stored as being sent before its frame leaves', async () => {
+    const record = draft();
+    let stateAtCall: string | undefined;
+    const hear = agent.send.bind(agent);
+    agent.send = (text) => {
+      if (JSON.parse(text).type === 'call') stateAtCall = bench.commits.flat().at(-1)?.type;
+      hear(text);
+    };
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    expect(stateAtCall).toBe('send.move');
+    expect((await stored(record.id))?.state).toBe('sending');
+    agent.answer({ MessageID: 'x' });
+    expect((await sent).message).toMatchObject({ state: 'sent', messageId: 'x' });
+  });
+
+  it('is refused whole when the store does not answer', async () => {
+    bench.fault = unavailable;
+    await expect(bench.hub.send(draft(), 'queue')).rejects.toMatchObject({ code: 'store-unavailable' });
+    expect(agent.of('call')).toEqual([]);
+  });
+
+  it('that the phone did not take for now waits, and is tried again later and later', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    agent.fail('phone-unreachable');
+    expect((await sent).message).toMatchObject({ state: 'queued', stateReason: 'as the test says' });
+    for (const [tries, waitMs] of [
+      [2, 5_000],
+      [3, 10_000],
+      [4, 20_000],
+    ] as const) {
+      bench.clock.pass(waitMs - 1);
+      expect(agent.of('call')).toHaveLength(tries - 1);
+      bench.clock.pass(1);
+      await called(tries);
+      agent.fail('phone-unreachable');
+      await settled(async () => (await stored(record.id))?.state === 'queued');
+      await bench.hub.commit([]);
+    }
+    bench.clock.pass(40_000);
+    await called(5);
+    agent.answer({ MessageID: 'x' });
+    await settled(async () => (await stored(record.id))?.state === 'sent');
+    expect(new Set(agent.of('call').map((frame) => frame.key))).toEqual(new Set([record.id]));
+  });
+
+  it('that must not wait fails at once', async () => {
+    const sent = bench.hub.send(draft(), 'fail');
+    await called(1);
+    agent.fail('phone-unreachable');
+    expect(await sent).toMatchObject({ message: { state: 'failed' }, error: { code: 'phone-unreachable' } });
+  });
+
+  it('whose answer never came is asked for again under its key, and unknown when its time is over', async () => {
+    const record = draft({ deliverByMs: bench.clock.nowMs + 60_000 });
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    bench.clock.pass(31_000);
+    expect((await sent).message.state).toBe('sending');
+    bench.clock.pass(5_000);
+    await called(2);
+    expect(agent.of('call')[1]?.key).toBe(record.id);
+    bench.clock.pass(25_000);
+    expect((await stored(record.id))?.state).toBe('sending');
+    bench.clock.pass(6_000);
+    await settled(() => bench.clock.waiting.size > 0);
+    bench.clock.pass(10_000);
+    await settled(async () => (await stored(record.id))?.state === 'unknown');
+  });
+
+  it('is settled by the phone’s own event when its answer was lost', async () => {
+    const record = draft();
+    void bench.hub.send(record, 'queue');
+    await called(1);
+    agent.events([
+      1,
+      {
+        type: 'message.put',
+        udn,
+        epoch: 0,
+        id: record.id,
+        message: { ...send(record.id), messageId: 'm-9', folder: 'Sent', subject: undefined, sessionId: undefined },
+        fingerprint: 'f',
+      },
+    ]);
+    await settled(async () => (await stored(record.id))?.state === 'sent');
+    bench.clock.pass(31_000);
+    bench.clock.pass(5_000);
+    await bench.hub.commit([]);
+    expect(agent.of('call')).toHaveLength(1);
+    expect(await stored(record.id)).toMatchObject({ messageId: 'm-9', state: 'sent' });
+  });
+
+  it('without a phone goes out by the only one there is', async () => {
+    const sent = bench.hub.send(draft({ phone: null }), 'queue');
+    await called(1);
+    agent.answer({ MessageID: 'x' });
+    expect((await sent).message.phone).toBe(phone);
+  });
+
+  it('within a session names it as the phone does, and fails when the session is gone', async () => {
+    const gone = await bench.hub.send(draft({ sessionId: 's_gone' }), 'queue');
+    expect(gone).toMatchObject({ message: { state: 'failed' }, error: { code: 'invalid-request' } });
+    expect(agent.of('call')).toEqual([]);
+  });
+});
+
+describe('order', () => {
+  it('holds back later sends to the same people while an earlier one waits', async () => {
+    const first = bench.hub.send(draft(), 'queue');
+    const second = bench.hub.send(draft(), 'queue');
+    await called(1);
+    agent.fail('phone-unreachable');
+    expect((await first).message.state).toBe('queued');
+    expect((await second).message.state).toBe('queued');
+    // A third to the same people wakes the first.
+    const third = bench.hub.send(draft(), 'queue');
+    for (const count of [2, 3, 4]) {
+      await called(count);
+      agent.answer({ MessageID: `sent-${count}` });
+    }
+    await third;
+    expect(agent.of('call').map((frame) => frame.key)).toEqual([1, 1, 2, 3].map(messageId));
+  });
+
+  it('is kept for each circle of recipients, with one attempt at a time, each send exactly once', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ to: fc.constantFrom('+1', '+2', '+3'), refused: fc.boolean() }), { maxLength: 12 }),
+        async (plan) => {
+          const from = agent.frames.length;
+          const open = new Map<string, string>();
+          const order = new Map<string, string[]>();
+          const hearing = hearCalls(agent, (frame) => {
+            const to = frame.arguments.MessageToSend.to[0]?.address ?? '';
+            expect(open.has(to)).toBe(false);
+            open.set(to, frame.id);
+            order.set(to, [...(order.get(to) ?? []), frame.key]);
+            setImmediate(() => {
+              open.delete(to);
+              const refused = plan.find((_, index) => keys[index] === frame.key)?.refused;
+              if (refused) agent.says({ type: 'failure', id: frame.id, code: 'phone-refused', detail: 'no' });
+              else agent.says({ type: 'result', id: frame.id, arguments: { MessageID: frame.key } });
+            });
+          });
+          const records = plan.map(({ to }) => draft({ to: [{ address: to }] }));
+          const keys = records.map((record) => record.id);
+          const outcomes = await Promise.all(records.map((record) => bench.hub.send(record, 'queue')));
+          hearing.stop();
+          expect(outcomes.map(({ message }) => message.state)).toEqual(
+            plan.map(({ refused }) => (refused ? 'failed' : 'sent')),
+          );
+          for (const [to, seen] of order) {
+            expect(seen).toEqual(records.filter((record) => record.to[0]?.address === to).map(({ id }) => id));
+          }
+          expect(agent.frames.slice(from).filter((frame) => frame.type === 'call')).toHaveLength(plan.length);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('a hub that comes back', () => {
+  it('takes up what waited and what was under way, oldest first', async () => {
+    const waiting = draft();
+    void bench.hub.send(waiting, 'queue');
+    await called(1);
+    const queued = draft();
+    void bench.hub.send(queued, 'queue');
+    await settled(async () => (await stored(queued.id)) !== undefined);
+    await bench.revive();
+    agent = bench.attach();
+    agent.hello();
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
+    for (const count of [1, 2]) {
+      await called(count);
+      agent.answer({ MessageID: `sent-${count}` });
+    }
+    await settled(async () => (await stored(queued.id))?.state === 'sent');
+    expect(agent.of('call').map((frame) => frame.key)).toEqual([waiting.id, queued.id]);
+  });
+
+  it('gives up what is late: `failed` if it was never tried, `unknown` if it was', async () => {
+    const deliverByMs = bench.clock.nowMs + 10_000;
+    const tried = draft({ deliverByMs });
+    void bench.hub.send(tried, 'queue');
+    await called(1);
+    const untried = draft({ deliverByMs });
+    void bench.hub.send(untried, 'queue');
+    await settled(async () => (await stored(untried.id)) !== undefined);
+    bench.clock.nowMs += 20_000;
+    await bench.revive();
+    expect([(await stored(tried.id))?.state, (await stored(untried.id))?.state]).toEqual(['unknown', 'failed']);
+  });
+});
+
+interface SendFrame {
+  type: string;
+  id: string;
+  key: string;
+  arguments: { MessageToSend: { to: { address: string }[] } };
+}
+
+/** Hears the calls that the hub sends to the agent. */
+function hearCalls(linked: LinkedAgent, heard: (frame: SendFrame) => void) {
+  const original = linked.send;
+  linked.send = (text) => {
+    original.call(linked, text);
+    const frame: SendFrame = JSON.parse(text);
+    if (frame.type === 'call') heard(frame);
+  };
+  return {
+    stop: () => {
+      linked.send = original;
+    },
+  };
+}
