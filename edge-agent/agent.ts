@@ -152,6 +152,7 @@ export class Agent {
       onLost: () => {
         this.#store = undefined;
         this.#compared = false;
+        commands.stop();
         inventory.onLost();
       },
     });

@@ -45,6 +45,9 @@ interface Answer {
   readonly made?: string;
 }
 
+/** What may be broken off is broken off by the call's own deadline, so that it is told from a phone that is not there. */
+const graceMs = 1000;
+
 export class Commands {
   readonly #options: CommandsOptions;
   readonly #open = new Map<string, AbortController>();
@@ -56,9 +59,14 @@ export class Commands {
   /** Answers a call with exactly one frame, unless it is cancelled. */
   async handle(frame: CallFrame): Promise<void> {
     const { id } = frame;
-    if (this.#open.has(id)) return this.#fail(id, new GatewayError('conflict', 'A call of this id is still open.'));
+    if (this.#open.has(id)) {
+      // A failure of this id would be taken for the open call's.
+      this.#options.send({ type: 'error', code: 'conflict', detail: 'A call of this id is still open.' });
+      return;
+    }
     if (this.#open.size >= limits.callsInFlight) {
-      return this.#fail(id, new GatewayError('too-many-requests', 'Too many calls are open.', { retryAfterMs: 1000 }));
+      this.#sendFailure(id, new GatewayError('too-many-requests', 'Too many calls are open.'));
+      return;
     }
     const controller = new AbortController();
     const deadline = setTimeout(
@@ -87,7 +95,7 @@ export class Commands {
     controller?.abort(new GatewayError('deadline-exceeded', 'The call was cancelled.'));
   }
 
-  /** Gives up all open calls. */
+  /** Gives up all open calls: nobody is there any more to be answered. */
   stop(): void {
     for (const id of [...this.#open.keys()]) this.cancel(id);
   }
@@ -110,7 +118,10 @@ export class Commands {
   }
 
   #fail(id: string, error: GatewayError): void {
-    if (error.code !== 'conflict' && error.code !== 'too-many-requests' && !this.#open.has(id)) return;
+    if (this.#open.has(id)) this.#sendFailure(id, error);
+  }
+
+  #sendFailure(id: string, error: GatewayError): void {
     this.#options.send({
       type: 'failure',
       id,
@@ -133,7 +144,7 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
       const deadlineMs = Math.max(1, call.untilMs - performance.now());
       const output =
         repeatable || frame.key === undefined
-          ? await calls.text(action, given, { deadlineMs, ...(repeatable && { signal }) })
+          ? await calls.text(action, given, repeatable ? { deadlineMs: deadlineMs + graceMs, signal } : { deadlineMs })
           : await sendOnce(journal, calls, {
               udn: frame.udn,
               key: frame.key,

@@ -468,6 +468,19 @@ describe('commands', () => {
     expect(house.phone.callsOf('DeleteMessage')).toEqual([]);
   });
 
+  it('does not let a second call of one id spoil the first', async () => {
+    await open();
+    await house.start();
+    await house.inStep();
+    const call = { type: 'call', id: 'twin', udn: house.phone.udn, action: 'GetSessions', form: 'text' } as const;
+    const given = { SessionID: '', SessionClass: 'ANY', SessionStatus: 'ANY' };
+    house.cloud.send({ ...call, arguments: given, deadlineMs: 5000 });
+    house.cloud.send({ ...call, arguments: given, deadlineMs: 5000 });
+    await house.cloud.until(() => house.cloud.frames.some((frame) => frame.type === 'result' && frame.id === 'twin'));
+    expect(house.cloud.frames.filter((frame) => frame.type === 'failure')).toEqual([]);
+    expect(house.cloud.frames.find((frame) => frame.type === 'error')).toMatchObject({ code: 'conflict' });
+  });
+
   it('gives up by itself when the deadline passes', async () => {
     await open({}, { queue: { inFlight: 1, waiting: 1 } });
     await house.start();
