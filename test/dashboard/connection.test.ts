@@ -75,7 +75,7 @@ describe.skipIf(browserIsMissing())('the live connection', () => {
     await page.unroute('**/conversations?*');
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText('No messages yet.').waitFor();
-    expect(await page.getByText(detail).count()).toBe(0);
+    await expect.poll(() => page.getByText(detail).count(), patiently).toBe(0);
   });
 
   test('a sign-in that was revoked elsewhere ends here, too', async () => {

@@ -81,7 +81,7 @@ describe.skipIf(browserIsMissing())('sending messages', () => {
     await home.start();
     await own().getByTitle('Sent', { exact: true }).waitFor();
     expect(sent()).toHaveLength(1);
-    expect(await page.getByText('Home is offline').count()).toBe(0);
+    await expect.poll(() => page.getByText('Home is offline').count(), patiently).toBe(0);
   });
 
   test('a send whose answer was lost is shown as uncertain, with what to do', async () => {
