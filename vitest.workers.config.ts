@@ -1,18 +1,44 @@
-// Suites inside workerd: what the Worker and its homes' objects do in their own runtime, eviction and deploys included.
+// The suites of the Workers host. `workerd`: inside the runtime, with eviction and deploys. `end-to-end`: the suites of
+// the Node host, with the Worker and DynamoDB Local in its place.
+import { resolve } from 'node:path';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  plugins: [
-    cloudflareTest(({ inject }) => ({
-      main: 'test/workers/worker-under-test.ts',
-      wrangler: { configPath: 'wrangler.toml' },
-      miniflare: { bindings: { STORE_URL: inject<string>('storeUrl') } },
-    })),
-  ],
   test: {
-    include: ['test/workers/workerd/*.test.ts', 'test/protocol/*.test.ts'],
-    globalSetup: 'test/workers/store-setup.ts',
-    testTimeout: 15_000,
+    projects: [
+      {
+        plugins: [
+          cloudflareTest(({ inject }) => ({
+            main: 'test/workers/worker-under-test.ts',
+            wrangler: { configPath: 'wrangler.toml' },
+            miniflare: { bindings: { STORE_URL: inject<string>('storeUrl') } },
+          })),
+        ],
+        test: {
+          name: 'workerd',
+          include: ['test/workers/workerd/*.test.ts', 'test/cloud/hub/*.test.ts', 'test/protocol/*.test.ts'],
+          // They hold the contract against files of the repository, which workerd cannot read.
+          exclude: ['test/protocol/actions.test.ts', 'test/protocol/frames.test.ts'],
+          globalSetup: 'test/workers/store-setup.ts',
+          testTimeout: 15_000,
+        },
+      },
+      {
+        resolve: {
+          alias: [{ find: /^(\.\.\/)+cloud\/hosts\/node\.ts$/, replacement: resolve('test/workers/worker-cloud.ts') }],
+        },
+        test: {
+          name: 'end-to-end',
+          include: ['test/workers/*.test.ts', 'test/end-to-end/*.test.ts', 'test/cloud/routes/*.test.ts'],
+          globalSetup: 'test/workers/cloud-setup.ts',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          pool: 'forks',
+          // Each starts a workerd of its own.
+          maxWorkers: 2,
+        },
+      },
+    ],
   },
 });

@@ -59,11 +59,7 @@ export class WorkerHost {
   }
 
   async #answer(request: Request): Promise<Response> {
-    this.#ready ??= this.#prepare().catch((error) => {
-      this.#ready = undefined;
-      this.#parts.log.error('worker.not-ready', { error: String(error) });
-    });
-    await this.#ready;
+    if (needsStore(new URL(request.url).pathname)) await this.#prepared();
     if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return this.#app.fetch(request);
     let handler: SocketHandler | undefined;
     const answer = await this.#app.fetch(request, {
@@ -74,12 +70,24 @@ export class WorkerHost {
     return handler === undefined ? answer : upgraded(handler);
   }
 
-  /** Once in an isolate. When it fails, requests say so themselves, each by its own error. */
-  async #prepare(): Promise<void> {
-    await this.#parts.store.open();
-    const { home, ownerToken: presetToken } = this.#parts;
-    await this.#access.ensureOwner({ account, home, presetToken });
+  /** Once in an isolate. When it fails, each request says so by its own error. */
+  #prepared(): Promise<void> {
+    const { store, home, ownerToken: presetToken, log } = this.#parts;
+    const prepare = async () => {
+      await store.open();
+      await this.#access.ensureOwner({ account, home, presetToken });
+    };
+    this.#ready ??= prepare().catch((error) => {
+      this.#ready = undefined;
+      log.error('worker.not-ready', { error: String(error) });
+    });
+    return this.#ready;
   }
+}
+
+/** Pages, assets and `/healthz` do not wait for it. */
+function needsStore(path: string): boolean {
+  return path.startsWith('/v1/') || path === '/readyz';
 }
 
 /** A socket whose other end is a Durable Object's: handed to the client as it is, so that the object may hibernate. */
