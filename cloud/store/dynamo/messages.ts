@@ -26,6 +26,12 @@ import type { Records } from './records.ts';
 
 export type MessageWrite = Extract<Write, { type: 'message.put' | 'message.delete' | 'send.create' | 'send.move' }>;
 
+interface Way {
+  read: (before: string, count: number) => AsyncIterable<MessageRecord>;
+  /** The fields of the filter that it answers; what it passes may differ in the others. */
+  covers: ReadonlySet<string>;
+}
+
 /** An answer about what a phone holds ends after so many messages of other phones. */
 const mostSeen = 10_000;
 
@@ -77,12 +83,13 @@ export class DynamoMessages {
 
   async list(secret: string, home: string, filter: MessageFilter, request: PageRequest): Promise<Page<Message>> {
     const words = searchWords(filter.text ?? '');
-    const { text: _, ...fields } = filter;
-    const isSifted = words.length > 0 || Object.values(fields).some((value) => value !== undefined);
+    const way = this.#wayTo(home, filter);
+    const asked = Object.entries(filter).filter(([, value]) => value !== undefined);
     const page = await readPage<MessageRecord>(secret, { kind: 'messages', home, filter }, request, {
-      read: (before, count) => this.#newestFirst(home, filter, before, count),
+      read: way.read,
       positionOf: (message) => message.id,
-      isWanted: isSifted ? (message) => matches(message, filter, words) : undefined,
+      isWanted: asked.length > 0 ? (message) => matches(message, filter, words) : undefined,
+      isDense: words.length === 0 && asked.every(([field]) => field === 'text' || way.covers.has(field)),
     });
     return { items: page.items.map(toMessage), next: page.next };
   }
@@ -121,34 +128,37 @@ export class DynamoMessages {
     return { items };
   }
 
-  /** Of the ways to these messages the one that passes the fewest others. Some of what it passes may not match. */
-  #newestFirst(home: string, filter: MessageFilter, before: string, count: number): AsyncIterable<MessageRecord> {
-    const group = filter.conversation ?? filter.session;
-    const { sk: from } = keys.message(home, '');
-    const { sk: to } = keys.message(home, before);
+  /** Of the ways to these messages the one that passes the fewest others. */
+  #wayTo(home: string, filter: MessageFilter): Way {
+    const { folder, status, conversation, session } = filter;
+    const group = conversation ?? session;
+    const inTable = (before: string, count: number) => {
+      const { pk: partition, sk: from } = keys.message(home, '');
+      return { partition, from, to: keys.message(home, before).sk, newestFirst: true, count };
+    };
     if (group !== undefined) {
       const index = { name: indexes.byGroup, partition: attributes.group, sort: attributes.sort };
-      return this.#records.range({
-        partition: partitions.group(home, group),
-        from,
-        to,
-        newestFirst: true,
-        count,
-        index,
-      });
+      const partition = partitions.group(home, group);
+      return {
+        read: (before, count) => this.#records.range({ ...inTable(before, count), partition, index }),
+        covers: new Set([conversation === undefined ? 'session' : 'conversation']),
+      };
     }
-    if (filter.folder === undefined && filter.status !== 'Unread') {
-      return this.#records.range({ partition: partitions.home(home), from, to, newestFirst: true, count });
+    if (folder === undefined && status !== 'Unread') {
+      return { read: (before, count) => this.#records.range(inTable(before, count)), covers: new Set() };
     }
     const index = { name: indexes.byList, partition: attributes.list, sort: attributes.place };
-    const folders = filter.folder === undefined ? messageFolders : [filter.folder];
-    const statuses = filter.status === undefined ? messageStatuses : [filter.status];
-    const lists = folders
-      .flatMap((folder) => statuses.map((status) => partitions.folder(home, folder, status)))
-      .map((partition) =>
-        this.#records.range<MessageRecord>({ partition, from: ' ', to: before, newestFirst: true, count, index }),
-      );
-    return mergeNewestFirst(lists, (message) => message.id);
+    const lists = (folder === undefined ? messageFolders : [folder]).flatMap((each) =>
+      (status === undefined ? messageStatuses : [status]).map((other) => partitions.folder(home, each, other)),
+    );
+    return {
+      read: (before, count) => {
+        const range = { from: ' ', to: before, newestFirst: true, count, index };
+        const each = lists.map((partition) => this.#records.range<MessageRecord>({ ...range, partition }));
+        return mergeNewestFirst(each, (message) => message.id);
+      },
+      covers: new Set(['folder', 'status']),
+    };
   }
 
   /** Keeps the list of open sends. */

@@ -6,7 +6,7 @@ import type { Page, PageRequest } from '../store.ts';
 /** A page that looks at more than this ends early, with a cursor: no request reads a home of a million messages. */
 const mostSeen = 10_000;
 /** Read at once when most of it may not be wanted. */
-const siftedAtOnce = 500;
+const siftedAtOnce = 200;
 
 /** Goes through `read`, newest first, until `limit` are wanted; `positionOf` tells where each stands. */
 export async function readPage<Item>(
@@ -17,15 +17,17 @@ export async function readPage<Item>(
     read: (before: string, count: number) => AsyncIterable<Item>;
     positionOf: (item: Item) => string;
     isWanted?: ((item: Item) => boolean) | undefined;
+    /** Whether nearly all that is read is wanted. */
+    isDense?: boolean;
   },
 ): Promise<Page<Item>> {
   const { limit } = request;
-  const { read, positionOf, isWanted } = parts;
+  const { read, positionOf, isWanted, isDense = isWanted === undefined } = parts;
   const start = startOfPage(secret, list, request);
   const items: Item[] = [];
   let seen = 0;
   let last = '';
-  for await (const item of read(start, isWanted === undefined ? limit + 1 : siftedAtOnce)) {
+  for await (const item of read(start, isDense ? limit + 1 : siftedAtOnce)) {
     const position = positionOf(item);
     if (position === start) continue;
     if (seen++ === mostSeen) return { items, next: writeCursor(secret, list, last) };

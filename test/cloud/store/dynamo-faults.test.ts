@@ -8,11 +8,13 @@ import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
 import type { Write } from '../../../cloud/store/store.ts';
 import type { HomeEvent } from '../../../protocol/model.ts';
 import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
-import { DynamoDbLocal, missingForDynamoDbLocal, transactionItems } from './dynamodb-local.ts';
+import { DynamoDbLocal, missingForDynamoDbLocal } from './dynamodb-local.ts';
 import { type Fate, FaultyRoad } from './faulty-road.ts';
 
 const missing = missingForDynamoDbLocal();
 const home = 'home';
+/** Few, so that a batch takes several. */
+const transactionItems = 10;
 
 describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
   const local = new DynamoDbLocal();

