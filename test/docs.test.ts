@@ -14,7 +14,7 @@ describe.each(documents)('%s', (document) => {
   const text = readFileSync(join(root, document), 'utf8');
 
   it('names only files that are there', () => {
-    const named = [...text.matchAll(/`([\w./-]+\.(?:ts|tsx|json|toml|yaml|py|md))(?:#L\d+)?`/g)].map(
+    const named = [...text.matchAll(/`([\w.][\w./-]*\.(?:ts|tsx|json|toml|yaml|py|md))(?:#L\d+)?`/g)].map(
       (match) => match[1] ?? '',
     );
     const missing = named.filter((name) => !isThere(name));

@@ -10,7 +10,6 @@ import type { Phone } from '../../protocol/model.ts';
 import { DeskLine } from './desk-line.ts';
 import { EventReader } from './event-reader.ts';
 
-const ownerToken = `hl_${'e'.repeat(43)}`;
 const quiet = { info: () => {}, warn: () => {}, error: () => {} };
 
 export interface Answer {
@@ -27,6 +26,7 @@ export interface TestPhone {
 }
 
 export class Household {
+  readonly ownerToken = `hl_${'e'.repeat(43)}`;
   readonly #folder: string;
   /** Discovery by a port of our own, so that households in other test files stay strangers. */
   readonly ssdpPort: number;
@@ -71,7 +71,7 @@ export class Household {
       dataFolder: join(this.#folder, 'cloud'),
       home: 'home',
       log: quiet,
-      ownerToken,
+      ownerToken: this.ownerToken,
     });
     await this.#cloud.start();
     this.#cloudPort = Number(new URL(this.#cloud.url).port);
@@ -139,7 +139,7 @@ export class Household {
     const answer = await fetch(`${this.url}/v1${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${ownerToken}`,
+        authorization: `Bearer ${this.ownerToken}`,
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...headers,
       },
@@ -167,7 +167,7 @@ export class Household {
 
   /** Live events from now on (or after `lastEventId`). */
   async events(lastEventId?: string): Promise<EventReader> {
-    const reader = await EventReader.open(`${this.url}/v1/homes/home/events`, ownerToken, lastEventId);
+    const reader = await EventReader.open(`${this.url}/v1/homes/home/events`, this.ownerToken, lastEventId);
     this.#readers.push(reader);
     return reader;
   }
