@@ -24,6 +24,9 @@ const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
   'deadline-exceeded',
   'too-many-requests',
   'invalid-request',
+  'idempotency-conflict',
+  'frame-too-large',
+  'internal',
 ]);
 
 interface Pending {

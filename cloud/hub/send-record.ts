@@ -46,6 +46,11 @@ export function isPassing(error: GatewayError): boolean {
   return passing.includes(error.code);
 }
 
+/** Whether the agent itself cannot tell what happened, or told it in a way that nobody understands. */
+export function isUndecided(error: GatewayError): boolean {
+  return error.code === 'outcome-unknown' || error.code === 'phone-malformed' || error.code === 'internal';
+}
+
 /** Whether the answer is missing: it may or may not have happened. */
 export function isLost(error: GatewayError): boolean {
   return error.code === 'tunnel-lost' || error.code === 'deadline-exceeded';

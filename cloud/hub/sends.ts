@@ -3,7 +3,16 @@ import { GatewayError } from '../../protocol/errors.ts';
 import type { HomeEvent, Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
 import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
 import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
-import { asGatewayError, isLost, isPassing, laneOf, messageOf, phoneMessageOf, reasonOf } from './send-record.ts';
+import {
+  asGatewayError,
+  isLost,
+  isPassing,
+  isUndecided,
+  laneOf,
+  messageOf,
+  phoneMessageOf,
+  reasonOf,
+} from './send-record.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** How many open sends are looked at in one go. */
@@ -215,7 +224,7 @@ export class Sends {
 
   async #fault(record: MessageRecord, error: GatewayError): Promise<Attempt> {
     try {
-      if (error.code === 'outcome-unknown' || error.code === 'phone-malformed') {
+      if (isUndecided(error)) {
         const message = await this.#move(record, 'unknown', { reason: error.message });
         return { ends: true, outcome: { message, error } };
       }

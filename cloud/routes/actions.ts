@@ -25,7 +25,8 @@ export function actionRoutes({ hubs }: Parts): App {
     const given = c.req.valid('json').arguments;
     const issues = misfits(Object.keys(actions[action].in), Object.keys(given));
     if (issues.length > 0) throw new InvalidRequest('json', issues);
-    const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given });
+    const key = actions[action].repeatable ? undefined : c.var.callKey;
+    const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given, key });
     // The hub has seen to it that each is a string.
     return c.json({ arguments: answer.arguments as Record<string, string> }, 200);
   });

@@ -58,7 +58,7 @@ export function fileRoutes({ store, hubs, clock }: Parts): App {
         status: 'pending',
         transferredBytes: 0,
       }));
-      await ask(hubs, home, session.phone, 'StartFileTransfer', { FileInfoList: files });
+      await ask(hubs, home, session.phone, 'StartFileTransfer', { FileInfoList: files }, c.var.callKey);
       return c.json({ items: await filesOf(home, session), next: null }, 201);
     })
     .openapi(cancel, async (c) => {

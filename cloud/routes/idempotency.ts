@@ -19,8 +19,9 @@ interface Answer {
  * Whether the request had no effect, so that the same key may try again. Every other answer is kept: also a refusal
  * by the phone, and an outcome that nobody knows.
  */
-function isWithoutEffect(status: number): boolean {
-  return [400, 401, 403, 404, 405, 409, 413, 415, 429, 503, 504].includes(status);
+function isWithoutEffect({ res, error }: Context<Surface>): boolean {
+  if (error instanceof GatewayError && error.code === 'phone-unreachable') return true;
+  return [400, 401, 403, 404, 405, 409, 413, 415, 429, 503, 504].includes(res.status);
 }
 
 export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareHandler<Surface> {
@@ -58,12 +59,14 @@ export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareH
       const headers = { ...answer.headers, 'idempotency-replayed': 'true' };
       return c.body(answer.body, answer.status as ContentfulStatusCode, headers);
     }
+    // The agent knows the request by this, should the cloud die in the middle of it.
+    c.set('callKey', await digest(`${scope} ${key}`));
     const mark = `${scope} ${key}`;
     const { promise, resolve } = Promise.withResolvers<void>();
     running.set(mark, promise);
     try {
       await next();
-      if (isWithoutEffect(c.res.status)) await store.abandonRequest(scope, key);
+      if (isWithoutEffect(c)) await store.abandonRequest(scope, key);
       else await store.finishRequest(scope, key, { status: c.res.status, body: await seal(secret, await answerOf(c)) });
     } catch (error) {
       // The answer stands; only its repetition is lost.

@@ -5,15 +5,16 @@ import type { ActionInput, ActionOutput, Phone } from '../../protocol/model.ts';
 import type { Hubs } from '../hub/hubs.ts';
 import { InvalidRequest } from './surface.ts';
 
-/** Asks a phone; the hub has checked the answer against the action's models. */
+/** Asks a phone; the hub has checked the answer against the action's models. The same `key` acts once. */
 export async function ask<Name extends ActionName>(
   hubs: Hubs,
   home: string,
   phone: string,
   action: Name,
   input: ActionInput<Name>,
+  key?: string,
 ): Promise<ActionOutput<Name> & { made?: string | undefined }> {
-  const answer = await hubs.call(home, { phone, action, form: 'model', arguments: input });
+  const answer = await hubs.call(home, { phone, action, form: 'model', arguments: input, key });
   return { ...(answer.arguments as ActionOutput<Name>), made: answer.made };
 }
 

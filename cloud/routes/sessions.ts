@@ -139,12 +139,19 @@ export function sessionRoutes({ store, hubs, clock }: Parts): App {
       const { home } = c.req.valid('param');
       const given = c.req.valid('json');
       const phone = await needPhone(hubs, home, given.phone);
-      const { SessionID, made } = await ask(hubs, home, phone, 'CreateSession', {
-        SessionClass: given.sessionClass,
-        SessionRecipients: given.recipients,
-        Subject: given.subject,
-        SupportedContentType: given.contentTypes.join(','),
-      });
+      const { SessionID, made } = await ask(
+        hubs,
+        home,
+        phone,
+        'CreateSession',
+        {
+          SessionClass: given.sessionClass,
+          SessionRecipients: given.recipients,
+          Subject: given.subject,
+          SupportedContentType: given.contentTypes.join(','),
+        },
+        c.var.callKey,
+      );
       if (made === undefined) {
         throw new GatewayError('phone-malformed', 'The agent made the session but did not name it.');
       }

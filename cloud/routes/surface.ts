@@ -28,6 +28,8 @@ export interface Surface {
   Variables: {
     requestId: string;
     principal: Principal | undefined;
+    /** Names the request to the agent, where it came with an Idempotency-Key. */
+    callKey?: string;
   };
 }
 

@@ -92,6 +92,23 @@ describe('Idempotency-Key', () => {
     }
   });
 
+  it('names to the agent what must not happen twice, should the cloud die in the middle', async () => {
+    const keys: (string | undefined)[] = [];
+    agent.script.CreateSession = (call) => {
+      keys.push(call.key);
+      return { code: 'phone-unreachable' };
+    };
+    const create = (key: string) =>
+      cloud.post('/v1/homes/home/sessions', { sessionClass: 'SMS', recipients: ['+1'] }, { 'idempotency-key': key });
+    await create('s1');
+    await create('s2');
+    // Nothing was done at the phone, so that the same key may try again.
+    await create('s1');
+    expect(keys).toEqual(Array.from({ length: 3 }, () => expect.stringMatching(/^.{1,64}$/)));
+    expect(keys[0]).not.toBe(keys[1]);
+    expect(keys[2]).toBe(keys[0]);
+  });
+
   it('has 1 to 255 characters', async () => {
     expect((await post('k'.repeat(256))).status).toBe(400);
     expect((await post('k'.repeat(255))).status).toBe(201);
