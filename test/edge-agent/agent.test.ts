@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { actions } from '../../protocol/actions.ts';
-import type { PhoneMessage } from '../../protocol/model.ts';
+import { sampleMessage } from '../fixtures/phone/sample-message.ts';
 import type { Reaction } from '../fixtures/phone/scripted-phone.ts';
 import { House } from './house.ts';
 
@@ -285,18 +285,13 @@ describe('approval', () => {
 });
 
 const key = 'm_01KAPQ3Z5N0123456789ABCDEF';
-const toSend: PhoneMessage = {
+const toSend = sampleMessage({
   messageId: '',
-  messageClass: 'SMS',
   folder: 'Outgoing',
-  status: 'Read',
   from: { address: '' },
   to: [{ address: '+390110001' }],
-  contentType: 'text/plain',
   body: 'On my way',
-  attachments: [],
-  time: '2026-11-22T20:00:00.000Z',
-};
+});
 const send = (options: { key?: string; deadlineMs?: number } = { key }) =>
   house.cloud.call(house.phone.udn, 'SendMessage', { MessageToSend: toSend }, options);
 

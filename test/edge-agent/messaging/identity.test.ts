@@ -9,21 +9,10 @@ import {
   timeOfKey,
 } from '../../../edge-agent/messaging/identity.ts';
 import { edgeEventSchema } from '../../../protocol/frames.ts';
-import type { PhoneMessage } from '../../../protocol/model.ts';
+import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 
 const udn = 'uuid:phone-1';
-const message: PhoneMessage = {
-  messageId: '1',
-  messageClass: 'SMS',
-  folder: 'Received',
-  status: 'Unread',
-  from: { address: '+39' },
-  to: [],
-  contentType: 'text/plain',
-  body: 'hello',
-  attachments: [],
-  time: '2026-11-22T19:00:00.000Z',
-};
+const message = sampleMessage();
 
 describe('identifiers', () => {
   it('are the same for the same message, whoever asks and whenever', () => {

@@ -3,24 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { compareMessages, type Looking } from '../../../edge-agent/messaging/known-messages.ts';
 import type { InventoryItem } from '../../../protocol/frames.ts';
 import type { PhoneMessage } from '../../../protocol/model.ts';
+import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 
 const udn = 'uuid:phone-1';
 const at = (second: number) => new Date(Date.UTC(2026, 10, 22, 19, 0, second)).toISOString();
 
 function messageOf(messageId: string, more: Partial<PhoneMessage> = {}): PhoneMessage {
-  return {
-    messageId,
-    messageClass: 'SMS',
-    folder: 'Received',
-    status: 'Unread',
-    from: { address: '+39' },
-    to: [{ address: '+40' }],
-    contentType: 'text/plain',
-    body: 'hello',
-    attachments: [],
-    time: at(1),
-    ...more,
-  };
+  return sampleMessage({ messageId, time: at(1), ...more });
 }
 
 function look(messages: readonly PhoneMessage[], more: Partial<Looking> = {}) {
