@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { HomeEvent, Phone } from '../../../protocol/model.ts';
 import { messageId, phoneMessage } from '../../contract/messages.ts';
-import { ownerToken, RunningCloud } from '../hosts/running-cloud.ts';
+import { ownerToken, patiently, RunningCloud } from '../hosts/running-cloud.ts';
 import type { ScriptedAgent } from '../hosts/scripted-agent.ts';
 
 let cloud: RunningCloud;
@@ -188,7 +188,9 @@ describe('WebSocket …/events/ws', () => {
     socket.on('message', (text) => texts.push(JSON.parse(text.toString())));
     await once(socket, 'open');
     await agent.deliver(put(3));
-    await expect.poll(() => texts.map((event) => (event.data as { body?: string }).body)).toEqual(['text 2', 'text 3']);
+    await expect
+      .poll(() => texts.map((event) => (event.data as { body?: string }).body), patiently)
+      .toEqual(['text 2', 'text 3']);
     const closed = once(socket, 'close');
     await cloud.restart();
     expect((await closed)[0]).toBe(1001);

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RunningCloud } from '../hosts/running-cloud.ts';
+import { patiently, RunningCloud } from '../hosts/running-cloud.ts';
 import type { ScriptedAgent } from '../hosts/scripted-agent.ts';
 
 const cloud = new RunningCloud();
@@ -52,7 +52,7 @@ describe('Idempotency-Key', () => {
       return { arguments: { MessageID: 'the-one' } };
     };
     const twins = Promise.all(Array.from({ length: 10 }, () => post('c')));
-    await expect.poll(() => sent).toBe(1);
+    await expect.poll(() => sent, patiently).toBe(1);
     release.resolve();
     const answers = await twins;
     expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);

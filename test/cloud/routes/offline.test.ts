@@ -1,7 +1,7 @@
 // What the contract promises while a home is offline, comes back, and is lost in the middle of something.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
-import { RunningCloud } from '../hosts/running-cloud.ts';
+import { patiently, RunningCloud } from '../hosts/running-cloud.ts';
 import type { Call } from '../hosts/scripted-agent.ts';
 
 let cloud: RunningCloud;
@@ -35,7 +35,7 @@ describe('while the home is offline', () => {
     });
     await agent.connect();
     await agent.phones(trusted);
-    await expect.poll(() => stateOf(ids[2] ?? '')).toBe('sent');
+    await expect.poll(() => stateOf(ids[2] ?? ''), patiently).toBe('sent');
     expect(sent.map((call) => (call.arguments.MessageToSend as { body: string }).body)).toEqual(bodies);
     expect(sent.map((call) => call.key)).toEqual(ids);
   });
@@ -48,9 +48,9 @@ describe('while the home is offline', () => {
   });
 
   it('gives up a queued send after `deliverBy`', async () => {
-    const deliverBy = new Date(Date.now() + 150).toISOString();
+    const deliverBy = new Date(Date.now() + 2_000).toISOString();
     const { id } = (await cloud.post(messages, { ...draft, deliverBy })).body;
-    await expect.poll(() => stateOf(id)).toBe('failed');
+    await expect.poll(() => stateOf(id), patiently).toBe('failed');
     expect((await cloud.get(`${messages}/${id}`)).body.stateReason).toContain('time ran out');
   });
 
@@ -81,7 +81,7 @@ describe('while the home is offline', () => {
       fingerprint: '',
     });
     await agent.vanish();
-    await expect.poll(async () => (await cloud.get('/v1/homes/home')).body.online).toBe(false);
+    await expect.poll(async () => (await cloud.get('/v1/homes/home')).body.online, patiently).toBe(false);
     expect((await cloud.get(messages)).body.items).toHaveLength(1);
     expect((await cloud.get(`${messages}/${messageId(1)}`)).status).toBe(200);
     expect((await cloud.get('/v1/homes/home/sessions')).status).toBe(200);
@@ -117,7 +117,7 @@ describe('when the tunnel breaks in the middle of a send', () => {
     };
     await agent.connect();
     await agent.phones(trusted);
-    await expect.poll(() => stateOf(answer.body.id)).toBe('sent');
+    await expect.poll(() => stateOf(answer.body.id), patiently).toBe('sent');
     expect(keys).toEqual([answer.body.id, answer.body.id]);
   });
 
@@ -134,7 +134,7 @@ describe('when the tunnel breaks in the middle of a send', () => {
     const back = await cloud.agent({ SendMessage: () => ({ arguments: { MessageID: 'settled' } }) });
     await back.connect();
     await back.phones(trusted);
-    await expect.poll(() => stateOf(id)).toBe('sent');
+    await expect.poll(() => stateOf(id), patiently).toBe('sent');
   });
 
   it('tells `tunnel-lost` to whoever waits for a call that may be repeated', async () => {
@@ -158,7 +158,7 @@ describe('when the phone goes, but the agent stays', () => {
     const failed = await cloud.post(messages, { ...draft, ifOffline: 'fail' });
     expect([failed.status, failed.body.code]).toEqual([503, 'phone-offline']);
     await agent.phones(trusted);
-    await expect.poll(() => stateOf(queued.body.id)).toBe('sent');
+    await expect.poll(() => stateOf(queued.body.id), patiently).toBe('sent');
   });
 });
 
@@ -174,7 +174,7 @@ it('keeps the order of sends to the same people, and lets others pass', async ()
     },
   });
   const slow = cloud.post(messages, { ...draft, body: 'slow' });
-  await expect.poll(() => order).toEqual(['slow']);
+  await expect.poll(() => order, patiently).toEqual(['slow']);
   const second = cloud.post(messages, { ...draft, body: 'second' });
   expect((await cloud.post(messages, { ...draft, to: ['+2'], body: 'elsewhere' })).status).toBe(201);
   expect(order).toEqual(['slow', 'elsewhere']);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ActionName, actionNames, actions } from '../../../protocol/actions.ts';
 import type { Phone } from '../../../protocol/model.ts';
 import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
-import { RunningCloud } from '../hosts/running-cloud.ts';
+import { patiently, RunningCloud } from '../hosts/running-cloud.ts';
 import type { Call, ScriptedAgent } from '../hosts/scripted-agent.ts';
 
 const cloud = new RunningCloud();
@@ -189,7 +189,7 @@ describe('GET, POST and DELETE …/agents', () => {
       });
       const dialled = await other.agent();
       await dialled.connect();
-      await expect.poll(async () => (await other.get('/v1/homes/home')).body.agent?.name).toBe('scripted');
+      await expect.poll(async () => (await other.get('/v1/homes/home')).body.agent?.name, patiently).toBe('scripted');
       const listed = (await other.get('/v1/homes/home/agents')).body.items;
       expect(listed.map(({ name, online }: { name: string; online: boolean }) => [name, online])).toEqual(
         expect.arrayContaining([
