@@ -1,8 +1,10 @@
 // The HTTP server that devices send their events to, one for each of our addresses. Requirements E2–E5, E16, E20, E23, Z8, Z9, Z18.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { canonicalAddress, interfaceOf, type LocalInterface } from './address.ts';
 import { maxEventChars } from './gena-event.ts';
+import { type NotifyHead, readBrokenHead } from './gena-salvage.ts';
 import { hostAndPort } from './http-url.ts';
 
 export interface Notification {
@@ -37,6 +39,7 @@ export class CallbackServer {
       (request, response) => this.#handle(request, response),
     );
     this.#server.maxConnections = maxConnections;
+    this.#server.on('clientError', (error, socket) => this.#salvage(error, socket));
   }
 
   get at(): LocalInterface {
@@ -72,17 +75,9 @@ export class CallbackServer {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const refused = this.#refusalOf(request);
-    if (refused !== undefined) {
-      answer(response, refused);
-      return;
-    }
-    const sid = headerOf(request, 'sid');
-    // Devices append a slash or garbage to the path (E3).
-    const token = /^\/([\w-]{22})/.exec(request.url ?? '')?.[1] ?? '';
-    const receive = this.#options.receiverOf(token, sid);
-    if (receive === undefined) {
-      answer(response, 412);
+    const receive = this.#judge(request, request.socket);
+    if (typeof receive === 'number') {
+      answer(response, receive);
       return;
     }
     const chunks: Buffer[] = [];
@@ -96,26 +91,48 @@ export class CallbackServer {
       if (size > maxBodyBytes) return;
       // Answered before anything is done with it: some devices stand still until then (E5, quirk 42).
       answer(response, 200);
-      receive({
-        sid,
-        seq: headerOf(request, 'seq'),
-        contentType: request.headers['content-type'],
-        body: Buffer.concat(chunks),
-      });
+      receive(Buffer.concat(chunks));
     });
     request.on('error', () => request.destroy());
   }
 
+  /**
+   * An event whose HTTP Node refuses still says that something changed; its body is not read, and the connection is not
+   * used again (E19, E20, Z18).
+   */
+  #salvage(error: Error, socket: Duplex): void {
+    const head = readBrokenHead(error);
+    const receive = head !== undefined && socket instanceof Socket ? this.#judge(head, socket) : 400;
+    if (socket.writable) {
+      const status = typeof receive === 'number' ? `${receive} Refused` : '200 OK';
+      socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    } else socket.destroy();
+    if (typeof receive !== 'number') receive(Buffer.alloc(0));
+  }
+
+  /** Who takes the event that begins like this, or the HTTP status that refuses it. */
+  #judge(head: NotifyHead, socket: Socket): number | ((body: Buffer) => void) {
+    const refused = this.#refusalOf(head, socket.remoteAddress ?? '');
+    if (refused !== undefined) return refused;
+    const sid = headerOf(head, 'sid');
+    // Devices append a slash or garbage to the path (E3).
+    const token = /^\/([\w-]{22})/.exec(head.url ?? '')?.[1] ?? '';
+    const receive = this.#options.receiverOf(token, sid);
+    if (receive === undefined) return 412;
+    return (body) => receive({ sid, seq: headerOf(head, 'seq'), contentType: headerOf(head, 'content-type'), body });
+  }
+
   /** The HTTP status for what is no event from a neighbour; undefined lets it in. */
-  #refusalOf(request: IncomingMessage): number | undefined {
-    const { headers, socket } = request;
-    if (interfaceOf(socket.remoteAddress ?? '', this.#options.interfaces()) === undefined) return 403;
+  #refusalOf(head: NotifyHead, peer: string): number | undefined {
+    const { headers } = head;
+    if (interfaceOf(peer, this.#options.interfaces()) === undefined) return 403;
     // A web page in a browser of the household is no device (Z8).
     if (headers.origin !== undefined || Object.keys(headers).some((name) => name.startsWith('sec-fetch-'))) return 403;
-    if (headers.host !== undefined && !this.#isOurs(headers.host)) return 400;
-    if (request.method !== 'NOTIFY') return 405;
-    const nt = headerOf(request, 'nt');
-    const nts = headerOf(request, 'nts');
+    const host = headerOf(head, 'host');
+    if (headers.host !== undefined && !this.#isOurs(host ?? '')) return 400;
+    if (head.method !== 'NOTIFY') return 405;
+    const nt = headerOf(head, 'nt');
+    const nts = headerOf(head, 'nts');
     if (nt === undefined || nts === undefined) return 400;
     return nt === 'upnp:event' && nts === 'upnp:propchange' ? undefined : 412;
   }
@@ -131,8 +148,8 @@ export class CallbackServer {
   }
 }
 
-function headerOf(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
+function headerOf(head: NotifyHead, name: string): string | undefined {
+  const value = head.headers[name];
   return (Array.isArray(value) ? value[0] : value)?.trim() || undefined;
 }
 
