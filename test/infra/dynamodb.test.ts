@@ -1,5 +1,5 @@
 // infra/dynamodb.json: the table is the one of table.ts, protected, and taken by DynamoDB as it stands.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateTableCommand, type CreateTableCommandInput, DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
@@ -28,11 +28,31 @@ describe('the CloudFormation template', () => {
 
   it('gives its user the one policy, which names this table and its indexes alone', () => {
     expect(StoreUser.Properties).toEqual({ ManagedPolicyArns: [{ Ref: 'StorePolicy' }] });
-    const resources = StorePolicy.Properties.PolicyDocument.Statement.map(
-      (each: { Resource: object }) => each.Resource,
-    );
-    expect(resources).toEqual([{ 'Fn::GetAtt': ['Table', 'Arn'] }, { 'Fn::Sub': '$' + '{Table.Arn}/index/*' }]);
-    expect(JSON.stringify(StorePolicy)).not.toContain('dynamodb:*');
+    const statements: { Resource: unknown }[] = StorePolicy.Properties.PolicyDocument.Statement;
+    const restored =
+      'arn:$' + '{AWS::Partition}:dynamodb:$' + '{AWS::Region}:$' + '{AWS::AccountId}:table/$' + '{RestoredTable}';
+    const orRestored = (table: object, arn: string) => [
+      table,
+      { 'Fn::If': ['IsRestored', { 'Fn::Sub': arn }, { Ref: 'AWS::NoValue' }] },
+    ];
+    expect(statements.map(({ Resource }) => Resource)).toEqual([
+      orRestored({ 'Fn::GetAtt': ['Table', 'Arn'] }, restored),
+      orRestored({ 'Fn::Sub': '$' + '{Table.Arn}/index/*' }, `${restored}/index/*`),
+    ]);
+    expect(template.Conditions.IsRestored).toEqual({ 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'RestoredTable' }, ''] }] });
+    expect(template.Parameters.RestoredTable.Default).toBe('');
+  });
+
+  it('has what infra/README.md names', () => {
+    const readme = readFileSync(join(import.meta.dirname, '../../infra/README.md'), 'utf8');
+    const overrides = [...readme.matchAll(/--parameter-overrides (\w+)=/g)].map((match) => match[1]);
+    const outputs = [...readme.matchAll(/OutputKey==`(\w+)`/g)].map((match) => match[1]);
+    expect(overrides.length * outputs.length).toBeGreaterThan(0);
+    for (const name of overrides) expect(template.Parameters).toHaveProperty([String(name)]);
+    for (const name of outputs) expect(template.Outputs).toHaveProperty([String(name)]);
+    for (const [path] of readme.matchAll(/infra\/[\w.]+\w/g)) {
+      expect(existsSync(join(import.meta.dirname, '../..', path)), path).toBe(true);
+    }
   });
 
   it.skipIf(missing !== undefined)('makes a table in DynamoDB Local', async () => {

@@ -1,6 +1,7 @@
 // A batch of changes that are decided together: what was read, what becomes of it, and the transactions that say so.
 // Every item is written only if it is still as it was read, so that nothing is decided on what is no longer true.
 import { randomUUID } from 'node:crypto';
+import { GatewayError } from '../../../protocol/errors.ts';
 import type { HomeEvent } from '../../../protocol/model.ts';
 import { attributes } from '../table.ts';
 import type { DynamoEngine } from './engine.ts';
@@ -48,6 +49,9 @@ export class Batch {
     for (const item of await this.#engine.get([...missing.values()])) {
       const name = nameOf({ pk: String(item[attributes.partition]), sk: String(item[attributes.sort]) });
       const known = await this.#items.decode(item);
+      if (known === undefined) {
+        throw new GatewayError('store-unavailable', 'A stored text is missing where large texts are kept: restore it.');
+      }
       this.#known.set(name, this.#items.isExpired(item, this.#nowMs) ? { ...known, data: undefined } : known);
       missing.delete(name);
     }

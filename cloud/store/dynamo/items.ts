@@ -1,6 +1,5 @@
 // Items of the table: a record as JSON with the keys by which it is found; what is large stands in a blob beside it.
 import { createHash } from 'node:crypto';
-import { GatewayError } from '../../../protocol/errors.ts';
 import { type Blobs, expiringFolder } from '../blobs.ts';
 import { attributes } from '../table.ts';
 import type { Item } from './engine.ts';
@@ -62,17 +61,14 @@ export class Items {
     return { ...item, [attributes.blob]: blob };
   }
 
-  /** Throws `store-unavailable` if its blob is missing. */
-  async decode(item: Item): Promise<Known> {
+  /** Undefined if its blob is missing. */
+  async decode(item: Item): Promise<Known | undefined> {
     const revision = Number(item[attributes.revision]);
     const record = item[attributes.record];
     if (typeof record === 'string') return { revision, data: JSON.parse(record) };
     const blob = String(item[attributes.blob]);
     const json = await this.#blobs.get(blob);
-    if (json === undefined) {
-      throw new GatewayError('store-unavailable', 'A stored text is missing from the store’s folder: restore it.');
-    }
-    return { revision, data: JSON.parse(json), blob };
+    return json === undefined ? undefined : { revision, data: JSON.parse(json), blob };
   }
 
   /** Whether a read found it too late to be there: DynamoDB deletes such items only later. */

@@ -4,8 +4,8 @@ import type { HomeEvent } from '../../../protocol/model.ts';
 import type { Clock } from '../store.ts';
 import { attributes } from '../table.ts';
 import { Batch } from './batch.ts';
-import { type DynamoEngine, pause, type Range } from './engine.ts';
-import type { Items } from './items.ts';
+import { type DynamoEngine, type Item, pause, type Range } from './engine.ts';
+import type { Items, Known } from './items.ts';
 import type { Key } from './keys.ts';
 import { Conflict } from './outage.ts';
 
@@ -34,17 +34,16 @@ export class Records {
     return keys.map((key) => batch.get(key)).filter((data) => data !== undefined);
   }
 
-  /** The caller names what is kept in that range, which keys.ts fixes. */
+  /**
+   * The caller names what is kept in that range, which keys.ts fixes. What lost its blob is passed over: one missing text
+   * must not hide all others.
+   */
   async *range<Data>(range: Range): AsyncGenerator<Data> {
     const nowMs = this.clock.now();
     for await (const item of this.#engine.query(range)) {
       if (this.#items.isExpired(item, nowMs)) continue;
-      const isOld = range.index !== undefined && item[attributes.blob] !== undefined;
-      // An index may still name a blob that the table has replaced.
-      const data = isOld
-        ? await this.get<unknown>({ pk: String(item[attributes.partition]), sk: String(item[attributes.sort]) })
-        : (await this.#items.decode(item)).data;
-      if (data !== undefined) yield data as Data;
+      const known = (await this.#items.decode(item)) ?? (await this.#readAgain(item, range));
+      if (known !== undefined) yield known.data as Data;
     }
   }
 
@@ -80,6 +79,14 @@ export class Records {
       await pause(tries);
     }
     throw new GatewayError('store-unavailable', 'Too many write to this home at once.', { retryAfterMs: 1_000 });
+  }
+
+  /** An index may still name a blob that the table has replaced. */
+  async #readAgain(item: Item, range: Range): Promise<Known | undefined> {
+    if (range.index === undefined) return undefined;
+    const key = { pk: String(item[attributes.partition]), sk: String(item[attributes.sort]) };
+    const [present] = await this.#engine.get([key]);
+    return present && this.#items.decode(present);
   }
 
   #newBatch(): Batch {

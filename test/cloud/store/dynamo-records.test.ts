@@ -76,6 +76,16 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     expect(blobs('until/2026-11-23')).toHaveLength(2);
   });
 
+  it('shows the others when one large text was lost, and does not write over what it cannot read', async () => {
+    await store.commit(home, [put(1, 'x'.repeat(200_000)), put(2, 'short')]);
+    rmSync(join(place, 'blobs/kept'), { recursive: true });
+    for (const filter of [{}, { folder: 'Received' }]) {
+      const { items } = await store.listMessages(home, filter, { limit: 9 });
+      expect(items).toMatchObject([{ id: messageId(2) }]);
+    }
+    await expect(store.commit(home, [put(1, 'new')])).rejects.toMatchObject({ code: 'store-unavailable' });
+  });
+
   it('forgets the expiring texts of past days when a new day comes', async () => {
     const folder = new FolderBlobs(join(place, 'blobs'));
     for (const day of ['2026-11-20', '2026-11-22', '2026-11-23']) await folder.put(`until/${day}/a`, 'text');
