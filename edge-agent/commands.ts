@@ -172,10 +172,7 @@ function noteEffect(
   const sessionId = given.SessionID ?? output.SessionID ?? '';
   switch (action) {
     case 'SendMessage':
-      synchroniser.request((agenda) => {
-        agenda.search({ MessageFolder: 'Outgoing' });
-        agenda.search({ MessageFolder: 'Sent' });
-      });
+      synchroniser.request((agenda) => agenda.lookAtSent());
       break;
     case 'ReadMessage':
       noteRead(synchroniser, given.MessageID ?? '', output.MessageRequested ?? '');

@@ -14,8 +14,10 @@ export const wholeSearch: MessageSearch = {
 export class Agenda {
   /** Everything: sessions and messages. */
   everything = false;
-  /** All messages. */
+  /** All messages: a hint that names none of them. */
   allMessages = false;
+  /** What we sent: how it stands in Outgoing and Sent. */
+  sent = false;
   /** The phone or a command told of this; otherwise what is found is `recovered`. */
   hinted = false;
   readonly searches = new Map<string, MessageSearch>();
@@ -25,13 +27,28 @@ export class Agenda {
   readonly files = new Set<string>();
 
   get isEmpty(): boolean {
-    return !(
-      this.everything ||
-      this.allMessages ||
-      this.searches.size > 0 ||
-      this.sessions.size > 0 ||
-      this.files.size > 0
-    );
+    return !this.isUrgent && !this.isWide;
+  }
+
+  /** Something is asked for by name, or all of it for a reason of our own. */
+  get isUrgent(): boolean {
+    return this.everything || this.searches.size > 0 || this.sessions.size > 0 || this.files.size > 0;
+  }
+
+  /** A hint without a name: the phone must list much to show what it meant. */
+  get isWide(): boolean {
+    return this.allMessages || this.sent;
+  }
+
+  /** Takes the wide hints off this agenda and answers one that holds them alone. */
+  putOffWide(): Agenda {
+    const later = new Agenda();
+    later.hinted = this.isWide;
+    later.allMessages = this.allMessages;
+    later.sent = this.sent;
+    this.allMessages = false;
+    this.sent = false;
+    return later;
   }
 
   lookAtEverything(): void {
@@ -41,6 +58,11 @@ export class Agenda {
   lookAtAllMessages(): void {
     this.hinted = true;
     this.allMessages = true;
+  }
+
+  lookAtSent(): void {
+    this.hinted = true;
+    this.sent = true;
   }
 
   search(narrow: Partial<MessageSearch>): void {

@@ -35,6 +35,10 @@ export interface SynchroniserOptions {
 
 const firstRetryMs = 1000;
 const retryCapMs = 60_000;
+/** A burst of sends or of hints without a name costs one long list a while, not one each. */
+const shortestPauseMs = 500;
+/** Listing all that a phone has takes at most a tenth of its time. */
+const pauseFactor = 9;
 const deadline = { deadlineMs: standardDeadlineMs } as const;
 
 export class PhoneSynchroniser {
@@ -45,6 +49,8 @@ export class PhoneSynchroniser {
   #agenda = new Agenda();
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When the phone may be bothered with the next wide look; on the clock of `performance.now()`. */
+  #wideFromMs = 0;
   #failures = 0;
   #live = false;
   #approved = false;
@@ -130,7 +136,14 @@ export class PhoneSynchroniser {
   #begin(): void {
     if (!this.#live || !this.#approved || this.#running !== undefined || this.#agenda.isEmpty) return;
     clearTimeout(this.#timer);
-    this.#running = this.#work().finally(() => {
+    const isEarly = this.#agenda.isWide && performance.now() < this.#wideFromMs;
+    if (isEarly && !this.#agenda.isUrgent) {
+      this.#timer = setTimeout(() => this.#begin(), this.#wideFromMs - performance.now());
+      return;
+    }
+    const agenda = this.#agenda;
+    this.#agenda = isEarly ? agenda.putOffWide() : new Agenda();
+    this.#running = this.#work(agenda).finally(() => {
       this.#running = undefined;
       if (!this.#live) return;
       if (this.#agenda.isEmpty || this.#failures > 0) this.#schedule();
@@ -145,9 +158,7 @@ export class PhoneSynchroniser {
     this.#timer = setTimeout(() => this.lookAtEverything(), this.#failures > 0 ? retryMs : standardMs);
   }
 
-  async #work(): Promise<void> {
-    const agenda = this.#agenda;
-    this.#agenda = new Agenda();
+  async #work(agenda: Agenda): Promise<void> {
     try {
       if (!(await this.#compareWithCloud(agenda))) return;
       await this.#lookAtSessions(agenda);
@@ -199,6 +210,9 @@ export class PhoneSynchroniser {
 
   async #lookAtMessages(agenda: Agenda): Promise<void> {
     const whole = agenda.everything || agenda.allMessages;
+    const startedMs = performance.now();
+    const isWide = whole || agenda.sent;
+    if (agenda.sent) for (const MessageFolder of ['Outgoing', 'Sent']) agenda.search({ MessageFolder });
     if (!whole && agenda.searches.size === 0) return;
     const isComplete = await this.#options.controlPoint.inTurn(
       async (calls) => {
@@ -209,6 +223,10 @@ export class PhoneSynchroniser {
       },
       { exclusive: true },
     );
+    if (isWide) {
+      const endedMs = performance.now();
+      this.#wideFromMs = endedMs + Math.max(shortestPauseMs, (endedMs - startedMs) * pauseFactor);
+    }
     // The event named a message that the narrow search did not show.
     if (!isComplete) this.#agenda.lookAtAllMessages();
   }

@@ -372,6 +372,18 @@ describe('commands', () => {
     expect(puts()).toHaveLength(1);
   });
 
+  it('does not list everything for each of many sends', async () => {
+    await open();
+    await house.start();
+    await house.inStep();
+    const listed = house.phone.callsOf('SearchMessages').length;
+    const keys = Array.from({ length: 20 }, (_, at) => `m_01KAPQ3Z5N0000000000000${100 + at}`);
+    for (const each of keys) await send({ key: each });
+    await house.cloud.until(() => puts().length === keys.length);
+    expect(puts().map((event) => event.id)).toEqual(expect.arrayContaining(keys));
+    expect(house.phone.callsOf('SearchMessages').length - listed).toBeLessThan(keys.length);
+  });
+
   it('sends equal texts under two keys twice', async () => {
     await open();
     await house.start();
