@@ -60,7 +60,7 @@ export class WorkerHost {
 
   async #answer(request: Request): Promise<Response> {
     if (needsStore(new URL(request.url).pathname)) await this.#prepared();
-    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return this.#app.fetch(request);
+    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return this.#app.fetch(request, {});
     let handler: SocketHandler | undefined;
     const answer = await this.#app.fetch(request, {
       accept: (accepted: SocketHandler) => {

@@ -146,8 +146,13 @@ export function body<Schema extends z.ZodType>(schema: Schema) {
 
 /** Hands the socket to come to its handler. Throws when the request asks for no WebSocket. */
 export function acceptSocket(c: Context<Surface>, handler: SocketHandler): Response {
+  wantSocket(c)(handler);
+  return c.body(null);
+}
+
+/** Takes the handler of the socket to come. Throws when the request asks for no WebSocket. */
+export function wantSocket(c: Context<Surface>): NonNullable<Surface['Bindings']['accept']> {
   const { accept } = c.env;
   if (accept === undefined) throw new GatewayError('invalid-request', 'This address speaks WebSocket only.');
-  accept(handler);
-  return c.body(null);
+  return accept;
 }

@@ -3,7 +3,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import { subprotocol } from '../../protocol/frames.ts';
 import type { Principal } from '../access/principal.ts';
 import type { SocketHandler } from './sockets.ts';
-import { type App, acceptSocket, holder, newApp, unguarded } from './surface.ts';
+import { type App, acceptSocket, holder, newApp, unguarded, wantSocket } from './surface.ts';
 
 /** What the host does with an agent's socket: bring it to the hub of its home. */
 export type ServeAgent = (home: string, agent: { id: string; name: string }) => Promise<SocketHandler>;
@@ -19,7 +19,9 @@ export function tunnelRoutes(serve: ServeAgent): App {
   return newApp().openapi(tunnel, async (c) => {
     const { home, agent } = agentOf(holder(c));
     const offered = (c.req.header('sec-websocket-protocol') ?? '').split(',').map((protocol) => protocol.trim());
-    if (c.env.accept !== undefined && !offered.includes(subprotocol)) {
+    // Before the home hears of it: a connection takes the place of the one before.
+    wantSocket(c);
+    if (!offered.includes(subprotocol)) {
       throw new GatewayError('protocol-unsupported', `Offer the subprotocol ${subprotocol}.`);
     }
     return acceptSocket(c, await serve(home, agent));

@@ -9,10 +9,16 @@ import { text } from 'node:stream/consumers';
 import { SqliteStore } from '../../cloud/store/sqlite.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 
-/** `/<isolated>/<operation>`: every test file names its own store, and gets a fresh one. */
+interface Kept {
+  store: SqliteStore;
+  /** The time of whoever asks. */
+  clock: { nowMs: number; now(): number };
+}
+
+/** `/<store>/<operation>`: a store for each name that comes. */
 export class StoreService {
   readonly #folder = mkdtempSync(join(tmpdir(), 'homeline-store-'));
-  readonly #stores = new Map<string, Promise<SqliteStore>>();
+  readonly #stores = new Map<string, Promise<Kept>>();
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
   /** Answers the address. */
@@ -25,17 +31,21 @@ export class StoreService {
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();
-    for (const store of this.#stores.values()) await (await store).stop();
+    for (const kept of this.#stores.values()) await (await kept).store.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, name = '', operation = ''] = (request.url ?? '').split('/');
     try {
-      const given: unknown[] = JSON.parse(await text(request)).map((value: unknown) => value ?? undefined);
-      const store = await this.#store(name);
+      const { nowMs, given }: { nowMs: number; given: unknown[] } = JSON.parse(await text(request));
+      const { store, clock } = await this.#store(name);
+      clock.nowMs = nowMs;
       const member = operation === 'id' ? async () => store.id : Reflect.get(store, operation);
-      const value = await member.apply(store, given);
+      const value = await member.apply(
+        store,
+        given.map((one) => one ?? undefined),
+      );
       response.end(JSON.stringify({ value }));
     } catch (error) {
       const code = error instanceof GatewayError ? error.code : 'internal';
@@ -43,13 +53,14 @@ export class StoreService {
     }
   }
 
-  #store(name: string): Promise<SqliteStore> {
-    let store = this.#stores.get(name);
-    if (store === undefined) {
-      const opened = new SqliteStore({ path: join(this.#folder, `${name}.db`) });
-      store = opened.start().then(() => opened);
-      this.#stores.set(name, store);
+  #store(name: string): Promise<Kept> {
+    let kept = this.#stores.get(name);
+    if (kept === undefined) {
+      const clock = { nowMs: 0, now: () => clock.nowMs };
+      const store = new SqliteStore({ path: join(this.#folder, `${name}.db`), clock });
+      kept = store.start().then(() => ({ store, clock }));
+      this.#stores.set(name, kept);
     }
-    return store;
+    return kept;
   }
 }
