@@ -1,0 +1,25 @@
+// npm run fuzz: every property with random input, 100,000 cases in all unless told: `npm run fuzz -- [cases] [seed]`.
+// The seed of a failure gives the same cases again.
+import { properties } from './properties.ts';
+
+const [cases = 100_000, seed = Math.trunc(Math.random() * 2 ** 31)] = process.argv.slice(2).map(Number);
+if (!Number.isSafeInteger(cases) || cases < 1 || !Number.isSafeInteger(seed)) {
+  process.stderr.write('npm run fuzz -- [cases] [seed]: both are whole numbers.\n');
+  process.exit(2);
+}
+process.stdout.write(`seed ${seed}, ${cases} cases\n`);
+const numRuns = Math.ceil(cases / properties.length);
+let tried = 0;
+for (const property of properties) {
+  const startedAtMs = performance.now();
+  const details = property.run(numRuns, seed);
+  tried += details.numRuns;
+  const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+  process.stdout.write(
+    `${details.failed ? 'FAILED' : 'holds '}  ${property.name}  (${details.numRuns} cases, ${seconds} s)\n`,
+  );
+  if (!details.failed) continue;
+  process.exitCode = 1;
+  process.stdout.write(`  with ${JSON.stringify(details.counterexample)}\n  ${String(details.errorInstance)}\n`);
+}
+process.stdout.write(`${tried} cases tried\n`);

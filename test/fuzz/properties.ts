@@ -1,0 +1,192 @@
+// What must hold for any input: inverses, and parsers that throw nothing but their own error and are done within a second.
+// Requirements X14, Z20. Run small by the test beside this file and large by `npm run fuzz`.
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import type { z } from 'zod';
+import { readDocument, writeDocument } from '../../edge-agent/messaging/documents.ts';
+import { canonicalAddress } from '../../edge-agent/upnp/address.ts';
+import { parseType } from '../../edge-agent/upnp/description.ts';
+import { UpnpError } from '../../edge-agent/upnp/error.ts';
+import { parseSeq, readPropertySet } from '../../edge-agent/upnp/gena-event.ts';
+import { readBrokenHead } from '../../edge-agent/upnp/gena-salvage.ts';
+import { formatHttpUrl, parseHttpUrl, resolveHttpUrl } from '../../edge-agent/upnp/http-url.ts';
+import { scpdIn } from '../../edge-agent/upnp/scpd.ts';
+import { searchOf } from '../../edge-agent/upnp/search-answer.ts';
+import {
+  readActionAnswer,
+  readActionRequest,
+  readFault,
+  writeActionAnswer,
+  writeActionRequest,
+  writeFault,
+} from '../../edge-agent/upnp/soap-envelope.ts';
+import { maxAgeMs, parseSsdp, udnOfUsn } from '../../edge-agent/upnp/ssdp-message.ts';
+import { readSubscribe } from '../../edge-agent/upnp/subscribe-request.ts';
+import { element, innerXml, parseXml, writeXml } from '../../edge-agent/upnp/xml.ts';
+import { decodeBytes, isXmlText } from '../../edge-agent/upnp/xml-text.ts';
+import type { DocumentName } from '../../protocol/actions.ts';
+import { decodeCloudFrame, decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import { type CloudFrame, cloudFrameSchema, type EdgeFrame, edgeFrameSchema } from '../../protocol/frames.ts';
+import { documentSchemas } from '../../protocol/model.ts';
+import { arbitraryOf } from './from-schema.ts';
+import { hostile } from './inputs.ts';
+
+export interface Property {
+  readonly name: string;
+  /** Tries so many cases; the seed gives the same ones again. */
+  run(numRuns: number, seed: number): fc.RunDetails<unknown>;
+}
+
+/** Processor time, so that a busy machine is no reason to fail. */
+const longestCpuMs = 1000;
+
+function property<Value>(name: string, values: fc.Arbitrary<Value>, check: (value: Value) => void): Property {
+  const timed = fc.property(values, (value) => {
+    const before = process.threadCpuUsage();
+    check(value);
+    const { user, system } = process.threadCpuUsage(before);
+    if (user + system > longestCpuMs * 1000) throw new Error(`took ${(user + system) / 1000} ms of processor time`);
+  });
+  return { name, run: (numRuns, seed) => fc.check(timed, { numRuns, seed }) as fc.RunDetails<unknown> };
+}
+
+function inverse<Value>(name: string, values: fc.Arbitrary<Value>, there: (value: Value) => unknown): Property {
+  return property(name, values, (value) => {
+    const back = there(value);
+    if (!isDeepStrictEqual(back, value)) throw new Error(`came back as ${JSON.stringify(back)}`);
+  });
+}
+
+/** What a parser may throw is its own typed error and nothing else. */
+function parser(
+  name: string,
+  inputs: fc.Arbitrary<Buffer>,
+  parse: (input: Buffer) => unknown,
+  own: typeof UpnpError | typeof GatewayError = UpnpError,
+): Property {
+  return property(name, inputs, (input) => {
+    try {
+      parse(input);
+    } catch (error) {
+      if (!(error instanceof own)) throw error;
+    }
+  });
+}
+
+const xmlText = fc.string({ unit: 'binary', maxLength: 60 }).filter(isXmlText);
+/** Where a document trims, what is tried has no blank ends; and blank is absent. */
+const trimmed = (maxLength: number) =>
+  fc
+    .string({ unit: 'binary', maxLength: Math.floor(maxLength / 2) - 2 })
+    .filter(isXmlText)
+    .map((text) => `x${text}x`);
+const plain = (maxLength: number) => fc.string({ unit: 'binary', maxLength: Math.floor(maxLength / 2) });
+/** As JSON knows them: without −0 and without prototypes of their own. */
+const framesOf = (schema: z.ZodType) =>
+  arbitraryOf(schema, plain).map((frame) => JSON.parse(JSON.stringify(frame)) as unknown);
+const context = { device: 'uuid:a', action: 'a property' };
+const serviceType = 'urn:schemas-upnp-org:service:Messaging:2';
+
+const documents = Object.entries(documentSchemas).map(([name, schema]) =>
+  inverse(`a ${name} survives its document`, arbitraryOf(schema, trimmed), (model) =>
+    readDocument(name as DocumentName, writeDocument(name as DocumentName, model as never), context),
+  ),
+);
+
+const envelopes = hostile(
+  writeActionRequest(serviceType, 'A', [['R', '<m>1</m>']]),
+  writeActionAnswer(serviceType, 'A', [['R', 'R&B']]),
+  writeFault(701, 'No such message'),
+);
+const description = writeXml(
+  element('scpd', [element('actionList', [element('action', [element('name', 'A'), element('argumentList')])])]),
+);
+const subscribe =
+  'SUBSCRIBE /e HTTP/1.1\r\nCALLBACK: <http://127.0.0.1:1/>\r\nNT: upnp:event\r\nTIMEOUT: Second-1800\r\n\r\n';
+const ssdp = [
+  `NOTIFY * HTTP/1.1\r\nNT: ${serviceType}\r\nNTS: ssdp:alive\r\nUSN: uuid:a::x\r\nLOCATION: http://10.0.0.1/d\r\nCACHE-CONTROL: max-age=1800\r\n\r\n`,
+  'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\nMX: 2\r\nST: ssdp:all\r\n\r\n',
+];
+
+export const properties: readonly Property[] = [
+  inverse('any text of XML characters survives writing and parsing', fc.tuple(xmlText, xmlText), ([text, value]) => {
+    const read = parseXml(writeXml(element('a', [element('b', text, { c: value })]), { declaration: true }))
+      .children[0];
+    return [read?.text, read?.attributes.get('c')];
+  }),
+  inverse('any text of XML characters survives as an argument', xmlText, (text) =>
+    readActionAnswer(writeActionAnswer(serviceType, 'A', [['R', text]]), 'A').get('R'),
+  ),
+  ...documents,
+  inverse('any frame of an agent survives encoding', framesOf(edgeFrameSchema), (frame) =>
+    decodeEdgeFrame(encodeFrame(frame as EdgeFrame)),
+  ),
+  inverse('any frame of the cloud survives encoding', framesOf(cloudFrameSchema), (frame) =>
+    decodeCloudFrame(encodeFrame(frame as CloudFrame)),
+  ),
+  inverse(
+    'any http URL that is taken is written so that it is taken as the same',
+    hostile('http://[fe80::1%25eth0]:81/x', 'http://10.0.0.1/').map((bytes) => parseHttpUrl(bytes.toString())),
+    (url) => url && parseHttpUrl(formatHttpUrl(url)),
+  ),
+  parser('SSDP is read or dropped', hostile(...ssdp), (input) => {
+    const message = parseSsdp(input);
+    if (message === undefined) return;
+    searchOf(message, '239.255.255.250');
+    maxAgeMs(message.headers);
+    udnOfUsn(message.headers.get('USN'));
+  }),
+  parser('XML is read or refused', envelopes, (input) => parseXml(input)),
+  parser('XML is read leniently or refused, and what is read can be written', envelopes, (input) =>
+    parseXml(`<r>${innerXml(parseXml(input, { lenient: true }))}</r>`),
+  ),
+  parser('bytes are read as characters', envelopes, (input) => decodeBytes(input, input.toString('latin1', 0, 12))),
+  parser('an answer is read or refused', envelopes, (input) => readActionAnswer(input, 'A')),
+  parser('a request is read or refused', envelopes, (input) => readActionRequest(input)),
+  parser('a fault is read or there is none', envelopes, (input) => readFault(input)),
+  parser('a service description is read', hostile(description), (input) => scpdIn(parseXml(input, { lenient: true }))),
+  parser('an event is read, if only as a hint', hostile('<p><property><A>1</A></property></p>'), (input) =>
+    readPropertySet(input, undefined),
+  ),
+  parser('headers are read or refused', hostile(subscribe), (input) => {
+    const text = input.toString('latin1');
+    const head = readBrokenHead(Object.assign(new Error(), { code: 'HPE_CR_EXPECTED', rawPacket: input }));
+    readSubscribe(
+      { callback: text, nt: 'upnp:event', ...(head?.headers as object) },
+      { peer: '127.0.0.1', isOurs: () => false },
+    );
+    parseSeq(text);
+    parseType(text);
+    canonicalAddress(text);
+  }),
+  parser('a link is resolved or left out', hostile('../control', 'http://10.0.0.1/c', '//host/x'), (input) => {
+    const base = parseHttpUrl('http://10.0.0.1:81/a/d.xml');
+    const url = base && resolveHttpUrl(input.toString(), base);
+    if (url && url.host !== '10.0.0.1') throw new Error(`left its host for ${url.host}`);
+  }),
+  ...Object.keys(documentSchemas).map((name) =>
+    parser(
+      `a ${name} is read or refused`,
+      hostile('<message xmlns="urn:homeline:messaging:1"><messageID>1</messageID><content>x</content></message>'),
+      (input) => readDocument(name as DocumentName, input.toString(), context),
+      GatewayError,
+    ),
+  ),
+  parser(
+    'a frame is read or refused',
+    hostile('{"type":"ack","seq":1}', '{"type":"error","code":"a","detail":"b"}'),
+    decodeBoth,
+    GatewayError,
+  ),
+];
+
+function decodeBoth(input: Buffer): void {
+  const text = input.toString();
+  try {
+    decodeCloudFrame(text);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    decodeEdgeFrame(text);
+  }
+}
