@@ -9,6 +9,7 @@ import { remoteStore } from './remote-store.ts';
 export interface TestEnv {
   HOMES: DurableObjectNamespace<HomeObject>;
   ASSETS: Fetcher;
+  FILES: R2Bucket;
   STORE_URL: string;
 }
 

@@ -3,17 +3,14 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { actions } from '../../../protocol/actions.ts';
 import { remote } from '../remote-store.ts';
-import { api, home, TestAgent, TestReader, until } from './household.ts';
+import { api, connectedAgent, home, type TestAgent, TestReader, until } from './household.ts';
 
 const getSessions = { arguments: { SessionID: '', SessionClass: 'ANY', SessionStatus: 'ANY' } };
 let agent: TestAgent;
 let actionsOf: string;
 
 beforeAll(async () => {
-  agent = await TestAgent.make();
-  await agent.connect();
-  const { items } = (await api('GET', '/homes/home/phones')).body;
-  actionsOf = `/homes/home/phones/${items[0].id}/actions`;
+  ({ agent, actionsOf } = await connectedAgent());
 });
 
 describe('a home whose object hibernates', () => {

@@ -4,7 +4,7 @@ import { exports } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { remote } from '../remote-store.ts';
 import { logged } from '../worker-under-test.ts';
-import { api, home, TestAgent, TestReader, until } from './household.ts';
+import { api, connectedAgent, home, TestAgent, TestReader, until } from './household.ts';
 
 const draft = { messageClass: 'SMS', to: [{ address: '+390110001' }], body: 'On my way' };
 const replace = () => evictDurableObject(home(), { webSockets: 'close' });
@@ -13,10 +13,7 @@ let agent: TestAgent;
 let actionsOf: string;
 
 beforeAll(async () => {
-  agent = await TestAgent.make();
-  await agent.connect();
-  const { items } = (await api('GET', '/homes/home/phones')).body;
-  actionsOf = `/homes/home/phones/${items[0].id}/actions`;
+  ({ agent, actionsOf } = await connectedAgent());
 });
 
 afterEach(() => {

@@ -143,6 +143,14 @@ export class TestAgent {
   }
 }
 
+/** An agent that is connected, and the path of its phone's actions. */
+export async function connectedAgent(): Promise<{ agent: TestAgent; actionsOf: string }> {
+  const agent = await TestAgent.make();
+  await agent.connect();
+  const { items } = (await api('GET', '/homes/home/phones')).body;
+  return { agent, actionsOf: `/homes/home/phones/${items[0].id}/actions` };
+}
+
 /** Reads server-sent events of the home. */
 export class TestReader {
   readonly events: HomeEvent[] = [];

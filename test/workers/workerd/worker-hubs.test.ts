@@ -1,0 +1,93 @@
+// What the Worker makes of a home's object that is gone, overloaded, or answers with a fault.
+import { describe, expect, it } from 'vitest';
+import { type HomeOperations, WorkerHubs } from '../../../cloud/hosts/worker-hubs.ts';
+import type { PhoneCall } from '../../../cloud/hub/hubs.ts';
+import { GatewayError } from '../../../protocol/errors.ts';
+import { send } from '../../contract/messages.ts';
+
+/** Hubs whose homes answer each question by the next of `answers`, and how often they were asked. */
+function hubsThat(...answers: (() => unknown)[]) {
+  const asked: string[] = [];
+  const object = new Proxy({} as HomeOperations & { fetch(): Promise<Response> }, {
+    get: (_, operation) => async () => {
+      asked.push(String(operation));
+      return answers[asked.length - 1]?.();
+    },
+  });
+  return { hubs: new WorkerHubs({ getByName: () => object }), asked };
+}
+
+const gone = () => {
+  throw new Error('Durable Object reset because its code was updated.');
+};
+const overloaded = () => {
+  throw Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true });
+};
+const call = (action: PhoneCall['action'], key?: string): PhoneCall => ({
+  phone: 'p_1',
+  action,
+  form: 'model',
+  arguments: {},
+  key,
+});
+
+describe('a call to an object that went away', () => {
+  it.each([
+    ['GetSessions', undefined, 'tunnel-lost'],
+    ['CreateSession', undefined, 'outcome-unknown'],
+    ['SendMessage', undefined, 'outcome-unknown'],
+    ['SendMessage', 'm_1', 'tunnel-lost'],
+  ] as const)('%s under key %s is %s, and is not repeated here', async (action, key, code) => {
+    const { hubs, asked } = hubsThat(gone);
+    await expect(hubs.call('home', call(action, key))).rejects.toMatchObject({ code });
+    expect(asked).toEqual(['call']);
+  });
+
+  it('says when to try again', async () => {
+    const { hubs } = hubsThat(gone);
+    await expect(hubs.call('home', call('GetSessions'))).rejects.toMatchObject({ retryAfterMs: 2_000 });
+  });
+});
+
+describe('what may be asked twice', () => {
+  it('is, and the new life answers', async () => {
+    const { hubs, asked } = hubsThat(gone, () => ({ value: undefined }));
+    expect(await hubs.status('home')).toBeUndefined();
+    expect(asked).toEqual(['status', 'status']);
+  });
+
+  it('is not asked a third time', async () => {
+    const { hubs, asked } = hubsThat(gone, gone);
+    await expect(hubs.dismiss('home', 't_1')).rejects.toMatchObject({ code: 'tunnel-lost', retryAfterMs: 2_000 });
+    expect(asked).toHaveLength(2);
+  });
+
+  it('is a send, which answers its stored message with the reason', async () => {
+    const record = send('m_00000000000000000000000001');
+    const fault = { code: 'phone-refused', detail: 'no', refusal: { upnpCode: 706, upnpDescription: 'recipient' } };
+    const { hubs, asked } = hubsThat(gone, () => ({ value: { ...record, state: 'failed' }, fault }));
+    const { message, error } = await hubs.send('home', record, 'queue');
+    expect(asked).toEqual(['send', 'send']);
+    expect(message.state).toBe('failed');
+    expect(error).toBeInstanceOf(GatewayError);
+    expect(error).toMatchObject({ code: 'phone-refused', message: 'no', refusal: { upnpCode: 706 } });
+  });
+});
+
+describe('an overloaded object', () => {
+  it.each([
+    ['call', (hubs: WorkerHubs) => hubs.call('home', call('CreateSession'))],
+    ['status', (hubs: WorkerHubs) => hubs.status('home')],
+  ])('is left alone: %s', async (_, ask) => {
+    const { hubs, asked } = hubsThat(overloaded);
+    await expect(ask(hubs)).rejects.toMatchObject({ code: 'too-many-requests', retryAfterMs: 2_000 });
+    expect(asked).toHaveLength(1);
+  });
+});
+
+it('a fault comes back as the GatewayError that it was', async () => {
+  const { hubs } = hubsThat(() => ({ fault: { code: 'home-offline', detail: 'Nobody there.', retryAfterMs: 7 } }));
+  const error = await hubs.approve('home', 'p_1', true).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(GatewayError);
+  expect(error).toMatchObject({ code: 'home-offline', message: 'Nobody there.', retryAfterMs: 7 });
+});
