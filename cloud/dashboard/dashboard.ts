@@ -229,7 +229,11 @@ export class Dashboard {
   }
 
   #search(): void {
-    if (this.router.current.value.page !== 'messages') this.router.go({ page: 'messages' });
-    requestAnimationFrame(() => document.querySelector<HTMLInputElement>('input[type=search]')?.focus());
+    const field = () => document.querySelector<HTMLInputElement>('input[type=search]');
+    // At once where that is possible: the next key is already part of what is searched.
+    field()?.focus();
+    if (field() !== null) return;
+    this.router.go({ page: 'messages' });
+    requestAnimationFrame(() => field()?.focus());
   }
 }

@@ -18,6 +18,12 @@ describe.skipIf(browserIsMissing())('moving about', () => {
   beforeEach(() => stage.clear());
   afterAll(() => stage.close());
 
+  /** The place to write takes the focus when a thread is opened; Escape leaves it. */
+  const leaveField = async (page: Page) => {
+    await page.locator('textarea:focus').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('textarea:focus').waitFor({ state: 'detached' });
+  };
   const title = (page: Page) => page.getByRole('main').getByRole('heading', { level: 1 });
 
   test('j and k or the arrows walk through the conversations, and one step back ends the walk', async () => {
@@ -25,11 +31,10 @@ describe.skipIf(browserIsMissing())('moving about', () => {
     await page.getByRole('link', { name: /Ada/ }).waitFor();
     await page.keyboard.press('j');
     await expect.poll(() => title(page).textContent(), patiently).toBe('Chiara');
-    // The place to write has the focus now: Escape leaves it.
-    await page.keyboard.press('Escape');
+    await leaveField(page);
     await page.keyboard.press('ArrowDown');
     await expect.poll(() => title(page).textContent(), patiently).toBe('Bruno');
-    await page.keyboard.press('Escape');
+    await leaveField(page);
     await page.keyboard.press('k');
     await expect.poll(() => title(page).textContent(), patiently).toBe('Chiara');
     await page.goBack();

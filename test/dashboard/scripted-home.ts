@@ -1,6 +1,6 @@
 // A home as the cloud sees one: an agent with one phone, played by a script over a real WebSocket.
 import { once } from 'node:events';
-import { ulid } from 'ulid';
+import { monotonicFactory } from 'ulid';
 import { WebSocket } from 'ws';
 import type { ActionName } from '../../protocol/actions.ts';
 import { decodeCloudFrame, encodeFrame } from '../../protocol/codec.ts';
@@ -14,6 +14,8 @@ import {
 } from '../../protocol/frames.ts';
 import type { PhoneMessage, PhoneSession } from '../../protocol/model.ts';
 
+/** In the order of arrival, even within a millisecond. */
+const mint = monotonicFactory();
 const udnOf = (index: number) => `uuid:11111111-2222-3333-4444-55555555555${index}`;
 /** What is received, is received by the first phone. */
 const ofPhone = { udn: udnOf(0), epoch: 0 };
@@ -58,7 +60,7 @@ export class ScriptedHome {
     socket.on('message', (data) => this.#take(String(data)));
     await once(socket, 'open');
     const welcome = this.#next((frame) => frame.type === 'welcome');
-    const bootId = ulid();
+    const bootId = mint();
     this.#send({ type: 'hello', protocol: [protocolVersion], software: 'scripted 1', bootId, firstSeq: this.#seq + 1 });
     await welcome;
     const approvals = this.#next((frame) => frame.type === 'approvals');
@@ -96,7 +98,7 @@ export class ScriptedHome {
   /** The phone receives a message; resolves when the cloud has stored it. */
   async receive(body: string, over: Partial<PhoneMessage> = {}): Promise<void> {
     const messageId = `m-${++this.#count}`;
-    await this.#put(`m_${ulid()}`, {
+    await this.#put(`m_${mint()}`, {
       messageId,
       messageClass: 'SMS',
       folder: 'Received',
@@ -112,7 +114,7 @@ export class ScriptedHome {
   }
 
   async putSession(session: PhoneSession): Promise<void> {
-    const { id } = this.sessions.get(session.sessionId) ?? { id: `s_${ulid()}` };
+    const { id } = this.sessions.get(session.sessionId) ?? { id: `s_${mint()}` };
     this.sessions.set(session.sessionId, { id, session });
     await this.#event({ type: 'session.put', ...ofPhone, id, session });
   }
@@ -125,7 +127,7 @@ export class ScriptedHome {
       ...ofPhone,
       id,
       message,
-      fingerprint: ulid(),
+      fingerprint: mint(),
       ...(session === undefined ? {} : { sessionKey: session.id }),
     });
   }
