@@ -6,7 +6,7 @@ import type { HomeEvent } from '../../../protocol/model.ts';
 import { attributes } from '../table.ts';
 import type { DynamoEngine } from './engine.ts';
 import { type Draft, draftBytes, type Items, type Known, type Placement } from './items.ts';
-import type { Key } from './keys.ts';
+import { isPossible, type Key } from './keys.ts';
 
 /** What one write touches at most: home, event, message, grave, open send, the conversation that it left and joined. */
 const itemsPerStep = 7;
@@ -46,7 +46,7 @@ export class Batch {
   async load(keys: readonly Key<unknown>[]): Promise<void> {
     const missing = new Map(keys.map((key) => [nameOf(key), key]));
     for (const name of missing.keys()) if (this.#known.has(name)) missing.delete(name);
-    for (const item of await this.#engine.get([...missing.values()])) {
+    for (const item of await this.#engine.get([...missing.values()].filter(isPossible))) {
       const name = nameOf({ pk: String(item[attributes.partition]), sk: String(item[attributes.sort]) });
       const known = await this.#items.decode(item);
       if (known === undefined) {

@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { attributes, type indexes } from '../table.ts';
-import type { Key } from './keys.ts';
+import { isPossible, type Key } from './keys.ts';
 import { Conflict, meaningOf, unavailable } from './outage.ts';
 
 /** One try: an answer takes a few milliseconds, the dead end of a lost connection for ever. */
@@ -91,7 +91,8 @@ export class DynamoEngine {
 
   /** Goes through a range, reading on only as far as the caller does. */
   async *query(range: Range): AsyncGenerator<Item> {
-    const { index } = range;
+    const { index, partition, from, to } = range;
+    if (![from, to].every((sk) => isPossible({ pk: partition, sk }))) return;
     let start: Item | undefined;
     do {
       const input = {
@@ -102,7 +103,7 @@ export class DynamoEngine {
           '#partition': index?.partition ?? attributes.partition,
           '#sort': index?.sort ?? attributes.sort,
         },
-        ExpressionAttributeValues: { ':partition': range.partition, ':from': range.from, ':to': range.to },
+        ExpressionAttributeValues: { ':partition': partition, ':from': from, ':to': to },
         ScanIndexForward: range.newestFirst !== true,
         Limit: range.count,
         ExclusiveStartKey: start,

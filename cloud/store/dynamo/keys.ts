@@ -55,6 +55,15 @@ export const partitions = {
   conversations: (home: string) => `${homePartition(home)}#C`,
 };
 
+/** Bytes that DynamoDB takes in a key. */
+const longestPartition = 2_048;
+const longestSort = 1_024;
+
+/** Whether there can be such a thing: whoever asks for another gets the same answer as for what is not there. */
+export function isPossible({ pk, sk }: Key<unknown>): boolean {
+  return Buffer.byteLength(pk) <= longestPartition && Buffer.byteLength(sk) <= longestSort;
+}
+
 function homePartition(home: string): string {
   return `H#${safe(home)}`;
 }
@@ -65,7 +74,7 @@ function accountPartition(account: string): string {
 
 /** Without “#”, which parts a key. */
 function safe(text: string): string {
-  return encodeURIComponent(text);
+  return encodeURIComponent(text.toWellFormed());
 }
 
 /** Of what may be longer than a key may be (1 KB): 128 bits of SHA-256. */

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DynamoStore } from '../../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
 import type { Write } from '../../../cloud/store/store.ts';
@@ -12,6 +12,8 @@ import { DynamoDbLocal, missingForDynamoDbLocal } from './dynamodb-local.ts';
 import { type Fate, FaultyRoad } from './faulty-road.ts';
 
 const missing = missingForDynamoDbLocal();
+// DynamoDB Local takes its time where all test files run at once.
+vi.setConfig({ testTimeout: 60_000 });
 const home = 'home';
 /** Few, so that a batch takes several. */
 const transactionItems = 10;

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { mergeNewestFirst } from '../../../cloud/store/dynamo/page.ts';
 import { DynamoStore } from '../../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
@@ -16,6 +16,8 @@ import { messageId, phoneMessage, presence, send, sessionId } from '../../contra
 import { DynamoDbLocal, missingForDynamoDbLocal, transactionItems } from './dynamodb-local.ts';
 
 const missing = missingForDynamoDbLocal();
+// DynamoDB Local takes its time where all test files run at once.
+vi.setConfig({ testTimeout: 60_000 });
 const home = 'home';
 const nowMs = Date.UTC(2026, 10, 22, 12);
 const clock = { now: () => nowMs };
@@ -74,6 +76,35 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     await store.commit(home, [{ type: 'message.delete', id: messageId(1) }]);
     expect(blobs('kept')).toEqual([]);
     expect(blobs('until/2026-11-23')).toHaveLength(2);
+  });
+
+  it.each([
+    ['is too long', 'x'.repeat(5_000)],
+    ['is too long in bytes', '€'.repeat(400)],
+    ['is no text', '\ud800'],
+    ['is a control character', '\0'],
+    ['parts keys', '#'],
+    ['is empty', ''],
+  ])('knows nothing by a name that %s', async (_, name) => {
+    expect(await store.getMessage(home, name)).toBeUndefined();
+    expect(await store.getSession(home, name)).toBeUndefined();
+    expect(await store.getHome(name)).toBeUndefined();
+    expect(await store.getPhone(home, name)).toBeUndefined();
+    expect(await store.eventsAfter(name, '', 1)).toBeUndefined();
+    expect(await store.findToken(name)).toBeUndefined();
+    await store.commit(home, [put(1, 'here')]);
+    for (const filter of [
+      { folder: name },
+      { status: name },
+      { session: name },
+      { conversation: name },
+      { from: name },
+    ]) {
+      expect((await store.listMessages(home, filter, { limit: 9 })).items).toEqual([]);
+    }
+    expect((await store.inventory(home, phone, { after: name, limit: 9 })).items.length).toBeLessThan(2);
+    await expect(store.commit(name, [put(1, 'there')])).rejects.toMatchObject({ code: 'not-found' });
+    expect(await store.beginRequest('t_1', name, name)).toEqual({ state: 'new' });
   });
 
   it('shows the others when one large text was lost, and does not write over what it cannot read', async () => {
@@ -154,7 +185,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
       }),
       { numRuns: 15 },
     );
-  }, 60_000);
+  });
 });
 
 describe('lists that are read as one', () => {

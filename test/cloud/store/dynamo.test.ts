@@ -3,13 +3,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DynamoStore } from '../../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
 import { storeContract } from '../../contract/store.ts';
 import { DynamoDbLocal, missingForDynamoDbLocal, transactionItems } from './dynamodb-local.ts';
 
 const missing = missingForDynamoDbLocal();
+// DynamoDB Local takes its time where all test files run at once.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe.skipIf(missing !== undefined)('with DynamoDB Local', () => {
   const local = new DynamoDbLocal();

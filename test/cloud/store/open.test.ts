@@ -5,10 +5,12 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DynamoDbLocal, missingForDynamoDbLocal } from './dynamodb-local.ts';
 
 const missing = missingForDynamoDbLocal();
+// DynamoDB Local takes its time where all test files run at once.
+vi.setConfig({ testTimeout: 60_000 });
 const command = resolve(import.meta.dirname, '../../../cloud/hosts/node.ts');
 
 describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamodb', () => {
