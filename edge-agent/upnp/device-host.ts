@@ -193,9 +193,11 @@ export class DeviceHost {
   /** A name in Host is a name that somebody may have bound to our address: DNS rebinding (H15, Z8). */
   #refusalOf(request: IncomingMessage): 400 | 403 | undefined {
     const { localAddress = '', localPort = 0 } = request.socket;
-    const asked = request.headers.host?.trim() ?? '';
+    // Two of them are refused whichever is right (RFC 9112 §3.2).
+    const [asked = '', ...others] = request.headersDistinct.host ?? [];
+    if (others.length > 0) return 400;
     const literal = /^(.*?)(?::(\d{1,5}))?$/.exec(
-      asked.replace(/^\[(.*)\](.*)$/, (_, inside, rest) => `${inside}]${rest}`),
+      asked.trim().replace(/^\[(.*)\](.*)$/, (_, inside, rest) => `${inside}]${rest}`),
     );
     const host = (literal?.[1] ?? '').replace(/\]$/, '');
     if (canonicalAddress(host) !== canonicalAddress(localAddress) || host === '') return 400;

@@ -29,6 +29,7 @@ import { decodeCloudFrame, decodeEdgeFrame, encodeFrame } from '../../protocol/c
 import { GatewayError } from '../../protocol/errors.ts';
 import { type CloudFrame, cloudFrameSchema, type EdgeFrame, edgeFrameSchema } from '../../protocol/frames.ts';
 import { documentSchemas } from '../../protocol/model.ts';
+import { withinASecond } from '../fixtures/upnp/processor-time.ts';
 import { arbitraryOf } from './from-schema.ts';
 import { hostile } from './inputs.ts';
 
@@ -38,16 +39,8 @@ export interface Property {
   run(numRuns: number, seed: number): fc.RunDetails<unknown>;
 }
 
-/** Processor time, so that a busy machine is no reason to fail. */
-const longestCpuMs = 1000;
-
 function property<Value>(name: string, values: fc.Arbitrary<Value>, check: (value: Value) => void): Property {
-  const timed = fc.property(values, (value) => {
-    const before = process.threadCpuUsage();
-    check(value);
-    const { user, system } = process.threadCpuUsage(before);
-    if (user + system > longestCpuMs * 1000) throw new Error(`took ${(user + system) / 1000} ms of processor time`);
-  });
+  const timed = fc.property(values, (value) => withinASecond(() => check(value)));
   return { name, run: (numRuns, seed) => fc.check(timed, { numRuns, seed }) as fc.RunDetails<unknown> };
 }
 

@@ -76,8 +76,57 @@ it.each<[string, string | Uint8Array]>([
   ['a location of 3 KiB', alive(`NT: ${target}\r\nUSN: uuid:l::x\r\nLOCATION: http://127.0.0.1/${'x'.repeat(3000)}`)],
   ['a location full of zones', alive(`NT: ${target}\r\nUSN: uuid:z::x\r\nLOCATION: http://[fe80::1%25%25%25]/`)],
   ['a folded header', alive('NT: a\r\n b\r\nUSN: uuid:f::x')],
+  [
+    'LOCATION twice',
+    alive(`NT: ${target}\r\nUSN: uuid:d::x\r\nLOCATION: http://127.0.0.1:1/\r\nLOCATION: http://8.8.8.8/`),
+  ],
+  ['USN twice', alive(`NT: ${target}\r\nUSN: uuid:d::x\r\nUSN: uuid:e::x\r\nLOCATION: http://127.0.0.1:1/`)],
+  ['CR alone as line end', good.replaceAll('\r\n', '\r').replace('uuid:good', 'uuid:cr')],
+  ['LF alone as line end', good.replaceAll('\r\n', '\n').replace('uuid:good', 'uuid:lf')],
+  [
+    'an answer without reason',
+    `HTTP/1.1 200\r\nST: ${target}\r\nUSN: uuid:r::x\r\nLOCATION: http://127.0.0.1:1/\r\n\r\n`,
+  ],
+  ['an answer of another status', `HTTP/1.1 404 No\r\nST: ${target}\r\nUSN: uuid:s::x\r\n\r\n`],
+  ['a method in small letters', good.replace('NOTIFY', 'notify').replace('uuid:good', 'uuid:small')],
+  [
+    'Windows PNRP (quirk 1)',
+    'HTTP/1.1 200 OK\r\nST: urn:Microsoft Windows Peer Name Resolution Protocol: V4:IPV6:LinkLocal\r\nUSN: [fe80:0000:0000:0000:0000:0000:0000:0001]:3540\r\nLocation:192.168.1.1\r\nAL: [fe80::1]:3540\r\nOPT:"http://schemas.upnp.org/upnp/1/0/"; ns=01\r\n01-NLS:b3d8\r\nCache-Control:max-age=14400',
+  ],
 ])('hears on after %s', async (_, datagram) => {
   await send(datagram);
+  await stillHears();
+});
+
+it.each(['0', '-1', '2147483648', '9223372036854775808', '1800, no-cache', '"1800"', 'abc', '3.5', ''])(
+  'hears on after max-age, BOOTID and MX of %s',
+  async (number) => {
+    const numbers = `CACHE-CONTROL: max-age=${number}\r\nBOOTID.UPNP.ORG: ${number}\r\nNEXTBOOTID.UPNP.ORG: ${number}\r\nCONFIGID.UPNP.ORG: ${number}\r\nSEARCHPORT.UPNP.ORG: ${number}\r\nMX: ${number}`;
+    const one = `NT: ${target}\r\nUSN: uuid:n::x\r\nLOCATION: http://127.0.0.1:81/d\r\n${numbers}`;
+    await send(alive(one));
+    await send(alive(one).replace('ssdp:alive', 'ssdp:update'));
+    await send(`M-SEARCH * HTTP/1.1\r\nMAN: "ssdp:discover"\r\nST: ssdp:all\r\n${numbers}\r\n\r\n`);
+    await stillHears();
+  },
+);
+
+it('stays small and hears on after a storm of invented devices, places, updates and goodbyes', async () => {
+  const say = (text: string) => discovery.receive(Buffer.from(text), { address: '127.0.0.1', port: 1900 });
+  say(good);
+  const before = process.memoryUsage().heapUsed;
+  for (let at = 0; at < 100_000; at++) {
+    say(good.replace('uuid:good', `uuid:invented-${at}`));
+    if (at % 10 === 0) say(good.replace('/d', `/${at}`));
+    if (at % 20 === 0) say(good.replace('ssdp:alive', 'ssdp:update'));
+    if (at % 100 === 0) say(good.replace('ssdp:alive', 'ssdp:byebye').replace('uuid:good', `uuid:invented-${at}`));
+  }
+  // 16 devices of a sender, 8 places each: some hundred kilobytes, and what the garbage collector has not taken yet.
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 1024 * 1024);
+  expect(found.length).toBeLessThan(100_000);
+  for (let flap = 0; flap < 1000; flap++) {
+    say(good.replace('ssdp:alive', 'ssdp:byebye'));
+    say(good);
+  }
   await stillHears();
 });
 
