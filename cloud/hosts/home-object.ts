@@ -63,8 +63,16 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
       return;
     }
     this.#heardMs.set(socket, Date.now());
-    const { tunnels } = await this.#live();
-    tunnels.get(socket)?.receive(message);
+    let life: Life;
+    try {
+      life = await this.#live();
+    } catch (error) {
+      // What was said is lost to us: the agent comes back and says it again.
+      this.parts().log.warn('home.not-awake', { home: this.ctx.id.name, error: String(error) });
+      socket.close(1011, 'the cloud is not ready');
+      return;
+    }
+    life.tunnels.get(socket)?.receive(message);
   }
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
@@ -210,6 +218,7 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
   /** A connection that broke without a word is found out when somebody asks for the home: no timer watches over it. */
   async #dropSilent(hub: HomeHub, tunnels: Life['tunnels']): Promise<void> {
     for (const [socket, tunnel] of tunnels) {
+      if (socket.readyState !== WebSocket.OPEN) continue;
       const answered = this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
       const signMs = Math.max(answered, this.#heardMs.get(socket) ?? 0, noteOf(socket).acceptedMs);
       if (Date.now() - signMs <= patience * heartbeatMs) continue;

@@ -17,8 +17,8 @@ export interface WorkerHostParts {
   log: Log;
   home: string;
   ownerToken: string;
-  /** Whether people reach the Worker by https. */
-  isSecure: boolean;
+  /** The address under which people reach the Worker; without it, any that Cloudflare hands it, by https. */
+  baseUrl: string | undefined;
 }
 
 export class WorkerHost {
@@ -31,6 +31,7 @@ export class WorkerHost {
     const { log } = parts;
     const { store } = parts.store;
     const clock = Date;
+    const publicUrl = parts.baseUrl === undefined ? undefined : new URL(parts.baseUrl);
     const hubs = new WorkerHubs(parts.homes);
     const access = new Access({ store, clock });
     this.#parts = parts;
@@ -43,9 +44,9 @@ export class WorkerHost {
       deadlines,
       log,
       serveAgent: async (home, agent) => new RelayedSocket(await hubs.dial(home, agent)),
-      // Cloudflare hands a Worker the requests of its own names alone.
-      isOurs: () => true,
-      isSecure: () => parts.isSecure,
+      // Cloudflare hands a Worker the requests of its own names alone; workerd on a machine of one's own does not.
+      isOurs: (hostname) => publicUrl === undefined || hostname === publicUrl.hostname,
+      isSecure: () => publicUrl?.protocol !== 'http:',
       dashboard: assetsDashboard(parts.assets),
       onAnswer: (answer) => log.info('request', answer),
     });

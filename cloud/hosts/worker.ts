@@ -40,7 +40,7 @@ class Isolate {
       log: this.log,
       home,
       ownerToken,
-      isSecure: baseUrl?.startsWith('http:') !== true,
+      baseUrl,
     });
   }
 }

@@ -20,6 +20,7 @@ interface Settings {
   dataFolder: string;
   home: string;
   ownerToken: string;
+  baseUrl?: string;
 }
 
 /** Under the name of the Node host, whose place it takes (vitest.workers.config.ts). */
@@ -49,7 +50,7 @@ class WorkerCloud {
       bindings: {
         HOMELINE_HOME: plain(home),
         HOMELINE_TABLE: plain(this.#table),
-        HOMELINE_BASE_URL: plain('http://127.0.0.1'),
+        HOMELINE_BASE_URL: plain(this.#settings.baseUrl ?? 'http://127.0.0.1'),
         AWS_ENDPOINT_URL_DYNAMODB: plain(endpoint),
         HOMELINE_OWNER_TOKEN: secret(ownerToken),
         AWS_ACCESS_KEY_ID: secret('local'),
@@ -79,11 +80,11 @@ class WorkerCloud {
   }
 
   get baseUrl(): string {
-    return this.#url;
+    return this.#settings.baseUrl ?? this.#url;
   }
 
   signInLink(): Promise<string> {
-    return this.#withAccess(async (access) => `${this.#url}/#sign-in=${(await access.createSignIn(account)).token}`);
+    return this.#withAccess(async (access) => `${this.baseUrl}/#sign-in=${(await access.createSignIn(account)).token}`);
   }
 
   issueAgentToken(name: string): Promise<string> {

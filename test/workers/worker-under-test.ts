@@ -16,13 +16,20 @@ export interface TestEnv {
 export const ownerToken = 'hl_owner-token-of-the-tests-0123456789abcdef';
 export const logged: string[] = [];
 const log = lineLog('warn', (line) => logged.push(line));
+let name: string | undefined;
 let shared: SharedStore | undefined;
 let host: WorkerHost | undefined;
 
 /** A store for each isolate, which is a test file. */
 function storeOf(env: TestEnv): SharedStore {
-  shared ??= new SharedStore(remoteStore(`${env.STORE_URL}/${crypto.randomUUID()}`));
+  name ??= crypto.randomUUID();
+  shared ??= new SharedStore(remoteStore(`${env.STORE_URL}/${name}`));
   return shared;
+}
+
+/** As in an isolate that has just begun. */
+export function forgetStore(): void {
+  shared = undefined;
 }
 
 export class HomeObject extends HomeObjectOf<TestEnv> {
@@ -49,7 +56,7 @@ const worker = {
       log,
       home: 'home',
       ownerToken,
-      isSecure: false,
+      baseUrl: undefined,
     });
     return host.fetch(request, ctx);
   },

@@ -1,8 +1,10 @@
 // What a home is to its agent and its watchers while its object sleeps, wakes and is replaced.
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
+import { exports } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { actions } from '../../../protocol/actions.ts';
 import { remote } from '../remote-store.ts';
+import { ownerToken } from '../worker-under-test.ts';
 import { api, connectedAgent, home, type TestAgent, TestReader, until } from './household.ts';
 
 const getSessions = { arguments: { SessionID: '', SessionClass: 'ANY', SessionStatus: 'ANY' } };
@@ -64,6 +66,23 @@ describe('a home whose object hibernates', () => {
     expect(reader.bodies).toEqual(['one', 'two', 'three']);
     expect(reader.ended).toBe(false);
     reader.close();
+  });
+
+  it('tells the same events to a WebSocket, each as a JSON text', async () => {
+    const answer = await exports.default.fetch('http://localhost/v1/homes/home/events/ws', {
+      headers: { upgrade: 'websocket', authorization: `Bearer ${ownerToken}` },
+    });
+    const socket = answer.webSocket;
+    if (socket === null) throw new Error(await answer.text());
+    const bodies: unknown[] = [];
+    socket.addEventListener('message', ({ data }) => bodies.push(JSON.parse(String(data)).data.body));
+    socket.accept();
+    await agent.deliver('by socket');
+    await evictDurableObject(home());
+    await agent.deliver('and again');
+    await until(() => bodies.length === 2);
+    expect(bodies).toEqual(['by socket', 'and again']);
+    socket.close(1000, 'gone');
   });
 
   it('lets go of a reader that hangs up', async () => {

@@ -2,8 +2,9 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { exports } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { GatewayError } from '../../../protocol/errors.ts';
 import { remote } from '../remote-store.ts';
-import { logged } from '../worker-under-test.ts';
+import { forgetStore, logged } from '../worker-under-test.ts';
 import { api, connectedAgent, home, TestAgent, TestReader, until } from './household.ts';
 
 const draft = { messageClass: 'SMS', to: [{ address: '+390110001' }], body: 'On my way' };
@@ -195,6 +196,26 @@ describe('deadlines', () => {
     expect(await runInDurableObject(home(), (_, state) => state.storage.getAlarm())).toBe(null);
     vi.useRealTimers();
     await agent.connect();
+  });
+});
+
+describe('an object that wakes while the store does not answer', () => {
+  it('sends the agent away, who comes back and says it again', async () => {
+    await evictDurableObject(home());
+    forgetStore();
+    remote.gate = async () => {
+      throw new GatewayError('store-unavailable', 'The store is away.');
+    };
+    agent.tell('in the dark');
+    await until(() => agent.closeCode !== undefined);
+    expect(agent.closeCode).toBe(1011);
+    expect(logged.splice(0).join()).toContain('home.not-awake');
+    remote.gate = undefined;
+    agent.unsay();
+    await agent.connect();
+    await agent.deliver('in the dark');
+    const { items } = (await api('GET', '/homes/home/messages?limit=1&folder=Received')).body;
+    expect(items[0].body).toBe('in the dark');
   });
 });
 

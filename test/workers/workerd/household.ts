@@ -123,6 +123,11 @@ export class TestAgent {
     return this.#seq;
   }
 
+  /** Takes the last message for one that was never told. */
+  unsay(): void {
+    this.#seq--;
+  }
+
   async deliver(...bodies: string[]): Promise<void> {
     const seq = this.tell(...bodies);
     await until(() => this.frames.some((frame) => frame.type === 'ack' && frame.seq >= seq));
