@@ -1,0 +1,20 @@
+// Preloaded into a process under test: moves its clock by what CHAOS_CLOCK says, read at its start and at each SIGUSR2.
+import { readFileSync } from 'node:fs';
+
+const file = process.env.CHAOS_CLOCK;
+const trueNow = Date.now;
+let shiftMs = 0;
+
+if (file !== undefined) {
+  const read = () => {
+    shiftMs = Number(readFileSync(file, 'utf8')) || 0;
+  };
+  read();
+  process.on('SIGUSR2', read);
+  const shiftedNow = () => trueNow() + shiftMs;
+  globalThis.Date = new Proxy(Date, {
+    construct: (target, given: unknown[], newTarget) =>
+      Reflect.construct(target, given.length === 0 ? [shiftedNow()] : given, newTarget) as object,
+    get: (target, name, receiver) => (name === 'now' ? shiftedNow : Reflect.get(target, name, receiver)),
+  });
+}

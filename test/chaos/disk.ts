@@ -1,0 +1,54 @@
+// A small disk for each process under test, which can be filled: a tmpfs, where this user may mount one.
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+const size = '48m';
+const chunk = Buffer.alloc(1024 * 1024);
+
+export class Disk {
+  readonly folder: string;
+  readonly #mounted: boolean;
+
+  private constructor(folder: string, mounted: boolean) {
+    this.folder = folder;
+    this.#mounted = mounted;
+  }
+
+  /** Makes the folder, a disk of its own where that is allowed. */
+  static make(folder: string): Disk {
+    mkdirSync(folder, { recursive: true });
+    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
+    return new Disk(folder, mount.status === 0);
+  }
+
+  get canFill(): boolean {
+    return this.#mounted;
+  }
+
+  /** To the last byte, until `free`. */
+  fill(): void {
+    if (!this.#mounted) return;
+    const filler = openSync(this.#filler, 'w');
+    for (const bytes of [chunk, chunk.subarray(0, 4096), chunk.subarray(0, 1)]) {
+      try {
+        for (;;) if (writeSync(filler, bytes) < bytes.length) break;
+      } catch {
+        // No space left: the next, smaller piece may still fit.
+      }
+    }
+    closeSync(filler);
+  }
+
+  free(): void {
+    rmSync(this.#filler, { force: true });
+  }
+
+  unmount(): void {
+    if (this.#mounted) spawnSync('umount', ['-l', this.folder]);
+  }
+
+  get #filler(): string {
+    return join(this.folder, 'filler');
+  }
+}

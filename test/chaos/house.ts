@@ -1,0 +1,195 @@
+// The three processes, the roads between them and their disks: one household for one round.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PhoneControlPoint } from '../../edge-agent/messaging/control-point.ts';
+import { readDescription } from '../../edge-agent/upnp/description.ts';
+import { LanNetwork } from '../../edge-agent/upnp/network.ts';
+import type { Home, PhoneMessage } from '../../protocol/model.ts';
+import { ask, type Cloud } from './client.ts';
+import { Disk } from './disk.ts';
+import { LanRoad } from './lan-road.ts';
+import { type Delivery, readDeliveries } from './phone.ts';
+import { Program } from './program.ts';
+import type { Random } from './random.ts';
+import { TunnelRoad } from './tunnel-road.ts';
+
+export interface HouseOptions {
+  readonly random: Random;
+  /** Modules that each program loads first, relative to this folder: how a test takes a safeguard away. */
+  readonly preload?: Partial<Record<ProgramName, string>>;
+}
+
+export const programNames = ['cloud', 'agent', 'phone'] as const;
+export type ProgramName = (typeof programNames)[number];
+
+const ownerToken = `hl_${'c'.repeat(43)}`;
+
+export class House {
+  readonly folder: string;
+  readonly cloud: Cloud;
+  readonly programs: Readonly<Record<ProgramName, Program>>;
+  readonly disks: Readonly<Record<ProgramName, Disk>>;
+  readonly tunnelRoad: TunnelRoad;
+  readonly lanRoad: LanRoad;
+  /** What the phone said that it took from its line. */
+  readonly arrived: string[];
+  readonly #lineFile: string;
+  readonly #phoneLocation: string;
+
+  private constructor(
+    parts: Pick<House, 'folder' | 'cloud' | 'programs' | 'disks' | 'tunnelRoad' | 'lanRoad' | 'arrived'>,
+    lineFile: string,
+    phoneLocation: string,
+  ) {
+    this.folder = parts.folder;
+    this.cloud = parts.cloud;
+    this.programs = parts.programs;
+    this.disks = parts.disks;
+    this.tunnelRoad = parts.tunnelRoad;
+    this.lanRoad = parts.lanRoad;
+    this.arrived = parts.arrived;
+    this.#lineFile = lineFile;
+    this.#phoneLocation = phoneLocation;
+  }
+
+  /** Everything runs, and the phone is known to the cloud. */
+  static async open({ random, preload = {} }: HouseOptions): Promise<House> {
+    const folder = mkdtempSync(join(tmpdir(), 'homeline-chaos-'));
+    const disks = {
+      cloud: Disk.make(join(folder, 'cloud')),
+      agent: Disk.make(join(folder, 'agent')),
+      phone: Disk.make(join(folder, 'phone')),
+    };
+    const [cloudPort, phonePort] = [await freePort(), await freePort()];
+    const tunnelRoad = new TunnelRoad(cloudPort);
+    const tunnelPort = await tunnelRoad.start();
+    const lanRoad = new LanRoad(phonePort, random);
+    const lanPort = await lanRoad.open();
+    const lineFile = join(folder, 'line.jsonl');
+    const arrived: string[] = [];
+    const common = (name: ProgramName) => ({
+      name,
+      folder,
+      preload: preload[name] === undefined ? [] : [preload[name]],
+    });
+    const cloud = new Program({
+      ...common('cloud'),
+      path: 'cloud/hosts/node.ts',
+      env: { HOMELINE_PORT: String(cloudPort), HOMELINE_DATA: disks.cloud.folder, HOMELINE_OWNER_TOKEN: ownerToken },
+      onMessage: ({ type, token }) => {
+        if (type === 'agent-token') agentToken.resolve(String(token));
+      },
+    });
+    const agentToken = Promise.withResolvers<string>();
+    const phone = new Program({
+      ...common('phone'),
+      path: 'test/chaos/phone.ts',
+      env: {
+        HOMELINE_DATA: disks.phone.folder,
+        HOMELINE_PHONE_PORT: String(phonePort),
+        // Nobody is to find it but by the road.
+        HOMELINE_SSDP_PORT: '20001',
+        CHAOS_LINE: lineFile,
+      },
+      onMessage: ({ type, messageId }) => {
+        if (type === 'arrived') arrived.push(String(messageId));
+      },
+    });
+    cloud.start();
+    phone.start();
+    const [{ location }] = await Promise.all([phone.ready, cloud.ready]);
+    cloud.send({ type: 'issue-agent-token', name: 'chaos' });
+    const agent = new Program({
+      ...common('agent'),
+      preload: ['quick.ts', ...common('agent').preload],
+      path: 'edge-agent/main.ts',
+      env: {
+        HOMELINE_CLOUD: `ws://127.0.0.1:${tunnelPort}`,
+        HOMELINE_AGENT_TOKEN: await agentToken.promise,
+        HOMELINE_INTERFACE: 'lo',
+        HOMELINE_SSDP_PORT: '20002',
+        HOMELINE_PHONE: Object.assign(new URL(String(location)), { host: `127.0.0.1:${lanPort}` }).href,
+        HOMELINE_DATA: disks.agent.folder,
+      },
+    });
+    agent.start();
+    const house = new House(
+      {
+        folder,
+        cloud: { url: `http://127.0.0.1:${cloudPort}`, token: ownerToken },
+        programs: { cloud, agent, phone },
+        disks,
+        tunnelRoad,
+        lanRoad,
+        arrived,
+      },
+      lineFile,
+      String(location),
+    );
+    await house.until(() => house.isWhole());
+    return house;
+  }
+
+  /** `keep`: the folder stays, for whoever looks into what happened. */
+  async close(keep: boolean): Promise<void> {
+    for (const name of programNames) await this.programs[name].kill();
+    this.lanRoad.close();
+    await this.tunnelRoad.stop();
+    if (keep) return;
+    for (const name of programNames) this.disks[name].unmount();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Whether the cloud has the phone online. */
+  async isWhole(): Promise<boolean> {
+    const home = await ask<Home>(this.cloud, '').catch(() => undefined);
+    return home?.phones.some((phone) => phone.online && phone.approved) === true;
+  }
+
+  async until(isSo: () => Promise<boolean>, patienceMs = 30_000): Promise<boolean> {
+    const untilMs = performance.now() + patienceMs;
+    while (performance.now() < untilMs) {
+      if (await isSo()) return true;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    return false;
+  }
+
+  get deliveries(): Delivery[] {
+    return readDeliveries(this.#lineFile);
+  }
+
+  /** All that the phone holds, asked by a control point of our own. */
+  async phoneMessages(): Promise<PhoneMessage[]> {
+    const network = new LanNetwork({ interfaces: ['lo'], allowOwnAddress: true });
+    await network.start();
+    try {
+      const { services } = await readDescription(network, this.#phoneLocation);
+      const service = services[0];
+      if (service === undefined) throw new Error('The phone has no service.');
+      const { controlUrl, serviceType } = service;
+      const controlPoint = new PhoneControlPoint({ network, udn: 'uuid:chaos', controlUrl, serviceType });
+      const everything = { MessageClass: 'ANY', MessageFolder: 'ANY', MessageStatus: 'ANY', SessionID: '' };
+      const entries = await controlPoint.inTurn((calls) => calls.searchMessages(everything, { deadlineMs: 10_000 }), {
+        exclusive: false,
+      });
+      return entries.map(({ message }) => message);
+    } finally {
+      await network.stop();
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}

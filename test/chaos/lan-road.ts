@@ -1,0 +1,137 @@
+// The household's network between agent and phone: an HTTP proxy that loses the answers of actions that were done, and
+// loses, doubles and reorders the phone's events.
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Random } from './random.ts';
+
+export interface LanWeather {
+  /** Of the actions that change the phone, the share whose answer is lost. */
+  readonly lostAnswers: number;
+  readonly lostEvents: number;
+  readonly doubledEvents: number;
+  /** The share of events that is overtaken by the next one. */
+  readonly lateEvents: number;
+}
+
+export const fairWeather: LanWeather = { lostAnswers: 0, lostEvents: 0, doubledEvents: 0, lateEvents: 0 };
+
+interface Exchange {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export class LanRoad {
+  weather = fairWeather;
+  readonly counts = { lostAnswers: 0, lostEvents: 0, doubledEvents: 0, lateEvents: 0 };
+  readonly #random: Random;
+  readonly #phonePort: number;
+  #server: Server | undefined;
+  #port = 0;
+  #late: Exchange | undefined;
+
+  constructor(phonePort: number, random: Random) {
+    this.#phonePort = phonePort;
+    this.#random = random;
+  }
+
+  /** Listens, on the same port each time: the phone is there. */
+  async open(): Promise<number> {
+    if (this.#server !== undefined) return this.#port;
+    const server = createServer((incoming, outgoing) => {
+      void this.#pass(incoming).then(
+        (answer) => {
+          if (answer === undefined) {
+            incoming.socket.destroy();
+            return;
+          }
+          outgoing.writeHead(answer.status, answer.headers);
+          outgoing.end(answer.body);
+        },
+        () => incoming.socket.destroy(),
+      );
+    });
+    this.#server = server;
+    server.listen(this.#port, '127.0.0.1');
+    await once(server, 'listening');
+    this.#port = (server.address() as AddressInfo).port;
+    return this.#port;
+  }
+
+  /** Refuses connections: the phone is off, and what asks it is told so as by the phone's own machine. */
+  close(): void {
+    this.#server?.close();
+    this.#server?.closeAllConnections();
+    this.#server = undefined;
+  }
+
+  async #pass(incoming: IncomingMessage) {
+    const body = Buffer.concat(await incoming.toArray());
+    const { method = 'GET', url = '/', headers } = incoming;
+    if (url.startsWith(toCallback)) {
+      await this.#passEvent({ method, url: new URL(decodeURIComponent(url.slice(toCallback.length))), headers, body });
+      return { status: 200, headers: { 'content-length': 0 }, body: undefined };
+    }
+    const callback = /^<(.*)>$/.exec(String(headers.callback ?? ''))?.[1];
+    const answer = await exchange({
+      method,
+      url: new URL(url, `http://127.0.0.1:${this.#phonePort}`),
+      headers:
+        callback === undefined
+          ? headers
+          : { ...headers, callback: `<http://127.0.0.1:${this.#port}${toCallback}${encodeURIComponent(callback)}>` },
+      body,
+    });
+    const changes = /#(SendMessage|CreateSession|StartFileTransfer)"/.test(String(headers.soapaction ?? ''));
+    if (changes && this.#happens('lostAnswers')) return undefined;
+    return answer;
+  }
+
+  /** The phone is told at once that its event arrived, whatever becomes of it. */
+  async #passEvent(event: Exchange): Promise<void> {
+    if (this.#happens('lostEvents')) return;
+    const late = this.#late;
+    this.#late = undefined;
+    if (late === undefined && this.#happens('lateEvents')) {
+      this.#late = event;
+      return;
+    }
+    const copies = this.#happens('doubledEvents') ? [event, event] : [event];
+    // A callback of an agent that is gone.
+    for (const each of late === undefined ? copies : [...copies, late]) await exchange(each).catch(() => undefined);
+  }
+
+  #happens(what: keyof LanWeather): boolean {
+    const does = this.weather[what] > 0 && this.#random.next() < this.weather[what];
+    if (does) this.counts[what]++;
+    return does;
+  }
+}
+
+const toCallback = '/notify/';
+
+function exchange({ method, url, headers, body }: Exchange) {
+  return new Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
+    const { connection: _, 'transfer-encoding': __, 'content-length': ___, ...rest } = headers;
+    const length = body.length > 0 || method === 'POST' ? { 'content-length': String(body.length) } : {};
+    const asked = request(
+      url,
+      { method, agent: false, headers: { ...rest, ...length, host: url.host, connection: 'close' } },
+      (answer) => {
+        answer.toArray().then((chunks: Buffer[]) => {
+          const { connection: _, 'transfer-encoding': __, ...kept } = answer.headers;
+          const whole = Buffer.concat(chunks);
+          resolve({
+            status: answer.statusCode ?? 502,
+            headers: { ...kept, 'content-length': String(whole.length) },
+            body: whole,
+          });
+        }, reject);
+      },
+    );
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}

@@ -1,0 +1,65 @@
+// npm run chaos: rounds of faults under load; a JSON line for each on stdout, the sum at the end, exit 1 where anything
+// was lost, came twice or out of order.
+import { parseArgs } from 'node:util';
+import { type Round, runRound } from './round.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '10' },
+    seed: { type: 'string', default: String(Date.now()) },
+    seconds: { type: 'string', default: '8' },
+    rate: { type: 'string', default: '50' },
+    faults: { type: 'string', default: '6' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) {
+  process.stdout.write(
+    [
+      'npm run chaos -- [--rounds 10] [--seed <words>] [--seconds 8] [--rate 50] [--faults 6]',
+      '  rounds   how many households are put under load, each in folders of its own',
+      '  seed     the same seed strikes with the same faults at the same moments',
+      '  seconds  of load in a round',
+      '  rate     messages a second, each way',
+      '  faults   in a round',
+      '',
+    ].join('\n'),
+  );
+} else {
+  const rounds: Round[] = [];
+  for (let number = 0; number < Number(values.rounds); number++) {
+    const round = await runRound({
+      seed: `${values.seed}/${number}`,
+      loadMs: Number(values.seconds) * 1000,
+      perSecond: Number(values.rate),
+      faults: Number(values.faults),
+      quietMs: 60_000,
+    });
+    rounds.push(round);
+    const { plan, ...figures } = round;
+    const faults = plan.map(({ kind, at, atMs }) => `${kind}:${at}@${atMs}`);
+    process.stdout.write(`${JSON.stringify({ round: number, ...figures, plan: faults })}\n`);
+  }
+  const sum = (
+    figure: 'received' | 'sent' | 'lost' | 'twice' | 'disordered' | 'unfinished' | 'misread' | 'unknown' | 'crashes',
+  ) => rounds.reduce((total, round) => total + round[figure], 0);
+  const total = {
+    rounds: rounds.length,
+    seed: values.seed,
+    received: sum('received'),
+    sent: sum('sent'),
+    lost: sum('lost'),
+    twice: sum('twice'),
+    disordered: sum('disordered'),
+    misread: sum('misread'),
+    unfinished: sum('unfinished'),
+    crashes: sum('crashes'),
+    unknown: sum('unknown'),
+    unknownPerThousand: Math.round((sum('unknown') / Math.max(1, sum('sent'))) * 1e6) / 1e3,
+    longestQuietMs: Math.max(...rounds.map((round) => round.quietAfterMs)),
+  };
+  process.stdout.write(`${JSON.stringify(total)}\n`);
+  const wrong = total.lost + total.twice + total.disordered + total.misread + total.unfinished + total.crashes;
+  process.exitCode = wrong > 0 ? 1 : 0;
+}
