@@ -41,11 +41,10 @@ export async function sendOnce(journal: Journal, calls: PhoneCalls, request: Sen
     return replay(earlier) ?? (await settle(journal, calls, request, earlier));
   }
   const send = { key, action, arguments: request.arguments, begunMs: Date.now() };
-  journal.beginSend(udn, send);
+  begin(journal, udn, send);
+  let result: TextArguments;
   try {
-    const result = await calls.text(action, request.arguments, { deadlineMs: request.deadlineMs });
-    finish(journal, request, result);
-    return result;
+    result = await calls.text(action, request.arguments, { deadlineMs: request.deadlineMs });
   } catch (error) {
     const failure = translate(error, { repeatable: false });
     if (failure.code === 'outcome-unknown') return settle(journal, calls, request, { ...send, outcome: undefined });
@@ -53,6 +52,19 @@ export async function sendOnce(journal: Journal, calls: PhoneCalls, request: Sen
     // Certainly not done: the same key may try again.
     else journal.abandonSend(key);
     throw failure;
+  }
+  finish(journal, request, result);
+  return result;
+}
+
+/** What cannot be written down is not done. Throws `store-unavailable`. */
+function begin(journal: Journal, udn: string, send: Omit<Send, 'outcome'>): void {
+  try {
+    journal.beginSend(udn, send);
+  } catch (cause) {
+    throw new GatewayError('store-unavailable', 'The agent cannot write to its disk: look at its free space.', {
+      cause,
+    });
   }
 }
 
@@ -75,7 +87,12 @@ function finish(journal: Journal, request: SendRequest, result: TextArguments): 
   // A phone that gives a known identifier again has not made a new message of it that could be told apart.
   const isNew = messageId !== '' && !journal.isKnown(udn, messageId);
   const made = isNew ? { id: key, messageId, epoch, fingerprint: '' } : undefined;
-  journal.finishSend(udn, key, { result }, made);
+  try {
+    journal.finishSend(udn, key, { result }, made);
+  } catch {
+    // The phone has done it. The journal holds the send as begun, and the next look at the phone settles it there.
+    return;
+  }
   if (made !== undefined) request.onMade(made);
 }
 

@@ -26,6 +26,7 @@ const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
   'invalid-request',
   'idempotency-conflict',
   'frame-too-large',
+  'store-unavailable',
   'internal',
 ]);
 

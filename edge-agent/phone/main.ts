@@ -95,7 +95,7 @@ function mendOf(error: unknown): string {
   if (errcode === 8 || errcode === 14) return 'Its data folder cannot be written: choose another by --data.';
   if (errcode === 5) return 'Another phone runs on this data folder: stop it or choose another folder by --data.';
   if (errcode === 13) return 'The disk is full.';
-  if (messageOf(error).startsWith('There is no IPv4')) {
+  if (messageOf(error).startsWith('There is no address')) {
     return 'Name an interface that is up by --interface; lo always works for this machine alone.';
   }
   return '';

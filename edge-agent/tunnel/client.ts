@@ -193,11 +193,24 @@ export class TunnelClient {
       case 'drain':
         this.#spreadMs = frame.spreadMs;
         break;
+      case 'approvals':
+        this.#onApprovals(frame, sender);
+        break;
       default:
         this.#options.onFrame(frame);
-        // Only now is it certain that nothing waits of a phone whose approval was taken back meanwhile (Z13).
-        if (frame.type === 'approvals') sender.start();
     }
+  }
+
+  #onApprovals(frame: FrameOf<CloudFrame, 'approvals'>, sender: EventSender): void {
+    try {
+      this.#options.onFrame(frame);
+    } catch (error) {
+      // Without them nothing may be sent: the next connection brings them again.
+      this.#giveUp(`the approvals could not be kept (${String(error)})`);
+      return;
+    }
+    // Only now is it certain that nothing waits of a phone whose approval was taken back meanwhile (Z13).
+    sender.start();
   }
 
   #onWelcome(welcome: Welcome): void {

@@ -156,13 +156,18 @@ export class Outbox {
 
   /** Writes down what was acknowledged. The database stays open: it belongs to whoever opened it. */
   stop(): void {
-    if (this.#prune !== undefined) this.#removeAcked();
+    if (this.#prune === undefined) return;
+    clearTimeout(this.#prune);
+    this.#removeAcked();
   }
 
   #removeAcked(): void {
-    clearTimeout(this.#prune);
     this.#prune = undefined;
-    this.#count -= Number(this.#statements.removeUpTo.run(this.#acked).changes);
+    try {
+      this.#count -= Number(this.#statements.removeUpTo.run(this.#acked).changes);
+    } catch {
+      // A full disk. The next acknowledgement removes these too; forgotten in a crash, they are sent again.
+    }
   }
 
   #shed(now: number): void {

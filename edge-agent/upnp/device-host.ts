@@ -16,6 +16,7 @@ import {
   writeScpd,
 } from './hosted-device.ts';
 import { hostAndPort } from './http-url.ts';
+import { zonedAddress } from './multicast.ts';
 import { SoapService } from './soap-service.ts';
 
 export interface DeviceHostOptions {
@@ -86,22 +87,22 @@ export class DeviceHost {
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ port: this.#options.port, host: at.address }, () => {
+      server.listen({ port: this.#options.port, host: zonedAddress(at) }, () => {
         server.removeListener('error', reject);
         resolve();
       });
     });
     server.on('error', (error) => this.#options.onFault(error));
     const { port } = server.address() as AddressInfo;
-    this.#servers.set(at.address, { server, at, port });
+    this.#servers.set(zonedAddress(at), { server, at, port });
     return `http://${hostAndPort(at.address, port)}${descriptionPath}`;
   }
 
   /** Stops listening on an address and breaks its connections off. */
-  async close(address: string): Promise<void> {
-    const entry = this.#servers.get(address);
+  async close(at: LocalInterface): Promise<void> {
+    const entry = this.#servers.get(zonedAddress(at));
     if (entry === undefined) return;
-    this.#servers.delete(address);
+    this.#servers.delete(zonedAddress(at));
     await new Promise<void>((resolve) => {
       entry.server.close(() => resolve());
       entry.server.closeAllConnections();
@@ -110,7 +111,7 @@ export class DeviceHost {
 
   async stop(): Promise<void> {
     for (const publisher of this.#publishers.values()) publisher.stop();
-    await Promise.all([...this.#servers.keys()].map((address) => this.close(address)));
+    await Promise.all([...this.#servers.values()].map(({ at }) => this.close(at)));
   }
 
   /** Tells the subscribers of a service that these variables changed. */

@@ -92,7 +92,7 @@ export class GenaDelivery {
     return new Promise((resolve) => {
       const notify = request({
         method: 'NOTIFY',
-        host: callback.host,
+        host: callback.zone === undefined ? callback.host : `${callback.host}%${callback.zone}`,
         port: callback.port,
         path: callback.path,
         agent: this.#agent,

@@ -2,8 +2,9 @@
 import { type LocalInterface, listInterfaces } from './address.ts';
 import { DeviceHost, type HostedFile } from './device-host.ts';
 import type { HostedDevice, HostedService } from './hosted-device.ts';
+import { speaksSsdp, zonedAddress } from './multicast.ts';
 import { targetsOf } from './search-answer.ts';
-import { SsdpAdvertiser } from './ssdp-advertiser.ts';
+import { type AdvertisedLink, SsdpAdvertiser } from './ssdp-advertiser.ts';
 
 export interface RootDeviceOptions {
   readonly device: HostedDevice;
@@ -14,6 +15,8 @@ export interface RootDeviceOptions {
   readonly ssdpPort?: number;
   readonly server: string;
   readonly bootId: number;
+  /** How often the interfaces are looked at; 5 s unless told. */
+  readonly watchMs?: number;
   /** Decides and keeps the BOOTID that follows when an interface is added. */
   nextBootId(bootId: number): number;
   fileAt?(path: string): HostedFile | undefined;
@@ -21,13 +24,14 @@ export interface RootDeviceOptions {
   onFault(error: Error): void;
 }
 
-const watchMs = 5000;
+const standardWatchMs = 5000;
 
 export class RootDevice {
   readonly #options: RootDeviceOptions;
   readonly #host: DeviceHost;
   readonly #advertiser: SsdpAdvertiser;
-  readonly #locations = new Map<string, string>();
+  readonly #links = new Map<string, AdvertisedLink>();
+  readonly #refused = new Set<string>();
   #watch: NodeJS.Timeout | undefined;
   #adapting: Promise<void> = Promise.resolve();
 
@@ -50,18 +54,20 @@ export class RootDevice {
     const found = this.#addresses();
     if (found.length === 0) {
       const names = this.#options.interfaces.join(', ') || 'any interface but loopback';
-      throw new Error(`There is no IPv4 address on ${names}.`);
+      throw new Error(`There is no address on ${names}.`);
     }
     try {
-      for (const at of found) this.#locations.set(at.address, await this.#host.open(at));
-      await this.#advertiser.start(found.map((at) => ({ at, location: this.#locations.get(at.address) ?? '' })));
+      const links: AdvertisedLink[] = [];
+      for (const at of found) links.push({ at, location: await this.#host.open(at) });
+      for (const link of await this.#advertiser.start(links)) this.#links.set(zonedAddress(link.at), link);
+      for (const { at } of links) if (!this.#links.has(zonedAddress(at))) await this.#host.close(at);
     } catch (error) {
       await this.#host.stop();
       throw error;
     }
     this.#watch = setInterval(() => {
       this.#adapting = this.#adapting.then(() => this.#adapt());
-    }, watchMs);
+    }, this.#options.watchMs ?? standardWatchMs);
   }
 
   async stop(): Promise<void> {
@@ -69,7 +75,7 @@ export class RootDevice {
     await this.#adapting;
     await this.#advertiser.stop();
     await this.#host.stop();
-    this.#locations.clear();
+    this.#links.clear();
   }
 
   publish(service: HostedService, variables: readonly string[]): void {
@@ -78,36 +84,40 @@ export class RootDevice {
 
   /** URLs of the description, one an address. */
   get locations(): string[] {
-    return [...this.#locations.values()];
+    return [...this.#links.values()].map(({ location }) => location);
   }
 
   get origins(): string[] {
     return this.#host.origins;
   }
 
-  /** IPv4 only: every control point that is known speaks it, and many speak nothing else. */
   #addresses(): LocalInterface[] {
-    return listInterfaces(this.#options.interfaces).filter(({ family }) => family === 'IPv4');
+    return listInterfaces(this.#options.interfaces).filter(speaksSsdp);
   }
 
   /** Follows a DHCP change or a cable: leaves addresses that went, then takes up those that came. */
   async #adapt(): Promise<void> {
+    const present = new Map(this.#addresses().map((at) => [zonedAddress(at), at]));
+    for (const [key, { at }] of this.#links) {
+      if (present.has(key)) continue;
+      this.#links.delete(key);
+      await this.#advertiser.remove(at);
+      await this.#host.close(at);
+    }
+    for (const [key, at] of present) if (!this.#links.has(key)) await this.#takeUp(key, at);
+  }
+
+  /** An address that cannot be used yet is tried again at each look, and told once. */
+  async #takeUp(key: string, at: LocalInterface): Promise<void> {
     try {
-      const present = this.#addresses();
-      const gone = [...this.#locations.keys()].filter((address) => !present.some((at) => at.address === address));
-      for (const address of gone) {
-        this.#locations.delete(address);
-        await this.#advertiser.remove(address);
-        await this.#host.close(address);
-      }
-      for (const at of present) {
-        if (this.#locations.has(at.address)) continue;
-        const location = await this.#host.open(at);
-        this.#locations.set(at.address, location);
-        await this.#advertiser.add({ at, location });
-      }
+      const link = { at, location: await this.#host.open(at) };
+      await this.#advertiser.add(link);
+      this.#links.set(key, link);
+      this.#refused.delete(key);
     } catch (error) {
-      this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+      await this.#host.close(at);
+      if (!this.#refused.has(key)) this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+      this.#refused.add(key);
     }
   }
 }

@@ -24,7 +24,10 @@ export function targetsOf(device: HostedDevice): Target[] {
   ];
 }
 
-/** The search that a datagram holds, or undefined where it must be discarded silently (H3). */
+/**
+ * The search that a datagram holds, or undefined where it must be discarded silently (H3).
+ * @param group the multicast group's address as HOST names it: a search to any other host is meant for this device alone
+ */
 export function searchOf(message: SsdpMessage, group: string): Search | undefined {
   const { headers } = message;
   const target = headers.get('ST');
@@ -32,7 +35,7 @@ export function searchOf(message: SsdpMessage, group: string): Search | undefine
   if (headers.get('MAN')?.trim() !== '"ssdp:discover"') return undefined;
   const host = headers.get('HOST')?.trim();
   if (host === undefined) return undefined;
-  if (host.replace(/:\d+$/, '') !== group) return { target, withinMs: 0 };
+  if (host.replace(/:\d+$/, '').toUpperCase() !== group) return { target, withinMs: 0 };
   const mx = headers.get('MX')?.trim() ?? '';
   if (!/^\d{1,10}$/.test(mx) || Number(mx) < 1) return undefined;
   return { target, withinMs: Math.min(Number(mx), 5) * 1000 };

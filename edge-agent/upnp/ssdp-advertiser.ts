@@ -1,7 +1,19 @@
 // SSDP from the side of a device: UPnP Device Architecture 2.0 §1.2 and §1.3.3. Requirements H1–H8, H23, Z10.
-// One socket listens for searches; one a link sends, so that each message leaves by the link whose LOCATION it names.
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+// One socket for each IP version listens for searches; one a link sends, so that each message leaves by the link whose LOCATION it names.
+import type { RemoteInfo, Socket } from 'node:dgram';
 import { interfaceOf, type LocalInterface } from './address.ts';
+import { hostAndPort } from './http-url.ts';
+import {
+  bindListener,
+  bindSpeaker,
+  close,
+  type Family,
+  groupOf,
+  join,
+  leave,
+  openSocket,
+  zonedAddress,
+} from './multicast.ts';
 import { matching, type Search, searchOf, type Target } from './search-answer.ts';
 import { SearchLimit } from './search-limit.ts';
 import { parseSsdp, ssdpAddress, writeSsdp } from './ssdp-message.ts';
@@ -39,8 +51,8 @@ export class SsdpAdvertiser {
   readonly #links = new Map<string, Link>();
   readonly #limit = new SearchLimit();
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #listeners = new Map<Family, Socket>();
   #bootId: number;
-  #listener: Socket | undefined;
 
   constructor(options: AdvertiserOptions) {
     this.#options = options;
@@ -48,24 +60,30 @@ export class SsdpAdvertiser {
     this.#bootId = options.bootId;
   }
 
-  /** Rejects when the port cannot be shared or no link takes multicast. */
-  async start(links: readonly AdvertisedLink[]): Promise<void> {
-    const listener = createSocket({ type: 'udp4', reuseAddr: true });
-    this.#listener = listener;
-    try {
-      await bound(listener, this.#port, '0.0.0.0');
-      listener.on('error', (error) => this.#options.onFault(error));
-      listener.on('message', (datagram, from) => this.receive(datagram, from));
-      for (const link of links) await this.#open(link);
-    } catch (error) {
-      await this.#close();
-      throw error;
+  /**
+   * Announces the device on these links and listens for searches. An IPv6 address may not be ready yet, or multicast may be
+   * forbidden on it: such a link is told as a fault and left out of the result. On IPv4 it is an error.
+   */
+  async start(links: readonly AdvertisedLink[]): Promise<readonly AdvertisedLink[]> {
+    const opened: AdvertisedLink[] = [];
+    for (const link of links) {
+      try {
+        await this.#open(link);
+        opened.push(link);
+      } catch (error) {
+        if (link.at.family === 'IPv4') {
+          await this.#close();
+          throw error;
+        }
+        this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+      }
     }
     // What an earlier life left behind is revoked first (H2).
     await this.#toAll('ssdp:byebye');
     await this.#toAll('ssdp:alive');
     this.#after(copyGapMs, () => this.#toAll('ssdp:alive'));
     this.#renew();
+    return opened;
   }
 
   /** Says byebye on every link, waits until it is on the wire, then closes (H2). */
@@ -76,38 +94,38 @@ export class SsdpAdvertiser {
     await this.#close();
   }
 
-  /** A link appeared while the device runs: those who know the device learn its new BOOTID, then it is announced anew (H23). */
+  /** A link appeared while the device runs; rejects where it takes no multicast, and then nothing is said. Those who know the device learn its new BOOTID, then it is announced anew (H23). */
   async add(link: AdvertisedLink): Promise<void> {
-    const next = this.#options.nextBootId(this.#bootId);
-    await this.#toAll('ssdp:update', [['NEXTBOOTID.UPNP.ORG', String(next)]]);
-    this.#bootId = next;
+    const known = [...this.#links.values()];
     await this.#open(link);
+    const next = this.#options.nextBootId(this.#bootId);
+    const update = [['NEXTBOOTID.UPNP.ORG', String(next)]] as const;
+    await Promise.all(known.map((one) => this.#announce(one, 'ssdp:update', update)));
+    this.#bootId = next;
     await this.#toAll('ssdp:alive');
     this.#after(copyGapMs, () => this.#toAll('ssdp:alive'));
   }
 
   /** A link went away; what can still be said on it is said. */
-  async remove(address: string): Promise<void> {
-    const link = this.#links.get(address);
+  async remove(at: LocalInterface): Promise<void> {
+    const link = this.#links.get(zonedAddress(at));
     if (link === undefined) return;
     await this.#announce(link, 'ssdp:byebye');
-    this.#links.delete(address);
-    try {
-      this.#listener?.dropMembership(ssdpAddress.v4, address);
-    } catch {
-      // The membership went with the address.
-    }
-    await closed(link.socket);
+    this.#links.delete(zonedAddress(at));
+    leave(this.#listeners.get(at.family), at);
+    await close(link.socket);
   }
 
   /** One datagram from anyone. Never throws; whatever is not a search from the same link is dropped (Z10). */
   receive(datagram: Uint8Array, from: RemoteInfo): void {
     // Port 0 cannot be answered, and an answer to the SSDP port would be multicast traffic's own loop.
     if (from.port === 0 || from.port === this.#port) return;
-    const via = interfaceOf(from.address, this.#interfaces());
-    const link = via && this.#links.get(via.address);
+    const zone = from.address.split('%')[1];
+    const near = this.#interfaces().filter((at) => zone === undefined || at.name === zone);
+    const via = interfaceOf(from.address, near);
+    const link = via && this.#links.get(zonedAddress(via));
     const message = link && parseSsdp(datagram);
-    const search = message && searchOf(message, ssdpAddress.v4);
+    const search = message && searchOf(message, groupHost(link.at));
     if (!link || !search) return;
     const found = matching(this.#options.targets, search.target);
     // On loopback many control points share one address, and what mirrors to oneself harms nobody else.
@@ -124,7 +142,7 @@ export class SsdpAdvertiser {
   #answer(link: Link, search: Search, target: Target, to: RemoteInfo): void {
     this.#after(Math.random() * search.withinMs, async () => {
       this.#limit.answered();
-      if (this.#links.get(link.at.address) !== link) return;
+      if (this.#links.get(zonedAddress(link.at)) !== link) return;
       await this.#send(link, to.port, to.address, 'HTTP/1.1 200 OK', [
         ['CACHE-CONTROL', `max-age=${maxAgeSeconds}`],
         ['DATE', new Date().toUTCString()],
@@ -147,8 +165,8 @@ export class SsdpAdvertiser {
     });
   }
 
-  async #toAll(nts: string, more: readonly (readonly [string, string])[] = []): Promise<void> {
-    await Promise.all([...this.#links.values()].map((link) => this.#announce(link, nts, more)));
+  async #toAll(nts: string): Promise<void> {
+    await Promise.all([...this.#links.values()].map((link) => this.#announce(link, nts)));
   }
 
   async #announce(link: Link, nts: string, more: readonly (readonly [string, string])[] = []): Promise<void> {
@@ -157,8 +175,8 @@ export class SsdpAdvertiser {
       ['SERVER', this.#options.server],
     ];
     for (const target of this.#options.targets) {
-      await this.#send(link, this.#port, ssdpAddress.v4, 'NOTIFY * HTTP/1.1', [
-        ['HOST', `${ssdpAddress.v4}:${this.#port}`],
+      await this.#send(link, this.#port, groupOf(link.at), 'NOTIFY * HTTP/1.1', [
+        ['HOST', `${groupHost(link.at)}:${this.#port}`],
         ...(nts === 'ssdp:alive' ? alive : []),
         ...(nts === 'ssdp:byebye' ? [] : ([['LOCATION', link.location]] as const)),
         ['NT', target.type],
@@ -188,28 +206,40 @@ export class SsdpAdvertiser {
   }
 
   async #open(link: AdvertisedLink): Promise<void> {
-    const socket = createSocket({ type: 'udp4', reuseAddr: false });
+    const { at } = link;
+    const socket = openSocket(at.family, false);
     try {
-      await bound(socket, 0, link.at.address);
-      socket.setMulticastInterface(link.at.address);
-      // UDA 2.0 §1.1.1: 2 unless configured otherwise.
-      socket.setMulticastTTL(2);
-      socket.setMulticastLoopback(true);
-      this.#listener?.addMembership(ssdpAddress.v4, link.at.address);
+      await bindSpeaker(socket, at);
+      join(await this.#listenerFor(at.family), at);
     } catch (error) {
-      await closed(socket);
+      await close(socket);
       throw error;
     }
     socket.on('error', (error) => this.#options.onFault(error));
-    this.#links.set(link.at.address, { ...link, socket });
+    this.#links.set(zonedAddress(at), { ...link, socket });
+  }
+
+  async #listenerFor(family: Family): Promise<Socket> {
+    const known = this.#listeners.get(family);
+    if (known !== undefined) return known;
+    const listener = openSocket(family, true);
+    try {
+      await bindListener(listener, family, this.#port);
+    } catch (error) {
+      await close(listener);
+      throw error;
+    }
+    listener.on('error', (error) => this.#options.onFault(error));
+    listener.on('message', (datagram, from) => this.receive(datagram, from));
+    this.#listeners.set(family, listener);
+    return listener;
   }
 
   async #close(): Promise<void> {
-    const sockets = [...this.#links.values()].map(({ socket }) => socket);
-    if (this.#listener !== undefined) sockets.push(this.#listener);
+    const sockets = [...[...this.#links.values()].map(({ socket }) => socket), ...this.#listeners.values()];
     this.#links.clear();
-    this.#listener = undefined;
-    await Promise.all(sockets.map(closed));
+    this.#listeners.clear();
+    await Promise.all(sockets.map(close));
   }
 
   #after(ms: number, act: () => void | Promise<void>): void {
@@ -221,16 +251,7 @@ export class SsdpAdvertiser {
   }
 }
 
-function bound(socket: Socket, port: number, address: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject);
-    socket.bind(port, address, () => {
-      socket.removeListener('error', reject);
-      resolve();
-    });
-  });
-}
-
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.close(() => resolve()));
+/** The group's address as HOST names it, without its zone: `239.255.255.250`, `[FF02::C]`. */
+function groupHost(at: LocalInterface): string {
+  return at.family === 'IPv4' ? ssdpAddress.v4 : hostAndPort(ssdpAddress.v6.toUpperCase(), 80);
 }

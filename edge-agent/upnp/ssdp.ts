@@ -1,7 +1,18 @@
 // Discovery: searching for devices and hearing their announcements. UPnP Device Architecture 2.0, chapter 1. Requirements D1–D24.
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
 import { interfaceOf, type LocalInterface, listInterfaces, objectionTo } from './address.ts';
 import { hostAndPort } from './http-url.ts';
+import {
+  bindListener,
+  bindSpeaker,
+  close,
+  type Family,
+  groupOf,
+  join,
+  leave,
+  openSocket,
+  speaksSsdp,
+} from './multicast.ts';
 import { parseSsdp, ssdpAddress, writeSsdp } from './ssdp-message.ts';
 import { type Advertisement, type RegistryEvents, SsdpRegistry } from './ssdp-registry.ts';
 
@@ -36,13 +47,10 @@ interface Link {
   readonly searcher: Socket;
 }
 
-type Family = LocalInterface['family'];
-
 /** Seconds in which devices spread their answers; late ones are taken as well (D6). */
 const mx = 2;
 const copies = 3;
 const copyGapMs = 150;
-const hops = 2;
 /** Until an interface that did not work is tried again. */
 const retryMs = 30_000;
 
@@ -90,7 +98,7 @@ export class SsdpDiscovery {
     const sockets = [...[...this.#links.values()].map((link) => link.searcher), ...this.#listeners.values()];
     this.#links.clear();
     this.#listeners.clear();
-    await Promise.all(sockets.map(closed));
+    await Promise.all(sockets.map(close));
   }
 
   /** Asks every network for every target, three times over: UDP on Wi-Fi loses much (D4). */
@@ -146,17 +154,14 @@ export class SsdpDiscovery {
 
   /** Opens and closes sockets so that they fit the interfaces as they are now; new ones are searched at once (D23). */
   async #followInterfaces(): Promise<void> {
-    // IPv6 devices announce themselves link-locally, which needs a zone; other IPv6 addresses would only double that.
     const present = listInterfaces(this.#options.interfaces);
     this.#interfaces = present;
-    const wanted = new Map(
-      present.filter((at) => at.family === 'IPv4' || at.scopeId !== undefined).map((at) => [keyOf(at), at]),
-    );
+    const wanted = new Map(present.filter(speaksSsdp).map((at) => [keyOf(at), at]));
     for (const [key, link] of this.#links) {
       if (wanted.has(key)) continue;
       this.#links.delete(key);
-      this.#leave(link.at);
-      await closed(link.searcher);
+      leave(this.#listeners.get(link.at.family), link.at);
+      await close(link.searcher);
     }
     for (const [key, at] of wanted) {
       const isDue = performance.now() >= (this.#retryAtMs.get(key) ?? 0);
@@ -167,13 +172,12 @@ export class SsdpDiscovery {
   async #openLink(key: string, at: LocalInterface): Promise<void> {
     const link = { at, searcher: this.#socket(at.family, false) };
     try {
-      await this.#bind(link.searcher, 0, at.scopeId === undefined ? at.address : `${at.address}%${at.name}`);
-      link.searcher.setMulticastTTL(hops);
-      link.searcher.setMulticastInterface(membershipOf(at));
+      await bindSpeaker(link.searcher, at);
+      this.#tellFaultsOf(link.searcher);
       await this.#join(at);
     } catch (error) {
       this.#retryAtMs.set(key, performance.now() + retryMs);
-      await closed(link.searcher);
+      await close(link.searcher);
       this.#fault(error);
       return;
     }
@@ -186,40 +190,25 @@ export class SsdpDiscovery {
     const listener = this.#listeners.get(at.family) ?? this.#socket(at.family, true);
     try {
       if (!this.#listeners.has(at.family)) {
-        await this.#bind(listener, this.#port, at.family === 'IPv4' ? '0.0.0.0' : '::');
+        await bindListener(listener, at.family, this.#port);
+        this.#tellFaultsOf(listener);
         this.#listeners.set(at.family, listener);
       }
-      listener.addMembership(groupOf(at), membershipOf(at));
+      join(listener, at);
     } catch (error) {
-      if (!this.#listeners.has(at.family)) await closed(listener);
+      if (!this.#listeners.has(at.family)) await close(listener);
       this.#fault(error);
     }
   }
 
-  #leave(at: LocalInterface): void {
-    try {
-      this.#listeners.get(at.family)?.dropMembership(groupOf(at), membershipOf(at));
-    } catch {
-      // The interface has gone, and its membership with it.
-    }
-  }
-
   #socket(family: Family, shared: boolean): Socket {
-    const type = family === 'IPv4' ? 'udp4' : 'udp6';
-    const socket = createSocket({ type, reuseAddr: shared, ipv6Only: family === 'IPv6' });
+    const socket = openSocket(family, shared);
     socket.on('message', (datagram, sender) => this.receive(datagram, sender));
     return socket;
   }
 
-  #bind(socket: Socket, port: number, address: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      socket.once('error', reject);
-      socket.bind(port, address, () => {
-        socket.off('error', reject);
-        socket.on('error', (error) => this.#fault(error));
-        resolve();
-      });
-    });
+  #tellFaultsOf(socket: Socket): void {
+    socket.on('error', (error) => this.#fault(error));
   }
 
   /** Takes in a datagram, whoever sent it and whatever it is. It never throws, and it never answers. */
@@ -254,17 +243,4 @@ export class SsdpDiscovery {
 
 function keyOf(at: LocalInterface): string {
   return `${at.name} ${at.address}`;
-}
-
-function groupOf(at: LocalInterface): string {
-  return at.family === 'IPv4' ? ssdpAddress.v4 : `${ssdpAddress.v6}%${at.name}`;
-}
-
-/** How the system is told which interface is meant. */
-function membershipOf(at: LocalInterface): string {
-  return at.scopeId === undefined ? at.address : `::%${at.name}`;
-}
-
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.close(resolve));
 }

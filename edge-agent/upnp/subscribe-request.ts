@@ -55,7 +55,9 @@ function readCallbacks(header: string, from: Subscribing): HttpUrl[] | undefined
     const url = parseHttpUrl(text);
     if (url?.address === undefined || url.address !== canonicalAddress(from.peer)) return undefined;
     if (from.isOurs(url.address, url.port)) return undefined;
-    callbacks.push(url);
+    // A link-local address means nothing without the link on which its owner spoke (D22).
+    const zone = from.peer.split('%')[1];
+    callbacks.push({ ...url, zone });
   }
   return callbacks.length === 0 ? undefined : callbacks;
 }
