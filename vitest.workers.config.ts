@@ -46,6 +46,8 @@ export default defineConfig({
           pool: 'forks',
           // Each starts a workerd of its own.
           maxWorkers: 2,
+          // Vitest wants an order for projects of different worker counts.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

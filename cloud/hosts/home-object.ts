@@ -207,7 +207,10 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
   }
 
   async #gone(socket: WebSocket): Promise<void> {
-    const { hub, tunnels, watchers } = await this.#live();
+    // An object that cannot wake has nobody to tell: its next life finds the socket gone.
+    const life = await this.#live().catch(() => undefined);
+    if (life === undefined) return;
+    const { hub, tunnels, watchers } = life;
     watchers.get(socket)?.();
     watchers.delete(socket);
     const tunnel = tunnels.get(socket);

@@ -59,5 +59,14 @@ export class HomeObject extends HomeObjectOf<WorkerEnv> {
 }
 
 export default {
-  fetch: (request, env, ctx) => isolateOf(env).host.fetch(request, ctx),
+  async fetch(request, env, ctx) {
+    let host: WorkerHost;
+    try {
+      host = isolateOf(env).host;
+    } catch (error) {
+      console.error(String(error));
+      return new Response('The cloud is not set up yet: its log says what is missing.\n', { status: 500 });
+    }
+    return host.fetch(request, ctx);
+  },
 } satisfies ExportedHandler<WorkerEnv>;
