@@ -142,7 +142,6 @@ export class SsdpAdvertiser {
   #answer(link: Link, search: Search, target: Target, to: RemoteInfo): void {
     this.#after(Math.random() * search.withinMs, async () => {
       this.#limit.answered();
-      if (this.#links.get(zonedAddress(link.at)) !== link) return;
       await this.#send(link, to.port, to.address, 'HTTP/1.1 200 OK', [
         ['CACHE-CONTROL', `max-age=${maxAgeSeconds}`],
         ['DATE', new Date().toUTCString()],
@@ -198,6 +197,11 @@ export class SsdpAdvertiser {
   /** Resolves when the system has taken the datagram. What it does not take is told and not tried again: UDP promises nothing. */
   #send(link: Link, port: number, address: string, startLine: string, headers: readonly (readonly [string, string])[]) {
     return new Promise<void>((resolve) => {
+      // Between two messages the link may have gone, and a closed socket throws.
+      if (this.#links.get(zonedAddress(link.at))?.socket !== link.socket) {
+        resolve();
+        return;
+      }
       link.socket.send(writeSsdp(startLine, headers), port, address, (error) => {
         if (error) this.#options.onFault(error);
         resolve();

@@ -131,6 +131,8 @@ export class SsdpDiscovery {
   }
 
   #send(link: Link, datagram: Buffer, address: string, port: number): void {
+    // Between two copies its interface may have gone, and a closed socket throws.
+    if (this.#links.get(keyOf(link.at)) !== link) return;
     link.searcher.send(datagram, port, address, (error) => {
       // While an interface goes down this is what sending says; the next look at the interfaces settles it.
       if (error !== null && this.#links.has(keyOf(link.at))) this.#options.onFault(error);

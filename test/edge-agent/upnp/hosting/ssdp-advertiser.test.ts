@@ -94,7 +94,7 @@ describe('announcements', () => {
   });
 
   it('carry a new BOOTID where a link is added, after an update that names it (H23)', async () => {
-    await advertiser.remove('127.0.0.1');
+    for (const at of loopback) await advertiser.remove(at);
     announced.length = 0;
     for (const at of loopback) await advertiser.add({ at, location: 'http://127.0.0.1:50000/device.xml' });
     const alive = await until(() => announced.find((headers) => headers.get('BOOTID.UPNP.ORG') === '42'));
