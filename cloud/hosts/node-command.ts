@@ -55,7 +55,8 @@ async function announce(host: Host, { dataFolder, home }: { dataFolder: string; 
   console.log(`The cloud listens at ${host.url} and keeps its data in ${dataFolder}.`);
   if (host.madeToken !== undefined) console.log(`The owner’s API token, shown only now: ${host.madeToken}`);
   console.log(`Agents of home “${home}” dial ${host.baseUrl.replace(/^http/, 'ws')}/v1/tunnel`);
-  console.log(`Sign in within 15 minutes, once: ${signIn}`);
+  // A starter shows the link itself, when everything is there.
+  if (process.send === undefined) console.log(`Sign in within 15 minutes, once: ${signIn}`);
   process.on('message', (message) => void answerStarter(host, message));
   tellStarter({ type: 'ready', url: host.url, signIn });
 }

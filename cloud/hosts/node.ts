@@ -152,10 +152,13 @@ export class NodeHost {
     return `${this.baseUrl}/#sign-in=${(await this.#access.createSignIn(account)).token}`;
   }
 
-  /** A token with which an agent connects the first home. */
+  /** A token with which an agent connects the first home. It takes the place of an earlier one of that name. */
   async issueAgentToken(name: string): Promise<string> {
-    const grant = { account, home: this.#settings.home, name, scopes: [] };
-    return (await this.#access.issue('agent', grant)).token;
+    const { home } = this.#settings;
+    const earlier = await this.#access.list(account, { kind: 'agent', home });
+    const { token } = await this.#access.issue('agent', { account, home, name, scopes: [] });
+    for (const { id } of earlier.filter((each) => each.name === name)) await this.#access.revoke(account, id);
+    return token;
   }
 
   get #publicHostname(): string | undefined {

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { messageClasses, messageFolders, messageStatuses } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
+import { limits } from '../../protocol/limits.ts';
 import type { Message } from '../../protocol/model.ts';
 import { messageOf } from '../hub/send-record.ts';
 import type { MessageRecord } from '../store/store.ts';
@@ -34,7 +35,11 @@ const search = guarded('messages:read', {
       session: textFilter,
       phone: textFilter,
       from: textFilter,
-      conversation: textFilter,
+      // The empty key is a conversation too: with whoever withholds the number.
+      conversation: z
+        .string()
+        .max(limits.parties * limits.addressChars)
+        .optional(),
       q: textFilter,
     }),
   },

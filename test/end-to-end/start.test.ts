@@ -128,7 +128,8 @@ describe('npm start', () => {
     const second = new Start();
     const again = await second.url();
     expect(await subjects(again)).toEqual(['Dinner at 8?']);
-    expect((await get(again, '/homes/home/agents')).status).toBe(200);
+    const agents = (await (await get(again, '/homes/home/agents')).json()) as { items: { name: string }[] };
+    expect(agents.items.map((agent) => agent.name)).toEqual(['this machine']);
     expect(await second.interrupt()).toBe(0);
   }, 40_000);
 
