@@ -8,6 +8,7 @@ import { type CloudKnowledge, PhoneSynchroniser } from './messaging/synchronise.
 import type { Journal } from './tunnel/journal.ts';
 import type { DeviceDescription, ServiceDescription } from './upnp/description.ts';
 import type { GenaSubscriber, Subscription } from './upnp/gena.ts';
+import { parseHttpUrl } from './upnp/http-url.ts';
 import type { Network } from './upnp/network.ts';
 
 export interface PhoneLinkOptions {
@@ -49,6 +50,7 @@ export class PhoneLink {
 
   constructor(options: PhoneLinkOptions) {
     const { udn, network, service, location, journal, cloud, queue, compareMs, pollMs } = options;
+    const peer = parseHttpUrl(service.controlUrl)?.address;
     this.#options = options;
     this.udn = udn;
     this.location = location;
@@ -57,6 +59,7 @@ export class PhoneLink {
       udn,
       controlUrl: service.controlUrl,
       serviceType: service.serviceType,
+      ...(peer !== undefined && { peer }),
       ...(queue !== undefined && { queue }),
     });
     this.synchroniser = new PhoneSynchroniser({

@@ -16,6 +16,8 @@ export interface PhonesOptions
   onFound(udn: string): void;
 }
 
+const mostStrangers = 256;
+
 export class Phones {
   readonly #options: PhonesOptions;
   readonly #links = new Map<string, PhoneLink>();
@@ -25,6 +27,8 @@ export class Phones {
   readonly #ignored = new Map<string, number | undefined>();
   /** Phones behind the pinned address, under whatever address they are heard of. */
   readonly #pinnedUdns = new Set<string>();
+  /** Where others claim to be phones of ours; each is told once. */
+  readonly #strangers = new Set<string>();
   readonly #locationOf = new Map<string, string>();
   readonly #fetching = new Map<string, Promise<void>>();
   #approved: ReadonlySet<string> = new Set();
@@ -96,9 +100,7 @@ export class Phones {
   }
 
   async #confirmGone(link: PhoneLink): Promise<void> {
-    try {
-      await readDescription(this.#options.network, link.location, this.#stopping.signal);
-    } catch {
+    if (!(await this.#answers(link))) {
       if (this.#stopping.signal.aborted || this.#links.get(link.udn) !== link) return;
       this.#links.delete(link.udn);
       const presence = link.presence();
@@ -106,6 +108,32 @@ export class Phones {
       await link.stop();
       this.#options.report('A phone has left the network.');
       this.#options.onChanged();
+    }
+  }
+
+  /**
+   * Whoever says that it is a phone of ours, but elsewhere, is a stranger as long as the phone answers where it was: its
+   * messages are not for that stranger (requirements Z12, Z13). Two ports of one address are twins, and the pick stays.
+   */
+  async #stays(link: PhoneLink, claimed: string): Promise<boolean> {
+    const [place, other] = [new URL(link.location), new URL(claimed)];
+    if (place.host === other.host || !(await this.#answers(link))) return false;
+    if (place.hostname !== other.hostname && !this.#strangers.has(claimed)) {
+      if (this.#strangers.size >= mostStrangers) this.#strangers.clear();
+      this.#strangers.add(claimed);
+      this.#options.report(
+        `Warning: ${other.host} claims to be the phone that still answers at ${place.host}. It is left out.`,
+      );
+    }
+    return true;
+  }
+
+  async #answers(link: PhoneLink): Promise<boolean> {
+    try {
+      await readDescription(this.#options.network, link.location, this.#stopping.signal);
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -165,6 +193,10 @@ export class Phones {
     const before = this.#links.get(udn);
     if (service === undefined || this.#stopping.signal.aborted) return;
     if (before !== undefined && before.location === location && !renew) return;
+    if (before !== undefined && (await this.#stays(before, location))) {
+      if (renew) this.#fetch(before.location, udn, undefined, true);
+      return;
+    }
     if (before === undefined && this.#links.size >= limits.phones) {
       this.#options.report(`Warning: more than ${limits.phones} phones; the others are left out.`);
       return;
