@@ -1,5 +1,6 @@
 // The Hono application from its parts. Pure: hosts/ hand in store, hubs, clock and sockets.
 import { bodyLimit } from 'hono/body-limit';
+import { contextStorage } from 'hono/context-storage';
 import { routePath } from 'hono/route';
 import { GatewayError } from '../protocol/errors.ts';
 import { actionRoutes } from './routes/actions.ts';
@@ -41,7 +42,7 @@ export interface AppParts extends Parts {
   readonly metrics?: Metrics | undefined;
   /** Told of every answer: `route` is the pattern, never the address with its identifiers. */
   readonly onAnswer?:
-    | ((answer: { method: string; route: string; status: number; durationMs: number }) => void)
+    | ((answer: { requestId: string; method: string; route: string; status: number; durationMs: number }) => void)
     | undefined;
 }
 
@@ -65,9 +66,13 @@ export function createApp(parts: AppParts): App {
     if (c.req.path.startsWith('/v1/')) c.header('cache-control', 'no-store');
     await next();
     if (parts.onAnswer === undefined) return;
+    const { requestId } = c.var;
     const route = routePath(c, -1);
-    parts.onAnswer({ method: c.req.method, route, status: c.res.status, durationMs: parts.clock.now() - beganMs });
+    const durationMs = parts.clock.now() - beganMs;
+    parts.onAnswer({ requestId, method: c.req.method, route, status: c.res.status, durationMs });
   });
+  // So that a call to a phone knows its request, however deep in a route it is made.
+  app.use(contextStorage());
   app.use(checkHost(parts.isOurs));
   app.use('/v1/*', async (c, next) => {
     // Reading the length is enough for most; the stream is only counted where no length was told.

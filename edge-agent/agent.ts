@@ -134,6 +134,7 @@ export class Agent {
       phoneOf: (udn) => phones.linkOf(udn),
       isApproved: (udn) => phones.isApproved(udn),
       send: (frame) => client.send(frame),
+      report,
     });
     const client = new TunnelClient({
       url: options.cloud,

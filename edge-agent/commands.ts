@@ -30,6 +30,7 @@ export interface CommandsOptions {
   isApproved(udn: string): boolean;
   /** False when there is no connection; throws `frame-too-large`. */
   send(frame: EdgeFrame): boolean;
+  report(line: string): void;
 }
 
 interface Call {
@@ -65,7 +66,7 @@ export class Commands {
       return;
     }
     if (this.#open.size >= limits.callsInFlight) {
-      this.#sendFailure(id, new GatewayError('too-many-requests', 'Too many calls are open.'));
+      this.#sendFailure(frame, new GatewayError('too-many-requests', 'Too many calls are open.'));
       return;
     }
     const controller = new AbortController();
@@ -81,7 +82,10 @@ export class Commands {
       this.#answer({ type: 'result', id, arguments: given, ...(made !== undefined && { made }) });
     } catch (error) {
       const repeatable = isActionName(frame.action) && actions[frame.action].repeatable;
-      this.#fail(id, translate(error, { repeatable, deadlinePassed: controller.signal.aborted }));
+      const failure = translate(error, { repeatable, deadlinePassed: controller.signal.aborted });
+      // Whether it is away, and what it did all the same, is found out now and not at the next comparison.
+      if (isDoubtful(failure)) this.#options.phoneOf(frame.udn)?.synchroniser.lookAtEverything();
+      this.#fail(frame, failure);
     } finally {
       clearTimeout(deadline);
       this.#open.delete(id);
@@ -117,11 +121,15 @@ export class Commands {
     if (this.#open.has(frame.id)) this.#options.send(frame);
   }
 
-  #fail(id: string, error: GatewayError): void {
-    if (this.#open.has(id)) this.#sendFailure(id, error);
+  #fail(frame: CallFrame, error: GatewayError): void {
+    if (this.#open.has(frame.id)) this.#sendFailure(frame, error);
   }
 
-  #sendFailure(id: string, error: GatewayError): void {
+  #sendFailure({ id, action, requestId }: CallFrame, error: GatewayError): void {
+    const refusal = error.refusal === undefined ? '' : ` ${error.refusal.upnpCode}`;
+    const request = requestId === undefined ? '' : `, request ${requestId}`;
+    // By codes alone: the words of phones may hold numbers.
+    this.#options.report(`${action} failed: ${error.code}${refusal}${request}.`);
     this.#options.send({
       type: 'failure',
       id,
@@ -133,6 +141,10 @@ export class Commands {
       }),
     });
   }
+}
+
+function isDoubtful({ code }: GatewayError): boolean {
+  return code === 'phone-unreachable' || code === 'outcome-unknown';
 }
 
 async function perform(journal: Journal, call: Call): Promise<Answer> {

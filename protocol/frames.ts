@@ -146,6 +146,11 @@ export const cloudFrameSchema = z.discriminatedUnion('type', [
     deadlineMs: z.int().min(1).max(120_000),
     /** For what must not happen twice: the same key gets the first outcome again. */
     key: z.string().min(1).max(64).optional(),
+    /** Names the request to the cloud of which the call is a part: for the logs of both ends. */
+    requestId: z
+      .string()
+      .regex(/^[\w-]{1,64}$/)
+      .optional(),
   }),
   /** Nobody waits for the call any more. */
   z.object({ type: z.literal('cancel'), id: callId }),

@@ -102,8 +102,8 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
     return carry(async () => (await this.#hub()).commit(writes));
   }
 
-  async send(record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<Carried<Message>> {
-    const { value: outcome, fault } = await carry(async () => (await this.#hub()).send(record, ifOffline));
+  async send(record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<Carried<Message>> {
+    const { value: outcome, fault } = await carry(async () => (await this.#hub()).send(record, ifOffline, requestId));
     if (outcome === undefined) return { ...(fault !== undefined && { fault }) };
     return { value: outcome.message, ...(outcome.error !== undefined && { fault: faultOf(outcome.error) }) };
   }

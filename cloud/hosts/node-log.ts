@@ -1,4 +1,4 @@
-// Structured log lines: one JSON object a line on stderr.
+// Structured log lines: one JSON object a line on stderr. What names people or opens doors is made unreadable.
 import type { Log, LogFields } from '../hub/surroundings.ts';
 
 const levels = ['info', 'warn', 'error', 'silent'] as const;
@@ -9,7 +9,24 @@ export function lineLog(least: LogLevel, write: (line: string) => void): Log {
     (level: LogLevel) =>
     (event: string, fields: LogFields = {}) => {
       if (levels.indexOf(level) < levels.indexOf(least)) return;
-      write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields })}\n`);
+      write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...redacted(fields) })}\n`);
     };
   return { info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** Nobody logs these on purpose, but the words of an error may hold them: tokens, e-mail addresses, phone numbers. */
+const secrets = [
+  /\bhl_[\w-]+/g,
+  /[^\s"'<>()@]{1,64}@[\w.-]{1,255}\.\w+/g,
+  /(?<![\w.])(?:\+\d[\d ()-]{4,30}\d|\d{7,30})(?!\w)/g,
+];
+
+function redacted(fields: LogFields): LogFields {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? redact(value) : value]),
+  );
+}
+
+function redact(text: string): string {
+  return secrets.reduce((rest, secret) => rest.replace(secret, '…'), text);
 }

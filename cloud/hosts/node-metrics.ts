@@ -31,7 +31,7 @@ export class NodeMetrics {
     });
     const events = new Counter({
       name: 'homeline_events_total',
-      help: 'Events told to watchers',
+      help: 'Events stored, and told to watchers',
       labelNames: ['type'] as const,
       registers,
     });

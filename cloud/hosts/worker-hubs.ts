@@ -12,7 +12,11 @@ export interface HomeOperations {
   status(): Promise<Carried<Home | undefined>>;
   call(call: PhoneCall): Promise<Carried<CallAnswer>>;
   commit(writes: readonly Write[]): Promise<Carried<HomeEvent[]>>;
-  send(record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<Carried<SendOutcome['message']>>;
+  send(
+    record: MessageRecord,
+    ifOffline: 'queue' | 'fail',
+    requestId?: string,
+  ): Promise<Carried<SendOutcome['message']>>;
   approve(phone: string, approved: boolean): Promise<Carried<Phone | undefined>>;
   dismiss(agent: string): Promise<Carried<void>>;
 }
@@ -50,9 +54,14 @@ export class WorkerHubs implements Hubs {
     return unpack(await this.#twice(home, (object) => object.commit(writes)));
   }
 
-  async send(home: string, record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<SendOutcome> {
+  async send(
+    home: string,
+    record: MessageRecord,
+    ifOffline: 'queue' | 'fail',
+    requestId?: string,
+  ): Promise<SendOutcome> {
     // Under the same id nothing is stored or sent a second time: the agent answers with the first outcome.
-    const { value, fault } = await this.#twice(home, (object) => object.send(record, ifOffline));
+    const { value, fault } = await this.#twice(home, (object) => object.send(record, ifOffline, requestId));
     const error = fault === undefined ? undefined : errorOf(fault);
     if (value !== undefined) return { message: value, error };
     throw error ?? new GatewayError('internal', 'The home’s object answered a send with nothing.');

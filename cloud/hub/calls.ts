@@ -1,7 +1,7 @@
 // Calls on their way through the tunnel: bounded, each with its deadline, each answered exactly once.
 import { type Action, type ActionName, actions, documentOf } from '../../protocol/actions.ts';
 import { encodeFrame } from '../../protocol/codec.ts';
-import { type ErrorCodeName, GatewayError } from '../../protocol/errors.ts';
+import { type ErrorCodeName, errorCodes, GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import { documentSchemas } from '../../protocol/model.ts';
@@ -39,12 +39,14 @@ interface Pending {
 }
 
 export class Calls {
+  readonly #home: string;
   readonly #around: Surroundings;
   readonly #pending = new Map<string, Pending>();
   readonly #prefix: string;
   #count = 0;
 
-  constructor(around: Surroundings) {
+  constructor(home: string, around: Surroundings) {
+    this.#home = home;
     this.#around = around;
     // A late answer to a call from before an eviction must not meet a new call of the same number.
     this.#prefix = around.clock.now().toString(36);
@@ -71,6 +73,7 @@ export class Calls {
       deadlineMs,
     };
     if (call.key !== undefined) frame.key = call.key;
+    if (call.requestId !== undefined) frame.requestId = call.requestId;
     const { promise, resolve, reject } = Promise.withResolvers<CallAnswer>();
     let text: string;
     try {
@@ -137,12 +140,20 @@ export class Calls {
   }
 
   #fail(pending: Pending, error: GatewayError): void {
-    this.#observe(pending, error.code);
+    this.#observe(pending, error.code, error.refusal?.upnpCode);
     pending.reject(error);
   }
 
-  #observe(pending: Pending, outcome: string): void {
-    this.#around.observer.call(pending.call.action, outcome, this.#around.clock.now() - pending.beganMs);
+  /** Counts and logs by codes alone: the words of phones may hold numbers. */
+  #observe({ call, beganMs }: Pending, outcome: ErrorCodeName | 'ok', upnpCode?: number): void {
+    const { clock, log, observer } = this.#around;
+    const { action, phone, requestId } = call;
+    const durationMs = clock.now() - beganMs;
+    observer.call(action, outcome, durationMs);
+    const line = { requestId, home: this.#home, phone, action, outcome, upnpCode, durationMs };
+    // What a phone or a person declines is no trouble of the operator's.
+    if (outcome === 'ok' || errorCodes[outcome].status < 500) log.info('call', line);
+    else log.warn('call', line);
   }
 }
 

@@ -33,7 +33,7 @@ export class HomeHub {
     this.id = id;
     this.#around = around;
     this.#roster = new Roster(id, around.store, online);
-    this.#calls = new Calls(around);
+    this.#calls = new Calls(id, around);
     this.#watchers = new Watchers(id, around);
     this.#sends = new Sends(id, around, {
       commit: (writes) => this.commit(writes),
@@ -125,9 +125,9 @@ export class HomeHub {
     }
   }
 
-  async send(record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<SendOutcome> {
+  async send(record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome> {
     await this.#roster.load();
-    return this.#sends.send(record, ifOffline);
+    return this.#sends.send(record, ifOffline, requestId);
   }
 
   /**

@@ -15,6 +15,8 @@ export interface PhoneCall {
   deadlineMs?: number | undefined;
   /** For what must not happen twice: the agent answers the same key with the first outcome. */
   key?: string | undefined;
+  /** The request of which this is a part, for the logs of cloud and agent. */
+  requestId?: string | undefined;
 }
 
 export interface CallAnswer {
@@ -57,7 +59,7 @@ export interface Hubs {
   /** Stores and tells the watchers. */
   commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]>;
   /** Stores a send, then tries it. With `fail` an absent home or phone throws and nothing is stored. */
-  send(home: string, record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<SendOutcome>;
+  send(home: string, record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome>;
   /** Events after `after`, without gap or repeat; without it from now on. */
   watch(home: string, after?: string): Promise<Watch>;
   /** Answers the phone, or undefined if there is none of that id; tells the agent. */

@@ -44,8 +44,13 @@ export class LocalHubs implements Hubs {
     return (await this.hub(home)).commit(writes);
   }
 
-  async send(home: string, record: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<SendOutcome> {
-    return (await this.hub(home)).send(record, ifOffline);
+  async send(
+    home: string,
+    record: MessageRecord,
+    ifOffline: 'queue' | 'fail',
+    requestId?: string,
+  ): Promise<SendOutcome> {
+    return (await this.hub(home)).send(record, ifOffline, requestId);
   }
 
   async watch(home: string, after?: string): Promise<Watch> {

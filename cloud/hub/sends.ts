@@ -37,6 +37,7 @@ export interface Outgoing {
 
 interface Waiter {
   readonly failFast: boolean;
+  readonly requestId: string | undefined;
   settle(outcome: SendOutcome): void;
   fail(error: GatewayError): void;
 }
@@ -70,7 +71,7 @@ export class Sends {
   }
 
   /** Stores the send and tries it if a phone can take it now; answers when the phone did or when it has to wait. */
-  async send(given: MessageRecord, ifOffline: 'queue' | 'fail'): Promise<SendOutcome> {
+  async send(given: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome> {
     const nowMs = this.#around.clock.now();
     const failFast = ifOffline === 'fail';
     const record =
@@ -93,7 +94,7 @@ export class Sends {
       if (isNext) this.#coming.delete(lane);
     }
     if (isNext) record.state = 'sending';
-    this.#waiters.set(record.id, { failFast, settle: resolve, fail: reject });
+    this.#waiters.set(record.id, { failFast, requestId, settle: resolve, fail: reject });
     // Older sends that wait in the store go first.
     if (this.#backlog || this.#draining !== undefined) this.drain();
     else this.#enqueue(record);
@@ -211,6 +212,7 @@ export class Sends {
           form: 'model',
           arguments: { MessageToSend: message },
           key: record.id,
+          requestId: this.#waiters.get(record.id)?.requestId,
         });
         const messageId = String(answer.arguments.MessageID);
         return { ends: true, outcome: { message: await this.#move(record, 'sent', { ...about, messageId }) } };

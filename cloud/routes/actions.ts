@@ -25,8 +25,9 @@ export function actionRoutes({ hubs }: Parts): App {
     const given = c.req.valid('json').arguments;
     const issues = misfits(Object.keys(actions[action].in), Object.keys(given));
     if (issues.length > 0) throw new InvalidRequest('json', issues);
-    const key = actions[action].repeatable ? undefined : c.var.callKey;
-    const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given, key });
+    const { callKey, requestId } = c.var;
+    const key = actions[action].repeatable ? undefined : callKey;
+    const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given, key, requestId });
     // The hub has seen to it that each is a string.
     return c.json({ arguments: answer.arguments as Record<string, string> }, 200);
   });

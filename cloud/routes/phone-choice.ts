@@ -1,11 +1,12 @@
 // Which phone a request means, and asking it in the words of protocol/actions.ts.
+import { getContext } from 'hono/context-storage';
 import type { ActionName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { ActionInput, ActionOutput, Phone } from '../../protocol/model.ts';
 import type { Hubs } from '../hub/hubs.ts';
-import { InvalidRequest } from './surface.ts';
+import { InvalidRequest, type Surface } from './surface.ts';
 
-/** Asks a phone; the hub has checked the answer against the action's models. The same `key` acts once. */
+/** Asks a phone for the request under way; the hub has checked the answer by the action's models. The same `key` acts once. */
 export async function ask<Name extends ActionName>(
   hubs: Hubs,
   home: string,
@@ -14,7 +15,8 @@ export async function ask<Name extends ActionName>(
   input: ActionInput<Name>,
   key?: string,
 ): Promise<ActionOutput<Name> & { made?: string | undefined }> {
-  const answer = await hubs.call(home, { phone, action, form: 'model', arguments: input, key });
+  const { requestId } = getContext<Surface>().var;
+  const answer = await hubs.call(home, { phone, action, form: 'model', arguments: input, key, requestId });
   return { ...(answer.arguments as ActionOutput<Name>), made: answer.made };
 }
 

@@ -131,7 +131,7 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
       fingerprint: null,
       deliverByMs,
     };
-    const { message, error } = await hubs.send(home, record, given.ifOffline);
+    const { message, error } = await hubs.send(home, record, given.ifOffline, c.var.requestId);
     const headers = { location: `/v1/homes/${home}/messages/${message.id}` };
     // The failed message stays, so that nobody has to wonder what became of it.
     if (error !== undefined) return problem(c, error, { resource: message.id, headers }) as never;
