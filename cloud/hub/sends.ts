@@ -36,10 +36,10 @@ export interface Outgoing {
 }
 
 interface Waiter {
+  readonly record: MessageRecord;
   readonly failFast: boolean;
   readonly requestId: string | undefined;
   settle(outcome: SendOutcome): void;
-  fail(error: GatewayError): void;
 }
 
 /** What came of an attempt: an end, or `waits` when it must be tried again later with everything behind it. */
@@ -55,6 +55,7 @@ export class Sends {
   /** Lanes whose first record is just being stored as the next to be tried. */
   readonly #coming = new Set<string>();
   readonly #waiters = new Map<string, Waiter>();
+  #lastPlace = 0;
   /** Whether the store may hold open sends that are in no lane. */
   #backlog = true;
   #draining: Promise<void> | undefined;
@@ -74,31 +75,55 @@ export class Sends {
   async send(given: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome> {
     const nowMs = this.#around.clock.now();
     const failFast = ifOffline === 'fail';
-    const record =
-      failFast && given.deliverByMs === null ? { ...given, deliverByMs: nowMs + failWithinMs } : { ...given };
+    let record: MessageRecord = { ...given, place: this.#nextPlace() };
+    if (failFast) record.deliverByMs ??= nowMs + failWithinMs;
     const absence = this.#absence(record);
     if (absence !== undefined && (failFast || !isPassing(absence))) throw absence;
-    const { promise, resolve, reject } = Promise.withResolvers<SendOutcome>();
     if (absence !== undefined) {
-      await this.#outgoing.commit([{ type: 'send.create', message: record }]);
+      const stored = await this.#create(record, []);
       this.#backlog = true;
-      this.#expireAt(record.deliverByMs);
-      return { message: messageOf(record) };
+      this.#expireAt(stored.deliverByMs);
+      return { message: messageOf(stored) };
     }
     const lane = laneOf(record);
     const isNext = !this.#backlog && this.#draining === undefined && !this.#lanes.has(lane) && !this.#coming.has(lane);
     if (isNext) this.#coming.add(lane);
     try {
-      await this.#outgoing.commit([{ type: 'send.create', message: record }, ...(isNext ? [this.#begin(record)] : [])]);
+      record = await this.#create(record, isNext ? [this.#begin(record)] : []);
     } finally {
       if (isNext) this.#coming.delete(lane);
     }
-    if (isNext) record.state = 'sending';
-    this.#waiters.set(record.id, { failFast, requestId, settle: resolve, fail: reject });
+    if (!open.includes(record.state)) return { message: messageOf(record) };
+    const { promise, resolve } = Promise.withResolvers<SendOutcome>();
+    this.#waiters.set(record.id, { record, failFast, requestId, settle: resolve });
     // Older sends that wait in the store go first.
     if (this.#backlog || this.#draining !== undefined) this.drain();
     else this.#enqueue(record);
     return promise;
+  }
+
+  /** Stores the record, with what follows at once; answers it as it is stored, also where it was stored before. */
+  async #create(record: MessageRecord, more: readonly Write[]): Promise<MessageRecord> {
+    const events = await this.#outgoing.commit([{ type: 'send.create', message: record }, ...more]);
+    const isNew = events.some(
+      (event) => event.type === 'send.updated' && event.data.id === record.id && event.data.state === record.state,
+    );
+    if (isNew) return more.length === 0 ? record : { ...record, state: 'sending' };
+    const stored = await this.#around.store.getMessage(this.#home, record.id);
+    if (stored === undefined) throw new GatewayError('not-found', 'This message was deleted.');
+    return stored;
+  }
+
+  #nextPlace(): number {
+    this.#lastPlace = Math.max(this.#lastPlace + 1, this.#around.clock.now());
+    return this.#lastPlace;
+  }
+
+  /** What waits in the store, in the order in which it came. */
+  async #readOpen(): Promise<MessageRecord[]> {
+    const records = await this.#around.store.openSends(this.#home, open, drainLimit);
+    for (const { place = 0 } of records) this.#lastPlace = Math.max(this.#lastPlace, place);
+    return records.sort((one, other) => (one.place ?? 0) - (other.place ?? 0));
   }
 
   /** Tries what waits in the store, oldest first: records that were under way when a cloud stopped are among them. */
@@ -115,7 +140,7 @@ export class Sends {
 
   /** Gives up what is past its time; called for a home that nobody is connected to. */
   async expire(): Promise<void> {
-    const records = await this.#around.store.openSends(this.#home, open, drainLimit);
+    const records = await this.#readOpen();
     for (const record of records) {
       if (this.#held.has(record.id)) continue;
       if (this.#isLate(record)) await this.#giveUp(record);
@@ -133,7 +158,7 @@ export class Sends {
     while (this.#drainAgain && !this.#stopped) {
       this.#drainAgain = false;
       try {
-        const records = await this.#around.store.openSends(this.#home, open, drainLimit);
+        const records = await this.#readOpen();
         this.#backlog = records.length === drainLimit;
         if (this.#backlog) this.#retryLater();
         for (const record of records) {
@@ -143,7 +168,10 @@ export class Sends {
         }
       } catch (error) {
         this.#around.log.warn('sends.drain-failed', { home: this.#home, error: String(error) });
-        for (const id of this.#waiters.keys()) if (!this.#held.has(id)) this.#settleFromStore(id);
+        // They are stored, and are tried when the store can be read again.
+        for (const { record } of this.#waiters.values()) {
+          if (!this.#held.has(record.id)) this.#settle(record.id, { message: messageOf(record) });
+        }
         this.#retryLater();
       }
     }
@@ -285,14 +313,6 @@ export class Sends {
     }
     const error = this.#absence(record) ?? new GatewayError('phone-offline', 'The phone went away.');
     void this.#fault(record, error).then(({ outcome }) => this.#settle(record.id, outcome));
-  }
-
-  /** For a waiter whose record could not be read: it waits in the store and is tried again. */
-  #settleFromStore(id: string): void {
-    const error = new GatewayError('store-unavailable', 'The message is stored, and is tried when the store answers.');
-    const waiter = this.#waiters.get(id);
-    this.#waiters.delete(id);
-    waiter?.fail(error);
   }
 
   #settle(id: string, outcome: SendOutcome): void {

@@ -61,6 +61,7 @@ export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareH
     }
     // The agent knows the request by this, should the cloud die in the middle of it.
     c.set('callKey', await digest(`${scope} ${key}`));
+    c.set('firstBegunMs', begun.firstBegunMs);
     const mark = `${scope} ${key}`;
     const { promise, resolve } = Promise.withResolvers<void>();
     running.set(mark, promise);

@@ -1,7 +1,7 @@
 // Sending: a message of its own, or one within a session.
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { ulid } from 'ulid';
+import { encodeTime, ulid } from 'ulid';
 import { limits } from '../../protocol/limits.ts';
 import {
   attachmentSchema,
@@ -111,7 +111,7 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
       throw new InvalidRequest('json', [{ at: 'body.deliverBy', message: 'is past' }]);
     }
     const record: MessageRecord = {
-      id: `m_${ulid(nowMs)}`,
+      id: await newMessageId(c, nowMs),
       messageId: null,
       home,
       phone,
@@ -138,6 +138,17 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
     return message.state === 'sent' ? c.json(message, 201, headers) : c.json(message, 202, headers);
   }
 }
+
+/** `m_…`: the same for the same Idempotency-Key, so that a request that died with its cloud makes no second message. */
+async function newMessageId(c: Context<Surface>, nowMs: number): Promise<string> {
+  const { callKey, firstBegunMs } = c.var;
+  if (callKey === undefined || firstBegunMs === undefined) return `m_${ulid(nowMs)}`;
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(callKey)));
+  // The 80 bits of a ULID beside its time, five to a character.
+  return `m_${encodeTime(firstBegunMs)}${[...digest.subarray(0, 16)].map((byte) => crockford[byte % 32]).join('')}`;
+}
+
+const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /** Whoever has not left. */
 function present(session: Session): Party[] {

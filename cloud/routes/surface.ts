@@ -30,6 +30,8 @@ export interface Surface {
     principal: Principal | undefined;
     /** Names the request to the agent, where it came with an Idempotency-Key. */
     callKey?: string;
+    /** When that request was first begun, epoch milliseconds, also where it is begun anew after a crash. */
+    firstBegunMs?: number;
   };
 }
 

@@ -21,7 +21,7 @@ export type StoredMessage = MessageRecord | typeof tombstone | undefined;
 
 /** A message without what only the cloud needs to know of it. */
 export function toMessage(record: MessageRecord): Message {
-  const { epoch: _, fingerprint: __, deliverByMs: ___, ...message } = record;
+  const { epoch: _, fingerprint: __, deliverByMs: ___, place: ____, ...message } = record;
   return message;
 }
 
@@ -55,6 +55,7 @@ export function putMessage(
     epoch: write.epoch,
     fingerprint: write.fingerprint,
     deliverByMs: current?.deliverByMs ?? null,
+    ...(current?.place !== undefined && { place: current.place }),
   };
   if (isDeepStrictEqual(current, next)) return undefined;
   const data = toMessage(next);

@@ -69,6 +69,8 @@ export interface MessageRecord extends Message {
   fingerprint: string | null;
   /** Sends only: give up after this time, epoch milliseconds. */
   deliverByMs: number | null;
+  /** Sends only: their order, which holds when the clock is set back. It grows within a home. */
+  place?: number | undefined;
 }
 
 export interface MessageFilter {
@@ -125,7 +127,8 @@ export type Write =
   | { type: 'phone.status'; phone: Phone };
 
 export type BegunRequest =
-  | { state: 'new' }
+  /** `firstBegunMs` stays the same when it is begun anew: from it and the key follows what the request makes. */
+  | { state: 'new'; firstBegunMs: number }
   /** The twin is still running, or its process died less than `expiresAtMs` ago. */
   | { state: 'running' }
   | { state: 'conflict' }

@@ -25,7 +25,7 @@ export class DynamoRequests {
       const found = batch.get(place);
       const current = found !== undefined && nowMs < found.firstBegunMs + keptMs ? found : undefined;
       if (current !== undefined) {
-        if (current.nonce === nonce) return { state: 'new' };
+        if (current.nonce === nonce) return { state: 'new', firstBegunMs: current.firstBegunMs };
         if (current.fingerprint !== fingerprint) return { state: 'conflict' };
         if (current.answer !== undefined) return { state: 'done', ...current.answer };
         if (nowMs < current.begunMs + staleMs) return { state: 'running' };
@@ -33,7 +33,7 @@ export class DynamoRequests {
       const firstBegunMs = current?.firstBegunMs ?? nowMs;
       const request: StoredRequest = { fingerprint, firstBegunMs, begunMs: nowMs, nonce };
       batch.put(place, request, { expiresAtMs: firstBegunMs + keptMs });
-      return { state: 'new' };
+      return { state: 'new', firstBegunMs };
     });
   }
 

@@ -8,6 +8,7 @@ const staleMs = 180_000;
 
 interface RequestRow {
   fingerprint: string;
+  first_begun_ms: number;
   begun_ms: number;
   status: number | null;
   body: string | null;
@@ -16,6 +17,8 @@ interface RequestRow {
 export class SqliteRequests {
   readonly #engine: SqliteEngine;
   readonly #clock: Clock;
+  /** Begun by this process: what another life of it began, it will never finish. */
+  readonly #running = new Set<string>();
 
   constructor(engine: SqliteEngine, clock: Clock) {
     this.#engine = engine;
@@ -26,7 +29,7 @@ export class SqliteRequests {
     return this.#engine.write(() => {
       const nowMs = this.#clock.now();
       const row = this.#engine.get<RequestRow>(
-        'SELECT fingerprint, begun_ms, status, body FROM requests WHERE scope = ? AND key = ? AND first_begun_ms > ?',
+        'SELECT fingerprint, first_begun_ms, begun_ms, status, body FROM requests WHERE scope = ? AND key = ? AND first_begun_ms > ?',
         scope,
         key,
         nowMs - keptMs,
@@ -39,17 +42,21 @@ export class SqliteRequests {
           fingerprint,
           nowMs,
         );
-        return { state: 'new' };
+        this.#running.add(markOf(scope, key));
+        return { state: 'new', firstBegunMs: nowMs };
       }
       if (row.fingerprint !== fingerprint) return { state: 'conflict' };
       if (row.status !== null) return { state: 'done', status: row.status, body: row.body ?? '' };
-      if (nowMs < row.begun_ms + staleMs) return { state: 'running' };
+      const isOurs = this.#running.has(markOf(scope, key));
+      if (isOurs && nowMs < row.begun_ms + staleMs) return { state: 'running' };
       this.#engine.run('UPDATE requests SET begun_ms = ? WHERE scope = ? AND key = ?', nowMs, scope, key);
-      return { state: 'new' };
+      this.#running.add(markOf(scope, key));
+      return { state: 'new', firstBegunMs: row.first_begun_ms };
     });
   }
 
   finish(scope: string, key: string, answer: { status: number; body: string }): Promise<void> {
+    this.#running.delete(markOf(scope, key));
     return this.#engine.write(() => {
       this.#engine.run(
         'UPDATE requests SET status = ?, body = ? WHERE scope = ? AND key = ? AND status IS NULL',
@@ -62,6 +69,7 @@ export class SqliteRequests {
   }
 
   abandon(scope: string, key: string): Promise<void> {
+    this.#running.delete(markOf(scope, key));
     return this.#engine.write(() => {
       this.#engine.run('DELETE FROM requests WHERE scope = ? AND key = ? AND status IS NULL', scope, key);
     });
@@ -71,4 +79,8 @@ export class SqliteRequests {
   prune(): void {
     this.#engine.run('DELETE FROM requests WHERE first_begun_ms <= ?', this.#clock.now() - keptMs);
   }
+}
+
+function markOf(scope: string, key: string): string {
+  return `${scope} ${key}`;
 }

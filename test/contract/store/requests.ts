@@ -7,7 +7,7 @@ export function requestsContract(at: StoreUnderTest): void {
     const answer = { status: 201, body: '{"id":"m_1"}' };
 
     it('are begun once; their twin waits, and then gets the same answer', async () => {
-      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new' });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
       expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
       expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
       await at.store.finishRequest('t_1', 'key', answer);
@@ -15,8 +15,8 @@ export function requestsContract(at: StoreUnderTest): void {
       await at.reopen();
       expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'done', ...answer });
       expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
-      expect(await at.store.beginRequest('t_2', 'key', 'other')).toEqual({ state: 'new' });
-      expect(await at.store.beginRequest('t_1', 'key 2', 'other')).toEqual({ state: 'new' });
+      expect(await at.store.beginRequest('t_2', 'key', 'other')).toMatchObject({ state: 'new' });
+      expect(await at.store.beginRequest('t_1', 'key 2', 'other')).toMatchObject({ state: 'new' });
     });
 
     it('are begun by one of many', async () => {
@@ -27,13 +27,13 @@ export function requestsContract(at: StoreUnderTest): void {
     it('are forgotten when they were abandoned, or after 24 hours', async () => {
       await at.store.beginRequest('t_1', 'key', 'print');
       await at.store.abandonRequest('t_1', 'key');
-      expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'new' });
+      expect(await at.store.beginRequest('t_1', 'key', 'other')).toMatchObject({ state: 'new' });
       await at.store.finishRequest('t_1', 'key', answer);
       await at.store.abandonRequest('t_1', 'key');
       at.clock.nowMs += dayMs - 1;
       expect(await at.store.beginRequest('t_1', 'key', 'other')).toMatchObject({ state: 'done' });
       at.clock.nowMs += 1;
-      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new' });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
       expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
     });
 
@@ -43,7 +43,8 @@ export function requestsContract(at: StoreUnderTest): void {
       expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
       at.clock.nowMs += 10 * minuteMs;
       expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
-      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new' });
+      const firstBegunMs = at.clock.nowMs - 12 * minuteMs;
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new', firstBegunMs });
       expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
     });
   });
