@@ -110,6 +110,7 @@ export class PhoneLink {
     this.#online = online;
     this.#report(online ? 'answers again.' : 'does not answer.');
     this.#options.onChanged();
+    if (online) this.#subscribing = this.#subscribeAnew();
   }
 
   /** As the `phones` frame tells it. */
@@ -148,6 +149,16 @@ export class PhoneLink {
         this.#subscribing = this.#subscribe();
       }, subscribeAgainMs);
     }
+  }
+
+  /** A phone that was away may have been off, and then keeps no subscription and does not say so. */
+  async #subscribeAnew(): Promise<void> {
+    await this.#subscribing;
+    const before = this.#subscription;
+    if (before === undefined || !this.#live) return;
+    this.#subscription = undefined;
+    await before.cancel();
+    if (this.#live) await this.#subscribe();
   }
 
   #poll(why: string): void {
