@@ -1,6 +1,7 @@
 // npm run chaos: rounds of faults under load; a JSON line for each on stdout, the sum at the end, exit 1 where anything
 // was lost, came twice or out of order.
 import { parseArgs } from 'node:util';
+import { faultKinds } from './faults.ts';
 import { type Round, runRound } from './round.ts';
 
 const { values } = parseArgs({
@@ -10,6 +11,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '8' },
     rate: { type: 'string', default: '50' },
     faults: { type: 'string', default: '6' },
+    kinds: { type: 'string', default: faultKinds.join(',') },
     help: { type: 'boolean', default: false },
   },
 });
@@ -17,12 +19,13 @@ const { values } = parseArgs({
 if (values.help) {
   process.stdout.write(
     [
-      'npm run chaos -- [--rounds 10] [--seed <words>] [--seconds 8] [--rate 50] [--faults 6]',
+      'npm run chaos -- [--rounds 10] [--seed <words>] [--seconds 8] [--rate 50] [--faults 6] [--kinds kill,cut]',
       '  rounds   how many households are put under load, each in folders of its own',
       '  seed     the same seed strikes with the same faults at the same moments',
       '  seconds  of load in a round',
       '  rate     messages a second, each way',
       '  faults   in a round',
+      `  kinds    of them: ${faultKinds.join(', ')}`,
       '',
     ].join('\n'),
   );
@@ -34,6 +37,7 @@ if (values.help) {
       loadMs: Number(values.seconds) * 1000,
       perSecond: Number(values.rate),
       faults: Number(values.faults),
+      kinds: faultKinds.filter((kind) => values.kinds.split(',').includes(kind)),
       quietMs: 60_000,
     });
     rounds.push(round);
