@@ -1,10 +1,12 @@
 // npm run agent: the edge agent, from its settings to its exit code.
+import { basename } from 'node:path';
 import { readSettings } from '../protocol/settings.ts';
 import { Agent } from './agent.ts';
 import { agentSettings, isTokenInClear } from './settings.ts';
 
 const read = readSettings(agentSettings, {
-  command: 'npm run agent --',
+  // Bundled into one file, it is run by that file's name.
+  command: import.meta.filename.endsWith('.ts') ? 'npm run agent --' : `node ${basename(import.meta.filename)}`,
   summary: 'the edge agent: it finds the phones of this house and connects them to the cloud.',
   env: process.env,
   argv: process.argv.slice(2),

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeHost } from '../../cloud/hosts/node.ts';
+import type { Log } from '../../cloud/hub/surroundings.ts';
 import { Agent } from '../../edge-agent/agent.ts';
 import { SoftwarePhone } from '../../edge-agent/phone/phone.ts';
 import type { Phone } from '../../protocol/model.ts';
 import { DeskLine } from './desk-line.ts';
 import { EventReader } from './event-reader.ts';
 
-const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+const quiet: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 export interface Answer {
   status: number;
@@ -28,6 +29,7 @@ export interface TestPhone {
 export class Household {
   readonly ownerToken = `hl_${'e'.repeat(43)}`;
   readonly #folder: string;
+  readonly #log: Log;
   /** Discovery by a port of our own, so that households in other test files stay strangers. */
   readonly ssdpPort: number;
   readonly phones: TestPhone[] = [];
@@ -38,15 +40,16 @@ export class Household {
   #agentToken: string | undefined;
   #agent: Agent | undefined;
 
-  private constructor(folder: string, ssdpPort: number) {
+  private constructor(folder: string, ssdpPort: number, log: Log) {
     this.#folder = folder;
+    this.#log = log;
     this.ssdpPort = ssdpPort;
   }
 
   /** A cloud alone; phones and the agent come as the test wants. */
-  static async open(): Promise<Household> {
+  static async open(log = quiet): Promise<Household> {
     const folder = await mkdtemp(join(tmpdir(), 'homeline-household-'));
-    const household = new Household(folder, 20_000 + Math.floor(Math.random() * 40_000));
+    const household = new Household(folder, 20_000 + Math.floor(Math.random() * 40_000), log);
     await household.startCloud();
     return household;
   }
@@ -70,7 +73,7 @@ export class Household {
       port: this.#cloudPort,
       dataFolder: join(this.#folder, 'cloud'),
       home: 'home',
-      log: quiet,
+      log: this.#log,
       ownerToken: this.ownerToken,
     });
     await this.#cloud.start();

@@ -1,0 +1,71 @@
+// `npm run build:agent`: the edge agent as one file that a bare Node 24 runs, and beside it the licences of what it holds.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build, type Metafile } from 'esbuild';
+import { z } from 'zod';
+import { readSettings } from '../protocol/settings.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const settings = {
+  folder: {
+    name: 'HOMELINE_DIST',
+    meaning: 'The folder for the two files.',
+    schema: z.string().default('dist'),
+    default: 'dist',
+  },
+};
+/** `ws` is CommonJS and asks for Node's own modules by require(), which an ES module does not have. */
+const banner = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;
+
+const read = readSettings(settings, {
+  command: 'npm run build:agent --',
+  summary: 'bundles the edge agent into one file',
+  env: process.env,
+  argv: process.argv.slice(2),
+});
+if (read.kind === 'values') {
+  await bundle(resolve(read.values.folder));
+} else {
+  console.log(read.text);
+  process.exitCode = read.kind === 'faults' ? 2 : 0;
+}
+
+async function bundle(folder: string): Promise<void> {
+  const file = join(folder, 'homeline-agent.mjs');
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['edge-agent/main.ts'],
+    outfile: file,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    minify: true,
+    // An error that a user reports names the functions it went through.
+    keepNames: true,
+    legalComments: 'none',
+    banner: { js: banner },
+    metafile: true,
+    logLevel: 'warning',
+  });
+  writeFileSync(join(folder, 'homeline-agent.licences.txt'), licencesOf(metafile));
+  const bytes = readFileSync(file);
+  const size = (length: number) => `${(length / 1000).toFixed(0)} kB`;
+  console.log(`${relative(process.cwd(), file)}: ${size(bytes.length)}, gzipped ${size(gzipSync(bytes).length)}`);
+}
+
+/** The licence of Homeline and of every package whose code is in the bundle. Throws when one has none. */
+function licencesOf({ inputs }: Metafile): string {
+  const packages = Object.keys(inputs).map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? '.');
+  return [...new Set(packages)].sort().map(licenceOf).join('\n');
+}
+
+function licenceOf(folder: string): string {
+  const path = join(root, folder);
+  const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+  const file = readdirSync(path).find((each) => /^licen[cs]e/i.test(each));
+  if (file === undefined && license === undefined) throw new Error(`${name} comes without a licence.`);
+  const text = file === undefined ? `Licence: ${license}\n` : readFileSync(join(path, file), 'utf8');
+  return `${'='.repeat(80)}\n${name} ${version}\n${'='.repeat(80)}\n${text}`;
+}
