@@ -18,7 +18,10 @@ export class Disk {
   /** Makes the folder, a disk of its own where that is allowed. */
   static make(folder: string): Disk {
     mkdirSync(folder, { recursive: true });
-    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
+    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder], { encoding: 'utf8' });
+    if (mount.status !== 0) {
+      process.stderr.write(`Disks are not filled: no tmpfs can be mounted at ${folder} (${mount.stderr}).\n`);
+    }
     return new Disk(folder, mount.status === 0);
   }
 

@@ -19,6 +19,8 @@ export interface RoundOptions {
   readonly preload?: HouseOptions['preload'];
   /** How long the household may take to come to rest. */
   readonly quietMs: number;
+  /** Keep no folder, also where something went wrong. */
+  readonly discard?: boolean;
 }
 
 export interface Round extends Verdict {
@@ -68,10 +70,10 @@ export async function runRound(options: RoundOptions): Promise<Round> {
       quietAfterMs,
       crashes,
       diskFilled: house.disks.agent.canFill && plan.some(({ kind }) => kind === 'full-disk'),
-      ...(!isGood && { folder: house.folder }),
+      ...(!isGood && !options.discard && { folder: house.folder }),
     };
   } finally {
-    await house.close(!isGood);
+    await house.close(!isGood && options.discard !== true);
   }
 }
 

@@ -1,0 +1,29 @@
+// A short run of the chaos suite, and its test of itself: with a safeguard taken away it must find what goes wrong.
+import { describe, expect, it } from 'vitest';
+import { type Round, type RoundOptions, runRound } from './round.ts';
+
+const short: Omit<RoundOptions, 'seed'> = { loadMs: 4000, perSecond: 50, faults: 5, quietMs: 30_000 };
+const whole = { lost: 0, twice: 0, disordered: 0, misread: 0, unfinished: 0, crashes: 0, faults: [] };
+
+describe('when everything fails now and then', () => {
+  it.each(['seed 1', 'seed 2'])(
+    'nothing is lost, nothing comes twice, and all is in order (%s)',
+    async (seed) => {
+      expect(await runRound({ ...short, seed })).toMatchObject(whole);
+    },
+    60_000,
+  );
+});
+
+describe('the suite itself', () => {
+  const unsafe = (seed: string, preload: RoundOptions['preload']): Promise<Round> =>
+    runRound({ ...short, seed, faults: 12, kinds: ['cut'], quietMs: 0, discard: true, ...(preload && { preload }) });
+
+  it('finds what is sent twice when the agent keeps no journal', async () => {
+    expect((await unsafe('no journal', { agent: 'without-journal.ts' })).twice).toBeGreaterThan(0);
+  }, 60_000);
+
+  it('finds what is stored twice when the store does not tell the same from the new', async () => {
+    expect((await unsafe('no dedupe', { cloud: 'without-dedupe.ts' })).twice).toBeGreaterThan(0);
+  }, 60_000);
+});
