@@ -93,7 +93,8 @@ try {
   print('', '');
   print('', `Dashboard:      ${cloudReady.signIn}`);
   print('', `Software phone: ${phoneReady.page}`);
-  print('', 'Let somebody write to you:  npm run phone -- say +390110001 "Dinner at 8?"');
+  const where = data === settings.data.default ? '' : `--data ${data} `;
+  print('', `Let somebody write to you:  npm run phone -- ${where}say +390110001 "Dinner at 8?"`);
   print('', `Ctrl-C stops everything; the data stays in ${data}.`);
 } catch (error) {
   if (!stopping) {
