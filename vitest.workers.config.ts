@@ -2,7 +2,32 @@
 // the Node host, with the Worker and DynamoDB Local in its place.
 import { resolve } from 'node:path';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
+import { missingForDynamoDbLocal } from './test/cloud/store/dynamodb-local.ts';
+
+const missing = missingForDynamoDbLocal();
+if (missing !== undefined) console.log(`Skipped: the end-to-end suites in workerd. ${missing}`);
+
+const endToEnd: TestProjectConfiguration = {
+  resolve: {
+    alias: [{ find: /^(\.\.\/)+cloud\/hosts\/node\.ts$/, replacement: resolve('test/workers/worker-cloud.ts') }],
+  },
+  test: {
+    name: 'end-to-end',
+    include: ['test/workers/*.test.ts', 'test/end-to-end/*.test.ts', 'test/cloud/routes/*.test.ts'],
+    // What is about the Node host alone: its counters, its dashboard folder, and its graceful stop.
+    exclude: ['test/cloud/routes/service.test.ts', 'test/end-to-end/start.test.ts'],
+    testNamePattern: /^(?!.*(ends when the cloud stops|tells the same events as JSON))/,
+    globalSetup: 'test/workers/cloud-setup.ts',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+    // Each starts a workerd of its own.
+    maxWorkers: 2,
+    // Vitest wants an order for projects of different worker counts.
+    sequence: { groupOrder: 1 },
+  },
+};
 
 export default defineConfig({
   test: {
@@ -30,26 +55,7 @@ export default defineConfig({
           testTimeout: 15_000,
         },
       },
-      {
-        resolve: {
-          alias: [{ find: /^(\.\.\/)+cloud\/hosts\/node\.ts$/, replacement: resolve('test/workers/worker-cloud.ts') }],
-        },
-        test: {
-          name: 'end-to-end',
-          include: ['test/workers/*.test.ts', 'test/end-to-end/*.test.ts', 'test/cloud/routes/*.test.ts'],
-          // What is about the Node host alone: its counters, its dashboard folder, and its graceful stop.
-          exclude: ['test/cloud/routes/service.test.ts', 'test/end-to-end/start.test.ts'],
-          testNamePattern: /^(?!.*(ends when the cloud stops|tells the same events as JSON))/,
-          globalSetup: 'test/workers/cloud-setup.ts',
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
-          pool: 'forks',
-          // Each starts a workerd of its own.
-          maxWorkers: 2,
-          // Vitest wants an order for projects of different worker counts.
-          sequence: { groupOrder: 1 },
-        },
-      },
+      ...(missing === undefined ? [endToEnd] : []),
     ],
   },
 });
