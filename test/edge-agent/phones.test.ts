@@ -112,3 +112,12 @@ it('a phone is called by the name in its announcements, whatever its description
   await until(() => latest().length > 0);
   expect(latest()).toMatchObject([{ udn: 'uuid:announced' }]);
 });
+
+it('a phone that refuses actions which it lists is used without them (quirk 26)', async () => {
+  house.phone.react = ({ action }) =>
+    action === 'GetMessagingCapabilities' || action === 'GetSessions' || action === 'GetNewMessages' ? 501 : undefined;
+  house.phone.receive('still here');
+  await known();
+  const put = await house.cloud.until(() => house.cloud.events.find((event) => event.type === 'message.put'));
+  expect(put).toMatchObject({ message: { body: 'still here' } });
+});
