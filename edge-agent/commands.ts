@@ -1,7 +1,7 @@
 // The cloud's `call` frames → a phone's actions → `result` or `failure`.
 import { type ActionName, actions, isActionName } from '../protocol/actions.ts';
 import { GatewayError } from '../protocol/errors.ts';
-import type { CloudFrame, EdgeFrame, FrameOf } from '../protocol/frames.ts';
+import type { AgentHop, CloudFrame, EdgeFrame, FrameOf } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import {
   checkArguments,
@@ -44,6 +44,7 @@ interface Call {
 interface Answer {
   readonly output: TextArguments;
   readonly made?: string;
+  readonly hops?: AgentHop[];
 }
 
 /** What may be broken off is broken off by the call's own deadline, so that it is told from a phone that is not there. */
@@ -77,9 +78,15 @@ export class Commands {
     this.#open.set(id, controller);
     try {
       const call = this.#check(frame, controller.signal);
-      const { output, made } = await perform(this.#options.journal, call);
+      const { output, made, hops } = await perform(this.#options.journal, call);
       const given = frame.form === 'model' ? readArguments(frame.udn, call.action, output) : output;
-      this.#answer({ type: 'result', id, arguments: given, ...(made !== undefined && { made }) });
+      this.#answer({
+        type: 'result',
+        id,
+        arguments: given,
+        ...(made !== undefined && { made }),
+        ...(hops !== undefined && { hops }),
+      });
     } catch (error) {
       const repeatable = isActionName(frame.action) && actions[frame.action].repeatable;
       const failure = translate(error, { repeatable, deadlinePassed: controller.signal.aborted });
@@ -143,6 +150,10 @@ export class Commands {
   }
 }
 
+function hopNow(hop: AgentHop['hop']): AgentHop {
+  return { hop, time: new Date().toISOString() };
+}
+
 function isDoubtful({ code }: GatewayError): boolean {
   return code === 'phone-unreachable' || code === 'outcome-unknown';
 }
@@ -151,9 +162,11 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
   const { action, phone, frame, signal } = call;
   const given = checkArguments(action, frame.form, frame.arguments);
   const { changes, repeatable } = actions[action];
+  const hops = [hopNow('agent')];
   return phone.controlPoint.inTurn(
     async (calls) => {
       const deadlineMs = Math.max(1, call.untilMs - performance.now());
+      hops.push(hopNow('soap'));
       const output =
         repeatable || frame.key === undefined
           ? await calls.text(action, given, repeatable ? { deadlineMs: deadlineMs + graceMs, signal } : { deadlineMs })
@@ -166,9 +179,14 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
               deadlineMs,
               onMade: (item) => phone.synchroniser.learn(item),
             });
+      hops.push(hopNow('phone'));
       if (changes) noteEffect(phone.synchroniser, action, given, output);
       const sessionId = action === 'CreateSession' ? output.SessionID : undefined;
-      return { output, ...(sessionId !== undefined && { made: phone.synchroniser.sessionKeyOf(sessionId) }) };
+      return {
+        output,
+        ...(sessionId !== undefined && { made: phone.synchroniser.sessionKeyOf(sessionId) }),
+        ...(action === 'SendMessage' && { hops }),
+      };
     },
     { exclusive: changes, signal },
   );

@@ -49,6 +49,10 @@ const ofPhone = { udn, epoch: z.int().min(0) };
 const messageKey = z.string().regex(/^m_[0-9A-HJKMNP-TV-Z]{26}$/);
 const sessionKey = z.string().regex(/^s_[0-9A-HJKMNP-TV-Z]{26}$/);
 
+/** Where a message was, and when by the clock that was there. */
+const hopSchema = z.object({ hop: z.enum(['agent', 'soap', 'phone']), time: timeSchema });
+export type AgentHop = z.infer<typeof hopSchema>;
+
 /** What happened at a phone. Each event is durable: kept by the agent until the cloud has stored it. */
 export const edgeEventSchema = z.discriminatedUnion('type', [
   z.object({
@@ -61,6 +65,8 @@ export const edgeEventSchema = z.discriminatedUnion('type', [
     fingerprint: z.string().max(64),
     /** Found by comparing lists, not by the phone's own event. */
     recovered: z.literal(true).optional(),
+    /** When the phone's own event arrived that led to it. */
+    notified: timeSchema.optional(),
   }),
   z.object({ type: z.literal('message.deleted'), ...ofPhone, id: messageKey }),
   z.object({ type: z.literal('session.put'), ...ofPhone, id: sessionKey, session: phoneSessionSchema }),
@@ -100,6 +106,8 @@ export const edgeFrameSchema = z.discriminatedUnion('type', [
     arguments: z.record(z.string(), z.unknown()),
     /** The stable identifier of the session that CreateSession made. */
     made: sessionKey.optional(),
+    /** Of SendMessage: when the call arrived, was given to the phone, and was answered by it. */
+    hops: z.array(hopSchema).max(8).optional(),
   }),
   z.object({
     type: z.literal('failure'),

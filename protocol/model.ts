@@ -196,6 +196,16 @@ export interface Message {
   stateReason?: string;
 }
 
+/** Where a message can have been. `api` to `phone` is its way out; `notify` is the phone's own event of one that came in. */
+export const hopNames = ['api', 'store', 'hub', 'tunnel', 'agent', 'soap', 'phone', 'notify'] as const;
+
+/** A station of a message on its way, by the clock that was there. */
+export interface Hop {
+  hop: (typeof hopNames)[number];
+  time: string;
+  reason?: string;
+}
+
 /** All that was said with the same people (or in the same session), newest first. */
 export interface Conversation {
   /** The session's `s_…`, or the correspondents' addresses, sorted and joined by a line feed. */

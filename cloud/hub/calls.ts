@@ -104,7 +104,7 @@ export class Calls {
       return;
     }
     this.#observe(pending, 'ok');
-    pending.resolve({ arguments: answer, made: frame.made });
+    pending.resolve({ arguments: answer, made: frame.made, hops: frame.hops });
   }
 
   /** A failure that the agent reports: the one translation from the wire to GatewayError. */

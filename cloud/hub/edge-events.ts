@@ -1,7 +1,7 @@
 // From an event of the agent to a write of the store; or why it can never be one.
 import type { ErrorCodeName } from '../../protocol/errors.ts';
 import { type EdgeEvent, edgeEventSchema, type SequencedEvent } from '../../protocol/frames.ts';
-import type { Write } from '../store/store.ts';
+import type { StoredHop, Write } from '../store/store.ts';
 import type { Roster } from './roster.ts';
 
 export interface StoredEvent {
@@ -17,7 +17,7 @@ export interface Refusal {
 }
 
 /** Each event is checked by itself: a bad one costs only itself. */
-export function judge({ seq, event }: SequencedEvent, roster: Roster): StoredEvent | Refusal {
+export function judge({ seq, time, event }: SequencedEvent, roster: Roster, nowMs: number): StoredEvent | Refusal {
   const parsed = edgeEventSchema.safeParse(event);
   if (!parsed.success) {
     const at = parsed.error.issues[0]?.path.join('.') ?? '';
@@ -27,14 +27,15 @@ export function judge({ seq, event }: SequencedEvent, roster: Roster): StoredEve
   if (phone?.approved !== true) {
     return { seq, code: 'phone-not-approved', reason: 'The household has not approved this phone.' };
   }
-  return { seq, write: writeOf(parsed.data, phone.id) };
+  return { seq, write: writeOf(parsed.data, phone.id, { agentMs: Date.parse(time), nowMs }) };
 }
 
-function writeOf(event: EdgeEvent, phone: string): Write {
+function writeOf(event: EdgeEvent, phone: string, at: { agentMs: number; nowMs: number }): Write {
   switch (event.type) {
     case 'message.put': {
       const { type, id, epoch, message, fingerprint, recovered } = event;
-      return { type, id, phone, epoch, session: event.sessionKey ?? null, message, fingerprint, recovered };
+      const session = event.sessionKey ?? null;
+      return { type, id, phone, epoch, session, message, fingerprint, recovered, hops: hopsOf(event, at) };
     }
     case 'message.deleted':
       return { type: 'message.delete', id: event.id };
@@ -43,4 +44,17 @@ function writeOf(event: EdgeEvent, phone: string): Write {
     case 'file.progress':
       return { type: event.type, phone, file: event.file };
   }
+}
+
+/** The way of a message that came in. The first time is the phone's own. */
+function hopsOf(
+  { message, notified, recovered }: Extract<EdgeEvent, { type: 'message.put' }>,
+  { agentMs, nowMs }: { agentMs: number; nowMs: number },
+): StoredHop[] {
+  return [
+    ['phone', Date.parse(message.time)],
+    ...(notified === undefined ? [] : [['notify', Date.parse(notified)] as const]),
+    recovered ? ['agent', agentMs, 'Found by comparing lists.'] : ['agent', agentMs],
+    ['tunnel', nowMs],
+  ];
 }

@@ -1,6 +1,7 @@
 // The seam between routes and homes: in one process a map of hubs, on Workers a Durable Object per home.
 import type { ActionName } from '../../protocol/actions.ts';
 import type { GatewayError } from '../../protocol/errors.ts';
+import type { AgentHop } from '../../protocol/frames.ts';
 import type { Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
 import type { MessageRecord, Write } from '../store/store.ts';
 
@@ -24,6 +25,8 @@ export interface CallAnswer {
   arguments: Record<string, unknown>;
   /** `s_…` of the session that CreateSession made. */
   made?: string | undefined;
+  /** Of SendMessage: its way within the house. */
+  hops?: readonly AgentHop[] | undefined;
 }
 
 /** A send never vanishes: when it was refused or lost, the stored message comes with the reason. */

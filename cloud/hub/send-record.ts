@@ -5,7 +5,7 @@ import type { MessageRecord } from '../store/store.ts';
 
 /** The public part of a record. */
 export function messageOf(record: MessageRecord): Message {
-  const { epoch: _, fingerprint: __, deliverByMs: ___, place: ____, ...message } = record;
+  const { epoch: _, fingerprint: __, deliverByMs: ___, place: ____, hops: _____, ...message } = record;
   return message;
 }
 

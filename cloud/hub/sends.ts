@@ -1,7 +1,7 @@
 // Sends of one home: stored before they are tried, in order for each circle of recipients, never twice.
 import { GatewayError } from '../../protocol/errors.ts';
 import type { HomeEvent, Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
-import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
+import type { MessageRecord, PhoneRecord, StoredHop, Write } from '../store/store.ts';
 import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
 import {
   asGatewayError,
@@ -75,7 +75,11 @@ export class Sends {
   async send(given: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome> {
     const nowMs = this.#around.clock.now();
     const failFast = ifOffline === 'fail';
-    let record: MessageRecord = { ...given, place: this.#nextPlace() };
+    const hops: StoredHop[] = [
+      ['api', Date.parse(given.time)],
+      ['store', nowMs],
+    ];
+    let record: MessageRecord = { ...given, place: this.#nextPlace(), hops };
     if (failFast) record.deliverByMs ??= nowMs + failWithinMs;
     const absence = this.#absence(record);
     if (absence !== undefined && (failFast || !isPassing(absence))) throw absence;
@@ -214,7 +218,8 @@ export class Sends {
 
   #begin(record: MessageRecord): Write {
     const { id: phone, epoch } = this.#outgoing.phoneFor(record);
-    return { type: 'send.move', id: record.id, from: ['queued'], to: 'sending', phone, epoch };
+    const hops: StoredHop[] = [['hub', this.#around.clock.now()]];
+    return { type: 'send.move', id: record.id, from: ['queued'], to: 'sending', phone, epoch, hops };
   }
 
   /** Never throws: what goes wrong is the outcome. */
@@ -243,7 +248,8 @@ export class Sends {
           requestId: this.#waiters.get(record.id)?.requestId,
         });
         const messageId = String(answer.arguments.MessageID);
-        return { ends: true, outcome: { message: await this.#move(record, 'sent', { ...about, messageId }) } };
+        const hops = answer.hops?.map(({ hop, time }): StoredHop => [hop, Date.parse(time)]);
+        return { ends: true, outcome: { message: await this.#move(record, 'sent', { ...about, messageId, hops }) } };
       } catch (error) {
         return await this.#fault(record, asGatewayError(error));
       }
@@ -275,10 +281,12 @@ export class Sends {
   async #move(
     record: MessageRecord,
     to: MessageState,
-    more: { reason?: string; messageId?: string; phone?: string; epoch?: number },
+    more: { reason?: string; messageId?: string; phone?: string; epoch?: number; hops?: StoredHop[] | undefined },
   ): Promise<Message> {
+    const back: StoredHop = ['tunnel', this.#around.clock.now(), more.reason ?? 'The phone took it.'];
+    const hops = [...(more.hops ?? []), back];
     const from: readonly MessageState[] = to === 'sent' ? [...open, 'unknown'] : open;
-    const events = await this.#outgoing.commit([{ type: 'send.move', id: record.id, from, to, ...more }]);
+    const events = await this.#outgoing.commit([{ type: 'send.move', id: record.id, from, to, ...more, hops }]);
     const moved = events.find((event) => event.type === 'send.updated' && event.data.id === record.id);
     if (moved?.type === 'send.updated') {
       record.state = moved.data.state;

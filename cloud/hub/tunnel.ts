@@ -197,7 +197,7 @@ export class Tunnel {
     const writes: StoredEvent[] = [];
     const refused: Refusal[] = [];
     for (const event of fresh) {
-      const judged = judge(event, this.#home.roster);
+      const judged = judge(event, this.#home.roster, this.#around.clock.now());
       if ('write' in judged) writes.push(judged);
       else refused.push(judged);
     }

@@ -12,6 +12,7 @@ import {
   arrivalSchema,
   conversationSchema,
   homeParam,
+  hopSchema,
   idParams,
   messageSchema,
   page,
@@ -78,6 +79,14 @@ const remove = guarded('messages:delete', {
   responses: { 204: { description: 'It is deleted' } },
 });
 
+const trace = guarded('messages:read', {
+  method: 'get',
+  path: '/homes/{home}/messages/{id}/trace',
+  summary: 'The way of a message: each hop with its time, by the clock that was there, and its reason',
+  request: { params: idParams },
+  responses: { 200: json(z.object({ items: z.array(hopSchema) }), 'Hops, oldest first') },
+});
+
 const conversations = guarded('messages:read', {
   method: 'get',
   path: '/homes/{home}/conversations',
@@ -116,6 +125,16 @@ export function messageRoutes({ store, hubs }: Parts): App {
     .openapi(one, async (c) => {
       const { home, id } = c.req.valid('param');
       return c.json(messageOf(await needMessage(store, home, id)), 200);
+    })
+    .openapi(trace, async (c) => {
+      const { home, id } = c.req.valid('param');
+      const { hops = [] } = await needMessage(store, home, id);
+      const items = hops.map(([hop, timeMs, reason]) => ({
+        hop,
+        time: new Date(timeMs).toISOString(),
+        ...(reason !== undefined && { reason }),
+      }));
+      return c.json({ items }, 200);
     })
     .openapi(read, async (c) => {
       const { home, id } = c.req.valid('param');

@@ -6,6 +6,7 @@ import {
   attachmentSchema,
   capabilitiesSchema,
   fileInfoSchema,
+  hopNames,
   messageClassSchema,
   messageFolderSchema,
   messageStates,
@@ -72,6 +73,10 @@ export const messageSchema = z
     stateReason: z.string().optional(),
   })
   .openapi('Message');
+
+export const hopSchema = z
+  .object({ hop: z.enum(hopNames), time: z.string(), reason: z.string().optional() })
+  .openapi('Hop');
 
 export const sessionSchema = z
   .object({

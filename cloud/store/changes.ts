@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../protocol/frames.ts';
 import type { HomeEvent, Message, MessageFolder, MessageState, Session } from '../../protocol/model.ts';
-import type { HomeRecord, MessageRecord, PhoneRecord, Write } from './store.ts';
+import type { HomeRecord, MessageRecord, PhoneRecord, StoredHop, Write } from './store.ts';
 
 type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
 type Unnumbered<Event> = Event extends HomeEvent ? Omit<Event, 'id' | 'home' | 'time'> : never;
@@ -21,7 +21,7 @@ export type StoredMessage = MessageRecord | typeof tombstone | undefined;
 
 /** A message without what only the cloud needs to know of it. */
 export function toMessage(record: MessageRecord): Message {
-  const { epoch: _, fingerprint: __, deliverByMs: ___, place: ____, ...message } = record;
+  const { epoch: _, fingerprint: __, deliverByMs: ___, place: ____, hops: _____, ...message } = record;
   return message;
 }
 
@@ -56,6 +56,7 @@ export function putMessage(
     fingerprint: write.fingerprint,
     deliverByMs: current?.deliverByMs ?? null,
     ...(current?.place !== undefined && { place: current.place }),
+    ...hopsOf(current?.hops, current === undefined || current.messageId === null ? write.hops : undefined),
   };
   if (isDeepStrictEqual(current, next)) return undefined;
   const data = toMessage(next);
@@ -101,6 +102,7 @@ export function moveSend(current: StoredMessage, write: WriteOf<'send.move'>): C
     messageId: write.messageId ?? current.messageId,
     phone: write.phone ?? current.phone,
     epoch: write.epoch ?? current.epoch,
+    ...hopsOf(current.hops, write.hops),
   };
   if (isDeepStrictEqual(current, next)) return undefined;
   return { next, event: { type: 'send.updated', data: toMessage(next) } };
@@ -176,6 +178,19 @@ export function seePhone(current: PhoneRecord | undefined, presence: PhonePresen
     ...(capabilities !== undefined && { capabilities }),
     epoch,
   };
+}
+
+/** A send that is tried for days would grow without end: its beginning and its latest are kept. */
+const firstHops = 8;
+const mostHops = 32;
+
+function hopsOf(
+  before: readonly StoredHop[] | undefined,
+  more: readonly StoredHop[] | undefined,
+): { hops?: readonly StoredHop[] } {
+  const hops = [...(before ?? []), ...(more ?? [])];
+  if (hops.length === 0) return {};
+  return { hops: hops.length <= mostHops ? hops : [...hops.slice(0, firstHops), ...hops.slice(firstHops - mostHops)] };
 }
 
 function isSend(folder: MessageFolder): boolean {

@@ -5,6 +5,7 @@ import type {
   Conversation,
   FileInfo,
   HomeEvent,
+  Hop,
   Message,
   MessageState,
   Phone,
@@ -71,7 +72,12 @@ export interface MessageRecord extends Message {
   deliverByMs: number | null;
   /** Sends only: their order, which holds when the clock is set back. It grows within a home. */
   place?: number | undefined;
+  /** Its way until now, oldest first. Kept with the message, so that a hop costs no write of its own. */
+  hops?: readonly StoredHop[] | undefined;
 }
+
+/** Short, for each message pays for it. Epoch milliseconds. */
+export type StoredHop = readonly [hop: Hop['hop'], timeMs: number, reason?: string];
 
 export interface MessageFilter {
   messageClass?: string | undefined;
@@ -106,6 +112,7 @@ export type Write =
       message: PhoneMessage;
       fingerprint: string;
       recovered?: true | undefined;
+      hops?: readonly StoredHop[] | undefined;
     }
   | { type: 'message.delete'; id: string }
   | { type: 'session.put'; id: string; phone: string; session: PhoneSession }
@@ -122,6 +129,7 @@ export type Write =
       messageId?: string | undefined;
       phone?: string | undefined;
       epoch?: number | undefined;
+      hops?: readonly StoredHop[] | undefined;
     }
   | { type: 'home.status'; online: boolean; agent: HomeRecord['agent'] }
   | { type: 'phone.status'; phone: Phone };

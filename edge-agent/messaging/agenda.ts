@@ -20,6 +20,8 @@ export class Agenda {
   sent = false;
   /** The phone or a command told of this; otherwise what is found is `recovered`. */
   hinted = false;
+  /** When the first event of the phone came that is to be looked into, epoch milliseconds. */
+  notifiedMs: number | undefined;
   readonly searches = new Map<string, MessageSearch>();
   /** messageIds that the searches must bring to light; otherwise all messages are looked at. */
   readonly expected = new Set<string>();
@@ -46,6 +48,7 @@ export class Agenda {
     later.hinted = this.isWide;
     later.allMessages = this.allMessages;
     later.sent = this.sent;
+    later.notifiedMs = this.notifiedMs;
     this.allMessages = false;
     this.sent = false;
     return later;

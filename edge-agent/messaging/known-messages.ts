@@ -38,6 +38,8 @@ export interface Looking {
   readonly whole: boolean;
   /** Found without having been told by the phone. */
   readonly recovered: boolean;
+  /** When the phone's event arrived that led to the list, epoch milliseconds. */
+  readonly notifiedMs?: number | undefined;
   readonly nowMs: number;
 }
 
@@ -86,7 +88,7 @@ export function compareMessages(entries: readonly MessageEntry[], looking: Looki
 
 /** One message as an event. A time that the phone left out is the one at which it was first seen. */
 function putEvent(item: InventoryItem, message: PhoneMessage, looking: Looking): MessagePut {
-  const { udn, recovered } = looking;
+  const { udn, recovered, notifiedMs } = looking;
   const time = message.time === unknownTime ? new Date(timeOfKey(item.id)).toISOString() : message.time;
   return {
     type: 'message.put',
@@ -97,6 +99,7 @@ function putEvent(item: InventoryItem, message: PhoneMessage, looking: Looking):
     fingerprint: item.fingerprint,
     ...(message.sessionId !== undefined && { sessionKey: looking.sessionKeyOf(message.sessionId) }),
     ...(recovered && { recovered: true as const }),
+    ...(notifiedMs !== undefined && { notified: new Date(notifiedMs).toISOString() }),
   };
 }
 

@@ -27,6 +27,16 @@ export interface PhoneMemory {
   ): void;
 }
 
+/** How a list came about. */
+export interface Looked {
+  /** Whether it is all that the phone has. */
+  readonly whole: boolean;
+  /** Found without having been told by the phone. */
+  readonly recovered: boolean;
+  /** When the phone's event arrived that led to it, epoch milliseconds. */
+  readonly notifiedMs?: number | undefined;
+}
+
 interface KnownSession {
   readonly id: string;
   /** Undefined: it must be told again. */
@@ -111,8 +121,8 @@ export class KnownPhone {
     }
   }
 
-  /** Concludes what a list of messages tells; `whole`: all that the phone has. */
-  concludeMessages(entries: readonly MessageEntry[], looked: { whole: boolean; recovered: boolean }): void {
+  /** Concludes what a list of messages tells. */
+  concludeMessages(entries: readonly MessageEntry[], looked: Looked): void {
     const result = compareMessages(entries, {
       ...looked,
       udn: this.#udn,

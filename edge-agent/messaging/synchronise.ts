@@ -7,7 +7,7 @@ import { UpnpError } from '../upnp/error.ts';
 import { Agenda, noteEvent } from './agenda.ts';
 import { type PhoneCalls, type PhoneControlPoint, standardDeadlineMs } from './control-point.ts';
 import type { MessageEntry } from './documents.ts';
-import { KnownPhone, type PhoneMemory } from './known-phone.ts';
+import { KnownPhone, type Looked, type PhoneMemory } from './known-phone.ts';
 import { WholeSearch } from './message-search.ts';
 
 /** The cloud as a synchroniser needs it. */
@@ -95,7 +95,10 @@ export class PhoneSynchroniser {
 
   /** What the phone's own event says is looked up at once. */
   onEvent(variables: ReadonlyMap<string, string>): void {
-    this.request((agenda) => noteEvent(agenda, this.#udn, variables, (messageId) => this.#known.isKnown(messageId)));
+    this.request((agenda) => {
+      agenda.notifiedMs ??= Date.now();
+      noteEvent(agenda, this.#udn, variables, (messageId) => this.#known.isKnown(messageId));
+    });
   }
 
   lookAtEverything(): void {
@@ -218,7 +221,8 @@ export class PhoneSynchroniser {
       async (calls) => {
         const found = whole ? undefined : await narrowly(agenda, calls);
         const entries = found ?? (await this.#search.list(calls, deadline));
-        this.#concludeMessages(entries, { whole: found === undefined, recovered: !agenda.hinted });
+        const { hinted, notifiedMs } = agenda;
+        this.#concludeMessages(entries, { whole: found === undefined, recovered: !hinted, notifiedMs });
         return found === undefined || [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
       },
       { exclusive: true },
@@ -231,7 +235,7 @@ export class PhoneSynchroniser {
     if (!isComplete) this.#agenda.lookAtAllMessages();
   }
 
-  #concludeMessages(entries: readonly MessageEntry[], looked: { whole: boolean; recovered: boolean }): void {
+  #concludeMessages(entries: readonly MessageEntry[], looked: Looked): void {
     if (!this.#mayConclude) return;
     const before = this.#known.epoch;
     this.#known.concludeMessages(entries, looked);
