@@ -11,6 +11,7 @@ if (file !== undefined) {
   };
   read();
   process.on('SIGUSR2', read);
+  process.send?.({ type: 'clock' });
   const shiftedNow = () => trueNow() + shiftMs;
   globalThis.Date = new Proxy(Date, {
     construct: (target, given: unknown[], newTarget) =>

@@ -27,6 +27,8 @@ export class Program {
   readonly #clockFile: string;
   #child: ChildProcess | undefined;
   #wanted = false;
+  /** Before it listens to the signal, the signal would end it. */
+  #hasClock = false;
   #ready = Promise.withResolvers<Readonly<Record<string, unknown>>>();
 
   constructor(options: ProgramOptions) {
@@ -62,6 +64,11 @@ export class Program {
     child.stderr?.pipe(log, { end: false });
     child.on('message', (message: Readonly<Record<string, unknown>>) => {
       if (message.type === 'ready') this.#ready.resolve(message);
+      if (message.type === 'clock') {
+        // What was written meanwhile is read now.
+        this.#hasClock = true;
+        child.kill('SIGUSR2');
+      }
       this.#options.onMessage?.(message);
     });
     // A message to a process that was just killed.
@@ -69,6 +76,7 @@ export class Program {
     child.once('close', (code, signal) => {
       log.end(`— ended: ${signal ?? code}\n`);
       this.#child = undefined;
+      this.#hasClock = false;
       this.#ready = Promise.withResolvers();
       if (!this.#wanted) return;
       this.crashes++;
@@ -97,7 +105,7 @@ export class Program {
   /** Moves its clock by so much from the true time. */
   shiftClock(ms: number): void {
     writeFileSync(this.#clockFile, String(ms));
-    this.#child?.kill('SIGUSR2');
+    if (this.#hasClock) this.#child?.kill('SIGUSR2');
   }
 
   /** False where the process is not there. */
