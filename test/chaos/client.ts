@@ -16,6 +16,8 @@ export interface SentLetter {
   readonly body: string;
   /** Undefined: the cloud never took it, as far as the client knows. */
   id?: string;
+  /** How long the client asked until it was answered. */
+  tookMs?: number;
 }
 
 const requestMs = 20_000;
@@ -56,7 +58,9 @@ export async function writeTo(
   for (let number = 1; !options.isOver(); number++) {
     const letter: SentLetter = { to, number, body: `${to} ${number}` };
     letters.push(letter);
+    const askedMs = performance.now();
     const id = await post(cloud, letter, options.mayRepeat);
+    letter.tookMs = Math.round(performance.now() - askedMs);
     if (id !== undefined) letter.id = id;
     await pause(Math.max(0, begunMs + number * options.paceMs - performance.now()));
   }

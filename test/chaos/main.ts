@@ -61,6 +61,7 @@ if (values.help) {
     crashes: sum('crashes'),
     unknown: sum('unknown'),
     unknownPerThousand: Math.round((sum('unknown') / Math.max(1, sum('sent'))) * 1e6) / 1e3,
+    slowestMs: Math.max(...rounds.map((round) => round.slowestMs)),
     longestQuietMs: Math.max(...rounds.map((round) => round.quietAfterMs)),
   };
   process.stdout.write(`${JSON.stringify(total)}\n`);

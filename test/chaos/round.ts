@@ -27,6 +27,8 @@ export interface Round extends Verdict {
   readonly seed: string;
   readonly plan: readonly Fault[];
   readonly quietAfterMs: number;
+  /** The longest that a client had to ask until its message was taken. */
+  readonly slowestMs: number;
   /** Processes that ended though nobody killed them. */
   readonly crashes: number;
   readonly diskFilled: boolean;
@@ -68,6 +70,7 @@ export async function runRound(options: RoundOptions): Promise<Round> {
       plan,
       ...verdict,
       quietAfterMs,
+      slowestMs: Math.max(...letters.map(({ tookMs = 0 }) => tookMs)),
       crashes,
       diskFilled: house.disks.agent.canFill && plan.some(({ kind }) => kind === 'full-disk'),
       ...(!isGood && !options.discard && { folder: house.folder }),
