@@ -7,10 +7,13 @@ import type { Network } from './upnp/network.ts';
 import { callAction } from './upnp/soap.ts';
 
 const callDeadlineMs = 10_000;
-/** The first event follows the answer to SUBSCRIBE at once. */
-const eventWithinMs = 3000;
-
-export async function examinePhone(network: Network, subscriber: GenaSubscriber, location: string): Promise<Finding[]> {
+/** @param eventWithinMs how long the first event may take; it follows the answer to SUBSCRIBE at once */
+export async function examinePhone(
+  network: Network,
+  subscriber: GenaSubscriber,
+  location: string,
+  eventWithinMs: number,
+): Promise<Finding[]> {
   let root: DeviceDescription;
   try {
     root = await readDescription(network, location);
@@ -24,7 +27,7 @@ export async function examinePhone(network: Network, subscriber: GenaSubscriber,
     findings.push(
       fine(`“${device.friendlyName}” at ${location} has ${service.name}:${service.version}; it is ${device.udn}.`),
       await examineControl(network, service),
-      await examineEvents(subscriber, service),
+      await examineEvents(subscriber, service, eventWithinMs),
     );
   }
   if (findings.length > 0) return findings;
@@ -69,7 +72,11 @@ async function examineControl(network: Network, { controlUrl, serviceType }: Ser
   }
 }
 
-async function examineEvents(subscriber: GenaSubscriber, { eventSubUrl }: ServiceDescription): Promise<Finding> {
+async function examineEvents(
+  subscriber: GenaSubscriber,
+  { eventSubUrl }: ServiceDescription,
+  eventWithinMs: number,
+): Promise<Finding> {
   if (eventSubUrl === undefined) return note('It offers no events: the agent asks it again and again instead.');
   let hasHeard: (heard: boolean) => void = () => undefined;
   const heard = new Promise<boolean>((resolve) => {

@@ -16,13 +16,16 @@ export interface PhonesExamination {
   readonly phoneUrl?: string | undefined;
   /** How long answers are waited for; 4 s unless told: devices may take 2, and the search is sent three times. */
   readonly listenMs?: number;
+  /** How long a first event is waited for; 3 s unless told. */
+  readonly eventWithinMs?: number;
 }
 
 const standardListenMs = 4000;
+const standardEventMs = 3000;
 const mostNamed = 8;
 
 export async function examinePhones(examination: PhonesExamination): Promise<Finding[]> {
-  const { interfaces, phoneUrl } = examination;
+  const { interfaces, phoneUrl, eventWithinMs = standardEventMs } = examination;
   const network = new LanNetwork({ interfaces, allowOwnAddress: true });
   const subscriber = new GenaSubscriber(network);
   await network.start();
@@ -37,7 +40,7 @@ export async function examinePhones(examination: PhonesExamination): Promise<Fin
     let works = false;
     for (const location of new Set([...heard, ...(phoneUrl === undefined ? [] : [phoneUrl])])) {
       const far = location === phoneUrl ? tellFarAway(location, interfaces) : undefined;
-      const told = far === undefined ? await examinePhone(network, subscriber, location) : [far];
+      const told = far === undefined ? await examinePhone(network, subscriber, location, eventWithinMs) : [far];
       works ||= told.some(({ kind }) => kind === 'fine');
       findings.push(...told, ...(heard.has(location) ? tellOwnAddress(location, examination) : []));
     }

@@ -72,7 +72,7 @@ describe('npm run doctor', () => {
 describe('of a phone', () => {
   const lan = useLan();
   const examine = async (phoneUrl: string, interfaces = ['lo']) =>
-    examinePhones({ interfaces, ssdpPort: await freeUdpPort(), phoneUrl, listenMs: 50 });
+    examinePhones({ interfaces, ssdpPort: await freeUdpPort(), phoneUrl, listenMs: 50, eventWithinMs: 200 });
   const faultsOf = (findings: readonly Finding[]) => findings.filter(({ kind }) => kind === 'fault');
 
   const service =
