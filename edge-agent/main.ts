@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { readSettings } from '../protocol/settings.ts';
 import { Agent } from './agent.ts';
+import { noteConnection } from './connected-file.ts';
 import { agentSettings, isTokenInClear } from './settings.ts';
 
 const read = readSettings(agentSettings, {
@@ -23,6 +24,7 @@ if (read.kind === 'help') {
   if (isTokenInClear(cloud)) {
     report('Warning: ws:// carries the token and every message in clear. Use wss:// beyond this machine.');
   }
+  const note = (connected: boolean) => noteConnection(data, connected, report);
   let isReady = false;
   const agent = new Agent({
     cloud,
@@ -34,9 +36,11 @@ if (read.kind === 'help') {
     ssdpPort,
     report,
     onConnected: () => {
+      note(true);
       if (!isReady) process.send?.({ type: 'ready' });
       isReady = true;
     },
+    onLost: () => note(false),
     onPhone: (udn) => void process.send?.({ type: 'phone', udn }),
   });
 
@@ -46,13 +50,18 @@ if (read.kind === 'help') {
     stopping = true;
     report('Stopping.');
     agent.stop().then(
-      () => process.exit(0),
+      () => {
+        note(false);
+        process.exit(0);
+      },
       (error: unknown) => fail(error),
     );
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   process.on('disconnect', stop);
+  // One that was killed has left its own.
+  note(false);
   agent.start().catch((error: unknown) => fail(error, data));
 }
 
