@@ -1,5 +1,6 @@
 // The agent's life: discover → subscribe → connect. One composition root; start() and stop() are mirrors.
 import type { DatabaseSync } from 'node:sqlite';
+import { Canary } from './canary.ts';
 import { Commands } from './commands.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
 import { Phones } from './phones.ts';
@@ -30,6 +31,7 @@ export interface AgentOptions {
   readonly backOff?: BackOffTimes;
   readonly compareMs?: number;
   readonly pollMs?: number;
+  readonly canaryMs?: number;
   /** One line in plain words for each step. */
   report(line: string): void;
   onConnected?(): void;
@@ -61,6 +63,7 @@ interface Life {
   readonly commands: Commands;
   readonly inventory: InventoryReader;
   readonly client: TunnelClient;
+  readonly canary: Canary;
   readonly discovery: SsdpDiscovery;
 }
 
@@ -83,6 +86,7 @@ export class Agent {
     await life.subscriber.start();
     life.phones.start();
     life.client.start();
+    life.canary.start();
     await life.discovery.start();
     this.#options.report('Looking for phones on the household’s network.');
   }
@@ -93,6 +97,7 @@ export class Agent {
     if (life === undefined) return;
     this.#life = undefined;
     await life.discovery.stop();
+    life.canary.stop();
     life.commands.stop();
     life.inventory.onLost();
     await within(stopPhonesWithinMs, life.phones.stop());
@@ -159,6 +164,11 @@ export class Agent {
         options.onLost?.();
       },
     });
+    const canary = new Canary({
+      outbox,
+      phones: () => (client.connected ? phones.able : []),
+      everyMs: options.canaryMs,
+    });
     const discovery = new SsdpDiscovery({
       interfaces,
       targets: searchTargets,
@@ -171,7 +181,7 @@ export class Agent {
       onGone: (udn) => phones.onGone(udn),
       onFault: (error) => report(`Warning: discovery: ${error.message}`),
     });
-    return { database, outbox, network, subscriber, phones, commands, inventory, client, discovery };
+    return { database, outbox, network, subscriber, phones, commands, inventory, client, canary, discovery };
   }
 
   #onFrame(frame: PhoneFrame): void {

@@ -54,6 +54,11 @@ export class Phones {
     this.#absent.clear();
   }
 
+  /** The phones that answer and whose messages may leave the house. */
+  get able(): PhoneLink[] {
+    return [...this.#links.values()].filter((link) => link.online && this.#approved.has(link.udn));
+  }
+
   linkOf(udn: string): PhoneLink | undefined {
     return this.#links.get(udn);
   }

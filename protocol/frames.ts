@@ -71,6 +71,8 @@ export const edgeEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('message.deleted'), ...ofPhone, id: messageKey }),
   z.object({ type: z.literal('session.put'), ...ofPhone, id: sessionKey, session: phoneSessionSchema }),
   z.object({ type: z.literal('file.progress'), ...ofPhone, sessionKey, file: fileInfoSchema }),
+  /** Nothing else happened for a while: the phone was asked and answered. It proves the way, and is not stored. */
+  z.object({ type: z.literal('phone.answered'), ...ofPhone }),
 ]);
 export type EdgeEvent = z.infer<typeof edgeEventSchema>;
 

@@ -254,6 +254,8 @@ export interface Home {
   since: string | null;
   agent: { id: string; name: string; version?: string } | null;
   phones: Phone[];
+  /** When something last really passed, and not when a socket last pinged; null while nothing has since the cloud started. */
+  flow?: { fromPhones: string | null; toPhones: string | null };
 }
 
 /** What a watcher receives: over SSE, over the WebSocket and in webhooks. `id` orders the events of one home. */

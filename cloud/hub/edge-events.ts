@@ -6,7 +6,8 @@ import type { Roster } from './roster.ts';
 
 export interface StoredEvent {
   seq: number;
-  write: Write;
+  /** Undefined for what proves the way and is not kept. */
+  write: Write | undefined;
 }
 
 /** The agent keeps such an event aside and goes on. */
@@ -30,7 +31,7 @@ export function judge({ seq, time, event }: SequencedEvent, roster: Roster, nowM
   return { seq, write: writeOf(parsed.data, phone.id, { agentMs: Date.parse(time), nowMs }) };
 }
 
-function writeOf(event: EdgeEvent, phone: string, at: { agentMs: number; nowMs: number }): Write {
+function writeOf(event: EdgeEvent, phone: string, at: { agentMs: number; nowMs: number }): Write | undefined {
   switch (event.type) {
     case 'message.put': {
       const { type, id, epoch, message, fingerprint, recovered } = event;
@@ -43,6 +44,8 @@ function writeOf(event: EdgeEvent, phone: string, at: { agentMs: number; nowMs: 
       return { type: event.type, id: event.id, phone, session: event.session };
     case 'file.progress':
       return { type: event.type, phone, file: event.file };
+    case 'phone.answered':
+      return undefined;
   }
 }
 

@@ -6,7 +6,7 @@ import type { Home, HomeEvent, Phone } from '../../protocol/model.ts';
 import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
 import { Calls } from './calls.ts';
 import type { CallAnswer, PhoneCall, SendOutcome, Watch } from './hubs.ts';
-import type { Attachment, Link } from './link.ts';
+import { type Attachment, type Link, noFlow } from './link.ts';
 import { Roster } from './roster.ts';
 import { Sends } from './sends.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -15,6 +15,8 @@ import { Watchers } from './watchers.ts';
 
 /** How long a drained fleet takes to come back, so that it does not all at once. */
 const drainSpreadMs = 2_000;
+/** A router that dials again, a cloud that is updated: who is back by then was not away. */
+const offlineGraceMs = 5_000;
 
 export class HomeHub {
   readonly id: string;
@@ -27,6 +29,10 @@ export class HomeHub {
   #tunnel: Tunnel | undefined;
   #published: Promise<unknown> = Promise.resolve();
   #stopping = false;
+  #flow = noFlow;
+  /** Since when nobody is connected, epoch milliseconds. */
+  #awaySinceMs: number | undefined;
+  #cancelAbsence: (() => void) | undefined;
 
   /** `online`: the phones of the link that outlived the hub's last life (Attachment.online), if there is one. */
   constructor(id: string, around: Surroundings, online: readonly string[] = []) {
@@ -39,6 +45,7 @@ export class HomeHub {
       commit: (writes) => this.commit(writes),
       phoneFor: (record) => this.#phoneFor(record),
       call: (call) => this.#begin(call),
+      awaySinceMs: () => this.#awaySinceMs,
     });
     this.#tunnelHome = {
       id,
@@ -52,7 +59,7 @@ export class HomeHub {
   /** Sees to sends that wait or whose time ran out while nobody was here, and to a home that went away unseen. */
   async start(): Promise<void> {
     await this.#roster.load();
-    if (this.#tunnel === undefined) await this.#goneOffline();
+    if (this.#tunnel === undefined) await this.#findAbsence();
     await this.#sends.expire();
     if (this.#tunnel?.greeted === true) this.#sends.drain();
   }
@@ -60,6 +67,7 @@ export class HomeHub {
   /** Tells the agent and the watchers to come back later, and ends what is under way. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#cancelAbsence?.();
     this.#sends.stop();
     const tunnel = this.#tunnel;
     if (tunnel !== undefined) {
@@ -73,7 +81,7 @@ export class HomeHub {
 
   /** A new link, authenticated by its host. It takes the place of the one before. */
   attach(link: Link, agent: { id: string; name: string }): Tunnel {
-    const attachment: Attachment = { agent, bootId: null, ackedSeq: 0, online: [] };
+    const attachment: Attachment = { agent, bootId: null, ackedSeq: 0, online: [], flow: this.#flow };
     link.keep(attachment);
     return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#around));
   }
@@ -88,27 +96,26 @@ export class HomeHub {
     tunnel.closed();
     if (this.#tunnel !== tunnel) return;
     this.#tunnel = undefined;
+    this.#flow = tunnel.flow;
     this.#around.observer.tunnel(-1);
     this.#calls.lost();
-    const gone = this.#roster.online;
     this.#roster.setOnline([]);
-    try {
-      await this.#goneOffline(gone);
-    } catch (error) {
-      this.#around.log.warn('home.offline-not-stored', { home: this.id, error: String(error) });
-    }
+    this.#awaySinceMs = this.#around.clock.now();
+    this.#awaitReturn();
   }
 
   async status(): Promise<Home | undefined> {
     const [record] = await Promise.all([this.#around.store.getHome(this.id), this.#roster.load()]);
     if (record === undefined) return undefined;
+    const flow = this.#tunnel?.flow ?? this.#flow;
     return {
       id: record.id,
       name: record.name,
       online: this.#tunnel?.greeted === true,
-      since: record.sinceMs === null ? null : new Date(record.sinceMs).toISOString(),
+      since: timeOf((this.#tunnel === undefined ? this.#awaySinceMs : undefined) ?? record.sinceMs),
       agent: record.agent,
       phones: this.#roster.phones,
+      flow: { fromPhones: timeOf(flow.fromPhonesMs), toPhones: timeOf(flow.toPhonesMs) },
     };
   }
 
@@ -178,6 +185,8 @@ export class HomeHub {
     }
     const old = this.#tunnel;
     this.#tunnel = tunnel;
+    this.#cancelAbsence?.();
+    this.#cancelAbsence = undefined;
     if (old === undefined) this.#around.observer.tunnel(1);
     else {
       // No event of its going: the home does not become offline by it.
@@ -221,13 +230,35 @@ export class HomeHub {
     throw new GatewayError('home-offline', detail);
   }
 
-  async #goneOffline(phones: readonly string[] = this.#roster.phones.map((phone) => phone.id)): Promise<void> {
+  /** Nobody is connected at the start: a home that was last told to be online has the grace to come back. */
+  async #findAbsence(): Promise<void> {
+    const record = await this.#around.store.getHome(this.id);
+    if (record === undefined) return;
+    this.#awaySinceMs = record.online ? this.#around.clock.now() : (record.sinceMs ?? undefined);
+    if (record.online) this.#awaitReturn();
+  }
+
+  #awaitReturn(): void {
+    this.#cancelAbsence?.();
+    if (this.#stopping) return;
+    this.#cancelAbsence = this.#around.deadlines.after(this.#around.offlineGraceMs ?? offlineGraceMs, () => {
+      this.#goneOffline().catch((error) => {
+        this.#around.log.warn('home.offline-not-stored', { home: this.id, error: String(error) });
+        if (this.#tunnel === undefined) this.#awaitReturn();
+      });
+    });
+  }
+
+  async #goneOffline(): Promise<void> {
     const record = await this.#around.store.getHome(this.id);
     if (record === undefined || this.#tunnel !== undefined) return;
-    const gone = this.#roster.phones.filter((phone) => phones.includes(phone.id));
     await this.commit([
-      ...gone.map((phone) => ({ type: 'phone.status', phone }) as const),
+      ...this.#roster.phones.map((phone) => ({ type: 'phone.status', phone }) as const),
       { type: 'home.status', online: false, agent: record.agent },
     ]);
   }
+}
+
+function timeOf(epochMs: number | null): string | null {
+  return epochMs === null ? null : new Date(epochMs).toISOString();
 }

@@ -9,7 +9,17 @@ export interface Attachment {
   ackedSeq: number;
   /** `p_…` of the phones that are online. */
   online: string[];
+  /** Absent from notes of earlier versions. */
+  flow?: Flow;
 }
+
+/** When something last really passed, epoch milliseconds; null while nothing has. */
+export interface Flow {
+  fromPhonesMs: number | null;
+  toPhonesMs: number | null;
+}
+
+export const noFlow: Flow = { fromPhonesMs: null, toPhonesMs: null };
 
 export interface Link {
   send(text: string): void;

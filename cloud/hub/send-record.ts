@@ -56,6 +56,19 @@ export function isLost(error: GatewayError): boolean {
   return error.code === 'tunnel-lost' || error.code === 'deadline-exceeded';
 }
 
+/** What will happen to a send that cannot go out now, in words for people. */
+export function heldBecause(absence: GatewayError, awaySinceMs: number | undefined, untilMs: number | null): string {
+  const who = absence.code === 'home-offline' ? 'The home is offline' : 'The phone is offline';
+  const since = awaySinceMs === undefined ? '' : ` since ${minuteOf(awaySinceMs)}`;
+  const until = untilMs === null ? 'until it is back' : `until ${minuteOf(untilMs)}`;
+  return `${who}${since}; the message is held ${until}.`;
+}
+
+/** `2026-11-22 14:02 UTC`. */
+function minuteOf(epochMs: number): string {
+  return `${new Date(epochMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
 /** In words for people. */
 export function reasonOf(error: GatewayError): string {
   if (error.refusal === undefined) return error.message;

@@ -5,6 +5,7 @@ import type { MessageRecord, PhoneRecord, StoredHop, Write } from '../store/stor
 import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
 import {
   asGatewayError,
+  heldBecause,
   isLost,
   isPassing,
   isUndecided,
@@ -33,6 +34,8 @@ export interface Outgoing {
   phoneFor(record: MessageRecord): PhoneRecord;
   /** Unlike a call from outside, a lost answer is `tunnel-lost` or `deadline-exceeded` here. */
   call(call: PhoneCall): Promise<CallAnswer>;
+  /** Since when nobody of the home is connected, where nobody is; epoch milliseconds. */
+  awaySinceMs(): number | undefined;
 }
 
 interface Waiter {
@@ -84,6 +87,7 @@ export class Sends {
     const absence = this.#absence(record);
     if (absence !== undefined && (failFast || !isPassing(absence))) throw absence;
     if (absence !== undefined) {
+      record.stateReason = heldBecause(absence, this.#outgoing.awaySinceMs(), record.deliverByMs);
       const stored = await this.#create(record, []);
       this.#backlog = true;
       this.#expireAt(stored.deliverByMs);

@@ -33,4 +33,6 @@ export interface Surroundings {
   readonly observer: Observer;
   /** How often agents must send `ping`. */
   readonly heartbeatMs: number;
+  /** How long a home may be away before anybody is told; 5,000 unless told. */
+  readonly offlineGraceMs?: number | undefined;
 }

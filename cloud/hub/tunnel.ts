@@ -13,7 +13,7 @@ import { limits } from '../../protocol/limits.ts';
 import type { Write } from '../store/store.ts';
 import type { Calls } from './calls.ts';
 import { judge, type Refusal, type StoredEvent } from './edge-events.ts';
-import type { Attachment, Link } from './link.ts';
+import { type Attachment, type Flow, type Link, noFlow } from './link.ts';
 import type { Roster } from './roster.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -51,6 +51,10 @@ export class Tunnel {
     this.#attachment = attachment;
     this.#home = home;
     this.#around = around;
+  }
+
+  get flow(): Flow {
+    return this.#attachment.flow ?? noFlow;
   }
 
   get agent(): Attachment['agent'] {
@@ -148,9 +152,12 @@ export class Tunnel {
   #take(frame: Exclude<EdgeFrame, { type: 'hello' }>): void {
     switch (frame.type) {
       case 'result':
+        this.#flowed('toPhonesMs');
         this.#home.calls.result(frame);
         break;
       case 'failure':
+        // A refusal is the phone's own answer.
+        if (frame.upnpCode !== undefined) this.#flowed('toPhonesMs');
         this.#home.calls.failure(frame);
         break;
       case 'events':
@@ -178,8 +185,9 @@ export class Tunnel {
     this.#keep({ online: roster.online });
     this.send({ type: 'approvals', approved: roster.approvedUdns });
     const changed = roster.phones.filter((phone) => phone.online !== before.has(phone.id));
-    const seen = roster.phones.filter((phone) => !changed.includes(phone) && phone.online);
-    await this.#home.commit([...changed, ...seen].map((phone) => ({ type: 'phone.status', phone })));
+    // The others too: one that was told to be online may have gone while the home was away for a moment.
+    const unchanged = roster.phones.filter((phone) => phone.online === before.has(phone.id));
+    await this.#home.commit([...changed, ...unchanged].map((phone) => ({ type: 'phone.status', phone })));
     this.#home.phonesChanged();
   }
 
@@ -230,13 +238,10 @@ export class Tunnel {
   }
 
   async #commit(writes: readonly StoredEvent[], onStored: () => void): Promise<void> {
-    if (writes.length === 0) onStored();
-    else {
-      await this.#home.commit(
-        writes.map(({ write }) => write),
-        onStored,
-      );
-    }
+    const kept = writes.map(({ write }) => write).filter((write) => write !== undefined);
+    if (kept.length === 0) onStored();
+    else await this.#home.commit(kept, onStored);
+    if (writes.length > 0) this.#flowed('fromPhonesMs');
   }
 
   #acknowledge(seq: number, refused: readonly Refusal[]): void {
@@ -287,6 +292,10 @@ export class Tunnel {
         cancel();
       }
     }
+  }
+
+  #flowed(direction: keyof Flow): void {
+    this.#keep({ flow: { ...this.flow, [direction]: this.#around.clock.now() } });
   }
 
   #keep(change: Partial<Attachment>): void {

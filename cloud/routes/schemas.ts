@@ -116,6 +116,10 @@ export const homeSchema = z
     since: z.string().nullable(),
     agent: z.object({ id: z.string(), name: z.string(), version: z.string().optional() }).nullable(),
     phones: z.array(phoneSchema),
+    flow: z
+      .object({ fromPhones: z.string().nullable(), toPhones: z.string().nullable() })
+      .optional()
+      .describe('When a message or event last really passed in each direction'),
   })
   .openapi('Home');
 

@@ -34,6 +34,8 @@ export class Outbox {
   readonly #bootId: string;
   #count: number;
   #acked = 0;
+  /** On the clock of `performance.now()`. */
+  #appendedMs = performance.now();
   #prune: NodeJS.Timeout | undefined;
   #listener: () => void = () => {};
 
@@ -80,6 +82,11 @@ export class Outbox {
     return this.#bootId;
   }
 
+  /** How long nothing was appended, milliseconds. */
+  get quietMs(): number {
+    return performance.now() - this.#appendedMs;
+  }
+
   /** The lowest sequence still held, or the next one. */
   get firstSeq(): number {
     return Math.max(this.#acked + 1, Number((this.#statements.first.get() ?? this.#statements.next.get())?.seq ?? 1));
@@ -105,7 +112,9 @@ export class Outbox {
       this.#count = countBefore;
       throw error;
     }
-    if (events.length > 0) this.#listener();
+    if (events.length === 0) return;
+    this.#appendedMs = performance.now();
+    this.#listener();
   }
 
   /** Up to `limit` events after a sequence number, in order. */

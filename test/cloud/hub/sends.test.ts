@@ -22,6 +22,44 @@ const stored = (id: string) => bench.store.getMessage('home', id);
 const called = (count: number) => settled(() => agent.of('call').length === count);
 
 describe('a send', () => {
+  it('goes out after those before it, also when the clock was set back between them', async () => {
+    await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
+    const first = draft({ id: messageId(9), body: 'first' });
+    const second = draft({ id: messageId(8), body: 'second' });
+    await bench.hub.send(first, 'queue');
+    bench.clock.nowMs -= 3_600_000;
+    await bench.hub.send(second, 'queue');
+    await bench.revive();
+    ({ agent } = await bench.online());
+    await called(1);
+    expect(agent.of('call')[0]?.key).toBe(first.id);
+    agent.answer({ MessageID: 'x' });
+    await called(2);
+    expect(agent.of('call')[1]?.key).toBe(second.id);
+    agent.answer({ MessageID: 'y' });
+  });
+
+  it('that was stored before under its id is answered as it stands, and not done again', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    agent.answer({ MessageID: 'x' });
+    await sent;
+    expect((await bench.hub.send(record, 'queue')).message).toMatchObject({ state: 'sent', messageId: 'x' });
+    expect(agent.of('call')).toHaveLength(1);
+  });
+
+  it('says at once what will happen while the home is away', async () => {
+    await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
+    bench.clock.pass(60_000);
+    const { message } = await bench.hub.send(draft({ deliverByMs: Date.UTC(2026, 10, 22, 18) }), 'queue');
+    expect(message.stateReason).toBe(
+      'The home is offline since 2026-11-22 12:00 UTC; the message is held until 2026-11-22 18:00 UTC.',
+    );
+    const patient = await bench.hub.send(draft(), 'queue');
+    expect(patient.message.stateReason).toContain('the message is held until it is back.');
+  });
+
   it('is stored as being sent before its frame leaves', async () => {
     const record = draft();
     let stateAtCall: string | undefined;

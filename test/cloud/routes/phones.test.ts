@@ -34,6 +34,7 @@ describe('GET /homes, GET /homes/{home}, GET /homes/{home}/phones', () => {
     };
     const home = await cloud.get('/v1/homes/home');
     expect(home.body).toEqual({
+      flow: { fromPhones: null, toPhones: null },
       id: 'home',
       name: 'Home',
       online: true,
