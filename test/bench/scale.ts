@@ -1,0 +1,231 @@
+// How many homes one Node host takes: connecting, memory and processor at rest, events to many watchers, and the storm
+// when it was killed and all agents come back. `node test/bench/scale.ts --tunnels 10000`: one JSON object a line.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { WebSocket } from 'ws';
+import { Access } from '../../cloud/access/access.ts';
+import { openSqlite } from '../../cloud/store/open.ts';
+import { openDatabase } from '../../edge-agent/tunnel/database.ts';
+import { quantile } from './load.ts';
+import { report } from './report.ts';
+import { FleetAgent, sharedOutbox } from './scale-fleet.ts';
+import type { HostMemory } from './scale-host.ts';
+
+const { values } = parseArgs({ options: { tunnels: { type: 'string', default: '10000' } } });
+const tunnels = Number(values.tunnels);
+/** Handshakes under way at once while the fleet first connects. */
+const dialsAtOnce = 128;
+const restMs = 30_000;
+const manyWatchers = Math.min(1_000, tunnels);
+/** Of Linux: processor time in /proc is counted in these. */
+const ticksPerSecond = 100;
+
+interface RunningHost {
+  child: ChildProcess;
+  url: string;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'homeline-scale-'));
+const database = openDatabase(join(folder, 'agents'));
+const outbox = sharedOutbox(database);
+let host: RunningHost | undefined;
+let agents: FleetAgent[] = [];
+try {
+  const { agentTokens, readerTokens } = await seed();
+  host = await startHost('0');
+  const empty = await memoryOf(host);
+  agents = agentTokens.map((token) => new FleetAgent(host?.url ?? '', token, outbox));
+  await connect(host);
+  await settled(host);
+  const { rssBytes, heapBytes, externalBytes } = await memoryOf(host);
+  const each = (bytes: number) => Math.round((bytes / tunnels / 1024) * 10) / 10;
+  report({
+    bench: 'scale.memory',
+    tunnels,
+    rssMb: Math.round(rssBytes / 1024 / 1024),
+    rssKbPerTunnel: each(rssBytes - empty.rssBytes),
+    heapKbPerTunnel: each(heapBytes - empty.heapBytes),
+    externalKbPerTunnel: each(externalBytes - empty.externalBytes),
+  });
+  const restS = cpuSeconds(host);
+  await sleep(restMs);
+  report({ bench: 'scale.rest', tunnels, cpuPercent: percent(cpuSeconds(host) - restS, restMs) });
+  await fanOut('one event, one home, many watchers', host, readerTokens[0] ?? '', 'one');
+  await fanOut('an event in each of many homes', host, readerTokens, 'each');
+  host = await storm(host);
+} finally {
+  await Promise.all(agents.map((agent) => agent.stop()));
+  host?.child.kill('SIGKILL');
+  outbox.stop();
+  database.close();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** As many homes as tunnels, each of an account of its own, written straight into the store. */
+async function seed(): Promise<{ agentTokens: string[]; readerTokens: string[] }> {
+  const beganMs = performance.now();
+  const store = openSqlite(join(folder, 'cloud'));
+  await store.start();
+  const access = new Access({ store, clock: Date });
+  const issue = async (kind: 'agent' | 'api', n: number, scopes: string[]) =>
+    (await access.issue(kind, { account: `account-${n}`, home: `home-${n}`, name: 'bench', scopes })).token;
+  const numbers = Array.from({ length: tunnels }, (_, n) => n);
+  await Promise.all(
+    numbers.map((n) => store.createHome({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
+  );
+  const agentTokens = await Promise.all(numbers.map((n) => issue('agent', n, [])));
+  const readerTokens = await Promise.all(numbers.slice(0, manyWatchers).map((n) => issue('api', n, ['events:read'])));
+  await store.stop();
+  report({ bench: 'scale.seed', homes: tunnels, seconds: seconds(performance.now() - beganMs) });
+  return { agentTokens, readerTokens };
+}
+
+async function startHost(port: string): Promise<RunningHost> {
+  const child = fork(join(import.meta.dirname, 'scale-host.ts'), [join(folder, 'cloud'), port], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const [{ url }] = (await once(child, 'message')) as [{ url: string }];
+  return { child, url };
+}
+
+async function connect(at: RunningHost): Promise<void> {
+  const beganMs = performance.now();
+  const beganS = cpuSeconds(at);
+  const waiting = agents.values();
+  await Promise.all(
+    Array.from({ length: dialsAtOnce }, async () => {
+      for (const agent of waiting) {
+        const welcomed = new Promise<void>((resolve) => {
+          agent.onWelcome = resolve;
+        });
+        agent.start();
+        await welcomed;
+      }
+    }),
+  );
+  const elapsedMs = performance.now() - beganMs;
+  const timesMs = agents.map((agent) => agent.connectMs).sort((a, b) => a - b);
+  report({
+    bench: 'scale.connect',
+    tunnels,
+    seconds: seconds(elapsedMs),
+    perSecond: Math.round((tunnels / elapsedMs) * 1_000),
+    p50Ms: quantile(timesMs, 0.5),
+    p99Ms: quantile(timesMs, 0.99),
+    cpuMsEach: Math.round(((cpuSeconds(at) - beganS) * 1_000 * 100) / tunnels) / 100,
+    failedHellos: sum(agents.map((agent) => agent.failedHellos)),
+  });
+}
+
+/** Events to watchers by WebSocket: all of one home, or one of each home. */
+async function fanOut(what: string, at: RunningHost, tokens: string | string[], kind: 'one' | 'each'): Promise<void> {
+  const arrivedMs: number[] = [];
+  let arrived = (): void => undefined;
+  const all = new Promise<void>((resolve) => {
+    arrived = () => {
+      arrivedMs.push(performance.now());
+      if (arrivedMs.length === manyWatchers) resolve();
+    };
+  });
+  const watchers: WebSocket[] = [];
+  for (let n = 0; n < manyWatchers; n++) {
+    const home = kind === 'one' ? 'home-0' : `home-${n}`;
+    const token = typeof tokens === 'string' ? tokens : (tokens[n] ?? '');
+    const watcher = new WebSocket(`${at.url.replace(/^http/, 'ws')}/v1/homes/${home}/events/ws`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    watcher.on('message', (data) => {
+      if (data.toString().includes('"message.received"')) arrived();
+    });
+    await once(watcher, 'open');
+    watchers.push(watcher);
+  }
+  const beganMs = performance.now();
+  for (const agent of agents.slice(0, kind === 'one' ? 1 : manyWatchers)) agent.tell(kind === 'one' ? 1 : 2);
+  await all;
+  const timesMs = arrivedMs.map((ms) => ms - beganMs).sort((a, b) => a - b);
+  report({
+    bench: 'scale.fan-out',
+    what,
+    tunnels,
+    watchers: manyWatchers,
+    p50Ms: quantile(timesMs, 0.5),
+    lastMs: quantile(timesMs, 1),
+  });
+  for (const watcher of watchers) watcher.terminate();
+  await sleep(1_000);
+}
+
+/** The host is killed and started again; answers the new one. */
+async function storm(at: RunningHost): Promise<RunningHost> {
+  const welcomesBefore = agents.map((agent) => agent.welcomes);
+  const failedBefore = sum(agents.map((agent) => agent.failedHellos));
+  at.child.kill('SIGKILL');
+  await once(at.child, 'exit');
+  const goneMs = performance.now();
+  const next = await startHost(new URL(at.url).port);
+  const backMs = performance.now();
+  let peakPercent = 0;
+  let lastS = cpuSeconds(next);
+  let lastMs = backMs;
+  while (agents.some((agent, n) => agent.welcomes === welcomesBefore[n])) {
+    await sleep(500);
+    const nowS = cpuSeconds(next);
+    const nowMs = performance.now();
+    peakPercent = Math.max(peakPercent, percent(nowS - lastS, nowMs - lastMs));
+    [lastS, lastMs] = [nowS, nowMs];
+  }
+  const timesMs = agents.map((agent) => agent.welcomedMs - backMs).sort((a, b) => a - b);
+  report({
+    bench: 'scale.storm',
+    tunnels,
+    hostGoneS: seconds(backMs - goneMs),
+    halfBackS: seconds(quantile(timesMs, 0.5)),
+    allBackS: seconds(quantile(timesMs, 1)),
+    peakCpuPercent: peakPercent,
+    failedHellos: sum(agents.map((agent) => agent.failedHellos)) - failedBefore,
+  });
+  const welcomedMs = performance.now();
+  await settled(next);
+  report({ bench: 'scale.storm-stored', tunnels, afterS: seconds(performance.now() - welcomedMs) });
+  return next;
+}
+
+/** Until it has done what the hellos gave it to do. */
+async function settled(at: RunningHost): Promise<void> {
+  for (let quiet = 0; quiet < 3; ) {
+    const beforeS = cpuSeconds(at);
+    await sleep(500);
+    quiet = percent(cpuSeconds(at) - beforeS, 500) < 15 ? quiet + 1 : 0;
+  }
+}
+
+async function memoryOf({ child }: RunningHost): Promise<HostMemory> {
+  child.send('memory');
+  const [memory] = (await once(child, 'message')) as [HostMemory];
+  return memory;
+}
+
+/** User and system time of the process, all of its threads. */
+function cpuSeconds({ child }: RunningHost): number {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** Of one processor. */
+function percent(cpuS: number, elapsedMs: number): number {
+  return Math.round((cpuS * 1_000 * 1_000) / elapsedMs) / 10;
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 10) / 100;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
