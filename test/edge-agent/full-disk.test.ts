@@ -1,0 +1,115 @@
+// A disk that is full: what cannot be written down is not done, and what was done is not done again.
+import { rmSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { PhoneCalls } from '../../edge-agent/messaging/control-point.ts';
+import { writeDocument } from '../../edge-agent/messaging/documents.ts';
+import { sendOnce } from '../../edge-agent/sends.ts';
+import { openDatabase } from '../../edge-agent/tunnel/database.ts';
+import { Journal } from '../../edge-agent/tunnel/journal.ts';
+import { Outbox } from '../../edge-agent/tunnel/outbox.ts';
+import { sampleMessage } from '../fixtures/phone/sample-message.ts';
+import { newFolder, sampleEvents, udn } from './tunnel/sample-events.ts';
+
+const key = 'm_01KAPQ3Z5N0123456789ABCDEF';
+let folder: string;
+let database: ReturnType<typeof openDatabase>;
+let outbox: Outbox;
+let journal: Journal;
+let asked: number;
+let onAsked: () => void;
+
+beforeEach(() => {
+  folder = newFolder();
+  database = openDatabase(folder);
+  outbox = new Outbox({ database, report: () => {} });
+  journal = new Journal(database, outbox);
+  asked = 0;
+  onAsked = () => {};
+});
+afterEach(() => {
+  free();
+  outbox.stop();
+  database.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** No page more than now: SQLite's own way to be full. */
+function fill(): void {
+  const pages = Number(database.prepare('PRAGMA page_count').get()?.page_count);
+  database.exec(`PRAGMA max_page_count = ${pages}`);
+  // What is left in the last pages goes too.
+  const insert = database.prepare('INSERT INTO facts VALUES (?, ?)');
+  for (const size of [2000, 200, 20]) {
+    try {
+      for (let count = 0; ; count++) insert.run(`${size} ${count}`, 'x'.repeat(size));
+    } catch {
+      // Full.
+    }
+  }
+}
+
+function free(): void {
+  database.exec('PRAGMA max_page_count = 1000000');
+}
+
+/** A phone that takes what it is sent. */
+const calls: PhoneCalls = {
+  text: async () => {
+    asked++;
+    onAsked();
+    return { MessageID: 'm-1' };
+  },
+  model: () => Promise.reject(new Error('Nobody asks this.')),
+  searchMessages: async () => [],
+};
+
+const send = () =>
+  sendOnce(journal, calls, {
+    udn,
+    key,
+    action: 'SendMessage',
+    arguments: { MessageToSend: writeDocument('message', sampleMessage({ body: 'On my way '.repeat(100) })) },
+    epoch: 0,
+    deadlineMs: 1000,
+    onMade: () => {},
+  });
+
+it('is said to be full, and not that a transaction is missing', () => {
+  fill();
+  expect(() => outbox.append(sampleEvents(100))).toThrow(/full/);
+  free();
+  outbox.append(sampleEvents(1));
+  expect(outbox.after(0, 10)).toHaveLength(1);
+});
+
+it('does not send what the journal cannot hold, and sends it when it can', async () => {
+  fill();
+  await expect(send()).rejects.toMatchObject({ code: 'store-unavailable' });
+  expect(asked).toBe(0);
+  free();
+  expect(await send()).toEqual({ MessageID: 'm-1' });
+  expect(asked).toBe(1);
+});
+
+it('tells what the phone did although it cannot be written down, and does not do it again', async () => {
+  onAsked = fill;
+  database.exec(
+    'CREATE TRIGGER no_room BEFORE UPDATE ON sends BEGIN INSERT INTO facts VALUES (hex(randomblob(9)), hex(randomblob(9000))); END',
+  );
+  expect(await send()).toEqual({ MessageID: 'm-1' });
+  free();
+  await expect(send()).rejects.toMatchObject({ code: 'outcome-unknown' });
+  expect(asked).toBe(1);
+});
+
+it('keeps what is acknowledged until it can be removed', async () => {
+  outbox.append(sampleEvents(5));
+  database.exec('PRAGMA query_only = 1');
+  outbox.ack(3);
+  await pause(300);
+  database.exec('PRAGMA query_only = 0');
+  outbox.ack(4);
+  outbox.stop();
+  expect(new Outbox({ database, report: () => {} }).after(0, 10).map(({ seq }) => seq)).toEqual([5]);
+});

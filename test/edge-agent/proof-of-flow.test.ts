@@ -1,0 +1,43 @@
+// Whether the way is open, and what the agent does when a phone was away: a canary, and subscriptions anew.
+import { afterEach, expect, it } from 'vitest';
+import { House } from './house.ts';
+
+let house: House;
+
+afterEach(async () => {
+  await house.stop();
+});
+
+const proofs = () => house.cloud.events.filter((event) => event.type === 'phone.answered');
+
+it('asks each phone when nothing was told for a while, and tells that it answered', async () => {
+  house = new House({}, { canaryMs: 100 });
+  // A refusal is an answer too: this phone does not know the question.
+  await house.start();
+  await house.cloud.until(() => proofs().length >= 2);
+  expect(proofs()[0]).toMatchObject({ udn: house.phone.udn, epoch: 0 });
+  expect(house.phone.callsOf('GetTelephonyIdentity').length).toBeGreaterThanOrEqual(2);
+});
+
+it('tells of no proof when the phone does not answer, but that it is offline', async () => {
+  house = new House({}, { canaryMs: 100 });
+  await house.start();
+  await house.inStep();
+  house.phone.react = () => 'hang-up';
+  await house.cloud.until(() =>
+    house.cloud.frames.some((frame) => frame.type === 'phones' && frame.phones[0]?.online === false),
+  );
+});
+
+it('subscribes anew to a phone that was away: it may have been off', async () => {
+  house = new House();
+  await house.start();
+  await house.inStep();
+  house.phone.forgetSubscribers();
+  house.phone.react = () => 'hang-up';
+  const call = house.cloud.call(house.phone.udn, 'GetNewMessages', {});
+  await house.cloud.until(() => house.lines.some((line) => line.includes('does not answer')));
+  await call;
+  house.phone.react = () => undefined;
+  await house.cloud.until(() => house.phone.subscribers === 1);
+});
