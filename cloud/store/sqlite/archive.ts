@@ -1,0 +1,225 @@
+// The whole database as lines of JSON and back, and a copy of it while it is in use. What is restored is a store of
+// another name: the agents then ask what it knows, and tell it again what came after.
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { backup, DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { ulid } from 'ulid';
+import { z } from 'zod';
+import { GatewayError } from '../../../protocol/errors.ts';
+import { migrate } from './migrate.ts';
+import { steps } from './schema.ts';
+
+/** Every table with its key, in an order in which each row finds those that it refers to. */
+const tables: Readonly<Record<string, readonly string[]>> = {
+  meta: ['name'],
+  accounts: ['id'],
+  people: ['account', 'name'],
+  homes: ['id'],
+  tokens: ['id'],
+  phones: ['home', 'id'],
+  messages: ['home', 'id'],
+  tombstones: ['home', 'id'],
+  conversations: ['home', 'key'],
+  sessions: ['home', 'id'],
+  events: ['home', 'id'],
+  requests: ['scope', 'key'],
+};
+
+const headSchema = z.object({ homeline: z.literal('export'), version: z.int(), id: z.string(), time: z.string() });
+const rowSchema = z.object({
+  table: z.string(),
+  row: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
+});
+const endSchema = z.object({ end: z.literal(true), rows: z.int() });
+type Row = z.infer<typeof rowSchema>['row'];
+
+/** Rows that are written in one transaction. */
+const groupSize = 500;
+
+/**
+ * The lines of an export, without line feeds: a head, a row each, an end. `after`: the last line of an export that broke
+ * off; the lines then begin with the one that follows it.
+ * Throws `store-unavailable` when the database cannot be read, `invalid-request` when `after` is no line of an export.
+ */
+export function* exportLines(path: string, after?: string): Generator<string> {
+  if (!existsSync(path)) throw new GatewayError('store-unavailable', `There is no database ${path}.`);
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    // One state of all tables, however long it takes.
+    database.exec('BEGIN');
+    const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
+    const from = after === undefined ? undefined : readLine(after);
+    if (from === undefined)
+      yield JSON.stringify({ homeline: 'export', version, id: ulid(), time: new Date().toISOString() });
+    const names = Object.keys(tables);
+    const fromTable = from !== undefined && 'table' in from ? from.table : undefined;
+    if (from !== undefined && 'end' in from) return;
+    let rows = 0;
+    for (const table of fromTable === undefined ? names : names.slice(names.indexOf(fromTable))) {
+      for (const row of readRows(
+        database,
+        table,
+        table === fromTable && from !== undefined && 'row' in from ? from.row : undefined,
+      )) {
+        rows++;
+        yield JSON.stringify({ table, row });
+      }
+    }
+    yield JSON.stringify({ end: true, rows });
+  } finally {
+    database.close();
+  }
+}
+
+function* readRows(database: DatabaseSync, table: string, after: Row | undefined): Generator<Row> {
+  const key = tables[table] ?? [];
+  const columns = database
+    .prepare('SELECT name FROM pragma_table_info(?)')
+    .all(table)
+    .map(({ name }) => String(name))
+    // A number of this file only.
+    .filter((name) => name !== 'row');
+  const beyond = after === undefined ? '' : `WHERE (${key}) > (${key.map(() => '?')})`;
+  const query = database.prepare(`SELECT ${columns} FROM ${table} ${beyond} ORDER BY ${key}`);
+  for (const row of query.iterate(...(after === undefined ? [] : key.map((name) => after[name] ?? null)))) {
+    // What restores this is a store of its own.
+    if (table === 'meta' && row.name === 'id') continue;
+    yield row as Row;
+  }
+}
+
+/**
+ * Makes a database from the lines of an export. It stands under its own name only when the last line was read; broken
+ * off, the same import goes on where it was. Answers the number of rows.
+ * Throws `conflict` when there is a database already, `invalid-request` when the lines are no whole export.
+ */
+export async function importLines(path: string, lines: AsyncIterable<string>): Promise<number> {
+  if (existsSync(path)) {
+    throw new GatewayError('conflict', `There is a database ${path} already: move it away, or name another folder.`);
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const unfinished = `${path}.import`;
+  const database = new DatabaseSync(unfinished, { enableForeignKeyConstraints: true });
+  let rows = 0;
+  try {
+    database.exec('PRAGMA journal_mode = WAL');
+    migrate(database, unfinished);
+    rows = await fill(database, lines);
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } finally {
+    database.close();
+  }
+  moveInPlace(unfinished, path);
+  return rows;
+}
+
+async function fill(database: DatabaseSync, lines: AsyncIterable<string>): Promise<number> {
+  const writer = new RowWriter(database);
+  let number = 0;
+  let rows = 0;
+  let isWhole = false;
+  for await (const line of lines) {
+    number++;
+    if (line === '') continue;
+    const read = readLine(line, number);
+    if (number === 1) checkHead(read);
+    else if ('row' in read) {
+      writer.write(read.table, read.row);
+      rows++;
+    } else isWhole = 'end' in read;
+  }
+  writer.commit();
+  if (!isWhole) throw new GatewayError('invalid-request', 'The export ends in the middle: let it finish first.');
+  return rows;
+}
+
+function checkHead(read: ReturnType<typeof readLine>): void {
+  if (!('version' in read)) throw new GatewayError('invalid-request', 'This is no export of Homeline.');
+  if (read.version === steps.length) return;
+  const detail = `The export is of version ${read.version}, this Homeline reads ${steps.length}: use the one that made it.`;
+  throw new GatewayError('invalid-request', detail);
+}
+
+/** Rows as they come, in transactions; a row that is there already stays. */
+class RowWriter {
+  readonly #database: DatabaseSync;
+  #waiting = 0;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  write(table: string, row: Row): void {
+    if (tables[table] === undefined)
+      throw new GatewayError('invalid-request', `There is no table “${table.slice(0, 40)}”.`);
+    if (!this.#database.isTransaction) this.#database.exec('BEGIN IMMEDIATE');
+    const names = Object.keys(row);
+    const known = new Set(
+      this.#database
+        .prepare('SELECT name FROM pragma_table_info(?)')
+        .all(table)
+        .map(({ name }) => name),
+    );
+    const strange = names.find((name) => !known.has(name));
+    if (strange !== undefined)
+      throw new GatewayError('invalid-request', `${table} has no column “${strange.slice(0, 40)}”.`);
+    const values: SQLInputValue[] = Object.values(row);
+    const place = table === 'messages' ? 'RETURNING row' : '';
+    const made = this.#database
+      .prepare(`INSERT INTO ${table} (${names}) VALUES (${names.map(() => '?')}) ON CONFLICT DO NOTHING ${place}`)
+      .all(...values)[0];
+    if (made?.row !== undefined) {
+      this.#database.prepare('INSERT INTO messages_text (rowid, text) VALUES (?, ?)').run(made.row, row.text ?? '');
+    }
+    if (++this.#waiting >= groupSize) this.commit();
+  }
+
+  commit(): void {
+    this.#waiting = 0;
+    if (this.#database.isTransaction) this.#database.exec('COMMIT');
+  }
+}
+
+/** Throws `invalid-request`. */
+function readLine(line: string, number = 1) {
+  try {
+    return z.union([headSchema, rowSchema, endSchema]).parse(JSON.parse(line));
+  } catch (cause) {
+    throw new GatewayError('invalid-request', `Line ${number} is no line of an export.`, { cause });
+  }
+}
+
+/**
+ * Copies the database while it is in use. The copy is checked, and stands under its name only when it is whole.
+ * Throws `store-unavailable` when there is none or the copy cannot be written.
+ */
+export async function backupDatabase(path: string, copy: string): Promise<void> {
+  if (!existsSync(path)) throw new GatewayError('store-unavailable', `There is no database ${path}.`);
+  const unfinished = `${copy}.unfinished`;
+  mkdirSync(dirname(copy), { recursive: true, mode: 0o700 });
+  rmSync(unfinished, { force: true });
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    await backup(database, unfinished);
+  } finally {
+    database.close();
+  }
+  const made = new DatabaseSync(unfinished);
+  try {
+    made.exec('PRAGMA journal_mode = DELETE');
+    const { quick_check: verdict } = made.prepare('PRAGMA quick_check').get() as { quick_check: string };
+    if (verdict !== 'ok') throw new GatewayError('store-unavailable', `The database is damaged: ${verdict}.`);
+    made.prepare("UPDATE meta SET value = ? WHERE name = 'id'").run(ulid());
+  } finally {
+    made.close();
+  }
+  moveInPlace(unfinished, copy);
+}
+
+/** On the disk under its own name, or not at all. */
+function moveInPlace(unfinished: string, path: string): void {
+  const descriptor = openSync(unfinished, 'r+', 0o600);
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(unfinished, path);
+}

@@ -1,0 +1,132 @@
+// Export, import and backup, as their user runs them: everything comes back, also when it broke off on the way.
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SqliteStore } from '../../../cloud/store/sqlite.ts';
+import { messageId, phoneMessage, presence, send } from '../../contract/messages.ts';
+
+const program = join(import.meta.dirname, '../../../cloud/hosts/archive.ts');
+let folder: string;
+let store: SqliteStore;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'homeline-archive-'));
+  store = await open('from');
+  await store.createHome({ id: 'home', account: 'a', name: 'Home', owner: 'Ada' });
+  const phone = (await store.putPhones('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
+  for (let n = 1; n <= 30; n++) {
+    const message = phoneMessage({ messageId: `m-${n}`, body: `Dinner number ${n}?` });
+    const put = { type: 'message.put', id: messageId(n), phone, epoch: 0, session: null, message } as const;
+    await store.commit('home', [{ ...put, fingerprint: `f-${n}` }]);
+  }
+  await store.commit('home', [
+    { type: 'message.delete', id: messageId(7) },
+    { type: 'send.create', message: send(messageId(40), { phone, place: 5, hops: [['api', 1]] }) },
+  ]);
+});
+afterEach(async () => {
+  await store.stop();
+  rmSync(folder, { recursive: true });
+});
+
+async function open(name: string): Promise<SqliteStore> {
+  const opened = new SqliteStore({ path: join(folder, name, 'cloud.db') });
+  await opened.start();
+  return opened;
+}
+
+function run(verb: string, data: string, ...rest: string[]) {
+  return spawnSync(process.execPath, [program, verb, '--data', join(folder, data), ...rest], { encoding: 'utf8' });
+}
+
+/** All that can be asked of a store about its home. */
+async function contentsOf(asked: SqliteStore) {
+  const phones = await asked.listPhones('home');
+  return {
+    homes: await asked.homesOf('a'),
+    phones,
+    messages: await asked.listMessages('home', {}, { limit: 200 }),
+    found: (await asked.listMessages('home', { text: 'number 12' }, { limit: 200 })).items,
+    record: await asked.getMessage('home', messageId(40)),
+    inventory: await asked.inventory('home', phones[0]?.id ?? '', { limit: 100 }),
+    conversations: await asked.listConversations('home', { limit: 50 }),
+    unread: await asked.countUnread('home'),
+    events: await asked.eventsAfter('home', '', 1000),
+    open: await asked.openSends('home', ['queued'], 10),
+  };
+}
+
+async function expectSame(name: string): Promise<void> {
+  const restored = await open(name);
+  try {
+    expect(await contentsOf(restored)).toEqual(await contentsOf(store));
+    // Another name, so that the agents compare.
+    expect(restored.id).not.toBe(store.id);
+    const again = { type: 'message.put', id: messageId(7), phone: 'p', epoch: 0, session: null } as const;
+    const events = await restored.commit('home', [{ ...again, message: phoneMessage(), fingerprint: 'f' }]);
+    expect(events).toEqual([]);
+  } finally {
+    await restored.stop();
+  }
+}
+
+const file = () => join(folder, 'all.ndjson');
+
+describe('export and import', () => {
+  it('bring everything back, tombstones and search too, while the store is in use', async () => {
+    expect(run('export', 'from', file()).status).toBe(0);
+    const made = run('import', 'to', file());
+    expect([made.status, made.stderr]).toEqual([0, expect.stringContaining('rows were read')]);
+    await expectSame('to');
+  });
+
+  it('go on where they broke off', async () => {
+    run('export', 'from', file());
+    const whole = readFileSync(file(), 'utf8');
+    writeFileSync(file(), whole.slice(0, whole.length / 2));
+    const early = run('import', 'to', file());
+    expect([early.status, early.stderr]).toEqual([1, expect.stringContaining('is no line of an export')]);
+    expect(run('export', 'from', file()).status).toBe(0);
+    expect(readFileSync(file(), 'utf8').split('\n').slice(0, -2)).toEqual(whole.split('\n').slice(0, -2));
+    expect(run('import', 'to', file()).status).toBe(0);
+    await expectSame('to');
+  });
+
+  it('pass through a pipe', async () => {
+    const text = run('export', 'from').stdout;
+    const made = spawnSync(process.execPath, [program, 'import', '--data', join(folder, 'to')], { input: text });
+    expect(made.status).toBe(0);
+    await expectSame('to');
+  });
+
+  it('refuse what is no export, what is cut off, and a store that is there', () => {
+    writeFileSync(file(), '{"some":"json"}\n');
+    expect(run('import', 'to', file()).stderr).toContain('Line 1 is no line of an export.');
+    rmSync(file());
+    run('export', 'from', file());
+    expect(run('import', 'from', file()).stderr).toContain('move it away');
+    const lines = readFileSync(file(), 'utf8').trimEnd().split('\n');
+    writeFileSync(file(), `${lines.slice(0, -1).join('\n')}\n`);
+    expect(run('import', 'to', file()).stderr).toContain('ends in the middle');
+    writeFileSync(file(), `${lines[0]}\n`);
+    appendFileSync(file(), '{"table":"sqlite_schema","row":{"sql":"x"}}\n');
+    expect(run('import', 'other', file()).stderr).toContain('There is no table');
+    appendFileSync(file(), '');
+  });
+});
+
+describe('backup', () => {
+  it('is a whole database under another name, made while the store is in use', async () => {
+    const made = run('backup', 'from', join(folder, 'copy', 'cloud.db'));
+    expect([made.status, made.stderr]).toEqual([0, expect.stringContaining('is a whole copy')]);
+    await expectSame('copy');
+  });
+
+  it('says what is missing', () => {
+    expect(run('backup', 'nowhere', join(folder, 'x')).stderr).toContain('There is no database');
+    expect(run('backup', 'from').stderr).toContain('Name the file');
+    expect(run('export', 'from', '--help').stdout).toContain('--data');
+  });
+});
