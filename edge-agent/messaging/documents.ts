@@ -211,7 +211,8 @@ function checked(name: DocumentName, value: unknown, xml: string, context: Docum
  * root and a declaration in the middle are all the same to the reader. Escaped once more or in CDATA is unwrapped.
  */
 function parseDocument(name: DocumentName, xml: string, context: DocumentContext, depth = 0): XmlNode {
-  const bare = xml.replace(/<\?xml[^>]*\?>/g, '').replace(/[\uFEFF\0]/g, '');
+  // A byte order mark is one at the start only; inside a text it is a character like others.
+  const bare = xml.replace(/<\?xml[^>]*\?>/g, '').replace(/^\uFEFF|\0/g, '');
   let top: XmlNode;
   try {
     top = parseXml(`<document>${bare}</document>`, { lenient: true, maxChars: maxDocumentChars });

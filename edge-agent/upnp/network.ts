@@ -98,12 +98,20 @@ export class LanNetwork implements Network {
     let objection = 'leads to no address';
     for (const candidate of candidates) {
       const canonical = canonicalAddress(candidate);
-      const found = canonical === undefined ? 'is no IP address' : this.#objectionTo(canonical);
+      const found = canonical === undefined ? 'is no IP address' : this.#objectionNow(canonical);
       if (canonical === undefined || found !== undefined) objection = found ?? objection;
       else if (peer !== undefined && canonical !== wanted) objection = 'is not where the device is';
       else return url.zone === undefined ? canonical : `${canonical}%${url.zone}`;
     }
     throw forbidden(objection);
+  }
+
+  /** An address that was not on a network of ours a moment ago may be on one that has just come up (D23). */
+  #objectionNow(canonical: string): string | undefined {
+    const objection = this.#objectionTo(canonical);
+    if (objection === undefined) return undefined;
+    this.#interfaces = undefined;
+    return this.#objectionTo(canonical);
   }
 
   #objectionTo(canonical: string): string | undefined {

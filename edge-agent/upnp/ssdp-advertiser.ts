@@ -44,6 +44,8 @@ interface Link extends AdvertisedLink {
 const maxAgeSeconds = 1800;
 const copies = 2;
 const copyGapMs = 100;
+/** Once more after this where a link is new: until a cable or a Wi-Fi carries, what is said on it is lost. */
+const sayAgainMs = 3000;
 
 export class SsdpAdvertiser {
   readonly #options: AdvertiserOptions;
@@ -80,8 +82,7 @@ export class SsdpAdvertiser {
     }
     // What an earlier life left behind is revoked first (H2).
     await this.#toAll('ssdp:byebye');
-    await this.#toAll('ssdp:alive');
-    this.#after(copyGapMs, () => this.#toAll('ssdp:alive'));
+    await this.#introduce();
     this.#renew();
     return opened;
   }
@@ -102,8 +103,7 @@ export class SsdpAdvertiser {
     const update = [['NEXTBOOTID.UPNP.ORG', String(next)]] as const;
     await Promise.all(known.map((one) => this.#announce(one, 'ssdp:update', update)));
     this.#bootId = next;
-    await this.#toAll('ssdp:alive');
-    this.#after(copyGapMs, () => this.#toAll('ssdp:alive'));
+    await this.#introduce();
   }
 
   /** A link went away; what can still be said on it is said. */
@@ -162,6 +162,11 @@ export class SsdpAdvertiser {
       await this.#toAll('ssdp:alive');
       this.#after(copyGapMs, () => this.#toAll('ssdp:alive'));
     });
+  }
+
+  async #introduce(): Promise<void> {
+    await this.#toAll('ssdp:alive');
+    for (const ms of [copyGapMs, sayAgainMs]) this.#after(ms, () => this.#toAll('ssdp:alive'));
   }
 
   async #toAll(nts: string): Promise<void> {

@@ -51,6 +51,8 @@ interface Link {
 const mx = 2;
 const copies = 3;
 const copyGapMs = 150;
+/** A cable that was put back, a Wi-Fi that was joined and a bridge that learns carry nothing for their first seconds. */
+const searchAgainMs = [3000, 10_000];
 /** Until an interface that did not work is tried again. */
 const retryMs = 30_000;
 
@@ -60,7 +62,7 @@ export class SsdpDiscovery {
   readonly #registry: SsdpRegistry;
   readonly #links = new Map<string, Link>();
   readonly #listeners = new Map<Family, Socket>();
-  readonly #copies = new Set<NodeJS.Timeout>();
+  readonly #timers = new Set<NodeJS.Timeout>();
   #interfaces: readonly LocalInterface[] = [];
   /** The last look at the interfaces, under way or done; it never rejects. */
   #following: Promise<void> = Promise.resolve();
@@ -92,8 +94,8 @@ export class SsdpDiscovery {
     clearInterval(this.#searcher);
     this.#ticker = undefined;
     this.#searcher = undefined;
-    for (const copy of this.#copies) clearTimeout(copy);
-    this.#copies.clear();
+    for (const copy of this.#timers) clearTimeout(copy);
+    this.#timers.clear();
     await this.#following;
     const sockets = [...[...this.#links.values()].map((link) => link.searcher), ...this.#listeners.values()];
     this.#links.clear();
@@ -109,13 +111,19 @@ export class SsdpDiscovery {
   #searchOn(link: Link): void {
     const group = groupOf(link.at);
     for (let copy = 0; copy < copies; copy++) {
-      const timer = setTimeout(() => {
-        this.#copies.delete(timer);
+      this.#after(copy * copyGapMs, () => {
         for (const target of this.#options.targets)
           this.#send(link, this.#searchFor(target, group, mx), group, this.#port);
-      }, copy * copyGapMs);
-      this.#copies.add(timer);
+      });
     }
+  }
+
+  #after(ms: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, ms);
+    this.#timers.add(timer);
   }
 
   /** Without MX a search is meant for one device, which answers at once (D19). */
@@ -185,6 +193,7 @@ export class SsdpDiscovery {
     }
     this.#links.set(key, link);
     this.#searchOn(link);
+    for (const ms of searchAgainMs) this.#after(ms, () => this.#searchOn(link));
   }
 
   /** One listener for each IP version, joined to the group on every interface (D3). Searching works without it. */

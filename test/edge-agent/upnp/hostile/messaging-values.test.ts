@@ -45,6 +45,7 @@ it.each<[string, string]>([
   ['a family of emoji', '👨‍👩‍👧‍👦🏳️‍🌈'],
   ['right-to-left text', 'שלום عليكم'],
   ['what turns the direction of writing', '\u202eabc\u2066def\u2069'],
+  ['a byte order mark inside', 'a\ufeffb'],
   ['CR, LF and both', 'a\rb\nc\r\nd'],
   ['blanks alone', '   '],
   ['blanks at its ends', '  a  '],
