@@ -60,7 +60,8 @@ export class Sends {
   readonly #waiters = new Map<string, Waiter>();
   #lastPlace = 0;
   /** Whether the store may hold open sends that are in no lane. */
-  #backlog = true;
+  #backlog: 'unknown' | 'none' | 'some' = 'unknown';
+  #looking: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   #drainAgain = false;
   #retryMs = firstRetryMs;
@@ -76,6 +77,7 @@ export class Sends {
 
   /** Stores the send and tries it if a phone can take it now; answers when the phone did or when it has to wait. */
   async send(given: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome> {
+    if (this.#backlog === 'unknown') await this.#lookForBacklog();
     const nowMs = this.#around.clock.now();
     const failFast = ifOffline === 'fail';
     const hops: StoredHop[] = [
@@ -89,12 +91,13 @@ export class Sends {
     if (absence !== undefined) {
       record.stateReason = heldBecause(absence, this.#outgoing.awaySinceMs(), record.deliverByMs);
       const stored = await this.#create(record, []);
-      this.#backlog = true;
+      this.#backlog = 'some';
       this.#expireAt(stored.deliverByMs);
       return { message: messageOf(stored) };
     }
     const lane = laneOf(record);
-    const isNext = !this.#backlog && this.#draining === undefined && !this.#lanes.has(lane) && !this.#coming.has(lane);
+    const isNext =
+      this.#backlog === 'none' && this.#draining === undefined && !this.#lanes.has(lane) && !this.#coming.has(lane);
     if (isNext) this.#coming.add(lane);
     try {
       record = await this.#create(record, isNext ? [this.#begin(record)] : []);
@@ -103,11 +106,37 @@ export class Sends {
     }
     if (!open.includes(record.state)) return { message: messageOf(record) };
     const { promise, resolve } = Promise.withResolvers<SendOutcome>();
-    this.#waiters.set(record.id, { record, failFast, requestId, settle: resolve });
+    // Of a request that is repeated, also the first is still to be answered.
+    const twin = this.#waiters.get(record.id);
+    const settle = (outcome: SendOutcome) => {
+      twin?.settle(outcome);
+      resolve(outcome);
+    };
+    this.#waiters.set(record.id, { record, failFast, requestId, settle });
     // Older sends that wait in the store go first.
-    if (this.#backlog || this.#draining !== undefined) this.drain();
+    if (this.#backlog !== 'none' || this.#draining !== undefined) this.drain();
     else this.#enqueue(record);
     return promise;
+  }
+
+  /**
+   * For a hub that was just made: a look costs a read, storing a send and its first attempt apart costs ten writes.
+   * Sends that come meanwhile wait for the same look, so that they keep their order.
+   */
+  #lookForBacklog(): Promise<void> {
+    this.#looking ??= this.#around.store
+      .openSends(this.#home, open, 1)
+      .then(
+        (waiting) => {
+          if (this.#backlog === 'unknown' && waiting.length === 0) this.#backlog = 'none';
+        },
+        // Then it is drained, as if there were one.
+        () => undefined,
+      )
+      .finally(() => {
+        this.#looking = undefined;
+      });
+    return this.#looking;
   }
 
   /** Stores the record, with what follows at once; answers it as it is stored, also where it was stored before. */
@@ -136,7 +165,7 @@ export class Sends {
 
   /** Tries what waits in the store, oldest first: records that were under way when a cloud stopped are among them. */
   drain(): void {
-    this.#backlog = true;
+    this.#backlog = 'some';
     if (this.#stopped) return;
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
@@ -167,13 +196,14 @@ export class Sends {
       this.#drainAgain = false;
       try {
         const records = await this.#readOpen();
-        this.#backlog = records.length === drainLimit;
-        if (this.#backlog) this.#retryLater();
+        this.#backlog = records.length === drainLimit ? 'some' : 'none';
+        if (this.#backlog === 'some') this.#retryLater();
         for (const record of records) {
           if (this.#held.has(record.id)) continue;
           if (this.#absence(record) === undefined) this.#enqueue(record);
           else this.#leaveWaiting(record);
         }
+        if (!this.#drainAgain) await this.#settleElsewhere();
       } catch (error) {
         this.#around.log.warn('sends.drain-failed', { home: this.#home, error: String(error) });
         // They are stored, and are tried when the store can be read again.
@@ -182,6 +212,15 @@ export class Sends {
         }
         this.#retryLater();
       }
+    }
+  }
+
+  /** Whoever waits for a send that is no longer open was overtaken: by the phone's own event, or by a deletion. */
+  async #settleElsewhere(): Promise<void> {
+    for (const { record } of [...this.#waiters.values()]) {
+      if (this.#held.has(record.id)) continue;
+      const stored = await this.#around.store.getMessage(this.#home, record.id);
+      if (!this.#held.has(record.id)) this.#settle(record.id, { message: messageOf(stored ?? record) });
     }
   }
 
@@ -275,9 +314,10 @@ export class Sends {
         return { ends: true, outcome: { message, error } };
       }
       return { ends: false, outcome: { message: await this.#move(record, 'queued', { reason: error.message }) } };
-    } catch (storeError) {
-      // The store no longer answers: the record stays as it is there, and is tried again under its key.
-      return { ends: false, outcome: { message: messageOf(record), error: asGatewayError(storeError) } };
+    } catch {
+      // The store no longer answers: the record stays as it is there, and is tried again under its key. That is no
+      // error of the request: repeated, it would be another message.
+      return { ends: false, outcome: { message: messageOf(record) } };
     }
   }
 
@@ -316,7 +356,7 @@ export class Sends {
 
   /** A record stays in the store; whoever waits for it is told so. */
   #leaveWaiting(record: MessageRecord): void {
-    this.#backlog = true;
+    this.#backlog = 'some';
     this.#expireAt(record.deliverByMs);
     const waiter = this.#waiters.get(record.id);
     if (waiter?.failFast !== true) {
@@ -333,7 +373,7 @@ export class Sends {
   }
 
   #retryLater(): void {
-    this.#backlog = true;
+    this.#backlog = 'some';
     if (this.#stopped || this.#cancelRetry !== undefined) return;
     this.#cancelRetry = this.#around.deadlines.after(this.#retryMs, () => {
       this.#cancelRetry = undefined;

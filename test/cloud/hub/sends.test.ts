@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MessageRecord } from '../../../cloud/store/store.ts';
 import { messageId, presence, send } from '../../contract/messages.ts';
-import { HubBench, type LinkedAgent, settled, udn, unavailable } from './hub-bench.ts';
+import { HubBench, type LinkedAgent, put, settled, udn, unavailable } from './hub-bench.ts';
 
 let bench: HubBench;
 let agent: LinkedAgent;
@@ -47,6 +47,21 @@ describe('a send', () => {
     await sent;
     expect((await bench.hub.send(record, 'queue')).message).toMatchObject({ state: 'sent', messageId: 'x' });
     expect(agent.of('call')).toHaveLength(1);
+  });
+
+  it('that the phone took while the store was away is no error: repeated, it would be another message', async () => {
+    const record = draft({ body: 'text 1' });
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    bench.fault = unavailable;
+    agent.answer({ MessageID: 'm-1' });
+    const { message, error } = await sent;
+    expect([message.id, error]).toEqual([record.id, undefined]);
+    bench.fault = undefined;
+    // The phone's own event settles it, before it is asked again.
+    agent.events([1, { ...put(1, { folder: 'Sent', from: { address: '' } }), id: record.id }]);
+    await settled(async () => (await stored(record.id))?.state === 'sent');
+    expect((await bench.hub.send(record, 'queue')).message).toMatchObject({ state: 'sent', messageId: 'm-1' });
   });
 
   it('says at once what will happen while the home is away', async () => {
