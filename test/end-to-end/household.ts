@@ -62,6 +62,10 @@ export class Household {
     await rm(this.#folder, { recursive: true });
   }
 
+  get cloudFolder(): string {
+    return join(this.#folder, 'cloud');
+  }
+
   get url(): string {
     if (this.#cloud === undefined) throw new Error('The cloud is stopped.');
     return this.#cloud.url;
@@ -71,7 +75,7 @@ export class Household {
     this.#cloud = new NodeHost({
       host: '127.0.0.1',
       port: this.#cloudPort,
-      dataFolder: join(this.#folder, 'cloud'),
+      dataFolder: this.cloudFolder,
       home: 'home',
       log: this.#log,
       ownerToken: this.ownerToken,
