@@ -1,0 +1,63 @@
+// Power loss: what was acknowledged was flushed to the disk before. Counted by strace, for agent and cloud.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const strace = spawnSync('strace', ['-V']).status === 0;
+// On a developer's machine it may be missing; where everything is tested it must not be.
+if (!strace && process.env.CI !== undefined) throw new Error('strace is missing, and durability would go untested.');
+if (!strace) process.stderr.write('Durability is not counted: strace is missing.\n');
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'homeline-durability-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Runs a program under strace; answers its system calls of interest in their order: flushes, and what it printed. */
+async function trace(program: string): Promise<string[]> {
+  const file = join(folder, 'trace');
+  const path = join(import.meta.dirname, program);
+  const watched = ['-f', '-qq', '-e', 'trace=fsync,fdatasync,write', '-e', 'signal=none', '-s', '64', '-o', file];
+  const child = spawn('strace', [...watched, process.execPath, path, folder], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`The traced program ended with ${code}: is strace allowed here?`);
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      if (/ (fsync|fdatasync)\(.* = 0$/.test(line)) return ['flush'];
+      return /write\(1, "(begin|acknowledged)/.exec(line)?.[1] ?? [];
+    });
+}
+
+/** In each stretch from `begin` to `acknowledged`, how often was it flushed? */
+function flushesOf(calls: readonly string[]): number[] {
+  const flushes: number[] = [];
+  let count = 0;
+  for (const call of calls) {
+    if (call === 'begin') count = 0;
+    else if (call === 'flush') count++;
+    else flushes.push(count);
+  }
+  return flushes;
+}
+
+describe.skipIf(!strace)('each acknowledged write was flushed to the disk before', () => {
+  it.each(['writes-of-cloud.ts', 'writes-of-agent.ts'])(
+    '%s',
+    async (program) => {
+      const flushes = flushesOf(await trace(program));
+      expect(flushes).toHaveLength(20);
+      expect(Math.min(...flushes)).toBeGreaterThan(0);
+    },
+    60_000,
+  );
+
+  it('and where SQLite is told not to flush, that is seen', async () => {
+    expect(flushesOf(await trace('writes-without-flush.ts'))).toEqual(Array.from({ length: 20 }, () => 0));
+  }, 60_000);
+});
