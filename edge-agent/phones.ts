@@ -17,6 +17,9 @@ export interface PhonesOptions
 }
 
 const mostStrangers = 256;
+/** 2 s, 4 s, … together half an hour: then only its next boot or move makes the agent ask again. */
+const firstRetryMs = 2000;
+const mostRetries = 9;
 
 export class Phones {
   readonly #options: PhonesOptions;
@@ -34,6 +37,7 @@ export class Phones {
   #approved: ReadonlySet<string> = new Set();
   #stopping = new AbortController();
   #pinTimer: NodeJS.Timeout | undefined;
+  readonly #retries = new Set<NodeJS.Timeout>();
 
   constructor(options: PhonesOptions) {
     this.#options = options;
@@ -48,6 +52,8 @@ export class Phones {
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('The agent stops.'));
     clearTimeout(this.#pinTimer);
+    for (const retry of this.#retries) clearTimeout(retry);
+    this.#retries.clear();
     await Promise.allSettled([...this.#fetching.values()]);
     await Promise.allSettled([...this.#links.values()].map((link) => link.stop()));
     this.#links.clear();
@@ -147,19 +153,40 @@ export class Phones {
   }
 
   /** One description at a time from one place (requirement S1). */
-  #fetch(location: string, advertised: string | undefined, bootId: number | undefined, renew: boolean): void {
+  #fetch(
+    location: string,
+    advertised: string | undefined,
+    bootId: number | undefined,
+    renew: boolean,
+    attempt = 0,
+  ): void {
     if (this.#fetching.has(location)) return;
     const work = this.#describe(location, advertised, bootId, renew)
-      .catch((error: unknown) => this.#onUnreadable(location, advertised, error))
+      .catch((error: unknown) => {
+        if (this.#stopping.signal.aborted) return;
+        if (attempt === 0) this.#reportUnreadable(location, error);
+        if (advertised === undefined) this.#pinTimer = setTimeout(() => this.#lookAtPinned(), this.#pinnedRetryMs);
+        else if (attempt < mostRetries) this.#fetchLater(location, advertised, bootId, renew, attempt + 1);
+      })
       .finally(() => this.#fetching.delete(location));
     this.#fetching.set(location, work);
   }
 
-  #onUnreadable(location: string, advertised: string | undefined, error: unknown): void {
-    if (this.#stopping.signal.aborted) return;
+  /** A phone that is just starting announces itself before it can answer, and is told as found only once. */
+  #fetchLater(location: string, advertised: string, bootId: number | undefined, renew: boolean, attempt: number): void {
+    const timer = setTimeout(
+      () => {
+        this.#retries.delete(timer);
+        if (this.#locationOf.get(advertised) === location) this.#fetch(location, advertised, bootId, renew, attempt);
+      },
+      firstRetryMs * 2 ** (attempt - 1),
+    );
+    this.#retries.add(timer);
+  }
+
+  #reportUnreadable(location: string, error: unknown): void {
     const words = error instanceof Error ? error.message : String(error);
     this.#options.report(`The device at ${new URL(location).host} cannot be asked what it is: ${words}`);
-    if (advertised === undefined) this.#pinTimer = setTimeout(() => this.#lookAtPinned(), this.#pinnedRetryMs);
   }
 
   get #pinnedRetryMs(): number {

@@ -121,3 +121,15 @@ it('a phone that refuses actions which it lists is used without them (quirk 26)'
   const put = await house.cloud.until(() => house.cloud.events.find((event) => event.type === 'message.put'));
   expect(put).toMatchObject({ message: { body: 'still here' } });
 });
+
+it('a phone that announces itself before it can answer is asked again', async () => {
+  let asked = 0;
+  const slow = await new RawDevice((request) => {
+    if (request.method !== 'GET') return httpAnswer('500 No');
+    return asked++ === 0 ? httpAnswer('503 Not yet') : described('uuid:slow', service);
+  }).start();
+  others.push(slow);
+  announce('alive', slow.url('/d.xml'), 'uuid:slow');
+  await until(() => latest().some(({ udn }) => udn === 'uuid:slow'));
+  expect(asked).toBeGreaterThanOrEqual(2);
+});
