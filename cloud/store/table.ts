@@ -9,7 +9,7 @@ export const attributes = {
   sort: 'sk',
   /** Index 1 is sorted by `sk`: a conversation's messages. */
   group: 'g1',
-  /** Index 2: messages by folder and status, conversations by their last message. */
+  /** Index 2: messages by folder and status. */
   list: 'g2',
   /** The place in index 2. */
   place: 'at',

@@ -1,7 +1,7 @@
 // Where each thing stands in the table. Partitions begin with the home or the account, and nothing is shared by all
 // homes, so that no partition is hot. Only what is looked up by a secret or for a token stands by itself.
 import { createHash } from 'node:crypto';
-import type { MessageState, Session } from '../../../protocol/model.ts';
+import type { Session } from '../../../protocol/model.ts';
 import type { MessageRecord, Role, TokenRecord } from '../store.ts';
 import type { StoredConversation, StoredEvent, StoredHome, StoredPhone, StoredRequest } from './stored.ts';
 
@@ -19,10 +19,11 @@ export const keys = {
   message: (home: string, id: string): Key<MessageRecord> => ({ pk: homePartition(home), sk: `M#${id}` }),
   grave: (home: string, id: string): Key<true> => ({ pk: homePartition(home), sk: `D#${id}` }),
   /** A send that no phone has taken yet. */
-  openSend: (home: string, id: string): Key<{ id: string; state: MessageState }> => ({
+  openSend: (home: string, id: string): Key<{ id: string }> => ({
     pk: homePartition(home),
     sk: `O#${id}`,
   }),
+  allConversations: (home: string): Key<StoredConversation> => ({ pk: homePartition(home), sk: 'C#' }),
   conversation: (home: string, key: string): Key<StoredConversation> => ({
     pk: homePartition(home),
     sk: `C#${digest(key)}`,
@@ -51,8 +52,6 @@ export const partitions = {
   group: (home: string, key: string) => `${homePartition(home)}#C#${digest(key)}`,
   /** In index 2. */
   folder: (home: string, folder: string, status: string) => `${homePartition(home)}#F#${safe(folder)}#${safe(status)}`,
-  /** In index 2: conversations, by their last message. */
-  conversations: (home: string) => `${homePartition(home)}#C`,
 };
 
 /** Bytes that DynamoDB takes in a key. */

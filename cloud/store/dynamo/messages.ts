@@ -96,8 +96,13 @@ export class DynamoMessages {
 
   /** Sends that no phone has taken yet, in one of these states, oldest first. */
   async openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]> {
-    const open = (await this.#records.all(keys.openSend(home, ''))).filter(({ state }) => states.includes(state));
-    return this.#records.getAll(open.slice(0, limit).map(({ id }) => keys.message(home, id)));
+    const open = await this.#records.all(keys.openSend(home, ''));
+    const found: MessageRecord[] = [];
+    for (let at = 0; at < open.length && found.length < limit; at += limit) {
+      const some = open.slice(at, at + limit).map(({ id }) => keys.message(home, id));
+      found.push(...(await this.#records.getAll(some)).filter(({ state }) => states.includes(state)));
+    }
+    return found.slice(0, limit);
   }
 
   /** What a phone is known to hold, by id. A send that the phone has not shown yet has an empty fingerprint. */
@@ -169,8 +174,9 @@ export class DynamoMessages {
     if (some === undefined || (!wasOpen && !isNowOpen)) return;
     const key = keys.openSend(some.home, some.id);
     await batch.load([key]);
+    // Its state stands in the message alone: each write of this would cost two units.
     if (!isNowOpen) batch.delete(key);
-    else if (before?.state !== after.state) batch.put(key, { id: after.id, state: after.state });
+    else if (!batch.has(key)) batch.put(key, { id: after.id });
   }
 
   /** Leaves nothing of the message but its id. */
