@@ -1,0 +1,413 @@
+// A household's day on Workers and DynamoDB, counted: the real routes, hub and store, with DynamoDB Local behind them.
+// Minutes lie between two things that happen, so that the home's object sleeps in between, as it would.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ulid } from 'ulid';
+import { Access } from '../../cloud/access/access.ts';
+import { createApp } from '../../cloud/app.ts';
+import { HomeHub } from '../../cloud/hub/home-hub.ts';
+import type { Hubs } from '../../cloud/hub/hubs.ts';
+import type { Attachment } from '../../cloud/hub/link.ts';
+import type { Surroundings } from '../../cloud/hub/surroundings.ts';
+import type { SocketHandler } from '../../cloud/routes/sockets.ts';
+import { DynamoStore } from '../../cloud/store/dynamo.ts';
+import { FolderBlobs } from '../../cloud/store/folder-blobs.ts';
+import { LinkedAgent } from '../cloud/hub/hub-bench.ts';
+import { DynamoDbLocal } from '../cloud/store/dynamodb-local.ts';
+import { phoneMessage, presence } from '../contract/messages.ts';
+import { type Consumption, Meter, Shadow } from './cost-meter.ts';
+
+/** What happens in a home. */
+export const kinds = ['reconnect', 'message in', 'message out', 'message read', 'list page', 'dashboard'] as const;
+export type Kind = (typeof kinds)[number];
+
+/** What one kind of thing took, all of its times together. */
+export interface Counts {
+  times: number;
+  /** Requests that the stateless Worker got; its processor time as Node took it, hub and store included. */
+  workerRequests: number;
+  cpuMs: number;
+  /** Calls and upgrades that the home's object got, and the agent's frames, of which 20 are billed as one. */
+  objectRequests: number;
+  frames: number;
+  /** Requests to DynamoDB that the object waited for. */
+  objectTrips: number;
+  /** Requests to the phone that the object waited for. */
+  phoneCalls: number;
+  readUnits: number;
+  tableWriteUnits: number;
+  indexWriteUnits: number;
+  receivedBytes: number;
+  /** What stays in the table and its indexes, expiring items left out. */
+  keptBytes: number;
+}
+
+export type DayRecord = Record<Kind, Counts>;
+
+const home = 'home';
+const udn = 'uuid:phone-1';
+const times: Record<Kind, number> = {
+  reconnect: 2,
+  'message in': 50,
+  'message out': 50,
+  'message read': 50,
+  'list page': 50,
+  dashboard: 10,
+};
+const people = 12;
+/** Of each of them, so that pages are full. */
+const earlier = 50;
+const minuteMs = 60_000;
+/**
+ * Twice what one write touches at most (store/dynamo/batch.ts), so that a send and its attempt go together, as they do on
+ * AWS; they are six items, and DynamoDB Local takes ten.
+ */
+const transactionItems = 14;
+/** index.html, a script and a style sheet: they come through the Worker. */
+const dashboardFiles = 3;
+const text = 'Dinner at 8? This is one of the messages that a household gets: neither very short nor very long.';
+
+/** Needs Java (DynamoDB Local). */
+export async function recordDay(): Promise<DayRecord> {
+  const local = new DynamoDbLocal();
+  const folder = mkdtempSync(join(tmpdir(), 'homeline-cost-'));
+  await local.start();
+  await local.createTable('cost');
+  const shadow = new Shadow();
+  const open = (meter: Meter) =>
+    new DynamoStore({
+      client: meter.watch(local.client()),
+      table: 'cost',
+      blobs: new FolderBlobs(folder),
+      clock,
+      transactionItems,
+    });
+  const [worker, object] = [new Meter(shadow), new Meter(shadow)];
+  const [workerStore, objectStore] = [open(worker), open(object)];
+  try {
+    await workerStore.start();
+    await objectStore.start();
+    const day = new Day(workerStore, objectStore, worker, object, shadow);
+    return await day.run();
+  } finally {
+    await workerStore.stop();
+    await objectStore.stop();
+    await local.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const clock = { nowMs: Date.UTC(2026, 10, 22), now: () => clock.nowMs };
+
+const around: Omit<Surroundings, 'store'> = {
+  clock,
+  deadlines: {
+    after: (ms, fire) => {
+      const timer = setTimeout(fire, ms);
+      return () => clearTimeout(timer);
+    },
+  },
+  log: { info: () => undefined, warn: console.error, error: console.error },
+  observer: { call: () => {}, event: () => {}, tunnel: () => {}, watcher: () => {} },
+  heartbeatMs: 45_000,
+};
+
+/** The home's object: it lives while something happens, and is made anew the next time. */
+class SleepingHome {
+  readonly agent = new CountedAgent();
+  readonly #store: DynamoStore;
+  #hub: HomeHub | undefined;
+  requests = 0;
+
+  constructor(store: DynamoStore) {
+    this.#store = store;
+  }
+
+  /** As from outside: a request that is billed. */
+  readonly hubs: Hubs = {
+    status: () => this.#asked().status(),
+    call: (_, call) => this.#asked().call(call),
+    commit: (_, writes) => this.#asked().commit(writes),
+    send: (_, record, ifOffline, requestId) => this.#asked().send(record, ifOffline, requestId),
+    watch: async (_, after) => this.#asked().watch(after),
+    approve: (_, phone, approved) => this.#asked().approve(phone, approved),
+    dismiss: (_, agent) => this.#asked().dismiss(agent),
+  };
+
+  dial(agent: { id: string; name: string }): void {
+    this.agent.tunnel = this.#asked().attach(this.agent, agent);
+  }
+
+  async hangUp(): Promise<void> {
+    const hub = this.awake();
+    if (this.agent.tunnel !== undefined) await hub.left(this.agent.tunnel);
+    this.agent.attachment = undefined;
+  }
+
+  awake(): HomeHub {
+    if (this.#hub === undefined) {
+      const { attachment } = this.agent;
+      this.#hub = new HomeHub(home, { ...around, store: this.#store }, attachment?.online);
+      if (attachment !== undefined) this.agent.tunnel = this.#hub.resume(this.agent, attachment);
+    }
+    return this.#hub;
+  }
+
+  hibernate(): void {
+    this.#hub = undefined;
+  }
+
+  #asked(): HomeHub {
+    this.requests++;
+    return this.awake();
+  }
+}
+
+/** Its phone takes every message, and then shows it as sent. */
+class CountedAgent extends LinkedAgent {
+  said = 0;
+  calls = 0;
+  seq = 0;
+  acked = 0;
+
+  override says(frame: Parameters<LinkedAgent['says']>[0]): void {
+    this.said++;
+    super.says(frame);
+  }
+
+  override keep(attachment: Attachment): void {
+    super.keep(attachment);
+    this.acked = attachment.ackedSeq;
+  }
+
+  override send(frameText: string): void {
+    super.send(frameText);
+    const frame = this.frames.at(-1);
+    if (frame?.type !== 'call') return;
+    this.calls++;
+    const { id, key = '' } = frame;
+    const sent = frame.arguments.MessageToSend as ReturnType<typeof phoneMessage> | undefined;
+    queueMicrotask(() => {
+      const shown = `phone-${key}`;
+      this.says({ type: 'result', id, arguments: sent === undefined ? {} : { MessageID: shown } });
+      if (sent !== undefined) this.shows(key, { ...sent, messageId: shown, folder: 'Sent' });
+    });
+  }
+
+  shows(id: string, message: ReturnType<typeof phoneMessage>): void {
+    const event = {
+      type: 'message.put',
+      udn,
+      epoch: 0,
+      id,
+      message,
+      fingerprint: `${message.status} ${id}`.slice(0, 40),
+    };
+    this.events([++this.seq, event]);
+  }
+}
+
+class Day {
+  readonly #workerStore: DynamoStore;
+  readonly #meters: { worker: Meter; object: Meter };
+  readonly #shadow: Shadow;
+  readonly #home: SleepingHome;
+  readonly #app;
+  #authorization = '';
+  #agentAuthorization = '';
+  /** Identifiers of messages that came, as an agent mints them: in the order of their time. */
+  readonly #ids: string[] = [];
+  #requests = 0;
+
+  constructor(workerStore: DynamoStore, objectStore: DynamoStore, worker: Meter, object: Meter, shadow: Shadow) {
+    this.#workerStore = workerStore;
+    this.#meters = { worker, object };
+    this.#shadow = shadow;
+    this.#home = new SleepingHome(objectStore);
+    this.#app = createApp({
+      store: workerStore,
+      hubs: this.#home.hubs,
+      access: new Access({ store: workerStore, clock }),
+      clock,
+      deadlines: around.deadlines,
+      log: around.log,
+      serveAgent: async (_, agent): Promise<SocketHandler> => {
+        this.#home.dial(agent);
+        return { open: () => ({ text: () => undefined, closed: () => undefined }) };
+      },
+      isOurs: () => true,
+      isSecure: () => true,
+    });
+  }
+
+  async run(): Promise<DayRecord> {
+    await this.#moveIn();
+    const record = Object.fromEntries(kinds.map((kind) => [kind, empty()])) as DayRecord;
+    const steps: Record<Kind, (n: number) => Promise<void>> = {
+      reconnect: () => this.#reconnect(),
+      'message in': (n) => this.#receive(n),
+      'message out': (n) => this.#send(n),
+      'message read': (n) => this.#read(n),
+      'list page': (n) => this.#list(n),
+      dashboard: () => this.#visit(),
+    };
+    // Things of all kinds in turn, each as often as its share of the day.
+    for (let round = 0; round < Math.max(...Object.values(times)); round++) {
+      for (const kind of kinds) {
+        if (round % (Math.max(...Object.values(times)) / times[kind]) !== 0) continue;
+        await this.#count(record[kind], () => steps[kind](record[kind].times));
+      }
+    }
+    return record;
+  }
+
+  async #moveIn(): Promise<void> {
+    const access = new Access({ store: this.#workerStore, clock });
+    await this.#workerStore.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
+    const grant = { account: 'account', home, name: 'cost' };
+    this.#authorization = `Bearer ${(await access.issue('api', { ...grant, scopes: ['*'] })).token}`;
+    this.#agentAuthorization = `Bearer ${(await access.issue('agent', { ...grant, scopes: [] })).token}`;
+    await this.#reconnect();
+    await this.#settle();
+    for (let n = 0; n < people * earlier; n++) {
+      this.#receiveAt(n, 'Read');
+      if (n % 20 === 19) await this.#acknowledged();
+    }
+    await this.#acknowledged();
+    await this.#settle();
+  }
+
+  async #reconnect(): Promise<void> {
+    const { agent } = this.#home;
+    if (agent.tunnel !== undefined) await this.#home.hangUp();
+    const seen = agent.of('approvals').length;
+    const headers = {
+      authorization: this.#agentAuthorization,
+      upgrade: 'websocket',
+      'sec-websocket-protocol': 'homeline.v1',
+    };
+    await this.#fetch('GET', '/tunnel', undefined, headers);
+    agent.hello(agent.seq + 1);
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
+    while (agent.of('approvals').length === seen) await sleep(5);
+  }
+
+  async #receive(n: number): Promise<void> {
+    this.#receiveAt(people * earlier + n, 'Unread');
+    await this.#acknowledged();
+  }
+
+  async #read(n: number): Promise<void> {
+    this.#receiveAt(people * earlier + n, 'Read');
+    await this.#acknowledged();
+  }
+
+  #receiveAt(n: number, status: 'Unread' | 'Read'): void {
+    this.#home.awake();
+    const message = phoneMessage({ messageId: `phone-${n}`, from: personOf(n), body: text, status });
+    this.#ids[n] ??= `m_${ulid(clock.nowMs)}`;
+    this.#home.agent.shows(this.#ids[n], message);
+  }
+
+  async #send(n: number): Promise<void> {
+    const draft = { messageClass: 'SMS', to: [{ address: personOf(n).address }], body: text };
+    await this.#fetch('POST', `/homes/${home}/messages`, draft, { 'idempotency-key': `key-${n}` });
+    await this.#acknowledged();
+  }
+
+  async #list(n: number): Promise<void> {
+    const query = new URLSearchParams({ conversation: personOf(n).address, limit: '50' });
+    await this.#fetch('GET', `/homes/${home}/messages?${query}`);
+  }
+
+  /** What the dashboard asks for when it is opened. */
+  async #visit(): Promise<void> {
+    this.#requests += dashboardFiles;
+    for (const path of ['/me', '/homes', `/homes/${home}`, `/homes/${home}/conversations?limit=50`]) {
+      await this.#fetch('GET', path);
+    }
+    const stream = await this.#fetch('GET', `/homes/${home}/events`);
+    await stream.body?.cancel();
+  }
+
+  async #fetch(method: string, path: string, body?: object, more: Record<string, string> = {}): Promise<Response> {
+    this.#requests++;
+    const headers = { authorization: this.#authorization, 'content-type': 'application/json', ...more };
+    const request = new Request(`https://cloud.example/v1${path}`, {
+      method,
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const answer = await this.#app.fetch(request, { accept: () => undefined });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    return answer;
+  }
+
+  async #acknowledged(): Promise<void> {
+    while (this.#home.agent.acked < this.#home.agent.seq) await sleep(2);
+  }
+
+  async #settle(): Promise<void> {
+    const { worker, object } = this.#meters;
+    for (let quiet = 0; quiet < 5; quiet++) {
+      if (worker.underWay + object.underWay > 0) quiet = 0;
+      await sleep(4);
+    }
+  }
+
+  async #count(counts: Counts, step: () => Promise<void>): Promise<void> {
+    clock.nowMs += minuteMs;
+    this.#home.hibernate();
+    const before = this.#total();
+    await step();
+    await this.#settle();
+    const after = this.#total();
+    counts.times++;
+    for (const name of Object.keys(after) as (keyof typeof after)[]) {
+      counts[name] = Math.round((counts[name] + after[name] - before[name]) * 1_000) / 1_000;
+    }
+  }
+
+  #total(): Omit<Counts, 'times'> {
+    const { worker, object } = this.#meters;
+    const both = (name: keyof Consumption) => worker.spent[name] + object.spent[name];
+    const { user, system } = process.cpuUsage();
+    const { agent } = this.#home;
+    return {
+      workerRequests: this.#requests,
+      cpuMs: (user + system) / 1_000,
+      objectRequests: this.#home.requests,
+      frames: agent.said,
+      objectTrips: object.spent.requests,
+      phoneCalls: agent.calls,
+      readUnits: both('readUnits'),
+      tableWriteUnits: both('tableWriteUnits'),
+      indexWriteUnits: both('indexWriteUnits'),
+      receivedBytes: both('receivedBytes'),
+      keptBytes: this.#shadow.keptBytes,
+    };
+  }
+}
+
+function empty(): Counts {
+  return {
+    times: 0,
+    workerRequests: 0,
+    cpuMs: 0,
+    objectRequests: 0,
+    frames: 0,
+    objectTrips: 0,
+    phoneCalls: 0,
+    readUnits: 0,
+    tableWriteUnits: 0,
+    indexWriteUnits: 0,
+    receivedBytes: 0,
+    keptBytes: 0,
+  };
+}
+
+function personOf(n: number) {
+  return { address: `+39011000${String(n % people).padStart(2, '0')}`, displayName: 'Nonna' };
+}

@@ -1,0 +1,112 @@
+// What a home costs in a month on Workers and DynamoDB, from a recorded day (cost-day.ts) and one table of prices.
+// `node test/bench/cost.ts` prints the table of docs/cost.md; with `--record` the day is lived anew first (needs Java).
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Counts, DayRecord, Kind } from './cost-day.ts';
+
+const recordFile = join(import.meta.dirname, '../fixtures/cost/day.json');
+const daysPerMonth = 30;
+const gigabyte = 1024 ** 3;
+const million = 1_000_000;
+
+/**
+ * US dollars, without free allowances, as of November 2026: developers.cloudflare.com/workers/platform/pricing and
+ * /durable-objects/platform/pricing; aws.amazon.com/dynamodb/pricing/on-demand (us-east-1), whose page names the
+ * price of data that leaves AWS too.
+ */
+const prices = {
+  workerRequest: 0.3 / million,
+  workerCpuMs: 0.02 / million,
+  objectRequest: 0.15 / million,
+  objectGbSecond: 12.5 / million,
+  writeUnit: 0.625 / million,
+  readUnit: 0.125 / million,
+  storedGbMonth: 0.25,
+  leavingGb: 0.09,
+};
+
+/** Incoming messages of a WebSocket that are billed as one request. */
+const framesPerRequest = 20;
+/** An object is billed as 128 MB while it is awake. */
+const objectGb = 0.125;
+/** What a recording on one machine cannot tell: how long the object waits, awake, for DynamoDB and for a phone. */
+const waitsMs = { trip: 10, phone: 500 };
+
+export const households: Record<string, { of: readonly Kind[] }> = {
+  idle: { of: ['reconnect'] },
+  '100 messages a day': { of: ['reconnect', 'message in', 'message out', 'list page', 'dashboard'] },
+  'and all that came are read': {
+    of: ['reconnect', 'message in', 'message out', 'message read', 'list page', 'dashboard'],
+  },
+};
+
+/** Each share in dollars for a home and month. */
+export function sharesOf(counts: Counts): Record<string, number> {
+  const objectSeconds = (counts.objectTrips * waitsMs.trip + counts.phoneCalls * waitsMs.phone) / 1_000;
+  const daily = {
+    'DynamoDB writes, table': counts.tableWriteUnits * prices.writeUnit,
+    'DynamoDB writes, indexes': counts.indexWriteUnits * prices.writeUnit,
+    'DynamoDB reads': counts.readUnits * prices.readUnit,
+    'Data that leaves AWS': (counts.receivedBytes / gigabyte) * prices.leavingGb,
+    'Worker, requests': counts.workerRequests * prices.workerRequest,
+    'Worker, processor': counts.cpuMs * prices.workerCpuMs,
+    'Durable Object, requests': (counts.objectRequests + counts.frames / framesPerRequest) * prices.objectRequest,
+    'Durable Object, awake': objectSeconds * objectGb * prices.objectGbSecond,
+    // What a month has gathered, kept for a month.
+    'DynamoDB storage of one month’s messages': (counts.keptBytes / gigabyte) * prices.storedGbMonth,
+  };
+  return Object.fromEntries(Object.entries(daily).map(([share, dollars]) => [share, dollars * daysPerMonth]));
+}
+
+export function readRecord(): DayRecord {
+  return JSON.parse(readFileSync(recordFile, 'utf8')) as DayRecord;
+}
+
+/** The tables of docs/cost.md. */
+export function tables(record: DayRecord): string {
+  return [unitTable(record), costTable(record)].join('\n');
+}
+
+function unitTable(record: DayRecord): string {
+  const rows = Object.entries(record).map(([kind, counts]) => {
+    const each = (total: number) => String(Math.round((total / counts.times) * 10) / 10);
+    const { tableWriteUnits, indexWriteUnits, readUnits, objectRequests, frames, workerRequests, objectTrips } = counts;
+    return [
+      kind,
+      String(counts.times),
+      ...[tableWriteUnits, indexWriteUnits, readUnits, objectTrips, objectRequests, frames, workerRequests].map(each),
+    ];
+  });
+  const head = 'each|a day|WRU, table|WRU, indexes|RRU|trips of the object|its requests|frames|Worker requests';
+  return tableOf(head.split('|'), rows);
+}
+
+function costTable(record: DayRecord): string {
+  const each = Object.values(households).map(({ of }) => sharesOf(sumOf(of.map((kind) => record[kind]))));
+  const shares = Object.keys(each[0] ?? {});
+  const totals = each.map((one) => Object.values(one).reduce((sum, dollars) => sum + dollars, 0));
+  const rows = shares.map((share) => [share, ...each.map((one) => (one[share] ?? 0).toFixed(5))]);
+  const inAll = ['**in all**', ...totals.map((total) => `**${total.toFixed(5)}**`)];
+  const fleet = ['**1 M homes**', ...totals.map((total) => `**${Math.round(total * million).toLocaleString('en')}**`)];
+  return tableOf(['USD for a home and month', ...Object.keys(households)], [...rows, inAll, fleet]);
+}
+
+function sumOf(parts: readonly Counts[]): Counts {
+  return parts.reduce((sum, part) => {
+    const names = Object.keys(part) as (keyof Counts)[];
+    return Object.fromEntries(names.map((name) => [name, sum[name] + part[name]])) as unknown as Counts;
+  });
+}
+
+function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
+  return [head, head.map((_, at) => (at === 0 ? '---' : '--:')), ...rows].map(line).join('');
+}
+
+if (import.meta.main) {
+  if (process.argv.includes('--record')) {
+    const { recordDay } = await import('./cost-day.ts');
+    writeFileSync(recordFile, `${JSON.stringify(await recordDay(), null, 2)}\n`);
+  }
+  console.log(tables(readRecord()));
+}
