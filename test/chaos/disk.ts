@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-const size = '48m';
 const chunk = Buffer.alloc(1024 * 1024);
 
 export class Disk {
@@ -16,9 +15,9 @@ export class Disk {
   }
 
   /** Makes the folder, a disk of its own where that is allowed. */
-  static make(folder: string): Disk {
+  static make(folder: string, sizeMib: number): Disk {
     mkdirSync(folder, { recursive: true });
-    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder], { encoding: 'utf8' });
+    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m`, 'tmpfs', folder], { encoding: 'utf8' });
     if (mount.status !== 0) {
       process.stderr.write(`Disks are not filled: no tmpfs can be mounted at ${folder} (${mount.stderr}).\n`);
     }

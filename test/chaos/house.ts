@@ -19,6 +19,8 @@ export interface HouseOptions {
   readonly random: Random;
   /** Modules that each program loads first, relative to this folder: how a test takes a safeguard away. */
   readonly preload?: Partial<Record<ProgramName, string>>;
+  /** The size of each disk; 48 unless told, so that it is soon full. */
+  readonly diskMib?: number;
 }
 
 export const programNames = ['cloud', 'agent', 'phone'] as const;
@@ -55,12 +57,12 @@ export class House {
   }
 
   /** Everything runs, and the phone is known to the cloud. */
-  static async open({ random, preload = {} }: HouseOptions): Promise<House> {
+  static async open({ random, preload = {}, diskMib = 48 }: HouseOptions): Promise<House> {
     const folder = mkdtempSync(join(tmpdir(), 'homeline-chaos-'));
     const disks = {
-      cloud: Disk.make(join(folder, 'cloud')),
-      agent: Disk.make(join(folder, 'agent')),
-      phone: Disk.make(join(folder, 'phone')),
+      cloud: Disk.make(join(folder, 'cloud'), diskMib),
+      agent: Disk.make(join(folder, 'agent'), diskMib),
+      phone: Disk.make(join(folder, 'phone'), diskMib),
     };
     const [cloudPort, phonePort] = [await freePort(), await freePort()];
     const tunnelRoad = new TunnelRoad(cloudPort);
