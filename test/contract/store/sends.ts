@@ -30,6 +30,44 @@ export function sendsContract(at: StoreUnderTest): void {
       expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ epoch: 2 });
     });
 
+    it('keeps the place and the way of a send, and shows neither', async () => {
+      const [created] = await at.commit({
+        type: 'send.create',
+        message: send(messageId(1), {
+          place: 7,
+          hops: [
+            ['api', 1],
+            ['store', 2],
+          ],
+        }),
+      });
+      const hops: [['phone', number, string]] = [['phone', 3, 'It took it.']];
+      await at.commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'sending', hops });
+      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({
+        place: 7,
+        hops: [
+          ['api', 1],
+          ['store', 2],
+          ['phone', 3, 'It took it.'],
+        ],
+      });
+      const { items } = await at.store.listMessages(home, {}, { limit: 10 });
+      for (const shown of [created?.data, ...items]) {
+        expect(shown).not.toHaveProperty('place');
+        expect(shown).not.toHaveProperty('hops');
+      }
+    });
+
+    it('keeps the beginning and the latest of a long way', async () => {
+      await at.commit({ type: 'send.create', message: send(messageId(1), { hops: [['api', 0]] }) });
+      for (let n = 1; n <= 50; n++) {
+        const [from, to] = n % 2 === 1 ? (['queued', 'sending'] as const) : (['sending', 'queued'] as const);
+        await at.commit({ type: 'send.move', id: messageId(1), from: [from], to, hops: [['hub', n]] });
+      }
+      const times = (await at.store.getMessage(home, messageId(1)))?.hops?.map(([, timeMs]) => timeMs);
+      expect(times).toEqual([0, 1, 2, 3, 4, 5, 6, 7, ...Array.from({ length: 24 }, (_, index) => 27 + index)]);
+    });
+
     it('lets one of many who move the same send succeed', async () => {
       await at.commit({ type: 'send.create', message: send(messageId(1)) });
       const tries = await Promise.all(
