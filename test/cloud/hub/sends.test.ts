@@ -30,7 +30,9 @@ describe('a send', () => {
     bench.clock.nowMs -= 3_600_000;
     await bench.hub.send(second, 'queue');
     await bench.revive();
-    ({ agent } = await bench.online());
+    agent = bench.attach();
+    agent.hello();
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
     await called(1);
     expect(agent.of('call')[0]?.key).toBe(first.id);
     agent.answer({ MessageID: 'x' });

@@ -115,9 +115,12 @@ describe('a home whose object is replaced', () => {
     expect((await api('GET', '/homes/home')).body).toMatchObject({ online: false, phones: [{ online: false }] });
     const reader = new TestReader();
     await reader.open();
+    // It has a moment to come back in before anybody is told.
+    await until(() => reader.events.some((event) => event.type === 'home.offline'));
     await agent.connect();
     await until(() => reader.events.some((event) => event.type === 'phone.online'));
-    expect(reader.events.map((event) => event.type)).toEqual(['home.online', 'phone.online']);
+    const types = reader.events.map((event) => event.type);
+    expect(types).toEqual(['phone.offline', 'home.offline', 'home.online', 'phone.online']);
     reader.close();
   });
 
