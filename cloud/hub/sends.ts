@@ -377,9 +377,10 @@ export class Sends {
     if (this.#stopped || this.#cancelRetry !== undefined) return;
     this.#cancelRetry = this.#around.deadlines.after(this.#retryMs, () => {
       this.#cancelRetry = undefined;
+      // Only what was waited for in vain makes the next wait longer, not a new send that has all tried again.
+      this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
       this.drain();
     });
-    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
   }
 
   #expireAt(deliverByMs: number | null): void {

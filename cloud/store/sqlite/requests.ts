@@ -25,34 +25,45 @@ export class SqliteRequests {
     this.#clock = clock;
   }
 
-  begin(scope: string, key: string, fingerprint: string): Promise<BegunRequest> {
-    return this.#engine.write(() => {
-      const nowMs = this.#clock.now();
-      const row = this.#engine.get<RequestRow>(
-        'SELECT fingerprint, first_begun_ms, begun_ms, status, body FROM requests WHERE scope = ? AND key = ? AND first_begun_ms > ?',
+  async begin(scope: string, key: string, fingerprint: string): Promise<BegunRequest> {
+    let isOurs = false;
+    try {
+      return await this.#engine.write(() => {
+        const begun = this.#begin(scope, key, fingerprint);
+        isOurs = begun.state === 'new';
+        if (isOurs) this.#running.add(markOf(scope, key));
+        return begun;
+      });
+    } catch (error) {
+      if (isOurs) this.#running.delete(markOf(scope, key));
+      throw error;
+    }
+  }
+
+  #begin(scope: string, key: string, fingerprint: string): BegunRequest {
+    const nowMs = this.#clock.now();
+    const row = this.#engine.get<RequestRow>(
+      `SELECT fingerprint, first_begun_ms, begun_ms, status, body FROM requests
+       WHERE scope = ? AND key = ? AND first_begun_ms > ?`,
+      scope,
+      key,
+      nowMs - keptMs,
+    );
+    if (row === undefined) {
+      this.#engine.run(
+        'INSERT OR REPLACE INTO requests VALUES (?1, ?2, ?3, ?4, ?4, NULL, NULL)',
         scope,
         key,
-        nowMs - keptMs,
+        fingerprint,
+        nowMs,
       );
-      if (row === undefined) {
-        this.#engine.run(
-          'INSERT OR REPLACE INTO requests VALUES (?1, ?2, ?3, ?4, ?4, NULL, NULL)',
-          scope,
-          key,
-          fingerprint,
-          nowMs,
-        );
-        this.#running.add(markOf(scope, key));
-        return { state: 'new', firstBegunMs: nowMs };
-      }
-      if (row.fingerprint !== fingerprint) return { state: 'conflict' };
-      if (row.status !== null) return { state: 'done', status: row.status, body: row.body ?? '' };
-      const isOurs = this.#running.has(markOf(scope, key));
-      if (isOurs && nowMs < row.begun_ms + staleMs) return { state: 'running' };
-      this.#engine.run('UPDATE requests SET begun_ms = ? WHERE scope = ? AND key = ?', nowMs, scope, key);
-      this.#running.add(markOf(scope, key));
-      return { state: 'new', firstBegunMs: row.first_begun_ms };
-    });
+      return { state: 'new', firstBegunMs: nowMs };
+    }
+    if (row.fingerprint !== fingerprint) return { state: 'conflict' };
+    if (row.status !== null) return { state: 'done', status: row.status, body: row.body ?? '' };
+    if (this.#running.has(markOf(scope, key)) && nowMs < row.begun_ms + staleMs) return { state: 'running' };
+    this.#engine.run('UPDATE requests SET begun_ms = ? WHERE scope = ? AND key = ?', nowMs, scope, key);
+    return { state: 'new', firstBegunMs: row.first_begun_ms };
   }
 
   finish(scope: string, key: string, answer: { status: number; body: string }): Promise<void> {

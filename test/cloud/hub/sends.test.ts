@@ -66,6 +66,26 @@ describe('a send', () => {
     expect((await bench.hub.send(record, 'queue')).message).toMatchObject({ state: 'sent', messageId: 'm-1' });
   });
 
+  it('is tried again as soon as ever, however many came while nothing could be done', async () => {
+    for (let n = 0; n < 6; n++) {
+      const sent = bench.hub.send(draft({ to: [{ address: `+${n}` }] }), 'queue');
+      let answered = false;
+      void sent.then(() => {
+        answered = true;
+      });
+      await settled(() => {
+        for (const { id } of agent.of('call')) {
+          agent.says({ type: 'failure', id, code: 'store-unavailable', detail: 'The disk is full.' });
+        }
+        return answered;
+      });
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    const before = agent.of('call').length;
+    bench.clock.pass(5_000);
+    await called(before + 6);
+  });
+
   it('says at once what will happen while the home is away', async () => {
     await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
     bench.clock.pass(60_000);
