@@ -10,9 +10,9 @@ import { openDatabase } from './tunnel/database.ts';
 import { InventoryReader } from './tunnel/inventory.ts';
 import { Journal } from './tunnel/journal.ts';
 import { Outbox } from './tunnel/outbox.ts';
-import { GenaSubscriber } from './upnp/gena.ts';
-import { LanNetwork } from './upnp/network.ts';
-import { SsdpDiscovery } from './upnp/ssdp.ts';
+import { SsdpDiscovery } from './upnp/discovery/ssdp.ts';
+import { GenaSubscriber } from './upnp/eventing/gena.ts';
+import { LanNetwork } from './upnp/network/network.ts';
 
 export interface AgentOptions {
   /** The tunnel's address: `ws://…` or `wss://…`, with its path. */

@@ -6,10 +6,10 @@ import type { QueueOptions } from './messaging/action-queue.ts';
 import { PhoneControlPoint, standardDeadlineMs } from './messaging/control-point.ts';
 import { type CloudKnowledge, PhoneSynchroniser } from './messaging/synchronise.ts';
 import type { Journal } from './tunnel/journal.ts';
-import type { DeviceDescription, ServiceDescription } from './upnp/description.ts';
-import type { GenaSubscriber, Subscription } from './upnp/gena.ts';
-import { parseHttpUrl } from './upnp/http-url.ts';
-import type { Network } from './upnp/network.ts';
+import type { DeviceDescription, ServiceDescription } from './upnp/description/description.ts';
+import type { GenaSubscriber, Subscription } from './upnp/eventing/gena.ts';
+import { parseHttpUrl } from './upnp/network/http-url.ts';
+import type { Network } from './upnp/network/network.ts';
 
 export interface PhoneLinkOptions {
   readonly udn: string;

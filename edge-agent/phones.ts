@@ -2,8 +2,8 @@
 import type { PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
-import { type DeviceDescription, readDescription, readScpd, walkDevices } from './upnp/description.ts';
-import type { Advertisement } from './upnp/ssdp.ts';
+import { type DeviceDescription, readDescription, readScpd, walkDevices } from './upnp/description/description.ts';
+import type { Advertisement } from './upnp/discovery/ssdp.ts';
 
 export interface PhonesOptions
   extends Omit<PhoneLinkOptions, 'udn' | 'device' | 'service' | 'location' | 'trusted' | 'approved'> {

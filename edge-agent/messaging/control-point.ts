@@ -8,8 +8,8 @@ import {
 } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import { type ActionInput, type ActionOutput, documentSchemas } from '../../protocol/model.ts';
-import type { Network } from '../upnp/network.ts';
-import { argumentOf, callAction } from '../upnp/soap.ts';
+import { argumentOf, callAction } from '../upnp/control/soap.ts';
+import type { Network } from '../upnp/network/network.ts';
 import { ActionQueue, type QueueOptions } from './action-queue.ts';
 import { DocumentError, type MessageEntry, readDocument, readMessageList, writeDocument } from './documents.ts';
 

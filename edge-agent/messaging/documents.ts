@@ -5,7 +5,7 @@ import type { DocumentName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import { type DocumentOf, documentSchemas, type PhoneMessage, phoneMessageSchema } from '../../protocol/model.ts';
-import { element, innerXml, parseXml, writeXml, type XmlElement, type XmlNode } from '../upnp/xml.ts';
+import { element, innerXml, parseXml, writeXml, type XmlElement, type XmlNode } from '../upnp/xml/xml.ts';
 import { type DocumentShape, homelineProfile, type Names, type Profile, profileOf } from './profile.ts';
 import { nothing, plainName, plainNames, readRecord, writeRecord } from './record.ts';
 

@@ -1,5 +1,5 @@
 // One record ⇄ one XML element, by a shape from profile.ts: written strictly, read leniently.
-import { element, innerXml, type XmlElement, type XmlNode } from '../upnp/xml.ts';
+import { element, innerXml, type XmlElement, type XmlNode } from '../upnp/xml/xml.ts';
 import type { Field, Names, Scalar, Shape } from './profile.ts';
 import { readTime } from './times.ts';
 

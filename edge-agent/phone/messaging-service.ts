@@ -12,7 +12,7 @@ import {
 } from '../../protocol/actions.ts';
 import type { ActionInput, ActionOutput, DocumentOf, Party } from '../../protocol/model.ts';
 import { readDocument, writeDocument } from '../messaging/documents.ts';
-import type { Caller, HostedService } from '../upnp/hosted-device.ts';
+import type { Caller, HostedService } from '../upnp/hosting/hosted-device.ts';
 import type { Line } from './lines/line.ts';
 import type { MessageDesk } from './message-desk.ts';
 import type { News, NewsVariable } from './news.ts';

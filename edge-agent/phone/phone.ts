@@ -1,10 +1,10 @@
 // A Telephony Server in software (UPnP Telephony:2) that hosts Messaging:2. Its messages come and go by a Line.
 import { release, type } from 'node:os';
 import type { Party } from '../../protocol/model.ts';
-import { canonicalAddress } from '../upnp/address.ts';
-import { type HostedDevice, type HostedService, serverToken } from '../upnp/hosted-device.ts';
-import { LanNetwork } from '../upnp/network.ts';
-import { RootDevice } from '../upnp/root-device.ts';
+import { type HostedDevice, type HostedService, serverToken } from '../upnp/hosting/hosted-device.ts';
+import { RootDevice } from '../upnp/hosting/root-device.ts';
+import { canonicalAddress } from '../upnp/network/address.ts';
+import { LanNetwork } from '../upnp/network/network.ts';
 import { ControlPage } from './control-page.ts';
 import { PhoneDatabase } from './database.ts';
 import { Files } from './files.ts';

@@ -5,8 +5,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as after } from 'node:timers/promises';
 import { searchTargets } from '../../edge-agent/agent.ts';
-import { SsdpDiscovery } from '../../edge-agent/upnp/ssdp.ts';
-import { writeSsdp } from '../../edge-agent/upnp/ssdp-message.ts';
+import { SsdpDiscovery } from '../../edge-agent/upnp/discovery/ssdp.ts';
+import { writeSsdp } from '../../edge-agent/upnp/discovery/ssdp-message.ts';
 import { report } from './report.ts';
 
 const devices = 500;

@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Agent } from '../../edge-agent/agent.ts';
-import { parseSsdp, writeSsdp } from '../../edge-agent/upnp/ssdp-message.ts';
+import { parseSsdp, writeSsdp } from '../../edge-agent/upnp/discovery/ssdp-message.ts';
 import { ScriptedPhone } from '../fixtures/phone/scripted-phone.ts';
 import { ScriptedCloud } from '../fixtures/tunnel/scripted-cloud.ts';
 import { quantile } from './load.ts';

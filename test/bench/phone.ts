@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { writeDocument } from '../../edge-agent/messaging/documents.ts';
 import { say } from '../../edge-agent/phone/say.ts';
-import { writeActionRequest } from '../../edge-agent/upnp/soap-envelope.ts';
+import { writeActionRequest } from '../../edge-agent/upnp/control/soap-envelope.ts';
 
 const serviceType = 'urn:schemas-upnp-org:service:Messaging:2';
 const seconds = Number(process.argv[2] ?? 5);

@@ -2,9 +2,9 @@
 // The device does nothing but answer, so what is measured is our side, the kernel and Node's HTTP.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { LanNetwork } from '../../edge-agent/upnp/network.ts';
-import { callAction } from '../../edge-agent/upnp/soap.ts';
-import { writeActionAnswer } from '../../edge-agent/upnp/soap-envelope.ts';
+import { callAction } from '../../edge-agent/upnp/control/soap.ts';
+import { writeActionAnswer } from '../../edge-agent/upnp/control/soap-envelope.ts';
+import { LanNetwork } from '../../edge-agent/upnp/network/network.ts';
 
 const serviceType = 'urn:schemas-upnp-org:service:Messaging:2';
 const warmUp = 2000;

@@ -1,8 +1,8 @@
 // How fast SOAP is read and written, beside fast-xml-parser alone on the same bytes: `node test/bench/xml.ts`.
 // Ours does more: it refuses DOCTYPE, judges well-formedness, keeps order, resolves namespaces and coerces nothing.
 import { XMLBuilder, XMLParser } from 'fast-xml-parser';
-import { readActionAnswer, writeActionAnswer } from '../../edge-agent/upnp/soap-envelope.ts';
-import { element, parseXml, writeXml } from '../../edge-agent/upnp/xml.ts';
+import { readActionAnswer, writeActionAnswer } from '../../edge-agent/upnp/control/soap-envelope.ts';
+import { element, parseXml, writeXml } from '../../edge-agent/upnp/xml/xml.ts';
 
 const serviceType = 'urn:schemas-upnp-org:service:Messaging:2';
 const rounds = 7;

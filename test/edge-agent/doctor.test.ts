@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Finding } from '../../edge-agent/doctor-finding.ts';
-import { examineNetworks } from '../../edge-agent/doctor-networks.ts';
-import { examinePhones } from '../../edge-agent/doctor-phones.ts';
+import type { Finding } from '../../edge-agent/doctor/finding.ts';
+import { examineNetworks } from '../../edge-agent/doctor/networks.ts';
+import { examinePhones } from '../../edge-agent/doctor/phones.ts';
 import { ScriptedPhone } from '../fixtures/phone/scripted-phone.ts';
 import { useLan } from '../fixtures/upnp/lan.ts';
 import { httpAnswer, ok, type Reply, type SeenRequest } from '../fixtures/upnp/raw-device.ts';
 import { freeUdpPort, startPhone } from './phone/phone-under-test.ts';
 
-const main = resolve(import.meta.dirname, '../../edge-agent/doctor.ts');
+const main = resolve(import.meta.dirname, '../../edge-agent/doctor/main.ts');
 const stopping: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const stop of stopping.splice(0)) await stop();

@@ -4,14 +4,6 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { z } from 'zod';
 import { readDocument, writeDocument } from '../../edge-agent/messaging/documents.ts';
-import { canonicalAddress } from '../../edge-agent/upnp/address.ts';
-import { parseType } from '../../edge-agent/upnp/description.ts';
-import { UpnpError } from '../../edge-agent/upnp/error.ts';
-import { parseSeq, readPropertySet } from '../../edge-agent/upnp/gena-event.ts';
-import { readBrokenHead } from '../../edge-agent/upnp/gena-salvage.ts';
-import { formatHttpUrl, parseHttpUrl, resolveHttpUrl } from '../../edge-agent/upnp/http-url.ts';
-import { scpdIn } from '../../edge-agent/upnp/scpd.ts';
-import { searchOf } from '../../edge-agent/upnp/search-answer.ts';
 import {
   readActionAnswer,
   readActionRequest,
@@ -19,11 +11,19 @@ import {
   writeActionAnswer,
   writeActionRequest,
   writeFault,
-} from '../../edge-agent/upnp/soap-envelope.ts';
-import { maxAgeMs, parseSsdp, udnOfUsn } from '../../edge-agent/upnp/ssdp-message.ts';
-import { readSubscribe } from '../../edge-agent/upnp/subscribe-request.ts';
-import { element, innerXml, parseXml, writeXml } from '../../edge-agent/upnp/xml.ts';
-import { decodeBytes, isXmlText } from '../../edge-agent/upnp/xml-text.ts';
+} from '../../edge-agent/upnp/control/soap-envelope.ts';
+import { parseType } from '../../edge-agent/upnp/description/description.ts';
+import { scpdIn } from '../../edge-agent/upnp/description/scpd.ts';
+import { maxAgeMs, parseSsdp, udnOfUsn } from '../../edge-agent/upnp/discovery/ssdp-message.ts';
+import { UpnpError } from '../../edge-agent/upnp/error.ts';
+import { parseSeq, readPropertySet } from '../../edge-agent/upnp/eventing/gena-event.ts';
+import { readBrokenHead } from '../../edge-agent/upnp/eventing/gena-salvage.ts';
+import { searchOf } from '../../edge-agent/upnp/hosting/search-answer.ts';
+import { readSubscribe } from '../../edge-agent/upnp/hosting/subscribe-request.ts';
+import { canonicalAddress } from '../../edge-agent/upnp/network/address.ts';
+import { formatHttpUrl, parseHttpUrl, resolveHttpUrl } from '../../edge-agent/upnp/network/http-url.ts';
+import { element, innerXml, parseXml, writeXml } from '../../edge-agent/upnp/xml/xml.ts';
+import { decodeBytes, isXmlText } from '../../edge-agent/upnp/xml/xml-text.ts';
 import type { DocumentName } from '../../protocol/actions.ts';
 import { decodeCloudFrame, decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
 import { GatewayError } from '../../protocol/errors.ts';

@@ -1,10 +1,10 @@
 // The hosted device as our own control point sees it: both sides of UPnP meet on loopback.
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { readDescription } from '../../../edge-agent/upnp/description.ts';
-import { type GenaEvent, GenaSubscriber } from '../../../edge-agent/upnp/gena.ts';
-import { LanNetwork } from '../../../edge-agent/upnp/network.ts';
-import { callAction } from '../../../edge-agent/upnp/soap.ts';
-import { type Advertisement, SsdpDiscovery } from '../../../edge-agent/upnp/ssdp.ts';
+import { callAction } from '../../../edge-agent/upnp/control/soap.ts';
+import { readDescription } from '../../../edge-agent/upnp/description/description.ts';
+import { type Advertisement, SsdpDiscovery } from '../../../edge-agent/upnp/discovery/ssdp.ts';
+import { type GenaEvent, GenaSubscriber } from '../../../edge-agent/upnp/eventing/gena.ts';
+import { LanNetwork } from '../../../edge-agent/upnp/network/network.ts';
 import { nonna, type PhoneUnderTest, startPhone, until } from './phone-under-test.ts';
 
 let home: PhoneUnderTest;

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nextBootId } from '../../../edge-agent/phone/identity.ts';
 import { telephonyClient } from '../../../edge-agent/phone/phone.ts';
-import { parseSsdp, ssdpAddress } from '../../../edge-agent/upnp/ssdp-message.ts';
+import { parseSsdp, ssdpAddress } from '../../../edge-agent/upnp/discovery/ssdp-message.ts';
 import { freeUdpPort, nonna, ScriptedLine, startPhone, until } from './phone-under-test.ts';
 
 let dataFolder: string;

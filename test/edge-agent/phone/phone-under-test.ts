@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { readDocument, writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import type { Line, LineEvents, SessionStep } from '../../../edge-agent/phone/lines/line.ts';
 import { SoftwarePhone, type SoftwarePhoneOptions } from '../../../edge-agent/phone/phone.ts';
-import { readActionAnswer, readFault, writeActionRequest } from '../../../edge-agent/upnp/soap-envelope.ts';
-import { parseXml } from '../../../edge-agent/upnp/xml.ts';
+import { readActionAnswer, readFault, writeActionRequest } from '../../../edge-agent/upnp/control/soap-envelope.ts';
+import { parseXml } from '../../../edge-agent/upnp/xml/xml.ts';
 import { type ActionName, actions, documentOf, type StateVariableName } from '../../../protocol/actions.ts';
 import type { Capabilities, DocumentOf, FileInfo, PhoneMessage, PhoneSession } from '../../../protocol/model.ts';
 

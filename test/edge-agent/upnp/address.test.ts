@@ -6,14 +6,14 @@ import {
   type LocalInterface,
   listInterfaces,
   objectionTo,
-} from '../../../edge-agent/upnp/address.ts';
+} from '../../../edge-agent/upnp/network/address.ts';
 import {
   formatHttpUrl,
   hostHeader,
   parseHttpUrl,
   resolveHttpUrl,
   withZone,
-} from '../../../edge-agent/upnp/http-url.ts';
+} from '../../../edge-agent/upnp/network/http-url.ts';
 
 const lan: LocalInterface = {
   name: 'eth0',

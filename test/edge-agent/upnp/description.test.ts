@@ -1,6 +1,6 @@
 // Descriptions of devices and services. Requirements S1–S16, Z5, Z16, quirks 16–28.
 import { describe, expect, it } from 'vitest';
-import { parseType, readDescription, readScpd, walkDevices } from '../../../edge-agent/upnp/description.ts';
+import { parseType, readDescription, readScpd, walkDevices } from '../../../edge-agent/upnp/description/description.ts';
 import { failureOf, useLan } from '../../fixtures/upnp/lan.ts';
 import { httpAnswer, ok, type RawDevice } from '../../fixtures/upnp/raw-device.ts';
 

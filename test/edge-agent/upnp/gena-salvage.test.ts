@@ -1,7 +1,7 @@
 // Events whose HTTP Node's parser refuses, as bytes on a socket. Requirements E19, E20, Z8, Z18.
 import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type GenaEvent, GenaSubscriber } from '../../../edge-agent/upnp/gena.ts';
+import { type GenaEvent, GenaSubscriber } from '../../../edge-agent/upnp/eventing/gena.ts';
 import { until, useLan } from '../../fixtures/upnp/lan.ts';
 import { httpAnswer } from '../../fixtures/upnp/raw-device.ts';
 

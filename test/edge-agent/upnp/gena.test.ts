@@ -1,10 +1,10 @@
 // Subscribing to events, over real sockets. Requirements E1–E24, Z8, Z9, quirks 35–37, 41–47.
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type GenaEvent, type GenaOptions, GenaSubscriber } from '../../../edge-agent/upnp/gena.ts';
-import { parseSeq, placeOf } from '../../../edge-agent/upnp/gena-event.ts';
-import { renewalMs } from '../../../edge-agent/upnp/gena-subscription.ts';
-import type { HttpRequest } from '../../../edge-agent/upnp/network.ts';
+import { type GenaEvent, type GenaOptions, GenaSubscriber } from '../../../edge-agent/upnp/eventing/gena.ts';
+import { parseSeq, placeOf } from '../../../edge-agent/upnp/eventing/gena-event.ts';
+import { renewalMs } from '../../../edge-agent/upnp/eventing/gena-subscription.ts';
+import type { HttpRequest } from '../../../edge-agent/upnp/network/network.ts';
 import { failureOf, until, useLan } from '../../fixtures/upnp/lan.ts';
 import { httpAnswer, type RawDevice, type Reply, type SeenRequest } from '../../fixtures/upnp/raw-device.ts';
 

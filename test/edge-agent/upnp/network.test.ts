@@ -1,7 +1,7 @@
 // HTTP to devices, over real sockets. Requirements S1, C1–C3, C15–C17, Z1–Z5, Z18, quirks 50–52.
 
 import { describe, expect, it } from 'vitest';
-import { LanNetwork } from '../../../edge-agent/upnp/network.ts';
+import { LanNetwork } from '../../../edge-agent/upnp/network/network.ts';
 import { failureOf, useLan } from '../../fixtures/upnp/lan.ts';
 import { httpAnswer, ok, type RawDevice, type Reply, type SeenRequest } from '../../fixtures/upnp/raw-device.ts';
 

@@ -1,10 +1,10 @@
 // Devices as they were met in the wild, where one chapter's tests are not enough: bytes on sockets. Quirks 22, 38, 42, 50, 52.
 import { request as httpRequest } from 'node:http';
 import { afterEach, expect, it } from 'vitest';
-import { readDescription } from '../../../edge-agent/upnp/description.ts';
-import { GenaSubscriber } from '../../../edge-agent/upnp/gena.ts';
-import { callAction } from '../../../edge-agent/upnp/soap.ts';
-import { writeActionAnswer } from '../../../edge-agent/upnp/soap-envelope.ts';
+import { callAction } from '../../../edge-agent/upnp/control/soap.ts';
+import { writeActionAnswer } from '../../../edge-agent/upnp/control/soap-envelope.ts';
+import { readDescription } from '../../../edge-agent/upnp/description/description.ts';
+import { GenaSubscriber } from '../../../edge-agent/upnp/eventing/gena.ts';
 import { failureOf, until, useLan } from '../../fixtures/upnp/lan.ts';
 import { httpAnswer, ok, type Reply } from '../../fixtures/upnp/raw-device.ts';
 

@@ -1,7 +1,7 @@
 // Actions and their envelopes. Requirements C1–C18, X11, X14, quirks 29–34.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { callAction } from '../../../edge-agent/upnp/soap.ts';
+import { callAction } from '../../../edge-agent/upnp/control/soap.ts';
 import {
   argumentOf,
   readActionAnswer,
@@ -10,8 +10,8 @@ import {
   writeActionAnswer,
   writeActionRequest,
   writeFault,
-} from '../../../edge-agent/upnp/soap-envelope.ts';
-import { isXmlText } from '../../../edge-agent/upnp/xml-text.ts';
+} from '../../../edge-agent/upnp/control/soap-envelope.ts';
+import { isXmlText } from '../../../edge-agent/upnp/xml/xml-text.ts';
 import { failureOf, useLan } from '../../fixtures/upnp/lan.ts';
 import { httpAnswer, ok } from '../../fixtures/upnp/raw-device.ts';
 

@@ -1,7 +1,7 @@
 // SSDP's datagrams. Requirements D7–D12, Z19, quirks 1–5, 15.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countIn, maxAgeMs, parseSsdp, udnOfUsn, writeSsdp } from '../../../edge-agent/upnp/ssdp-message.ts';
+import { countIn, maxAgeMs, parseSsdp, udnOfUsn, writeSsdp } from '../../../edge-agent/upnp/discovery/ssdp-message.ts';
 
 const parse = (text: string) => parseSsdp(Buffer.from(text));
 const headers = (text: string) => Object.fromEntries(parse(`NOTIFY * HTTP/1.1\r\n${text}\r\n\r\n`)?.headers ?? []);

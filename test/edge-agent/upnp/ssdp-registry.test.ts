@@ -1,8 +1,8 @@
 // What is concluded from what devices say. Requirements D10–D20, D24, Z3, Z11, Z12, quirks 6–10, 15.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type LocalInterface, objectionTo } from '../../../edge-agent/upnp/address.ts';
-import { parseSsdp } from '../../../edge-agent/upnp/ssdp-message.ts';
-import { SsdpRegistry } from '../../../edge-agent/upnp/ssdp-registry.ts';
+import { parseSsdp } from '../../../edge-agent/upnp/discovery/ssdp-message.ts';
+import { SsdpRegistry } from '../../../edge-agent/upnp/discovery/ssdp-registry.ts';
+import { type LocalInterface, objectionTo } from '../../../edge-agent/upnp/network/address.ts';
 
 const lan: LocalInterface = {
   name: 'eth0',

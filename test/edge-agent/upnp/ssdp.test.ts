@@ -2,7 +2,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Advertisement, type DiscoveryOptions, SsdpDiscovery } from '../../../edge-agent/upnp/ssdp.ts';
+import { type Advertisement, type DiscoveryOptions, SsdpDiscovery } from '../../../edge-agent/upnp/discovery/ssdp.ts';
 import { until } from '../../fixtures/upnp/lan.ts';
 
 const group = '239.255.255.250';

@@ -2,9 +2,17 @@
 import fc from 'fast-check';
 import { XMLValidator } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
-import { childOf, element, escapeText, innerXml, parseXml, textOf, writeXml } from '../../../edge-agent/upnp/xml.ts';
-import { checkForm } from '../../../edge-agent/upnp/xml-form.ts';
-import { decodeBytes, isXmlText } from '../../../edge-agent/upnp/xml-text.ts';
+import {
+  childOf,
+  element,
+  escapeText,
+  innerXml,
+  parseXml,
+  textOf,
+  writeXml,
+} from '../../../edge-agent/upnp/xml/xml.ts';
+import { checkForm } from '../../../edge-agent/upnp/xml/xml-form.ts';
+import { decodeBytes, isXmlText } from '../../../edge-agent/upnp/xml/xml-text.ts';
 
 const fail = expect.objectContaining({ name: 'UpnpError', kind: 'malformed' });
 

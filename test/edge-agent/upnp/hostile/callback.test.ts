@@ -1,7 +1,7 @@
 // The callback server against clients that mean harm. Requirements E16, Z8, Z18, Z20.
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type GenaEvent, GenaSubscriber } from '../../../../edge-agent/upnp/gena.ts';
+import { type GenaEvent, GenaSubscriber } from '../../../../edge-agent/upnp/eventing/gena.ts';
 import { until, useLan } from '../../../fixtures/upnp/lan.ts';
 import { httpAnswer } from '../../../fixtures/upnp/raw-device.ts';
 

@@ -1,7 +1,7 @@
 // Every header of eventing absent, empty, wrong and doubled, at the publisher and at the subscriber. Requirements H10, H11, E15, E16.
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type GenaEvent, GenaSubscriber } from '../../../../edge-agent/upnp/gena.ts';
+import { type GenaEvent, GenaSubscriber } from '../../../../edge-agent/upnp/eventing/gena.ts';
 import { until, useLan } from '../../../fixtures/upnp/lan.ts';
 import { httpAnswer } from '../../../fixtures/upnp/raw-device.ts';
 import { exchangeRaw, type HostedLamp, hostLamp, statusOf } from '../hosting/lamp.ts';

@@ -1,8 +1,8 @@
 // Devices that mean harm, through real sockets. Requirements S1, C8, Z1–Z5, Z15, Z20.
 import type { Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import { readDescription, readScpd } from '../../../../edge-agent/upnp/description.ts';
-import { callAction } from '../../../../edge-agent/upnp/soap.ts';
+import { callAction } from '../../../../edge-agent/upnp/control/soap.ts';
+import { readDescription, readScpd } from '../../../../edge-agent/upnp/description/description.ts';
 import { failureOf, useLan } from '../../../fixtures/upnp/lan.ts';
 import { httpAnswer, ok, type Reply } from '../../../fixtures/upnp/raw-device.ts';
 

@@ -2,7 +2,7 @@
 // Requirements X1, X2, X7, X14, X15.
 import { expect, it } from 'vitest';
 import { readDocument, writeDocument } from '../../../../edge-agent/messaging/documents.ts';
-import { readActionAnswer, writeActionAnswer } from '../../../../edge-agent/upnp/soap-envelope.ts';
+import { readActionAnswer, writeActionAnswer } from '../../../../edge-agent/upnp/control/soap-envelope.ts';
 import type { PhoneMessage } from '../../../../protocol/model.ts';
 import { sampleMessage } from '../../../fixtures/phone/sample-message.ts';
 

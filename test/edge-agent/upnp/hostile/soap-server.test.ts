@@ -1,6 +1,6 @@
 // Control requests that mean harm to a hosted device, as bytes on a socket. Requirements H15, H16, H18, H19, H24.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { writeActionRequest } from '../../../../edge-agent/upnp/soap-envelope.ts';
+import { writeActionRequest } from '../../../../edge-agent/upnp/control/soap-envelope.ts';
 import { exchangeRaw, type HostedLamp, hostLamp, statusOf } from '../hosting/lamp.ts';
 
 const type = 'urn:schemas-upnp-org:service:SwitchPower:2';

@@ -2,7 +2,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { SsdpDiscovery } from '../../../../edge-agent/upnp/ssdp.ts';
+import { SsdpDiscovery } from '../../../../edge-agent/upnp/discovery/ssdp.ts';
 import { until } from '../../../fixtures/upnp/lan.ts';
 
 const target = 'urn:schemas-upnp-org:service:Messaging:2';

@@ -1,9 +1,9 @@
 // Documents that mean harm, or only look like it, read by every reader of XML. Requirements X4, X5, X16, Z15, Z20.
 import { describe, expect, it } from 'vitest';
+import { readActionAnswer, readActionRequest, readFault } from '../../../../edge-agent/upnp/control/soap-envelope.ts';
 import { UpnpError } from '../../../../edge-agent/upnp/error.ts';
-import { readPropertySet } from '../../../../edge-agent/upnp/gena-event.ts';
-import { readActionAnswer, readActionRequest, readFault } from '../../../../edge-agent/upnp/soap-envelope.ts';
-import { parseXml } from '../../../../edge-agent/upnp/xml.ts';
+import { readPropertySet } from '../../../../edge-agent/upnp/eventing/gena-event.ts';
+import { parseXml } from '../../../../edge-agent/upnp/xml/xml.ts';
 import { withinASecond } from '../../../fixtures/upnp/processor-time.ts';
 
 const readers: Record<string, (source: string) => unknown> = {

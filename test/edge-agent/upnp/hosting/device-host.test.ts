@@ -1,9 +1,9 @@
 // The HTTP side of a hosted device: who may ask, and how. Requirements H15, H19, H20, H24, Z8, Z9.
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readDescription } from '../../../../edge-agent/upnp/description.ts';
-import { LanNetwork } from '../../../../edge-agent/upnp/network.ts';
-import { parseXml, textOf } from '../../../../edge-agent/upnp/xml.ts';
+import { readDescription } from '../../../../edge-agent/upnp/description/description.ts';
+import { LanNetwork } from '../../../../edge-agent/upnp/network/network.ts';
+import { parseXml, textOf } from '../../../../edge-agent/upnp/xml/xml.ts';
 import { exchangeRaw, type HostedLamp, hostLamp, lampUdn, statusOf } from './lamp.ts';
 
 let hosted: HostedLamp;

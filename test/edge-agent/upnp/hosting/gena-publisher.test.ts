@@ -1,8 +1,8 @@
 // Eventing from the side of a service. Requirements H10–H14, Z6, Z7 (CallStranger).
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { writePropertySet } from '../../../../edge-agent/upnp/gena-delivery.ts';
-import { readSubscribe } from '../../../../edge-agent/upnp/subscribe-request.ts';
-import { parseXml } from '../../../../edge-agent/upnp/xml.ts';
+import { writePropertySet } from '../../../../edge-agent/upnp/hosting/gena-delivery.ts';
+import { readSubscribe } from '../../../../edge-agent/upnp/hosting/subscribe-request.ts';
+import { parseXml } from '../../../../edge-agent/upnp/xml/xml.ts';
 import { startSubscriber, until } from '../../phone/phone-under-test.ts';
 import { exchangeRaw, type HostedLamp, hostLamp, statusOf } from './lamp.ts';
 

@@ -1,9 +1,9 @@
 // A small hosted device on loopback that has nothing to do with telephones, and bare sockets to speak to it.
 import { connect } from 'node:net';
-import { listInterfaces } from '../../../../edge-agent/upnp/address.ts';
-import { DeviceHost, type DeviceHostOptions } from '../../../../edge-agent/upnp/device-host.ts';
 import { UpnpError } from '../../../../edge-agent/upnp/error.ts';
-import type { HostedDevice, HostedService } from '../../../../edge-agent/upnp/hosted-device.ts';
+import { DeviceHost, type DeviceHostOptions } from '../../../../edge-agent/upnp/hosting/device-host.ts';
+import type { HostedDevice, HostedService } from '../../../../edge-agent/upnp/hosting/hosted-device.ts';
+import { listInterfaces } from '../../../../edge-agent/upnp/network/address.ts';
 
 export const loopback = listInterfaces(['lo']).filter(({ address }) => address === '127.0.0.1');
 export const lampUdn = 'uuid:2fac1234-31f8-11b4-a222-08002b34c003';

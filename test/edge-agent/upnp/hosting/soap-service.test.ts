@@ -1,9 +1,9 @@
 // Control from the side of a service. Requirements H16–H19, H22.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readActionAnswer, readFault, writeActionRequest } from '../../../../edge-agent/upnp/control/soap-envelope.ts';
 import { UpnpError } from '../../../../edge-agent/upnp/error.ts';
-import { readActionAnswer, readFault, writeActionRequest } from '../../../../edge-agent/upnp/soap-envelope.ts';
-import { readAsked } from '../../../../edge-agent/upnp/soap-service.ts';
+import { readAsked } from '../../../../edge-agent/upnp/hosting/soap-service.ts';
 import { type HostedLamp, hostLamp, makeLamp } from './lamp.ts';
 
 const type = 'urn:schemas-upnp-org:service:SwitchPower:2';

@@ -5,10 +5,10 @@ import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { matching, searchOf, targetsOf } from '../../../../edge-agent/upnp/search-answer.ts';
-import { SearchLimit } from '../../../../edge-agent/upnp/search-limit.ts';
-import { SsdpAdvertiser } from '../../../../edge-agent/upnp/ssdp-advertiser.ts';
-import { parseSsdp, ssdpAddress, writeSsdp } from '../../../../edge-agent/upnp/ssdp-message.ts';
+import { parseSsdp, ssdpAddress, writeSsdp } from '../../../../edge-agent/upnp/discovery/ssdp-message.ts';
+import { matching, searchOf, targetsOf } from '../../../../edge-agent/upnp/hosting/search-answer.ts';
+import { SearchLimit } from '../../../../edge-agent/upnp/hosting/search-limit.ts';
+import { SsdpAdvertiser } from '../../../../edge-agent/upnp/hosting/ssdp-advertiser.ts';
 import { freeUdpPort, until } from '../../phone/phone-under-test.ts';
 import { deviceOf, lampUdn, loopback, makeLamp } from './lamp.ts';
 

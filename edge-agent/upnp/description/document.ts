@@ -1,0 +1,34 @@
+// Fetching one of a device's XML documents. Requirements S1, S2, C18.
+import { UpnpError } from '../error.ts';
+import type { Network } from '../network/network.ts';
+import { parseXml, type XmlNode } from '../xml/xml.ts';
+import { charsetOf } from '../xml/xml-text.ts';
+
+export interface FetchedDocument {
+  root: XmlNode;
+  /** Where it was found in the end, after redirects. */
+  url: string;
+  /** The address that sent it. */
+  remoteAddress: string;
+}
+
+const deadlineMs = 5000;
+
+/**
+ * Fetches and parses a document, whatever content type it claims.
+ * @throws UpnpError refused with the HTTP status, unreachable, malformed
+ */
+export async function fetchDocument(
+  network: Network,
+  url: string,
+  root: string,
+  signal: AbortSignal | undefined,
+): Promise<FetchedDocument> {
+  const answer = await network.request({ method: 'GET', url, deadlineMs, ...(signal !== undefined && { signal }) });
+  if (answer.status !== 200) {
+    throw new UpnpError('refused', `The device answered HTTP status ${answer.status}`, { httpStatus: answer.status });
+  }
+  const charset = charsetOf(answer.headers.get('content-type'));
+  const node = parseXml(answer.body, { root, lenient: true, ...(charset !== undefined && { charset }) });
+  return { root: node, url: answer.url, remoteAddress: answer.remoteAddress };
+}

@@ -1,0 +1,257 @@
+// Discovery: searching for devices and hearing their announcements. UPnP Device Architecture 2.0, chapter 1. Requirements D1–D24.
+import type { RemoteInfo, Socket } from 'node:dgram';
+import { interfaceOf, type LocalInterface, listInterfaces, objectionTo } from '../network/address.ts';
+import { hostAndPort } from '../network/http-url.ts';
+import {
+  bindListener,
+  bindSpeaker,
+  close,
+  type Family,
+  groupOf,
+  join,
+  leave,
+  openSocket,
+  speaksSsdp,
+} from '../network/multicast.ts';
+import { parseSsdp, ssdpAddress, writeSsdp } from './ssdp-message.ts';
+import { type Advertisement, type RegistryEvents, SsdpRegistry } from './ssdp-registry.ts';
+
+export type { Advertisement } from './ssdp-registry.ts';
+
+export interface DiscoveryOptions extends RegistryEvents {
+  /** Names of the interfaces to use; none means all but loopback. */
+  interfaces: readonly string[];
+  /** What to search for, every version of it by name: some devices answer to their own version only (D5). */
+  targets: readonly string[];
+  /** Devices that are our own. */
+  ignoreUdns?: ReadonlySet<string>;
+  /** 1900 unless told; tests take another. */
+  port?: number;
+  /** How often to search again; 5 minutes unless told. */
+  searchIntervalMs?: number;
+  /** How often interfaces and expiry are looked at; 1 s unless told. */
+  tickMs?: number;
+  /** Lets a device be at an address of this very machine. */
+  allowOwnAddress?: boolean;
+  /** Monotonic time in milliseconds; `performance.now` unless told. */
+  nowMs?: () => number;
+  /** Names us in searches (CPFN.UPNP.ORG). */
+  controlPointName?: string;
+  /** A socket that does not work: discovery goes on without it and tries again. */
+  onFault(error: Error): void;
+}
+
+/** The sockets of one local address: searches leave by `searcher`, and their answers come back to it (D1, D2). */
+interface Link {
+  readonly at: LocalInterface;
+  readonly searcher: Socket;
+}
+
+/** Seconds in which devices spread their answers; late ones are taken as well (D6). */
+const mx = 2;
+const copies = 3;
+const copyGapMs = 150;
+/** A cable that was put back, a Wi-Fi that was joined and a bridge that learns carry nothing for their first seconds. */
+const searchAgainMs = [3000, 10_000];
+/** Until an interface that did not work is tried again. */
+const retryMs = 30_000;
+
+export class SsdpDiscovery {
+  readonly #options: DiscoveryOptions;
+  readonly #port: number;
+  readonly #registry: SsdpRegistry;
+  readonly #links = new Map<string, Link>();
+  readonly #listeners = new Map<Family, Socket>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #interfaces: readonly LocalInterface[] = [];
+  /** The last look at the interfaces, under way or done; it never rejects. */
+  #following: Promise<void> = Promise.resolve();
+  readonly #retryAtMs = new Map<string, number>();
+  #ticker: NodeJS.Timeout | undefined;
+  #searcher: NodeJS.Timeout | undefined;
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+    this.#port = options.port ?? ssdpAddress.port;
+    this.#registry = new SsdpRegistry({
+      targets: options.targets,
+      ignoreUdns: options.ignoreUdns ?? new Set(),
+      objectionTo: (address) => this.#objectionTo(address),
+      events: options,
+    });
+  }
+
+  /** Having no interface yet is no failure: they are watched (D23). */
+  async start(): Promise<void> {
+    this.#ticker = setInterval(() => this.#tick(), this.#options.tickMs ?? 1000);
+    this.#searcher = setInterval(() => this.search(), this.#options.searchIntervalMs ?? 300_000);
+    this.#following = this.#followInterfaces();
+    await this.#following;
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#ticker);
+    clearInterval(this.#searcher);
+    this.#ticker = undefined;
+    this.#searcher = undefined;
+    for (const copy of this.#timers) clearTimeout(copy);
+    this.#timers.clear();
+    await this.#following;
+    const sockets = [...[...this.#links.values()].map((link) => link.searcher), ...this.#listeners.values()];
+    this.#links.clear();
+    this.#listeners.clear();
+    await Promise.all(sockets.map(close));
+  }
+
+  /** Asks every network for every target, three times over: UDP on Wi-Fi loses much (D4). */
+  search(): void {
+    for (const link of this.#links.values()) this.#searchOn(link);
+  }
+
+  #searchOn(link: Link): void {
+    const group = groupOf(link.at);
+    for (let copy = 0; copy < copies; copy++) {
+      this.#after(copy * copyGapMs, () => {
+        for (const target of this.#options.targets)
+          this.#send(link, this.#searchFor(target, group, mx), group, this.#port);
+      });
+    }
+  }
+
+  #after(ms: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  /** Without MX a search is meant for one device, which answers at once (D19). */
+  #searchFor(target: string, host: string, spread: number | undefined): Buffer {
+    return writeSsdp('M-SEARCH * HTTP/1.1', [
+      ['HOST', hostAndPort(host.replace(/%.*/, '').toUpperCase(), this.#port)],
+      ['MAN', '"ssdp:discover"'],
+      ...(spread === undefined ? [] : [['MX', String(spread)] as const]),
+      ['ST', target],
+      ['USER-AGENT', 'Node.js/1 UPnP/2.0 ControlPoint/1'],
+      ['CPFN.UPNP.ORG', this.#options.controlPointName ?? 'ControlPoint'],
+    ]);
+  }
+
+  #send(link: Link, datagram: Buffer, address: string, port: number): void {
+    // Between two copies its interface may have gone, and a closed socket throws.
+    if (this.#links.get(keyOf(link.at)) !== link) return;
+    link.searcher.send(datagram, port, address, (error) => {
+      // While an interface goes down this is what sending says; the next look at the interfaces settles it.
+      if (error !== null && this.#links.has(keyOf(link.at))) this.#options.onFault(error);
+    });
+  }
+
+  #tick(): void {
+    this.#following = this.#following.then(() => this.#followInterfaces());
+    for (const silent of this.#registry.expire(this.#nowMs())) this.#ask(silent);
+  }
+
+  /** Asks one device whether it is still there. */
+  #ask({ from, searchPort, target, interfaceName }: Advertisement): void {
+    for (const link of this.#links.values()) {
+      if (link.at.name !== interfaceName || interfaceOf(from, [link.at]) === undefined) continue;
+      const address = link.at.scopeId === undefined ? from : `${from}%${interfaceName}`;
+      this.#send(link, this.#searchFor(target, from, undefined), address, searchPort ?? this.#port);
+      return;
+    }
+  }
+
+  /** Opens and closes sockets so that they fit the interfaces as they are now; new ones are searched at once (D23). */
+  async #followInterfaces(): Promise<void> {
+    const present = listInterfaces(this.#options.interfaces);
+    this.#interfaces = present;
+    const wanted = new Map(present.filter(speaksSsdp).map((at) => [keyOf(at), at]));
+    for (const [key, link] of this.#links) {
+      if (wanted.has(key)) continue;
+      this.#links.delete(key);
+      leave(this.#listeners.get(link.at.family), link.at);
+      await close(link.searcher);
+    }
+    for (const [key, at] of wanted) {
+      const isDue = performance.now() >= (this.#retryAtMs.get(key) ?? 0);
+      if (this.#ticker !== undefined && isDue && !this.#links.has(key)) await this.#openLink(key, at);
+    }
+  }
+
+  async #openLink(key: string, at: LocalInterface): Promise<void> {
+    const link = { at, searcher: this.#socket(at.family, false) };
+    try {
+      await bindSpeaker(link.searcher, at);
+      this.#tellFaultsOf(link.searcher);
+      await this.#join(at);
+    } catch (error) {
+      this.#retryAtMs.set(key, performance.now() + retryMs);
+      await close(link.searcher);
+      this.#fault(error);
+      return;
+    }
+    this.#links.set(key, link);
+    this.#searchOn(link);
+    for (const ms of searchAgainMs) this.#after(ms, () => this.#searchOn(link));
+  }
+
+  /** One listener for each IP version, joined to the group on every interface (D3). Searching works without it. */
+  async #join(at: LocalInterface): Promise<void> {
+    const listener = this.#listeners.get(at.family) ?? this.#socket(at.family, true);
+    try {
+      if (!this.#listeners.has(at.family)) {
+        await bindListener(listener, at.family, this.#port);
+        this.#tellFaultsOf(listener);
+        this.#listeners.set(at.family, listener);
+      }
+      join(listener, at);
+    } catch (error) {
+      if (!this.#listeners.has(at.family)) await close(listener);
+      this.#fault(error);
+    }
+  }
+
+  #socket(family: Family, shared: boolean): Socket {
+    const socket = openSocket(family, shared);
+    socket.on('message', (datagram, sender) => this.receive(datagram, sender));
+    return socket;
+  }
+
+  #tellFaultsOf(socket: Socket): void {
+    socket.on('error', (error) => this.#fault(error));
+  }
+
+  /** Takes in a datagram, whoever sent it and whatever it is. It never throws, and it never answers. */
+  receive(datagram: Uint8Array, sender: Pick<RemoteInfo, 'address' | 'port'>): void {
+    const zone = sender.address.split('%')[1];
+    const near = zone === undefined ? this.#interfaces : this.#interfaces.filter((at) => at.name === zone);
+    const via = interfaceOf(sender.address, near);
+    if (via === undefined || this.#objectionTo(sender.address) !== undefined) return;
+    const message = parseSsdp(datagram);
+    if (message === undefined) return;
+    try {
+      this.#registry.hear({ message, from: sender.address, via }, this.#nowMs());
+    } catch (error) {
+      // A fault of the caller's own callback must not end the process through a socket (Z20).
+      this.#fault(error);
+    }
+  }
+
+  #objectionTo(address: string): string | undefined {
+    if (this.#options.allowOwnAddress && this.#interfaces.some((at) => at.address === address)) return undefined;
+    return objectionTo(address, this.#interfaces);
+  }
+
+  #nowMs(): number {
+    return this.#options.nowMs?.() ?? performance.now();
+  }
+
+  #fault(error: unknown): void {
+    this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+function keyOf(at: LocalInterface): string {
+  return `${at.name} ${at.address}`;
+}

@@ -1,0 +1,161 @@
+// The HTTP server that devices send their events to, one for each of our addresses. Requirements E2–E5, E16, E20, E23, Z8, Z9, Z18.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/address.ts';
+import { hostAndPort } from '../network/http-url.ts';
+import { maxEventChars } from './gena-event.ts';
+import { type NotifyHead, readBrokenHead } from './gena-salvage.ts';
+
+export interface Notification {
+  sid: string | undefined;
+  seq: string | undefined;
+  contentType: string | undefined;
+  body: Buffer;
+}
+
+export interface CallbackOptions {
+  /** The address of ours that the server is bound to: never to all. */
+  at: LocalInterface;
+  /** 0 takes any. */
+  port: number;
+  interfaces(): LocalInterface[];
+  /** Whether somebody waits for events under this token with this SID; undefined answers 412. The result takes the event. */
+  receiverOf(token: string, sid: string | undefined): ((notification: Notification) => void) | undefined;
+}
+
+const maxBodyBytes = maxEventChars;
+const maxConnections = 64;
+
+export class CallbackServer {
+  readonly #options: CallbackOptions;
+  readonly #server: Server;
+
+  constructor(options: CallbackOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      // Some devices send NOTIFY without Host, which Node would refuse (E23).
+      { requireHostHeader: false, maxHeaderSize: 8192, headersTimeout: 10_000, requestTimeout: 30_000 },
+      (request, response) => this.#handle(request, response),
+    );
+    this.#server.maxConnections = maxConnections;
+    this.#server.on('clientError', (error, socket) => this.#salvage(error, socket));
+  }
+
+  get at(): LocalInterface {
+    return this.#options.at;
+  }
+
+  /** @throws the error of listen, such as EADDRINUSE */
+  async start(): Promise<void> {
+    const { address, name, scopeId } = this.#options.at;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(this.#options.port, scopeId === undefined ? address : `${address}%${name}`, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  /** What goes into CALLBACK: short, without query, unguessable through its token (E2). */
+  urlOf(token: string): string {
+    return `http://${hostAndPort(this.#options.at.address, this.#port)}/${token}`;
+  }
+
+  get #port(): number {
+    return (this.#server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    const receive = this.#judge(request, request.socket);
+    if (typeof receive === 'number') {
+      answer(response, receive);
+      return;
+    }
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBodyBytes) chunks.push(chunk);
+      else if (!response.headersSent) answer(response, 413);
+    });
+    request.on('end', () => {
+      if (size > maxBodyBytes) return;
+      // Answered before anything is done with it: some devices stand still until then (E5, quirk 42).
+      answer(response, 200);
+      receive(Buffer.concat(chunks));
+    });
+    request.on('error', () => request.destroy());
+  }
+
+  /**
+   * An event whose HTTP Node refuses still says that something changed; its body is not read, and the connection is not
+   * used again (E19, E20, Z18).
+   */
+  #salvage(error: Error, socket: Duplex): void {
+    const head = readBrokenHead(error);
+    const receive = head !== undefined && socket instanceof Socket ? this.#judge(head, socket) : 400;
+    if (socket.writable) {
+      const status = typeof receive === 'number' ? `${receive} Refused` : '200 OK';
+      socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    } else socket.destroy();
+    if (typeof receive !== 'number') receive(Buffer.alloc(0));
+  }
+
+  /** Who takes the event that begins like this, or the HTTP status that refuses it. */
+  #judge(head: NotifyHead, socket: Socket): number | ((body: Buffer) => void) {
+    const refused = this.#refusalOf(head, socket.remoteAddress ?? '');
+    if (refused !== undefined) return refused;
+    const sid = headerOf(head, 'sid');
+    // Devices append a slash or garbage to the path (E3).
+    const token = /^\/([\w-]{22})/.exec(head.url ?? '')?.[1] ?? '';
+    const receive = this.#options.receiverOf(token, sid);
+    if (receive === undefined) return 412;
+    return (body) => receive({ sid, seq: headerOf(head, 'seq'), contentType: headerOf(head, 'content-type'), body });
+  }
+
+  /** The HTTP status for what is no event from a neighbour; undefined lets it in. */
+  #refusalOf(head: NotifyHead, peer: string): number | undefined {
+    const { headers } = head;
+    if (interfaceOf(peer, this.#options.interfaces()) === undefined) return 403;
+    // A web page in a browser of the household is no device (Z8).
+    if (headers.origin !== undefined || Object.keys(headers).some((name) => name.startsWith('sec-fetch-'))) return 403;
+    const host = headerOf(head, 'host');
+    if (headers.host !== undefined && !this.#isOurs(host ?? '')) return 400;
+    if (head.method !== 'NOTIFY') return 405;
+    const nt = headerOf(head, 'nt');
+    const nts = headerOf(head, 'nts');
+    if (nt === undefined || nts === undefined) return 400;
+    return nt === 'upnp:event' && nts === 'upnp:propchange' ? undefined : 412;
+  }
+
+  /** A name in Host, or another address, is the mark of DNS rebinding (CVE-2021-33516). */
+  #isOurs(host: string): boolean {
+    const match = /^(\[[\da-f:.]+(?:%[\w.-]+)?\]|[\d.]+)(?::(\d{1,5}))?$/i.exec(host.trim());
+    return (
+      match !== null &&
+      canonicalAddress(match[1] ?? '') === canonicalAddress(this.#options.at.address) &&
+      Number(match[2] ?? 80) === this.#port
+    );
+  }
+}
+
+function headerOf(head: NotifyHead, name: string): string | undefined {
+  const value = head.headers[name];
+  return (Array.isArray(value) ? value[0] : value)?.trim() || undefined;
+}
+
+function answer(response: ServerResponse, status: number): void {
+  // After a refusal the rest of the request is of no interest.
+  response
+    .writeHead(status, status === 200 ? { 'Content-Length': 0 } : { 'Content-Length': 0, Connection: 'close' })
+    .end();
+}

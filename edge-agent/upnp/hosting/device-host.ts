@@ -1,0 +1,245 @@
+// The HTTP side of a hosted device: UPnP Device Architecture 2.0 §2, §3 and §4, one server an address.
+// Requirements H15, H19, H20, H24, Z8, Z9: bound to LAN addresses, asked by their literal, never by a browser's page.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/address.ts';
+import { hostAndPort } from '../network/http-url.ts';
+import { zonedAddress } from '../network/multicast.ts';
+import { GenaPublisher } from './gena-publisher.ts';
+import {
+  configIdOf,
+  controlPath,
+  descriptionPath,
+  eventPath,
+  type HostedDevice,
+  type HostedService,
+  scpdPath,
+  writeDescription,
+  writeScpd,
+} from './hosted-device.ts';
+import { SoapService } from './soap-service.ts';
+
+export interface DeviceHostOptions {
+  readonly device: HostedDevice;
+  /** 0 for any free one, another on each address. */
+  readonly port: number;
+  readonly server: string;
+  /** What is served beside the device's own documents, by path; undefined is 404. */
+  fileAt?(path: string): HostedFile | undefined;
+  /** Which peers on the link may ask at all; everybody where not told (Z14). */
+  allows?(address: string): boolean;
+  onFault(error: Error): void;
+}
+
+export interface HostedFile {
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Numbers of H24: a household's control points are few, and slow ones are not waited for. */
+const limits = {
+  connections: 512,
+  connectionsPerPeer: 256,
+  headerBytes: 8 * 1024,
+  headersMs: 5000,
+  requestMs: 10_000,
+  idleMs: 60_000,
+} as const;
+
+export class DeviceHost {
+  readonly #options: DeviceHostOptions;
+  readonly #publishers = new Map<HostedService, GenaPublisher>();
+  readonly #routes = new Map<string, Readonly<Record<string, Answer>>>();
+  readonly #servers = new Map<string, { server: Server; at: LocalInterface; port: number }>();
+  readonly #perPeer = new Map<string, number>();
+  /** CONFIGID.UPNP.ORG: the same as long as the device's documents are. */
+  readonly configId: number;
+
+  constructor(options: DeviceHostOptions) {
+    this.#options = options;
+    this.configId = configIdOf(options.device);
+    this.#addDocument(descriptionPath, writeDescription(options.device, this.configId));
+    for (const service of options.device.services) this.#addService(service);
+  }
+
+  /** Listens on one more address and answers the URL of the description there. Rejects where the port is taken. */
+  async open(at: LocalInterface): Promise<string> {
+    const server = createServer(
+      {
+        // Checked by us, with an answer that says why.
+        requireHostHeader: false,
+        maxHeaderSize: limits.headerBytes,
+        headersTimeout: limits.headersMs,
+        requestTimeout: limits.requestMs,
+        keepAliveTimeout: limits.idleMs,
+        connectionsCheckingInterval: 1000,
+        noDelay: true,
+      },
+      (request, response) => this.#handle(request, response),
+    );
+    server.maxConnections = limits.connections;
+    server.on('connection', (socket) => this.#admit(socket));
+    server.on('clientError', (_, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      else socket.destroy();
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ port: this.#options.port, host: zonedAddress(at) }, () => {
+        server.removeListener('error', reject);
+        resolve();
+      });
+    });
+    server.on('error', (error) => this.#options.onFault(error));
+    const { port } = server.address() as AddressInfo;
+    this.#servers.set(zonedAddress(at), { server, at, port });
+    return `http://${hostAndPort(at.address, port)}${descriptionPath}`;
+  }
+
+  /** Stops listening on an address and breaks its connections off. */
+  async close(at: LocalInterface): Promise<void> {
+    const entry = this.#servers.get(zonedAddress(at));
+    if (entry === undefined) return;
+    this.#servers.delete(zonedAddress(at));
+    await new Promise<void>((resolve) => {
+      entry.server.close(() => resolve());
+      entry.server.closeAllConnections();
+    });
+  }
+
+  async stop(): Promise<void> {
+    for (const publisher of this.#publishers.values()) publisher.stop();
+    await Promise.all([...this.#servers.values()].map(({ at }) => this.close(at)));
+  }
+
+  /** Tells the subscribers of a service that these variables changed. */
+  publish(service: HostedService, variables: readonly string[]): void {
+    this.#publishers.get(service)?.publish(variables);
+  }
+
+  /** `http://address:port` of each address that is listened on. */
+  get origins(): string[] {
+    return [...this.#servers.values()].map(({ at, port }) => `http://${hostAndPort(at.address, port)}`);
+  }
+
+  #addService(service: HostedService): void {
+    const soap = new SoapService(service, this.#options.server);
+    const publisher = new GenaPublisher({
+      variables: Object.keys(service.variables).filter((name) => service.variables[name]?.evented),
+      valueOf: (variable) => service.valueOf(variable),
+      server: this.#options.server,
+      isOurs: (address, port) => this.#isOurs(address, port),
+    });
+    this.#publishers.set(service, publisher);
+    this.#addDocument(scpdPath(service), writeScpd(service, this.configId));
+    this.#routes.set(controlPath(service), { POST: (request, response) => void soap.control(request, response) });
+    this.#routes.set(eventPath(service), {
+      SUBSCRIBE: (request, response) => publisher.subscribe(request, response),
+      UNSUBSCRIBE: (request, response) => publisher.unsubscribe(request, response),
+    });
+  }
+
+  #addDocument(path: string, text: string): void {
+    const file = { contentType: 'text/xml; charset="utf-8"', body: Buffer.from(text) };
+    this.#routes.set(
+      path,
+      readable((response, head) => this.#send(response, file, head)),
+    );
+  }
+
+  #admit(socket: Socket): void {
+    const peer = canonicalAddress(socket.remoteAddress ?? '') ?? '';
+    const held = this.#perPeer.get(peer) ?? 0;
+    const links = [...this.#servers.values()].map(({ at }) => at);
+    if (
+      held >= limits.connectionsPerPeer ||
+      interfaceOf(peer, links) === undefined ||
+      this.#options.allows?.(peer) === false
+    ) {
+      socket.destroy();
+      return;
+    }
+    this.#perPeer.set(peer, held + 1);
+    socket.once('close', () => {
+      const left = (this.#perPeer.get(peer) ?? 1) - 1;
+      if (left > 0) this.#perPeer.set(peer, left);
+      else this.#perPeer.delete(peer);
+    });
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    response.on('error', () => undefined);
+    request.on('error', () => undefined);
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) {
+      this.#end(response, refusal);
+      return;
+    }
+    const path = (request.url ?? '').replace(/^http:\/\/[^/]*/i, '').replace(/\?.*$/, '');
+    const methods = this.#routes.get(path) ?? this.#fileRoute(path);
+    if (methods === undefined) {
+      this.#end(response, 404);
+      return;
+    }
+    const answer = Object.hasOwn(methods, request.method ?? '') ? methods[request.method ?? ''] : undefined;
+    if (answer === undefined) {
+      this.#end(response, 405, { ALLOW: Object.keys(methods).join(', ') });
+      return;
+    }
+    answer(request, response);
+  }
+
+  /** A name in Host is a name that somebody may have bound to our address: DNS rebinding (H15, Z8). */
+  #refusalOf(request: IncomingMessage): 400 | 403 | undefined {
+    const { localAddress = '', localPort = 0 } = request.socket;
+    // Two of them are refused whichever is right (RFC 9112 §3.2).
+    const [asked = '', ...others] = request.headersDistinct.host ?? [];
+    if (others.length > 0) return 400;
+    const literal = /^(.*?)(?::(\d{1,5}))?$/.exec(
+      asked.trim().replace(/^\[(.*)\](.*)$/, (_, inside, rest) => `${inside}]${rest}`),
+    );
+    const host = (literal?.[1] ?? '').replace(/\]$/, '');
+    if (canonicalAddress(host) !== canonicalAddress(localAddress) || host === '') return 400;
+    if (Number(literal?.[2] ?? 80) !== localPort) return 400;
+    const fromPage = request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined;
+    return fromPage ? 403 : undefined;
+  }
+
+  #fileRoute(path: string): Readonly<Record<string, Answer>> | undefined {
+    const file = this.#options.fileAt?.(path);
+    return file && readable((response, head) => this.#send(response, file, head));
+  }
+
+  #send(response: ServerResponse, file: HostedFile, head: boolean): void {
+    response.writeHead(200, {
+      'CONTENT-TYPE': file.contentType,
+      'CONTENT-LENGTH': file.body.length,
+      SERVER: this.#options.server,
+      // A file is somebody else's: it must not become a page of ours.
+      'X-Content-Type-Options': 'nosniff',
+    });
+    response.end(head ? undefined : file.body);
+  }
+
+  #end(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
+    // The body of what was refused is not read, so the connection cannot go on.
+    response
+      .writeHead(status, { ...headers, SERVER: this.#options.server, 'CONTENT-LENGTH': 0, CONNECTION: 'close' })
+      .end();
+  }
+
+  #isOurs(address: string, port: number): boolean {
+    return [...this.#servers.values()].some(
+      (entry) => entry.port === port && canonicalAddress(entry.at.address) === address,
+    );
+  }
+}
+
+function readable(send: (response: ServerResponse, head: boolean) => void): Readonly<Record<string, Answer>> {
+  return {
+    GET: (_, response) => send(response, false),
+    HEAD: (_, response) => send(response, true),
+  };
+}

@@ -1,0 +1,144 @@
+// Control from the side of a service: UPnP Device Architecture 2.0 §3. Requirements H16–H19, H22.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ActionRequest, readActionRequest, writeActionAnswer, writeFault } from '../control/soap-envelope.ts';
+import { UpnpError, upnpCodes } from '../error.ts';
+import type { Caller, HostedAction, HostedService } from './hosted-device.ts';
+
+/** A text message of 64 KiB, escaped twice, with room to spare; parsing is synchronous. */
+const longestBodyBytes = 1024 * 1024;
+
+/** One action as it was asked for. */
+interface Asked {
+  readonly name: string;
+  readonly action: HostedAction;
+  /** As the control point wrote it, with its version: the answer repeats it. */
+  readonly serviceType: string;
+  readonly given: Readonly<Record<string, string>>;
+}
+
+/** Answers one service's control URL. */
+export class SoapService {
+  readonly #service: HostedService;
+  readonly #server: string;
+
+  constructor(service: HostedService, server: string) {
+    this.#service = service;
+    this.#server = server;
+  }
+
+  async control(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readBody(request);
+    if (body === 'broken') return;
+    if (body === 'too-long') {
+      response.writeHead(413, { SERVER: this.#server, 'CONTENT-LENGTH': 0, CONNECTION: 'close' }).end();
+      return;
+    }
+    try {
+      const soapAction = request.headers.soapaction;
+      const asked = readAsked(this.#service, typeof soapAction === 'string' ? soapAction : '', body, {
+        charset: /charset\s*=\s*"?([\w-]+)/i.exec(request.headers['content-type'] ?? '')?.[1],
+      });
+      const answered = await this.#service.invoke(asked.name, asked.given, callerOf(request));
+      const out = Object.keys(asked.action.out).map((name) => [name, answered[name] ?? ''] as const);
+      this.#answer(response, 200, writeActionAnswer(asked.serviceType, asked.name, out));
+    } catch (error) {
+      const { code, description } = faultOf(error);
+      this.#answer(response, 500, writeFault(code, description));
+    }
+  }
+
+  #answer(response: ServerResponse, status: number, body: string): void {
+    response
+      .writeHead(status, {
+        'CONTENT-TYPE': 'text/xml; charset="utf-8"',
+        'CONTENT-LENGTH': Buffer.byteLength(body),
+        DATE: new Date().toUTCString(),
+        EXT: '',
+        SERVER: this.#server,
+      })
+      .end(body);
+  }
+}
+
+/**
+ * The action that header and body ask for, its arguments complete and by name.
+ * Throws UpnpError `refused`: 401 where they do not name one action of ours, 402 where arguments are missing, unknown
+ * or repeated, 601 where a value is none of an enumeration. The empty string is left to the service.
+ */
+export function readAsked(
+  service: HostedService,
+  soapAction: string,
+  body: Uint8Array,
+  options: { charset?: string | undefined } = {},
+): Asked {
+  const [, serviceType = '', name = ''] = /^\s*"?\s*([^"#]*)#([^"#\s]*)\s*"?\s*$/.exec(soapAction) ?? [];
+  const action = Object.hasOwn(service.actions, name) ? service.actions[name] : undefined;
+  if (action === undefined || !isServed(service.serviceType, serviceType)) throw refused(upnpCodes.invalidAction);
+  let request: ActionRequest;
+  try {
+    request = readActionRequest(body, { charset: options.charset, maxChars: longestBodyBytes });
+  } catch (cause) {
+    throw refused(upnpCodes.invalidArguments, cause);
+  }
+  if (request.action !== name) throw refused(upnpCodes.invalidAction);
+
+  const given: Record<string, string> = {};
+  for (const [argument, value] of request.arguments) {
+    const variable = Object.hasOwn(action.in, argument) ? action.in[argument] : undefined;
+    if (variable === undefined || Object.hasOwn(given, argument)) throw refused(upnpCodes.invalidArguments);
+    const allowed = service.variables[variable]?.allowed;
+    if (allowed !== undefined && value !== '' && !allowed.includes(value)) {
+      throw refused(upnpCodes.argumentValueOutOfRange);
+    }
+    given[argument] = value;
+  }
+  const complete = Object.keys(action.in).every((argument) => Object.hasOwn(given, argument));
+  if (!complete) throw refused(upnpCodes.invalidArguments);
+  return { name, action, serviceType, given };
+}
+
+/** Whether a service type is ours, in our version or a lower one. */
+function isServed(own: string, asked: string): boolean {
+  const [, name, version] = /^(.*):(\d{1,9})$/.exec(own) ?? [];
+  const [, askedName, askedVersion] = /^(.*):(\d{1,9})$/.exec(asked) ?? [];
+  return name === askedName && Number(askedVersion) >= 1 && Number(askedVersion) <= Number(version);
+}
+
+const descriptions: Readonly<Record<number, string>> = {
+  [upnpCodes.invalidAction]: 'Invalid Action',
+  [upnpCodes.invalidArguments]: 'Invalid Args',
+  [upnpCodes.argumentValueOutOfRange]: 'Argument Value Out of Range',
+};
+
+function refused(upnpCode: number, cause?: unknown): UpnpError {
+  const upnpDescription = descriptions[upnpCode] ?? '';
+  return new UpnpError('refused', upnpDescription, { upnpCode, upnpDescription, cause });
+}
+
+/** What the control point is told. Words of errors that were not meant for it stay inside. */
+function faultOf(error: unknown): { code: number; description: string } {
+  if (error instanceof UpnpError && error.upnpCode !== undefined) {
+    return { code: error.upnpCode, description: error.upnpDescription ?? '' };
+  }
+  return { code: upnpCodes.actionFailed, description: 'Action Failed' };
+}
+
+function callerOf(request: IncomingMessage): Caller {
+  return { address: request.socket.remoteAddress ?? '', origin: `http://${request.headers.host}` };
+}
+
+function readBody(request: IncomingMessage): Promise<Buffer | 'too-long' | 'broken'> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > longestBodyBytes) {
+        request.pause();
+        resolve('too-long');
+      } else chunks.push(chunk);
+    });
+    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    request.on('close', () => resolve('broken'));
+  });
+}

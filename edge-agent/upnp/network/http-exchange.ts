@@ -1,0 +1,193 @@
+// One HTTP exchange with an address that has been checked. Requirements S1, C1–C3, C15, C16, quirks 50–52, Z18.
+import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { type Outcome, UpnpError, type UpnpErrorKind } from '../error.ts';
+import { formatHttpUrl, type HttpUrl, hostHeader } from './http-url.ts';
+
+export interface HttpRequest {
+  method: string;
+  url: string;
+  /** In this order and spelling on the wire: some devices match them by case (C1). Host and Content-Length are added. */
+  headers?: readonly (readonly [string, string])[];
+  body?: string;
+  /** For the whole of it: waiting for a turn, connecting, the answer's last byte. */
+  deadlineMs: number;
+  /** 5000 unless told. */
+  connectTimeoutMs?: number;
+  signal?: AbortSignal;
+  /** 512 KiB unless told; a longer answer is an error. */
+  maxBodyBytes?: number;
+  /** Never a reused connection and never a second attempt: for what must not be done twice (C15). */
+  fresh?: boolean;
+  /** One at a time per device, in order of asking (C17). */
+  inTurn?: boolean;
+  /** The only address allowed, such as the one that LOCATION had (Z5). */
+  peer?: string;
+}
+
+export interface HttpAnswer {
+  /** The URL that answered, after redirects. */
+  url: string;
+  status: number;
+  /** By lower-case name; where a name comes twice the first wins. */
+  headers: ReadonlyMap<string, string>;
+  body: Buffer;
+  /** False when the connection ended before the announced length: the reader judges whether it has enough (quirk 52). */
+  complete: boolean;
+  /** The address of ours that reached the device. */
+  localAddress: string;
+  remoteAddress: string;
+}
+
+export interface Attempt {
+  url: HttpUrl;
+  /** Dialled as it is: no name is looked up again (Z2). */
+  address: string;
+  request: HttpRequest;
+  /** Undefined: a connection of its own, closed afterwards. */
+  agent: Agent | undefined;
+  /** Node's forgiving parser, for devices that are known to need it. */
+  lenient: boolean;
+  timeLeftMs: number;
+  signal: AbortSignal;
+}
+
+/** What may be tried again: a kept connection that the device had closed, or an answer that needs the forgiving parser. */
+export type Remedy = 'new-connection' | 'lenient-parser' | undefined;
+
+export type Exchanged = { answer: HttpAnswer } | { error: UpnpError; remedy: Remedy };
+
+const defaultConnectTimeoutMs = 5000;
+const defaultMaxBodyBytes = 512 * 1024;
+
+/** Sends the request and gathers the answer. Never rejects; the result says what may be tried again. */
+export function exchange(attempt: Attempt): Promise<Exchanged> {
+  return new Promise((resolve) => {
+    const { url, request, signal } = attempt;
+    const maxBodyBytes = request.maxBodyBytes ?? defaultMaxBodyBytes;
+    let connected = false;
+    let settled = false;
+    let deadline: NodeJS.Timeout | undefined;
+    let connectDeadline: NodeJS.Timeout | undefined;
+    let outgoing: ClientRequest | undefined;
+
+    const settle = (result: Exchanged) => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(deadline);
+      clearTimeout(connectDeadline);
+      signal.removeEventListener('abort', onAbort);
+      resolve(result);
+    };
+    const fail = (kind: UpnpErrorKind, message: string, cause?: unknown, remedy?: Remedy) => {
+      const outcome: Outcome = connected ? 'unknown' : 'not-done';
+      settle({ error: new UpnpError(kind, message, { outcome, cause }), remedy });
+      outgoing?.destroy();
+    };
+    const onAbort = () => fail('unreachable', 'The request was aborted', signal.reason);
+
+    if (signal.aborted) {
+      onAbort();
+      return;
+    }
+    signal.addEventListener('abort', onAbort);
+    deadline = setTimeout(
+      () => fail('unreachable', 'The device did not answer before the deadline'),
+      attempt.timeLeftMs,
+    );
+
+    try {
+      outgoing = httpRequest({
+        method: request.method,
+        host: attempt.address,
+        port: url.port,
+        path: url.path,
+        headers: headersOf(url, request),
+        agent: attempt.agent ?? new Agent({ keepAlive: false }),
+        insecureHTTPParser: attempt.lenient,
+      });
+    } catch (error) {
+      fail('malformed', 'The request cannot be written', error);
+      return;
+    }
+
+    outgoing.on('socket', (socket) => {
+      const onConnect = () => {
+        connected = true;
+        clearTimeout(connectDeadline);
+      };
+      if (!socket.connecting) {
+        onConnect();
+        return;
+      }
+      socket.once('connect', onConnect);
+      connectDeadline = setTimeout(
+        () => fail('unreachable', 'The device did not accept the connection'),
+        request.connectTimeoutMs ?? defaultConnectTimeoutMs,
+      );
+    });
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code?.startsWith('HPE_')) {
+        fail(
+          'malformed',
+          `The device's HTTP answer is broken (${error.code})`,
+          error,
+          attempt.lenient ? undefined : 'lenient-parser',
+        );
+      } else {
+        const stale = outgoing?.reusedSocket === true;
+        fail(
+          'unreachable',
+          `The connection failed (${error.code ?? 'unknown'})`,
+          error,
+          stale ? 'new-connection' : undefined,
+        );
+      }
+    });
+    outgoing.on('response', (incoming) => {
+      // Once the answer has ended, its socket may serve another.
+      const { localAddress = '', remoteAddress = '' } = incoming.socket;
+      const chunks: Buffer[] = [];
+      let size = 0;
+      incoming.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > maxBodyBytes) fail('malformed', `The device's answer is longer than ${maxBodyBytes} bytes`);
+        else chunks.push(chunk);
+      });
+      const end = (complete: boolean) =>
+        settle({
+          answer: {
+            url: formatHttpUrl(url),
+            status: incoming.statusCode ?? 0,
+            headers: headersIn(incoming),
+            body: Buffer.concat(chunks),
+            complete,
+            localAddress,
+            remoteAddress,
+          },
+        });
+      incoming.on('end', () => end(true));
+      incoming.on('error', (error: NodeJS.ErrnoException) => {
+        if (size > 0 && error.code === 'ECONNRESET') end(false);
+        else fail('unreachable', `The connection failed (${error.code ?? 'unknown'})`, error);
+      });
+    });
+    outgoing.end(request.body);
+  });
+}
+
+function headersOf(url: HttpUrl, request: HttpRequest): string[] {
+  const headers = ['HOST', hostHeader(url)];
+  for (const [name, value] of request.headers ?? []) headers.push(name, value);
+  // Always a length, never chunks (C3); a GET has no body to speak of.
+  if (request.method !== 'GET') headers.push('CONTENT-LENGTH', String(Buffer.byteLength(request.body ?? '')));
+  return headers;
+}
+
+function headersIn(incoming: IncomingMessage): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
+    const name = incoming.rawHeaders[at]?.toLowerCase() ?? '';
+    if (!headers.has(name)) headers.set(name, incoming.rawHeaders[at + 1] ?? '');
+  }
+  return headers;
+}

@@ -1,0 +1,198 @@
+// The seam to the LAN: its interfaces and one HTTP request, to on-link addresses only. Requirements S1, C15–C17, Z1–Z5, Z18.
+import { lookup as dnsLookup } from 'node:dns/promises';
+import { Agent } from 'node:http';
+import { UpnpError } from '../error.ts';
+import { canonicalAddress, type LocalInterface, listInterfaces, objectionTo } from './address.ts';
+import { exchange, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
+import { type HttpUrl, originOf, parseHttpUrl, resolveHttpUrl } from './http-url.ts';
+import { Turns } from './turns.ts';
+
+export { type LocalInterface, listInterfaces } from './address.ts';
+export type { HttpAnswer, HttpRequest } from './http-exchange.ts';
+
+export interface Network {
+  /** This machine's addresses on the networks in use, as they are now. */
+  interfaces(): LocalInterface[];
+  /** @throws UpnpError unreachable or malformed, with the outcome; any HTTP status is an answer, not an error */
+  request(request: HttpRequest): Promise<HttpAnswer>;
+}
+
+export interface LanNetworkOptions {
+  /** Names of the interfaces to use; none means all but loopback. Loopback is reached only when `lo` is named. */
+  interfaces: readonly string[];
+  /** Lets a device be at an address of this very machine, such as a software phone beside the agent. */
+  allowOwnAddress?: boolean;
+  /** How a host name becomes addresses; the system's way unless told. */
+  lookup?: (host: string) => Promise<readonly string[]>;
+}
+
+const maxRedirects = 2;
+const maxQuirks = 256;
+const interfacesFreshMs = 1000;
+/** Where a device description never is, but where a forged LOCATION might want us to write (Z4). */
+const foreignPorts: ReadonlySet<number> = new Set([
+  19, 21, 22, 23, 25, 53, 110, 111, 135, 139, 143, 389, 445, 465, 587, 993, 995, 3306, 5432, 6379,
+]);
+
+export class LanNetwork implements Network {
+  readonly #options: LanNetworkOptions;
+  readonly #turns = new Turns();
+  /** Origins whose answers need Node's forgiving parser, the oldest first (quirk 50). */
+  readonly #lenient = new Set<string>();
+  #agent: Agent | undefined;
+  #stopping = new AbortController();
+  #interfaces: { readonly list: LocalInterface[]; readonly readAtMs: number } | undefined;
+
+  constructor(options: LanNetworkOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#stopping = new AbortController();
+    this.#agent = new Agent({
+      keepAlive: true,
+      maxSockets: 8,
+      maxTotalSockets: 128,
+      maxFreeSockets: 2,
+      timeout: 30_000,
+    });
+  }
+
+  /** Ends every request under way and closes every connection. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the network was stopped'));
+    this.#agent?.destroy();
+    this.#agent = undefined;
+  }
+
+  interfaces(): LocalInterface[] {
+    const nowMs = performance.now();
+    if (this.#interfaces === undefined || nowMs - this.#interfaces.readAtMs > interfacesFreshMs) {
+      this.#interfaces = { list: listInterfaces(this.#options.interfaces), readAtMs: nowMs };
+    }
+    return this.#interfaces.list;
+  }
+
+  async request(request: HttpRequest): Promise<HttpAnswer> {
+    const first = parseHttpUrl(request.url);
+    if (first === undefined) throw forbidden('is no usable http URL');
+    let url: HttpUrl = first;
+    const untilMs = performance.now() + request.deadlineMs;
+    const signal = request.signal ? AbortSignal.any([request.signal, this.#stopping.signal]) : this.#stopping.signal;
+    let peer = request.peer;
+    for (let redirects = 0; ; redirects++) {
+      const address = await this.#checkedAddress(url, peer, untilMs);
+      const answer = await this.#send(url, address, request, untilMs, signal);
+      const next: HttpUrl | undefined = redirects < maxRedirects ? redirectOf(request.method, answer, url) : undefined;
+      if (next === undefined) return answer;
+      url = next;
+      peer = address;
+    }
+  }
+
+  /** The address to dial, which the rules allow (Z1, Z2, Z4, Z5). A name is looked up once, here. */
+  async #checkedAddress(url: HttpUrl, peer: string | undefined, untilMs: number): Promise<string> {
+    if (foreignPorts.has(url.port)) throw forbidden('has the port of another service');
+    const candidates = url.address !== undefined ? [url.address] : await this.#lookUp(url.host, untilMs);
+    const wanted = peer === undefined ? undefined : canonicalAddress(peer);
+    let objection = 'leads to no address';
+    for (const candidate of candidates) {
+      const canonical = canonicalAddress(candidate);
+      const found = canonical === undefined ? 'is no IP address' : this.#objectionNow(canonical);
+      if (canonical === undefined || found !== undefined) objection = found ?? objection;
+      else if (peer !== undefined && canonical !== wanted) objection = 'is not where the device is';
+      else return url.zone === undefined ? canonical : `${canonical}%${url.zone}`;
+    }
+    throw forbidden(objection);
+  }
+
+  /** An address that was not on a network of ours a moment ago may be on one that has just come up (D23). */
+  #objectionNow(canonical: string): string | undefined {
+    const objection = this.#objectionTo(canonical);
+    if (objection === undefined) return undefined;
+    this.#interfaces = undefined;
+    return this.#objectionTo(canonical);
+  }
+
+  #objectionTo(canonical: string): string | undefined {
+    const interfaces = this.interfaces();
+    if (this.#options.allowOwnAddress && interfaces.some((one) => one.address === canonical)) return undefined;
+    return objectionTo(canonical, interfaces);
+  }
+
+  async #lookUp(host: string, untilMs: number): Promise<readonly string[]> {
+    const lookup = this.#options.lookup ?? systemLookup;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(forbidden('has a name that was not found in time')), untilMs - performance.now());
+    });
+    try {
+      return await Promise.race([lookup(host), late]);
+    } catch (error) {
+      throw error instanceof UpnpError ? error : forbidden('has a name that is not known', error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #send(
+    url: HttpUrl,
+    address: string,
+    request: HttpRequest,
+    untilMs: number,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    const origin = originOf({ ...url, address });
+    const release = request.inTurn ? await this.#turns.take(origin, untilMs - performance.now(), signal) : undefined;
+    try {
+      return await this.#attempt(url, address, origin, request, untilMs, signal);
+    } finally {
+      release?.();
+    }
+  }
+
+  async #attempt(
+    url: HttpUrl,
+    address: string,
+    origin: string,
+    request: HttpRequest,
+    untilMs: number,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    if (this.#agent === undefined)
+      throw new UpnpError('unreachable', 'The network is stopped', { outcome: 'not-done' });
+    let fresh = request.fresh ?? false;
+    for (let attempts = 1; ; attempts++) {
+      const lenient = this.#lenient.has(origin);
+      // The forgiving parser could be made to see two answers in one, so its connection is never used twice (Z18).
+      const agent = fresh || lenient ? undefined : this.#agent;
+      const timeLeftMs = Math.max(1, untilMs - performance.now());
+      const result = await exchange({ url, address, request, agent, lenient, timeLeftMs, signal });
+      if ('answer' in result) return result.answer;
+      if (result.remedy === 'lenient-parser') this.#rememberQuirk(origin);
+      if (request.fresh || result.remedy === undefined || attempts === 3) throw result.error;
+      fresh = true;
+    }
+  }
+
+  #rememberQuirk(origin: string): void {
+    const [oldest] = this.#lenient;
+    if (this.#lenient.size >= maxQuirks && oldest !== undefined) this.#lenient.delete(oldest);
+    this.#lenient.add(origin);
+  }
+}
+
+/** Where a GET is sent on to, if it stays on the same host; each hop is checked like the first (S1). */
+function redirectOf(method: string, answer: HttpAnswer, from: HttpUrl): HttpUrl | undefined {
+  const location = answer.headers.get('location');
+  if (method !== 'GET' || answer.status < 301 || answer.status > 308 || location === undefined) return undefined;
+  return resolveHttpUrl(location, from);
+}
+
+async function systemLookup(host: string): Promise<readonly string[]> {
+  return (await dnsLookup(host, { all: true })).map((found) => found.address);
+}
+
+function forbidden(reason: string, cause?: unknown): UpnpError {
+  return new UpnpError('unreachable', `The address ${reason}`, { outcome: 'not-done', cause });
+}

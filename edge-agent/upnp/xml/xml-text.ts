@@ -1,0 +1,122 @@
+// XML as characters: which are allowed, how they are escaped and read, how bytes become text (XML 1.0 §2.2, §2.11, §4.1, appendix F).
+import { UpnpError } from '../error.ts';
+
+// Everything outside the Char production; with the u flag a lone surrogate is a code point of its own.
+const notAChar = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu;
+// Without the u flag this is fast, and every text that it passes by is clean.
+const suspicious = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd]/;
+const needsCare = /[^\t\n\x20-\x25\x27-\x3b\x3d\x3f-\x7e\xa0-\ud7ff\ue000-\ufffd]/;
+const named: ReadonlyMap<string, string> = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+]);
+
+/** Whether every character may stand in an XML 1.0 document. */
+export function isXmlText(text: string): boolean {
+  return !suspicious.test(text) || text.search(notAChar) < 0;
+}
+
+/** The text without the characters that XML cannot hold; a lone surrogate becomes U+FFFD. */
+export function cleanText(text: string): string {
+  return !suspicious.test(text)
+    ? text
+    : text.replace(notAChar, (char) => (char >= '\ud800' && char <= '\udfff' ? '\ufffd' : ''));
+}
+
+/**
+ * Text as element content. Only `&`, `<` and `>` are escaped, for devices fail on `&quot;` (C6);
+ * CR becomes `&#13;`, or line-end normalisation would lose it (X7).
+ */
+export function escapeText(text: string): string {
+  if (!needsCare.test(text)) return text;
+  return cleanText(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('\r', '&#13;');
+}
+
+/** Text as an attribute's value between double quotes. */
+export function escapeAttribute(text: string): string {
+  return escapeText(text).replaceAll('"', '&quot;').replaceAll('\t', '&#9;').replaceAll('\n', '&#10;');
+}
+
+/**
+ * Decodes character and predefined entity references, once (C12).
+ * @param lenient keeps what is no reference as it stands and drops references to what is no character.
+ * @throws UpnpError malformed, unless lenient
+ */
+export function decodeReferences(text: string, lenient: boolean): string {
+  let at = text.indexOf('&');
+  if (at < 0) return text;
+  let decoded = '';
+  let from = 0;
+  let end = -1;
+  for (; at >= 0; at = text.indexOf('&', at + 1)) {
+    // Looked for only once it has been passed, or a run of ampersands would cost its square.
+    if (end <= at) end = text.indexOf(';', at);
+    if (end < 0) end = Number.POSITIVE_INFINITY;
+    const reference = end - at <= longestReference ? text.slice(at + 1, end) : '';
+    const char = named.get(reference) ?? numbered(reference);
+    if (char === undefined && !lenient)
+      throw new UpnpError('malformed', 'XML holds a reference that stands for no character');
+    if (char === undefined && !isNumeric.test(reference)) continue;
+    decoded += text.slice(from, at) + (char ?? '');
+    from = end + 1;
+  }
+  return decoded + text.slice(from);
+}
+
+const longestReference = 12;
+const isNumeric = /^#(?:x[0-9a-fA-F]{1,8}|[0-9]{1,10})$/;
+
+function numbered(reference: string): string | undefined {
+  if (!reference.startsWith('#') || !isNumeric.test(reference)) return undefined;
+  return fromCodePoint(reference[1] === 'x' ? Number.parseInt(reference.slice(2), 16) : Number(reference.slice(1)));
+}
+
+function fromCodePoint(code: number): string | undefined {
+  if (!(code <= 0x10ffff)) return undefined;
+  const char = String.fromCodePoint(code);
+  return isXmlText(char) ? char : undefined;
+}
+
+/**
+ * Bytes as text (X6): the byte order mark decides; then UTF-16 without one; then UTF-8 wherever it fits, because devices
+ * mislabel it; only then the label of the HTTP header or the XML declaration, and Windows-1252 as the last resort.
+ */
+export function decodeBytes(bytes: Uint8Array, charset?: string): string {
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return decodeAs('utf-16be', bytes) ?? '';
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return decodeAs('utf-16le', bytes) ?? '';
+  if (bytes[0] === 0x3c && bytes[1] === 0) return decodeAs('utf-16le', bytes) ?? '';
+  if (bytes[0] === 0 && bytes[1] === 0x3c) return decodeAs('utf-16be', bytes) ?? '';
+  return (
+    decodeAs('utf-8', bytes, true) ??
+    decodeAs(charset ?? declaredEncoding(bytes) ?? 'windows-1252', bytes) ??
+    decodeAs('windows-1252', bytes) ??
+    ''
+  );
+}
+
+function declaredEncoding(bytes: Uint8Array): string | undefined {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 256)).toString('latin1');
+  return /<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]{1,40})["']/.exec(start)?.[1];
+}
+
+function decodeAs(label: string, bytes: Uint8Array, fatal = false): string | undefined {
+  try {
+    const decoder = new TextDecoder(label, { fatal });
+    // UTF-8 that did not fit before would only bring replacement characters.
+    return decoder.encoding === 'utf-8' && !fatal ? undefined : decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The charset that a Content-Type header names. */
+export function charsetOf(contentType: string | undefined): string | undefined {
+  return /;\s*charset\s*=\s*"?([\w.:-]{1,40})/i.exec(contentType ?? '')?.[1];
+}
