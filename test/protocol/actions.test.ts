@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type HostedService, writeScpd } from '../../edge-agent/upnp/hosted-device.ts';
-import { childOf, parseXml, textOf, type XmlNode } from '../../edge-agent/upnp/xml.ts';
+import { type HostedService, writeScpd } from '../../edge-agent/upnp/hosting/hosted-device.ts';
+import { childOf, parseXml, textOf, type XmlNode } from '../../edge-agent/upnp/xml/xml.ts';
 import { actions, type StateVariable, stateVariables } from '../../protocol/actions.ts';
 
 /** What a service description says, in its own order. */
