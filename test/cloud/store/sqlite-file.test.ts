@@ -56,6 +56,33 @@ describe('the file of SqliteStore', () => {
     expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
   });
 
+  it('begins a request anew at once that another life of the process began and cannot finish', async () => {
+    const clock = { now: () => 1_000 };
+    const store = await open(path, clock);
+    await store.beginRequest('t_1', 'key', 'print');
+    expect(await store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+    await store.stop();
+    clock.now = () => 2_000;
+    const next = await open(path, clock);
+    expect(await next.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new', firstBegunMs: 1_000 });
+    expect(await next.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+  });
+
+  it('does not take a request for running whose beginning could not be written', async () => {
+    const store = await open();
+    await store.beginRequest('t_1', 'key', 'print');
+    await store.stop();
+    const next = await open();
+    editDatabase((database) => {
+      // As a full disk does, it undoes all that was to be written together.
+      database.exec("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ROLLBACK, 'no space'); END");
+    });
+    const together = [next.beginRequest('t_1', 'key', 'print'), next.commit(home, [put(1)])];
+    expect((await Promise.allSettled(together)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    editDatabase((database) => database.exec('DROP TRIGGER full'));
+    expect(await next.beginRequest('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
+  });
+
   it('is brought forward from an older version with all that it holds', async () => {
     const store = await open();
     await store.commit(home, [put(1)]);
