@@ -117,13 +117,13 @@ describe('the system calls', () => {
         const log = join(folder, `calls-${index}`);
         const command = ['strace', '-f', '-qq', '-o', log, process.execPath, join(root, program)];
         const data = { HOMELINE_DATA: join(folder, `data-${index}`), HOMELINE_SSDP_PORT: '21977' };
-        const child = spawn('timeout', ['--signal=TERM', '4', ...command], {
+        const child = spawn('timeout', ['--signal=TERM', '6', ...command], {
           ...stranger,
           env: { PATH: process.env.PATH, ...data, ...env },
           stdio: 'ignore',
         });
         await once(child, 'exit');
-        return [...readFileSync(log, 'utf8').matchAll(/^\d+ (\w+)\(/gm)].map(([, name = '']) => name);
+        return [...readFileSync(log, 'utf8').matchAll(/^\d+ +(\w+)\(/gm)].map(([, name = '']) => name);
       });
       const called = new Set((await Promise.all(watched)).flat());
       rmSync(folder, { recursive: true });
