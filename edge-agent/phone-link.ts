@@ -33,6 +33,8 @@ export interface PhoneLinkOptions {
 
 /** A phone that refuses subscriptions is polled, and asked again after this: it may have been busy. */
 const subscribeAgainMs = 5 * 60_000;
+/** A message may always be found before its event comes: that is no reason to subscribe again and again. */
+const doubtAgainMs = 60_000;
 
 export class PhoneLink {
   readonly udn: string;
@@ -46,6 +48,8 @@ export class PhoneLink {
   #subscription: Subscription | undefined;
   #subscribing: Promise<void> | undefined;
   #again: NodeJS.Timeout | undefined;
+  /** On the clock of `performance.now()`. */
+  #doubtedAtMs = Number.NEGATIVE_INFINITY;
   readonly #stopping = new AbortController();
 
   constructor(options: PhoneLinkOptions) {
@@ -69,6 +73,7 @@ export class PhoneLink {
       report: (line) => this.#report(line),
       onEpoch: () => options.onChanged(),
       onReachable: (reachable) => this.setOnline(reachable),
+      onUntold: () => this.#onUntold(),
       ...(compareMs !== undefined && { compareMs }),
       ...(pollMs !== undefined && { pollMs }),
     });
@@ -149,6 +154,13 @@ export class PhoneLink {
         this.#subscribing = this.#subscribe();
       }, subscribeAgainMs);
     }
+  }
+
+  /** It was off for a moment that nobody noticed, or its events are lost on their way; or they are just late. */
+  #onUntold(): void {
+    if (performance.now() - this.#doubtedAtMs < doubtAgainMs) return;
+    this.#doubtedAtMs = performance.now();
+    this.#subscribing = this.#subscribeAnew();
   }
 
   /** A phone that was away may have been off, and then keeps no subscription and does not say so. */

@@ -21,6 +21,9 @@ const mostStrangers = 256;
 const firstRetryMs = 2000;
 const mostRetries = 9;
 
+/** Discovery does not reach a pinned phone, so that nothing says when it was off for a moment. */
+const pinnedCompareMs = 60_000;
+
 export class Phones {
   readonly #options: PhonesOptions;
   readonly #links = new Map<string, PhoneLink>();
@@ -245,6 +248,7 @@ export class Phones {
       service,
       location,
       trusted: trust.has(udn) || this.#pinnedUdns.has(udn),
+      compareMs: this.#options.compareMs ?? (this.#pinnedUdns.has(udn) ? pinnedCompareMs : undefined),
       approved: this.#approved.has(udn),
     });
     this.#links.set(udn, link);

@@ -121,8 +121,8 @@ export class KnownPhone {
     }
   }
 
-  /** Concludes what a list of messages tells. */
-  concludeMessages(entries: readonly MessageEntry[], looked: Looked): void {
+  /** Concludes what a list of messages tells. Answers whether something has come in that was not known. */
+  concludeMessages(entries: readonly MessageEntry[], looked: Looked): boolean {
     const result = compareMessages(entries, {
       ...looked,
       udn: this.#udn,
@@ -146,8 +146,15 @@ export class KnownPhone {
     }
     if (looked.whole) this.#comparing = undefined;
     this.#epoch = result.epoch;
+    const isNews = result.events.some(
+      (event) =>
+        event.type === 'message.put' &&
+        event.message.folder === 'Received' &&
+        !this.#messages.has(event.message.messageId),
+    );
     for (const messageId of result.gone) this.#messages.delete(messageId);
     for (const { id, messageId, epoch, fingerprint } of result.put) this.learn({ id, messageId, epoch, fingerprint });
+    return isNews;
   }
 
   /** A message that is certainly gone. */

@@ -27,6 +27,8 @@ export interface SynchroniserOptions {
   onEpoch?(): void;
   /** Called after each look: whether the phone answered. */
   onReachable?(reachable: boolean): void;
+  /** Something came in of which the phone should have told, and did not. */
+  onUntold?(): void;
   /** How often everything is compared although the phone sends events. */
   readonly compareMs?: number;
   /** How often everything is compared while the phone sends no events. */
@@ -238,7 +240,8 @@ export class PhoneSynchroniser {
   #concludeMessages(entries: readonly MessageEntry[], looked: Looked): void {
     if (!this.#mayConclude) return;
     const before = this.#known.epoch;
-    this.#known.concludeMessages(entries, looked);
+    const isNews = this.#known.concludeMessages(entries, looked);
+    if (isNews && looked.recovered && this.#inStep && this.#hasEvents) this.#options.onUntold?.();
     if (this.#known.epoch !== before) this.#options.onEpoch?.();
   }
 

@@ -38,7 +38,7 @@ if (values.help) {
       perSecond: Number(values.rate),
       faults: Number(values.faults),
       kinds: faultKinds.filter((kind) => values.kinds.split(',').includes(kind)),
-      quietMs: 60_000,
+      quietMs: 90_000,
     });
     rounds.push(round);
     const { plan, ...figures } = round;

@@ -41,3 +41,17 @@ it('subscribes anew to a phone that was away: it may have been off', async () =>
   house.phone.react = () => undefined;
   await house.cloud.until(() => house.phone.subscribers === 1);
 });
+
+it('subscribes anew when it finds what the phone should have told of', async () => {
+  house = new House({}, { compareMs: 300 });
+  await house.start();
+  await house.inStep();
+  house.phone.forgetSubscribers();
+  house.phone.receive('untold');
+  await house.cloud.until(() => house.phone.subscribers === 1);
+  const told = house.phone.receive('told');
+  await house.phone.notifyNewMessages(told);
+  await house.cloud.until(() =>
+    house.cloud.events.some((event) => event.type === 'message.put' && event.message.body === 'told'),
+  );
+});
