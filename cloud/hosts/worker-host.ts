@@ -61,7 +61,11 @@ export class WorkerHost {
 
   async #answer(request: Request): Promise<Response> {
     if (needsStore(new URL(request.url).pathname)) await this.#prepared();
-    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return this.#app.fetch(request, {});
+    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
+      const answer = await this.#app.fetch(request, {});
+      await readAway(request);
+      return answer;
+    }
     let handler: SocketHandler | undefined;
     const answer = await this.#app.fetch(request, {
       accept: (accepted: SocketHandler) => {
@@ -83,6 +87,23 @@ export class WorkerHost {
       log.error('worker.not-ready', { error: String(error) });
     });
     return this.#ready;
+  }
+}
+
+/** How much of a refused body is read, so that its sender hears why. */
+const readAwayBytes = 4 * 1024 * 1024;
+
+/** Who is still writing a body may find the connection closed before the answer is read: a proxy makes 500 of that. */
+async function readAway({ body, bodyUsed }: Request): Promise<void> {
+  if (body === null || bodyUsed || body.locked) return;
+  let bytes = 0;
+  try {
+    for await (const chunk of body) {
+      bytes += chunk.byteLength;
+      if (bytes > readAwayBytes) return;
+    }
+  } catch {
+    // The sender is gone; so is whoever would read the answer.
   }
 }
 
