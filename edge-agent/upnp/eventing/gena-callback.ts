@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/address.ts';
+import { HttpBody } from '../network/http-body.ts';
 import { hostAndPort } from '../network/http-url.ts';
+import { PeerLimit } from '../network/peer-limit.ts';
 import { maxEventChars } from './gena-event.ts';
 import { type NotifyHead, readBrokenHead } from './gena-salvage.ts';
 
@@ -25,20 +27,31 @@ export interface CallbackOptions {
 }
 
 const maxBodyBytes = maxEventChars;
-const maxConnections = 64;
+const maxConnections = 256;
+const maxConnectionsPerPeer = 64;
 
 export class CallbackServer {
   readonly #options: CallbackOptions;
   readonly #server: Server;
+  readonly #peers = new PeerLimit(maxConnectionsPerPeer);
 
   constructor(options: CallbackOptions) {
     this.#options = options;
     this.#server = createServer(
       // Some devices send NOTIFY without Host, which Node would refuse (E23).
-      { requireHostHeader: false, maxHeaderSize: 8192, headersTimeout: 10_000, requestTimeout: 30_000 },
+      {
+        requireHostHeader: false,
+        maxHeaderSize: 8192,
+        headersTimeout: 10_000,
+        requestTimeout: 30_000,
+        connectionsCheckingInterval: 2000,
+      },
       (request, response) => this.#handle(request, response),
     );
     this.#server.maxConnections = maxConnections;
+    this.#server.on('connection', (socket) => {
+      if (!this.#peers.admits(socket)) socket.destroy();
+    });
     this.#server.on('clientError', (error, socket) => this.#salvage(error, socket));
   }
 
@@ -80,18 +93,15 @@ export class CallbackServer {
       answer(response, receive);
       return;
     }
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= maxBodyBytes) chunks.push(chunk);
-      else if (!response.headersSent) answer(response, 413);
+    const body = new HttpBody(maxBodyBytes);
+    request.on('data', (piece: Buffer) => {
+      if (!response.headersSent && !body.add(piece)) answer(response, 413);
     });
     request.on('end', () => {
-      if (size > maxBodyBytes) return;
+      if (response.headersSent) return;
       // Answered before anything is done with it: some devices stand still until then (E5, quirk 42).
       answer(response, 200);
-      receive(Buffer.concat(chunks));
+      receive(body.bytes);
     });
     request.on('error', () => request.destroy());
   }

@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/address.ts';
 import { hostAndPort } from '../network/http-url.ts';
 import { zonedAddress } from '../network/multicast.ts';
+import { PeerLimit } from '../network/peer-limit.ts';
 import { GenaPublisher } from './gena-publisher.ts';
 import {
   configIdOf,
@@ -53,7 +54,7 @@ export class DeviceHost {
   readonly #publishers = new Map<HostedService, GenaPublisher>();
   readonly #routes = new Map<string, Readonly<Record<string, Answer>>>();
   readonly #servers = new Map<string, { server: Server; at: LocalInterface; port: number }>();
-  readonly #perPeer = new Map<string, number>();
+  readonly #peers = new PeerLimit(limits.connectionsPerPeer);
   /** CONFIGID.UPNP.ORG: the same as long as the device's documents are. */
   readonly configId: number;
 
@@ -151,22 +152,9 @@ export class DeviceHost {
 
   #admit(socket: Socket): void {
     const peer = canonicalAddress(socket.remoteAddress ?? '') ?? '';
-    const held = this.#perPeer.get(peer) ?? 0;
     const links = [...this.#servers.values()].map(({ at }) => at);
-    if (
-      held >= limits.connectionsPerPeer ||
-      interfaceOf(peer, links) === undefined ||
-      this.#options.allows?.(peer) === false
-    ) {
-      socket.destroy();
-      return;
-    }
-    this.#perPeer.set(peer, held + 1);
-    socket.once('close', () => {
-      const left = (this.#perPeer.get(peer) ?? 1) - 1;
-      if (left > 0) this.#perPeer.set(peer, left);
-      else this.#perPeer.delete(peer);
-    });
+    const isNeighbour = interfaceOf(peer, links) !== undefined && this.#options.allows?.(peer) !== false;
+    if (!isNeighbour || !this.#peers.admits(socket)) socket.destroy();
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ActionRequest, readActionRequest, writeActionAnswer, writeFault } from '../control/soap-envelope.ts';
 import { UpnpError, upnpCodes } from '../error.ts';
+import { HttpBody } from '../network/http-body.ts';
 import type { Caller, HostedAction, HostedService } from './hosted-device.ts';
 
 /** A text message of 64 KiB, escaped twice, with room to spare; parsing is synchronous. */
@@ -129,16 +130,13 @@ function callerOf(request: IncomingMessage): Caller {
 
 function readBody(request: IncomingMessage): Promise<Buffer | 'too-long' | 'broken'> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > longestBodyBytes) {
-        request.pause();
-        resolve('too-long');
-      } else chunks.push(chunk);
+    const body = new HttpBody(longestBodyBytes);
+    request.on('data', (piece: Buffer) => {
+      if (body.add(piece)) return;
+      request.pause();
+      resolve('too-long');
     });
-    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    request.on('end', () => resolve(body.bytes));
     request.on('close', () => resolve('broken'));
   });
 }

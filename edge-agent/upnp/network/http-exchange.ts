@@ -1,6 +1,7 @@
 // One HTTP exchange with an address that has been checked. Requirements S1, C1–C3, C15, C16, quirks 50–52, Z18.
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { type Outcome, UpnpError, type UpnpErrorKind } from '../error.ts';
+import { HttpBody } from './http-body.ts';
 import { formatHttpUrl, type HttpUrl, hostHeader } from './http-url.ts';
 
 export interface HttpRequest {
@@ -146,12 +147,9 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
     outgoing.on('response', (incoming) => {
       // Once the answer has ended, its socket may serve another.
       const { localAddress = '', remoteAddress = '' } = incoming.socket;
-      const chunks: Buffer[] = [];
-      let size = 0;
-      incoming.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > maxBodyBytes) fail('malformed', `The device's answer is longer than ${maxBodyBytes} bytes`);
-        else chunks.push(chunk);
+      const body = new HttpBody(maxBodyBytes);
+      incoming.on('data', (piece: Buffer) => {
+        if (!body.add(piece)) fail('malformed', `The device's answer is longer than ${maxBodyBytes} bytes`);
       });
       const end = (complete: boolean) =>
         settle({
@@ -159,7 +157,7 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
             url: formatHttpUrl(url),
             status: incoming.statusCode ?? 0,
             headers: headersIn(incoming),
-            body: Buffer.concat(chunks),
+            body: body.bytes,
             complete,
             localAddress,
             remoteAddress,
@@ -167,7 +165,7 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
         });
       incoming.on('end', () => end(true));
       incoming.on('error', (error: NodeJS.ErrnoException) => {
-        if (size > 0 && error.code === 'ECONNRESET') end(false);
+        if (body.bytes.length > 0 && error.code === 'ECONNRESET') end(false);
         else fail('unreachable', `The connection failed (${error.code ?? 'unknown'})`, error);
       });
     });

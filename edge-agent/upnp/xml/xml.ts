@@ -115,10 +115,16 @@ type OrderedEntry = { readonly [name: string]: readonly OrderedEntry[] | string 
   readonly ':@'?: Readonly<Record<string, string>>;
 };
 
-const noPrefixes: ReadonlyMap<string, string> = new Map([['xml', 'http://www.w3.org/XML/1998/namespace']]);
+/** The prefixes that one element declares, and those around it: a chain, for a copy at each element would take the square. */
+interface Prefixes {
+  readonly declared: ReadonlyMap<string, string>;
+  readonly outer?: Prefixes;
+}
+
+const noPrefixes: Prefixes = { declared: new Map([['xml', 'http://www.w3.org/XML/1998/namespace']]) };
 const noAttributes: ReadonlyMap<string, string> = new Map();
 
-function readElement(entry: OrderedEntry, lenient: boolean, outer: ReadonlyMap<string, string>): XmlNode {
+function readElement(entry: OrderedEntry, lenient: boolean, outer: Prefixes): XmlNode {
   const qualified = keyOf(entry);
   const raw = entry[':@'];
   const prefixes = raw === undefined ? outer : declaredPrefixes(raw, outer);
@@ -143,7 +149,7 @@ function readElement(entry: OrderedEntry, lenient: boolean, outer: ReadonlyMap<s
   }
   return {
     name: colon < 0 ? qualified : qualified.slice(colon + 1),
-    namespace: prefixes.get(colon < 0 ? '' : qualified.slice(0, colon)),
+    namespace: namespaceOf(colon < 0 ? '' : qualified.slice(0, colon), prefixes),
     attributes: raw === undefined ? noAttributes : readAttributes(raw, lenient),
     children,
     text,
@@ -156,18 +162,23 @@ function keyOf(entry: OrderedEntry): string {
   throw malformed('has an element without a name');
 }
 
-function declaredPrefixes(
-  raw: Readonly<Record<string, string>>,
-  outer: ReadonlyMap<string, string>,
-): ReadonlyMap<string, string> {
-  let prefixes: Map<string, string> | undefined;
+function declaredPrefixes(raw: Readonly<Record<string, string>>, outer: Prefixes): Prefixes {
+  let declared: Map<string, string> | undefined;
   for (const [name, value] of Object.entries(raw)) {
     if (name !== 'xmlns' && !name.startsWith('xmlns:')) continue;
-    prefixes ??= new Map(outer);
+    declared ??= new Map();
     // Some devices write a blank before the URI.
-    prefixes.set(name.slice(6), decodeReferences(value, true).trim());
+    declared.set(name.slice(6), decodeReferences(value, true).trim());
   }
-  return prefixes ?? outer;
+  return declared === undefined ? outer : { declared, outer };
+}
+
+function namespaceOf(prefix: string, prefixes: Prefixes): string | undefined {
+  for (let scope: Prefixes | undefined = prefixes; scope !== undefined; scope = scope.outer) {
+    const namespace = scope.declared.get(prefix);
+    if (namespace !== undefined) return namespace;
+  }
+  return undefined;
 }
 
 function readAttributes(raw: Readonly<Record<string, string>>, lenient: boolean): ReadonlyMap<string, string> {

@@ -31,9 +31,13 @@ afterEach(async () => {
 });
 
 /** Sends raw bytes; gives everything that comes back until the server closes or has answered. */
-function raw(bytes: string | Buffer): Promise<string> {
+function raw(bytes: string | Buffer, from?: string): Promise<string> {
   return new Promise((resolve) => {
-    const socket = connect(Number(callback.port), callback.hostname);
+    const socket = connect({
+      port: Number(callback.port),
+      host: callback.hostname,
+      ...(from !== undefined && { localAddress: from }),
+    });
     sockets.push(socket);
     let answer = '';
     socket.on('data', (chunk) => {
@@ -86,6 +90,12 @@ it('takes an event without Host', async () => {
 it('takes events on beside clients that never finish, and ends all the same', async () => {
   for (let at = 0; at < 30; at++) void raw(head('CONTENT-LENGTH: 1000\r\n'));
   for (let at = 0; at < 30; at++) void raw('NOTIFY / HT');
+  await stillTakesEvents();
+});
+
+it('takes events on beside a neighbour who holds every connection that he is given', async () => {
+  for (let at = 0; at < 150; at++) void raw(head('CONTENT-LENGTH: 1000\r\n'), '127.0.0.2');
+  for (let at = 0; at < 150; at++) void raw('NOTIFY / HT', '127.0.0.2');
   await stillTakesEvents();
 });
 

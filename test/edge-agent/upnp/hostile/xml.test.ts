@@ -70,6 +70,12 @@ describe('a reference', () => {
   );
 });
 
+/** Whoever copies the prefixes around an element for each that declares one takes the square of their number. */
+function manyPrefixes(count: number): string {
+  const declared = Array.from({ length: count }, (_, at) => `xmlns:a${at}=""`).join(' ');
+  return `<r ${declared}>${'<m xmlns=""/>'.repeat(count)}</r>`;
+}
+
 describe('a size', () => {
   it.each([
     ['half a million escaped ampersands', `<r>${'&amp;'.repeat(50_000)}</r>`],
@@ -78,6 +84,7 @@ describe('a size', () => {
     ['a depth of 50,000', '<a>'.repeat(50_000) + '</a>'.repeat(50_000)],
     ['200,000 siblings', `<r>${'<a/>'.repeat(200_000)}</r>`],
     ['50,000 attributes', `<r ${Array.from({ length: 50_000 }, (_, at) => `a${at}=""`).join(' ')}/>`],
+    ['4,000 prefixes, and 4,000 elements with one more each', manyPrefixes(4_000)],
     ['a name of a mebibyte', `<${'a'.repeat(1024 * 1024)}/>`],
     ['a flood of unclosed tags', '<a '.repeat(80_000)],
     ['a flood of unclosed quotes', `<r a="${'"'.repeat(200_000)}`],
