@@ -170,9 +170,7 @@ export class Sends {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     this.#drainAgain = true;
-    this.#draining ??= this.#takeBacklog().finally(() => {
-      this.#draining = undefined;
-    });
+    this.#draining ??= this.#takeBacklog();
   }
 
   /** Gives up what is past its time; called for a home that nobody is connected to. */
@@ -213,6 +211,8 @@ export class Sends {
         this.#retryLater();
       }
     }
+    // In the same turn as the last look at what else there is to do: who comes later begins anew.
+    this.#draining = undefined;
   }
 
   /** Whoever waits for a send that is no longer open was overtaken: by the phone's own event, or by a deletion. */

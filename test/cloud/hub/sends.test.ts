@@ -1,7 +1,9 @@
 // Sends: stored before they are tried, never two at once to the same people, never twice, never forgotten.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Sends } from '../../../cloud/hub/sends.ts';
 import type { MessageRecord } from '../../../cloud/store/store.ts';
+import { GatewayError } from '../../../protocol/errors.ts';
 import { messageId, presence, send } from '../../contract/messages.ts';
 import { HubBench, type LinkedAgent, put, settled, udn, unavailable } from './hub-bench.ts';
 
@@ -167,6 +169,40 @@ describe('a send', () => {
     await settled(() => bench.clock.waiting.size > 0);
     bench.clock.pass(10_000);
     await settled(async () => (await stored(record.id))?.state === 'unknown');
+  });
+
+  it('is tried when its phone comes back in the very turn in which a look at what waits ends', async () => {
+    for (let turns = 0; turns < 10; turns++) {
+      const record = draft({ to: [{ address: `+${turns}` }] });
+      await bench.hub.commit([{ type: 'send.create', message: record }]);
+      let isBack = false;
+      let tries = 0;
+      const comeBackAfter = (left: number): void => {
+        if (left > 0) {
+          queueMicrotask(() => comeBackAfter(left - 1));
+          return;
+        }
+        isBack = true;
+        sends.drain();
+      };
+      const sends = new Sends('home', bench.surroundings, {
+        commit: (writes) => bench.hub.commit(writes),
+        phoneFor: () => {
+          if (isBack)
+            return { id: phone, udn, name: '', deviceType: '', approved: true, address: '', epoch: 0 } as never;
+          comeBackAfter(turns);
+          throw new GatewayError('phone-offline', 'It is away.');
+        },
+        call: async () => {
+          tries++;
+          return { arguments: { MessageID: `x-${turns}` } } as never;
+        },
+        awaySinceMs: () => undefined,
+      });
+      sends.drain();
+      await settled(() => tries === 1);
+      sends.stop();
+    }
   });
 
   it('is settled by the phone’s own event when its answer was lost', async () => {
