@@ -1,17 +1,19 @@
 // Actions that must not happen twice: each is journalled before the phone is asked and after it answered, and after a
-// lost answer its effect is looked up on the phone. What stays undecided is said to be so, never tried again (C15).
+// lost answer its effect is looked up on the phone: `outcome-pending` until that can be done, and what the phone then
+// does not show is `outcome-unknown`, never tried again (C15).
 import type { ActionName } from '../protocol/actions.ts';
 import { ANY } from '../protocol/actions.ts';
 import { GatewayError, isErrorCode } from '../protocol/errors.ts';
 import type { InventoryItem } from '../protocol/frames.ts';
 import type { PhoneSession } from '../protocol/model.ts';
 import { wholeSearch } from './messaging/agenda.ts';
-import type { PhoneCalls, TextArguments } from './messaging/control-point.ts';
+import { type PhoneCalls, standardDeadlineMs, type TextArguments } from './messaging/control-point.ts';
 import { readDocument } from './messaging/documents.ts';
 import { isMessageKey } from './messaging/identity.ts';
 import { takeMatch } from './messaging/known-messages.ts';
 import { translate } from './translation.ts';
 import type { Journal, Send } from './tunnel/journal.ts';
+import { UpnpError } from './upnp/error.ts';
 
 export interface SendRequest {
   readonly udn: string;
@@ -24,12 +26,10 @@ export interface SendRequest {
   onMade(item: InventoryItem): void;
 }
 
-/** How long the phone may take to list what came of a lost answer. */
-const lookUpDeadlineMs = 5000;
-
 /**
  * Does an action once for its key, or gives its first outcome again. Runs in an exclusive section of the phone's queue.
- * @throws GatewayError the first outcome's; `outcome-unknown` while it is not known; `idempotency-conflict`
+ * @throws GatewayError the first outcome's; `outcome-pending` while the phone cannot be asked what came of it;
+ * `outcome-unknown` while it does not show; `idempotency-conflict`
  */
 export async function sendOnce(journal: Journal, calls: PhoneCalls, request: SendRequest): Promise<TextArguments> {
   const { udn, key, action } = request;
@@ -97,7 +97,12 @@ function finish(journal: Journal, request: SendRequest, result: TextArguments): 
 }
 
 async function settle(journal: Journal, calls: PhoneCalls, request: SendRequest, send: Send): Promise<TextArguments> {
-  const result = await lookUp(journal, calls, request, send).catch(() => undefined);
+  const result = await lookUp(journal, calls, request, send).catch((error: unknown) => {
+    // What came of it can be asked when the phone is there again.
+    if (error instanceof UpnpError && error.kind === 'unreachable') throw pending(send.action, error);
+    if (error instanceof GatewayError && error.code === 'outcome-pending') throw error;
+    return undefined;
+  });
   if (result === undefined) {
     throw new GatewayError(
       'outcome-unknown',
@@ -108,7 +113,16 @@ async function settle(journal: Journal, calls: PhoneCalls, request: SendRequest,
   return result;
 }
 
-/** What the phone holds now and did not hold before the action, and is what the action would have made. */
+/** Of what was begun and is not settled yet, nothing else can be said. */
+export function pending(action: string, cause?: unknown): GatewayError {
+  const detail = `The phone's answer to ${action} was lost. What came of it is looked up as soon as the phone answers.`;
+  return new GatewayError('outcome-pending', detail, { cause });
+}
+
+/**
+ * What the phone holds now and did not hold before the action, and is what the action would have made.
+ * @throws UpnpError, and GatewayError `outcome-pending` before the phone was compared for the first time
+ */
 async function lookUp(
   journal: Journal,
   calls: PhoneCalls,
@@ -116,8 +130,8 @@ async function lookUp(
   send: Send,
 ): Promise<TextArguments | undefined> {
   // Without a list from before, an old message with the same words would be taken for the new one.
-  if (journal.readPhone(udn).comparedStore === undefined) return undefined;
-  const options = { deadlineMs: lookUpDeadlineMs };
+  if (journal.readPhone(udn).comparedStore === undefined) throw pending(send.action);
+  const options = { deadlineMs: standardDeadlineMs };
   const context = { device: udn, action: send.action };
   if (send.action === 'SendMessage') {
     const message = readDocument('message', send.arguments.MessageToSend ?? '', context);

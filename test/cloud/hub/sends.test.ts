@@ -171,6 +171,64 @@ describe('a send', () => {
     await settled(async () => (await stored(record.id))?.state === 'unknown');
   });
 
+  it('whose outcome cannot be looked up yet stays under way, says why, and is asked for when the phone is back', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    agent.fail('outcome-pending');
+    expect(await sent).toEqual({
+      message: expect.objectContaining({ state: 'sending', stateReason: 'as the test says' }),
+    });
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true, online: false })] });
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
+    await called(2);
+    expect(agent.of('call')[1]?.key).toBe(record.id);
+    agent.answer({ MessageID: 'x' });
+    await settled(async () => (await stored(record.id))?.state === 'sent');
+  });
+
+  it('whose outcome is open does not count as untried because the phone is away', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'fail');
+    await called(1);
+    agent.fail('outcome-pending');
+    await sent;
+    bench.clock.pass(5_000);
+    await called(2);
+    agent.fail('phone-offline');
+    // Its end, and the next try.
+    await settled(() => bench.clock.waiting.size === 2);
+    bench.clock.pass(10_000);
+    await called(3);
+    expect((await stored(record.id))?.state).toBe('sending');
+    agent.fail('outcome-unknown');
+    await settled(async () => (await stored(record.id))?.state === 'unknown');
+  });
+
+  it('whose outcome could not be looked up for six days is unknown: on the eighth its key would be new to the agent', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    agent.fail('outcome-pending');
+    await sent;
+    await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
+    bench.clock.nowMs += 6 * 86_400_000 - 1;
+    await bench.revive();
+    expect((await stored(record.id))?.state).toBe('sending');
+    bench.clock.pass(2);
+    await settled(async () => (await stored(record.id))?.state === 'unknown');
+  });
+
+  it('that became unknown is sent when the phone shows it', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    agent.fail('outcome-unknown');
+    expect((await sent).message.state).toBe('unknown');
+    agent.events([1, { ...put(1, { folder: 'Sent', from: { address: '' } }), id: record.id }]);
+    await settled(async () => (await stored(record.id))?.state === 'sent');
+  });
+
   it('is tried when its phone comes back in the very turn in which a look at what waits ends', async () => {
     for (let turns = 0; turns < 10; turns++) {
       const record = draft({ to: [{ address: `+${turns}` }] });
