@@ -41,12 +41,20 @@ export async function sendOnce(journal: Journal, calls: PhoneCalls, request: Sen
     return replay(earlier) ?? (await settle(journal, calls, request, earlier));
   }
   const send = { key, action, arguments: request.arguments, begunMs: Date.now() };
-  begin(journal, udn, send);
+  let isBegun = false;
   let result: TextArguments;
   try {
-    result = await calls.text(action, request.arguments, { deadlineMs: request.deadlineMs });
+    result = await calls.text(action, request.arguments, {
+      deadlineMs: request.deadlineMs,
+      // Not before the connection stands: a crash in between would leave open what never left this machine.
+      beforeSend: () => {
+        if (!isBegun) begin(journal, udn, send);
+        isBegun = true;
+      },
+    });
   } catch (error) {
-    const failure = translate(error, { repeatable: false });
+    const heldBack = error instanceof UpnpError && error.cause instanceof GatewayError ? error.cause : undefined;
+    const failure = heldBack ?? translate(error, { repeatable: false });
     if (failure.code === 'outcome-unknown') return settle(journal, calls, request, { ...send, outcome: undefined });
     if (failure.code === 'phone-refused') journal.finishSend(udn, key, { failure: failureOf(failure) });
     // Certainly not done: the same key may try again.

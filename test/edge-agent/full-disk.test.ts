@@ -55,7 +55,8 @@ function free(): void {
 
 /** A phone that takes what it is sent. */
 const calls: PhoneCalls = {
-  text: async () => {
+  text: async (_action, _given, { beforeSend }) => {
+    beforeSend?.();
     asked++;
     onAsked();
     return { MessageID: 'm-1' };
