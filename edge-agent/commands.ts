@@ -166,17 +166,18 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
   const { action, phone, frame, signal } = call;
   const given = checkArguments(action, frame.form, frame.arguments);
   const { changes, repeatable } = actions[action];
+  const { key } = frame;
   const hops = [hopNow('agent')];
   return phone.controlPoint.inTurn(
     async (calls) => {
       const deadlineMs = Math.max(1, call.untilMs - performance.now());
       hops.push(hopNow('soap'));
       const output =
-        repeatable || frame.key === undefined
+        !changes || key === undefined
           ? await calls.text(action, given, repeatable ? { deadlineMs: deadlineMs + graceMs, signal } : { deadlineMs })
           : await sendOnce(journal, calls, {
               udn: frame.udn,
-              key: frame.key,
+              key,
               action,
               arguments: given,
               epoch: phone.synchroniser.epoch,
