@@ -75,6 +75,7 @@ export class House {
       name,
       folder,
       preload: preload[name] === undefined ? [] : [preload[name]],
+      mayFailToStart: () => disks[name].isFull,
     });
     const cloud = new Program({
       ...common('cloud'),

@@ -14,6 +14,8 @@ export interface ProgramOptions {
   readonly preload?: readonly string[];
   /** What it prints goes to `<name>.log` in here, and its clock's shift stands in `<name>.clock`. */
   readonly folder: string;
+  /** Whether it may end by itself before it is ready: with no room on its disk nothing can start. */
+  mayFailToStart?(): boolean;
   onMessage?(message: Readonly<Record<string, unknown>>): void;
 }
 
@@ -85,10 +87,11 @@ export class Program {
       log.end(`— ended: ${signal ?? code}\n`);
       this.#child = undefined;
       this.#hasClock = false;
+      const failedToStart = !this.#isReady && this.#options.mayFailToStart?.() === true;
       if (this.#isReady) this.#ready = Promise.withResolvers();
       this.#isReady = false;
       if (!this.#wanted) return;
-      this.crashes++;
+      if (!failedToStart) this.crashes++;
       void pause(reviveMs).then(() => this.#wanted && this.start());
     });
   }
