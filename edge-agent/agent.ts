@@ -13,6 +13,7 @@ import { Outbox } from './tunnel/outbox.ts';
 import { SsdpDiscovery } from './upnp/discovery/ssdp.ts';
 import { GenaSubscriber } from './upnp/eventing/gena.ts';
 import { LanNetwork } from './upnp/network/network.ts';
+import { Vigil } from './vigil.ts';
 
 export interface AgentOptions {
   /** The tunnel's address: `ws://…` or `wss://…`, with its path. */
@@ -64,6 +65,7 @@ interface Life {
   readonly inventory: InventoryReader;
   readonly client: TunnelClient;
   readonly canary: Canary;
+  readonly vigil: Vigil;
   readonly discovery: SsdpDiscovery;
 }
 
@@ -87,6 +89,7 @@ export class Agent {
     life.phones.start();
     life.client.start();
     life.canary.start();
+    life.vigil.start();
     await life.discovery.start();
     this.#options.report('Looking for phones on the household’s network.');
   }
@@ -97,6 +100,7 @@ export class Agent {
     if (life === undefined) return;
     this.#life = undefined;
     await life.discovery.stop();
+    life.vigil.stop();
     life.canary.stop();
     life.commands.stop();
     life.inventory.onLost();
@@ -169,6 +173,7 @@ export class Agent {
       phones: () => (client.connected ? phones.able : []),
       everyMs: options.canaryMs,
     });
+    const vigil = new Vigil({ onWoken: (awayMs) => phones.onWoken(awayMs) });
     const discovery = new SsdpDiscovery({
       interfaces,
       targets: searchTargets,
@@ -181,7 +186,7 @@ export class Agent {
       onGone: (udn) => phones.onGone(udn),
       onFault: (error) => report(`Warning: discovery: ${error.message}`),
     });
-    return { database, outbox, network, subscriber, phones, commands, inventory, client, canary, discovery };
+    return { database, outbox, network, subscriber, phones, commands, inventory, client, canary, vigil, discovery };
   }
 
   #onFrame(frame: PhoneFrame): void {
@@ -190,7 +195,7 @@ export class Agent {
     switch (frame.type) {
       case 'approvals':
         // The first ones of a connection: now it can be compared what the cloud knows and the phones have.
-        if (!this.#compared) life.phones.lookAtEverything();
+        if (!this.#compared) life.phones.examine();
         this.#compared = true;
         life.phones.approve(frame.approved);
         break;

@@ -11,7 +11,7 @@ import {
 } from './messaging/control-point.ts';
 import { readDocument, readMessageList } from './messaging/documents.ts';
 import type { PhoneSynchroniser } from './messaging/synchronise.ts';
-import { sendOnce } from './sends.ts';
+import { pending, sendOnce } from './sends.ts';
 import { translate } from './translation.ts';
 import type { Journal } from './tunnel/journal.ts';
 
@@ -22,6 +22,8 @@ export interface CommandPhone {
   readonly online: boolean;
   readonly controlPoint: PhoneControlPoint;
   readonly synchroniser: PhoneSynchroniser;
+  /** It may have been off, or have done what it did not answer: find out now. */
+  examine(): void;
 }
 
 export interface CommandsOptions {
@@ -90,8 +92,7 @@ export class Commands {
     } catch (error) {
       const repeatable = isActionName(frame.action) && actions[frame.action].repeatable;
       const failure = translate(error, { repeatable, deadlinePassed: controller.signal.aborted });
-      // Whether it is away, and what it did all the same, is found out now and not at the next comparison.
-      if (isDoubtful(failure)) this.#options.phoneOf(frame.udn)?.synchroniser.lookAtEverything();
+      if (isDoubtful(failure)) this.#options.phoneOf(frame.udn)?.examine();
       this.#fail(frame, failure);
     } finally {
       clearTimeout(deadline);
@@ -129,7 +130,10 @@ export class Commands {
   }
 
   #fail(frame: CallFrame, error: GatewayError): void {
-    if (this.#open.has(frame.id)) this.#sendFailure(frame, error);
+    if (!this.#open.has(frame.id)) return;
+    // That the phone is away now, or busy, says nothing of what it was asked before.
+    const isOpen = error.code !== 'outcome-unknown' && this.#options.journal.isBegun(frame.key);
+    this.#sendFailure(frame, isOpen ? pending(frame.action, error) : error);
   }
 
   #sendFailure({ id, action, requestId }: CallFrame, error: GatewayError): void {
@@ -155,24 +159,25 @@ function hopNow(hop: AgentHop['hop']): AgentHop {
 }
 
 function isDoubtful({ code }: GatewayError): boolean {
-  return code === 'phone-unreachable' || code === 'outcome-unknown';
+  return code === 'phone-unreachable' || code === 'outcome-unknown' || code === 'outcome-pending';
 }
 
 async function perform(journal: Journal, call: Call): Promise<Answer> {
   const { action, phone, frame, signal } = call;
   const given = checkArguments(action, frame.form, frame.arguments);
   const { changes, repeatable } = actions[action];
+  const { key } = frame;
   const hops = [hopNow('agent')];
   return phone.controlPoint.inTurn(
     async (calls) => {
       const deadlineMs = Math.max(1, call.untilMs - performance.now());
       hops.push(hopNow('soap'));
       const output =
-        repeatable || frame.key === undefined
+        !changes || key === undefined
           ? await calls.text(action, given, repeatable ? { deadlineMs: deadlineMs + graceMs, signal } : { deadlineMs })
           : await sendOnce(journal, calls, {
               udn: frame.udn,
-              key: frame.key,
+              key,
               action,
               arguments: given,
               epoch: phone.synchroniser.epoch,

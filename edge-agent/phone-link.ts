@@ -118,6 +118,17 @@ export class PhoneLink {
     if (online) this.#subscribing = this.#subscribeAnew();
   }
 
+  /** It may have been off, or have done what it did not answer: find out now, not at the next comparison. */
+  examine(): void {
+    this.synchroniser.lookAtEverything();
+    this.proveSubscription();
+  }
+
+  /** Whether the phone still keeps the subscription; one that was off does not, and does not say so. */
+  proveSubscription(): void {
+    void this.#subscription?.prove();
+  }
+
   /** As the `phones` frame tells it. */
   presence(): PhonePresence {
     const { udn, device, location, trusted } = this.#options;

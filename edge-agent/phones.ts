@@ -21,6 +21,9 @@ const mostStrangers = 256;
 const firstRetryMs = 2000;
 const mostRetries = 9;
 
+/** A phone waits 30 s for the answer to an event (UPnP Device Architecture 2.0 §4.3.2); some wait less. */
+const eventsWaitMs = 5000;
+
 /** Discovery does not reach a pinned phone, so that nothing says when it was off for a moment. */
 const pinnedCompareMs = 60_000;
 
@@ -88,8 +91,16 @@ export class Phones {
   }
 
   /** Looks at everything anew: the connection to the cloud stands again. */
-  lookAtEverything(): void {
-    for (const link of this.#links.values()) link.synchroniser.lookAtEverything();
+  examine(): void {
+    for (const link of this.#links.values()) link.examine();
+  }
+
+  /** The agent was stopped for so long. What a phone tells waits in the system for a while; after that it gives up. */
+  onWoken(awayMs: number): void {
+    for (const link of this.#links.values()) {
+      if (awayMs >= eventsWaitMs) link.examine();
+      else link.proveSubscription();
+    }
   }
 
   onFound(found: Advertisement): void {

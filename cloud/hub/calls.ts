@@ -21,6 +21,7 @@ const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
   'phone-offline',
   'phone-not-approved',
   'outcome-unknown',
+  'outcome-pending',
   'deadline-exceeded',
   'too-many-requests',
   'invalid-request',

@@ -127,6 +127,11 @@ export class HomeHub {
     } catch (error) {
       if (!(error instanceof GatewayError) || actions[call.action].repeatable) throw error;
       if (error.code !== 'tunnel-lost' && error.code !== 'deadline-exceeded') throw error;
+      if (call.key !== undefined) {
+        // Asked again under its key, the agent tells what came of it.
+        const detail = `${error.message} Whether it did ${call.action} is told when it is repeated under its Idempotency-Key.`;
+        throw new GatewayError('outcome-pending', detail, { cause: error });
+      }
       const detail = `${error.message} ${call.action} may or may not have happened: look before trying again.`;
       throw new GatewayError('outcome-unknown', detail, { cause: error });
     }

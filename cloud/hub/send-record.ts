@@ -51,10 +51,27 @@ export function isUndecided(error: GatewayError): boolean {
   return error.code === 'outcome-unknown' || error.code === 'phone-malformed' || error.code === 'internal';
 }
 
-/** Whether the answer is missing: it may or may not have happened. */
+/** Whether the answer is missing: it may or may not have happened, and asked again the agent will tell. */
 export function isLost(error: GatewayError): boolean {
-  return error.code === 'tunnel-lost' || error.code === 'deadline-exceeded';
+  return error.code === 'tunnel-lost' || error.code === 'deadline-exceeded' || error.code === 'outcome-pending';
 }
+
+/** Whether the hub itself sees that nobody can be asked: that says nothing of what was asked before. */
+export function isAbsence(error: GatewayError): boolean {
+  return error.code === 'home-offline' || error.code === 'phone-offline';
+}
+
+/**
+ * When it is over with a send, epoch milliseconds; null: never. One that is under way ends six days after it was
+ * begun: an agent answers for a key for seven, and would afterwards take it for a new one.
+ */
+export function overAtMs({ state, deliverByMs, hops = [] }: MessageRecord): number | null {
+  const begunMs = state === 'sending' ? hops.findLast(([hop]) => hop === 'hub')?.[1] : undefined;
+  if (begunMs === undefined) return deliverByMs;
+  return Math.min(begunMs + settleWithinMs, deliverByMs ?? Number.POSITIVE_INFINITY);
+}
+
+const settleWithinMs = 6 * 86_400_000;
 
 /** What will happen to a send that cannot go out now, in words for people. */
 export function heldBecause(absence: GatewayError, awaySinceMs: number | undefined, untilMs: number | null): string {

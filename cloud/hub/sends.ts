@@ -6,11 +6,13 @@ import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
 import {
   asGatewayError,
   heldBecause,
+  isAbsence,
   isLost,
   isPassing,
   isUndecided,
   laneOf,
   messageOf,
+  overAtMs,
   phoneMessageOf,
   reasonOf,
 } from './send-record.ts';
@@ -55,6 +57,8 @@ export class Sends {
   /** Records in memory by circle of recipients; the first of each lane is being tried. */
   readonly #lanes = new Map<string, MessageRecord[]>();
   readonly #held = new Set<string>();
+  /** Records that were under way before: whatever is learned now, the attempt of then may have done it. */
+  readonly #doubtful = new WeakSet<MessageRecord>();
   /** Lanes whose first record is just being stored as the next to be tried. */
   readonly #coming = new Set<string>();
   readonly #waiters = new Map<string, Waiter>();
@@ -170,9 +174,7 @@ export class Sends {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     this.#drainAgain = true;
-    this.#draining ??= this.#takeBacklog().finally(() => {
-      this.#draining = undefined;
-    });
+    this.#draining ??= this.#takeBacklog();
   }
 
   /** Gives up what is past its time; called for a home that nobody is connected to. */
@@ -181,7 +183,7 @@ export class Sends {
     for (const record of records) {
       if (this.#held.has(record.id)) continue;
       if (this.#isLate(record)) await this.#giveUp(record);
-      else this.#expireAt(record.deliverByMs);
+      else this.#expireAt(overAtMs(record));
     }
   }
 
@@ -200,6 +202,7 @@ export class Sends {
         if (this.#backlog === 'some') this.#retryLater();
         for (const record of records) {
           if (this.#held.has(record.id)) continue;
+          if (record.state === 'sending') this.#doubtful.add(record);
           if (this.#absence(record) === undefined) this.#enqueue(record);
           else this.#leaveWaiting(record);
         }
@@ -213,6 +216,8 @@ export class Sends {
         this.#retryLater();
       }
     }
+    // In the same turn as the last look at what else there is to do: who comes later begins anew.
+    this.#draining = undefined;
   }
 
   /** Whoever waits for a send that is no longer open was overtaken: by the phone's own event, or by a deletion. */
@@ -245,7 +250,7 @@ export class Sends {
       this.#held.delete(record.id);
       this.#settle(record.id, attempt.outcome);
       if (!attempt.ends) {
-        this.#expireAt(record.deliverByMs);
+        this.#expireAt(overAtMs(record));
         for (const behind of lane) {
           this.#held.delete(behind.id);
           this.#leaveWaiting(behind);
@@ -308,7 +313,13 @@ export class Sends {
         return { ends: true, outcome: { message, error } };
       }
       // Asked again under the same key, the agent tells what became of it: `sending` until then.
-      if (isLost(error)) return { ends: false, outcome: { message: messageOf(record) } };
+      if (error.code === 'outcome-pending' && record.stateReason !== error.message) {
+        const message = await this.#move(record, 'sending', { reason: error.message });
+        return { ends: !open.includes(record.state), outcome: { message } };
+      }
+      if (isLost(error) || (isAbsence(error) && this.#doubtful.has(record))) {
+        return { ends: false, outcome: { message: messageOf(record) } };
+      }
       if (!isPassing(error) || this.#waiters.get(record.id)?.failFast === true) {
         const message = await this.#move(record, 'failed', { reason: reasonOf(error) });
         return { ends: true, outcome: { message, error } };
@@ -357,9 +368,9 @@ export class Sends {
   /** A record stays in the store; whoever waits for it is told so. */
   #leaveWaiting(record: MessageRecord): void {
     this.#backlog = 'some';
-    this.#expireAt(record.deliverByMs);
+    this.#expireAt(overAtMs(record));
     const waiter = this.#waiters.get(record.id);
-    if (waiter?.failFast !== true) {
+    if (waiter?.failFast !== true || this.#doubtful.has(record)) {
       this.#settle(record.id, { message: messageOf(record) });
       return;
     }
@@ -400,7 +411,8 @@ export class Sends {
   }
 
   #isLate(record: MessageRecord): boolean {
-    return record.deliverByMs !== null && record.deliverByMs <= this.#around.clock.now();
+    const overMs = overAtMs(record);
+    return overMs !== null && overMs <= this.#around.clock.now();
   }
 
   /** Why the record cannot be tried now; undefined if it can. */

@@ -29,6 +29,8 @@ const mends: Readonly<Record<ErrorCodeName, string>> = {
   'frame-malformed': 'For writers of agents: the frame does not fit protocol/README.md.',
   'frame-too-large': 'The frame is over the limit that `welcome` names.',
   'frame-unknown': 'For writers of agents: no frame is called that in this version.',
+  'outcome-pending':
+    'It may or may not have happened. Repeat it under its Idempotency-Key: it is looked up, and not done twice.',
   'protocol-unsupported': 'Update the agent, or the cloud: they have no protocol version in common.',
 };
 

@@ -64,7 +64,7 @@ export function fileRoutes({ store, hubs, clock }: Parts): App {
     .openapi(cancel, async (c) => {
       const { home, id } = c.req.valid('param');
       const session = await needSession(store, home, id);
-      await ask(hubs, home, session.phone, 'CancelFileTransfer', { SessionID: session.sessionId });
+      await ask(hubs, home, session.phone, 'CancelFileTransfer', { SessionID: session.sessionId }, c.var.callKey);
       return c.json({ items: await filesOf(home, session), next: null }, 200);
     })
     .openapi(list, async (c) => {

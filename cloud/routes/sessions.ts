@@ -184,28 +184,29 @@ export function sessionRoutes({ store, hubs, clock }: Parts): App {
     })
     .openapi(accept, async (c) => {
       const { home, id } = c.req.valid('param');
-      return c.json(await settle(home, id, 'AcceptSession'), 200);
+      return c.json(await settle(home, id, 'AcceptSession', c.var.callKey), 200);
     })
     .openapi(join, async (c) => {
       const { home, id } = c.req.valid('param');
-      return c.json(await settle(home, id, 'JoinSession'), 200);
+      return c.json(await settle(home, id, 'JoinSession', c.var.callKey), 200);
     })
     .openapi(leave, async (c) => {
       const { home, id } = c.req.valid('param');
-      return c.json(await settle(home, id, 'LeaveSession'), 200);
+      return c.json(await settle(home, id, 'LeaveSession', c.var.callKey), 200);
     })
     .openapi(close, async (c) => {
       const { home, id } = c.req.valid('param');
-      return c.json(await settle(home, id, 'CloseSession'), 200);
+      return c.json(await settle(home, id, 'CloseSession', c.var.callKey), 200);
     });
 
   async function settle(
     home: string,
     id: string,
     action: 'AcceptSession' | 'JoinSession' | 'LeaveSession' | 'CloseSession',
+    key: string | undefined,
   ): Promise<Session> {
     const session = await needSession(store, home, id);
-    await ask(hubs, home, session.phone, action, { SessionID: session.sessionId });
+    await ask(hubs, home, session.phone, action, { SessionID: session.sessionId }, key);
     // Some phones forget a session once it is closed.
     const forgotten = (): PhoneSession | undefined =>
       action === 'CloseSession'

@@ -27,6 +27,8 @@ export interface ControlPointOptions {
 export interface CallOptions {
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
+  /** Called when the connection to the phone stands, before it is asked; what it throws holds the call back. */
+  beforeSend?(): void;
 }
 
 export type TextArguments = Readonly<Record<string, string>>;
@@ -87,6 +89,7 @@ export class PhoneControlPoint {
       ...(action === 'SearchMessages' && { maxAnswerChars: maxListChars }),
       ...(options.signal !== undefined && { signal: options.signal }),
       ...(peer !== undefined && { peer }),
+      ...(options.beforeSend !== undefined && { beforeSend: options.beforeSend }),
     });
     const output: Record<string, string> = {};
     for (const name of Object.keys(table.out)) {

@@ -146,6 +146,12 @@ export class Journal {
     return row === undefined ? undefined : readSend(row);
   }
 
+  /** Whether an action was begun under the key and nobody knows how it ended. */
+  isBegun(key: string | undefined): boolean {
+    const send = key === undefined ? undefined : this.findSend(key);
+    return send !== undefined && send.outcome === undefined;
+  }
+
   /** Sends of a phone that were begun and whose end nobody knows, oldest first. */
   begunSends(udn: string): Send[] {
     return this.#statements.begunSends.all(udn).map(readSend);

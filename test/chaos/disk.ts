@@ -1,6 +1,6 @@
 // A small disk for each process under test, which can be filled: a tmpfs, where this user may mount one.
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 const chunk = Buffer.alloc(1024 * 1024);
@@ -26,6 +26,10 @@ export class Disk {
 
   get canFill(): boolean {
     return this.#mounted;
+  }
+
+  get isFull(): boolean {
+    return existsSync(this.#filler);
   }
 
   /** To the last byte, until `free`. */

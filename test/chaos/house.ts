@@ -75,6 +75,7 @@ export class House {
       name,
       folder,
       preload: preload[name] === undefined ? [] : [preload[name]],
+      mayFailToStart: () => disks[name].isFull,
     });
     const cloud = new Program({
       ...common('cloud'),
@@ -184,14 +185,15 @@ export class House {
   }
 }
 
+/** Below those that the system gives to whoever dials: while a program is dead, nobody else gets its port. */
 async function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }

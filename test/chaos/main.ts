@@ -7,6 +7,7 @@ import { type Round, runRound } from './round.ts';
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '10' },
+    round: { type: 'string' },
     seed: { type: 'string', default: String(Date.now()) },
     seconds: { type: 'string', default: '8' },
     rate: { type: 'string', default: '50' },
@@ -19,8 +20,9 @@ const { values } = parseArgs({
 if (values.help) {
   process.stdout.write(
     [
-      'npm run chaos -- [--rounds 10] [--seed <words>] [--seconds 8] [--rate 50] [--faults 6] [--kinds kill,cut]',
+      'npm run chaos -- [--rounds 10 | --round <number>] [--seed <words>] [--seconds 8] [--rate 50] [--faults 6] [--kinds kill,cut]',
       '  rounds   how many households are put under load, each in folders of its own',
+      '  round    this one alone, of the same seed',
       '  seed     the same seed strikes with the same faults at the same moments',
       '  seconds  of load in a round',
       '  rate     messages a second, each way',
@@ -31,7 +33,8 @@ if (values.help) {
   );
 } else {
   const rounds: Round[] = [];
-  for (let number = 0; number < Number(values.rounds); number++) {
+  const numbers = values.round === undefined ? [...Array(Number(values.rounds)).keys()] : [Number(values.round)];
+  for (const number of numbers) {
     const round = await runRound({
       seed: `${values.seed}/${number}`,
       loadMs: Number(values.seconds) * 1000,

@@ -1,6 +1,7 @@
 // A process under test: supervised as in earnest (what ends is started again), killed and frozen as it comes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -13,11 +14,15 @@ export interface ProgramOptions {
   readonly preload?: readonly string[];
   /** What it prints goes to `<name>.log` in here, and its clock's shift stands in `<name>.clock`. */
   readonly folder: string;
+  /** Whether it may end by itself before it is ready: with no room on its disk nothing can start. */
+  mayFailToStart?(): boolean;
   onMessage?(message: Readonly<Record<string, unknown>>): void;
 }
 
 const root = join(import.meta.dirname, '../..');
 const reviveMs = 300;
+/** Programs start in half the time; a round starts a dozen of them. */
+const compileCache = join(tmpdir(), 'homeline-chaos-compile-cache');
 
 export class Program {
   readonly name: string;
@@ -29,6 +34,8 @@ export class Program {
   #wanted = false;
   /** Before it listens to the signal, the signal would end it. */
   #hasClock = false;
+  #isReady = false;
+  /** Of one that was killed before it was ready, the next start. */
   #ready = Promise.withResolvers<Readonly<Record<string, unknown>>>();
 
   constructor(options: ProgramOptions) {
@@ -55,7 +62,7 @@ export class Program {
     const imports = ['clock.ts', ...preload].flatMap((name) => ['--import', join(import.meta.dirname, name)]);
     const child = spawn(process.execPath, [...imports, join(root, path)], {
       cwd: folder,
-      env: { PATH: process.env.PATH, ...env, CHAOS_CLOCK: this.#clockFile },
+      env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, ...env, CHAOS_CLOCK: this.#clockFile },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child = child;
@@ -63,7 +70,10 @@ export class Program {
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
     child.on('message', (message: Readonly<Record<string, unknown>>) => {
-      if (message.type === 'ready') this.#ready.resolve(message);
+      if (message.type === 'ready') {
+        this.#isReady = true;
+        this.#ready.resolve(message);
+      }
       if (message.type === 'clock') {
         // What was written meanwhile is read now.
         this.#hasClock = true;
@@ -77,9 +87,11 @@ export class Program {
       log.end(`— ended: ${signal ?? code}\n`);
       this.#child = undefined;
       this.#hasClock = false;
-      this.#ready = Promise.withResolvers();
+      const failedToStart = !this.#isReady && this.#options.mayFailToStart?.() === true;
+      if (this.#isReady) this.#ready = Promise.withResolvers();
+      this.#isReady = false;
       if (!this.#wanted) return;
-      this.crashes++;
+      if (!failedToStart) this.crashes++;
       void pause(reviveMs).then(() => this.#wanted && this.start());
     });
   }

@@ -32,20 +32,25 @@ export interface Verdict {
   readonly misread: number;
   /** In words, the first of each kind. */
   readonly faults: readonly string[];
+  /** The first of the unknown sends in words: no faults, but each had better be known. */
+  readonly unknowns: readonly string[];
 }
 
 export function judge(observed: Observed): Verdict {
-  const faults: string[] = [];
+  const said: string[] = [];
   const counts = { lost: 0, twice: 0, disordered: 0, unknown: 0, unfinished: 0, misread: 0 };
   const find = (kind: keyof typeof counts, words: string) => {
-    if (counts[kind]++ < 5) faults.push(`${kind}: ${words}`);
+    if (counts[kind]++ < 5) said.push(`${kind}: ${words}`);
   };
   judgeReceived(observed, find);
   judgeSent(observed, find);
   judgeReaders(observed, find);
   const received = observed.phone.filter((message) => message.folder === 'Received').length;
   const sent = observed.letters.filter(({ id }) => id !== undefined).length;
-  return { received, sent, ...counts, faults: faults.filter((fault) => !fault.startsWith('unknown')) };
+  const [unknowns = [], faults = []] = [true, false].map((is) =>
+    said.filter((line) => line.startsWith('unknown') === is),
+  );
+  return { received, sent, ...counts, faults, unknowns };
 }
 
 type Find = (kind: 'lost' | 'twice' | 'disordered' | 'unknown' | 'unfinished' | 'misread', words: string) => void;
@@ -78,8 +83,10 @@ function judgeReceived({ arrived, phone, cloud, events }: Observed, find: Find):
       const next = messages[index + 1];
       // A phone whose clock was set back says itself that the later one is older.
       if (next === undefined || next.time < message.time) continue;
-      const [first = 0, second = 0] = [place.get(message.messageId), place.get(next.messageId)];
-      if (second < first) find('disordered', `${sender}: ${next.messageId} was told before ${message.messageId}`);
+      const [first, second] = [place.get(message.messageId), place.get(next.messageId)];
+      // What nobody was told of is lost, not late.
+      if (first !== undefined && second !== undefined && second < first)
+        find('disordered', `${sender}: ${next.messageId} was told before ${message.messageId}`);
     }
   }
 }

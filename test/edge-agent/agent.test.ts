@@ -431,6 +431,41 @@ describe('commands', () => {
     expect(house.phone.callsOf('SendMessage')).toHaveLength(1);
   });
 
+  it('does not call a send unknown while the phone cannot be asked what came of it', async () => {
+    await open();
+    await house.start();
+    await house.inStep();
+    let xml = '';
+    house.phone.react = ({ action, given }) => {
+      if (action === 'SendMessage') xml = given.get('MessageToSend') ?? '';
+      return 'hang-up';
+    };
+    expect(await send()).toMatchObject({ code: 'outcome-pending' });
+    await house.cloud.until(() => house.lines.some((line) => line.includes('does not answer')));
+    // That it is away now says nothing of what it was asked before; of another send it does.
+    expect(await send()).toMatchObject({ code: 'outcome-pending' });
+    expect(await send({ key: 'm_01KAPQ3Z5N0123456789ABCDEG' })).toMatchObject({ code: 'phone-offline' });
+    house.phone.take(xml);
+    house.phone.react = () => undefined;
+    await house.cloud.until(() => house.lines.some((line) => line.includes('answers again')));
+    expect(await send()).toMatchObject({ type: 'result', arguments: { MessageID: 'm-1' } });
+    expect(house.phone.callsOf('SendMessage')).toHaveLength(1);
+  });
+
+  it('calls a send unknown when the phone is back and does not show it, and sends it neither then nor later', async () => {
+    await open();
+    await house.start();
+    await house.inStep();
+    house.phone.react = () => 'hang-up';
+    expect(await send()).toMatchObject({ code: 'outcome-pending' });
+    await house.agent?.stop();
+    house.phone.react = () => undefined;
+    await house.restartAgent();
+    expect(await send()).toMatchObject({ code: 'outcome-unknown' });
+    expect(await send()).toMatchObject({ code: 'outcome-unknown' });
+    expect(house.phone.callsOf('SendMessage')).toHaveLength(1);
+  });
+
   it('settles a send that was begun before a crash when it sees its message', async () => {
     await open();
     await house.start();

@@ -55,3 +55,28 @@ it('subscribes anew when it finds what the phone should have told of', async () 
     house.cloud.events.some((event) => event.type === 'message.put' && event.message.body === 'told'),
   );
 });
+
+it('asks a phone that broke off whether it still keeps the subscription: it may have been off for a moment', async () => {
+  house = new House();
+  await house.start();
+  await house.inStep();
+  house.phone.forgetSubscribers();
+  house.phone.react = ({ action }) => (action === 'GetNewMessages' ? 'hang-up' : undefined);
+  await house.cloud.call(house.phone.udn, 'GetNewMessages', {});
+  await house.cloud.until(() => house.phone.subscribers === 1);
+  expect(house.lines.some((line) => line.includes('does not answer'))).toBe(false);
+});
+
+it('asks so too after it was itself stopped for a while, and finds what it was not told', async () => {
+  house = new House();
+  await house.start();
+  await house.inStep();
+  house.phone.forgetSubscribers();
+  house.phone.receive('untold');
+  // As SIGSTOP and a suspended machine do: nothing runs.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+  await house.cloud.until(() => house.phone.subscribers === 1);
+  await house.cloud.until(() =>
+    house.cloud.events.some((event) => event.type === 'message.put' && event.message.body === 'untold'),
+  );
+});

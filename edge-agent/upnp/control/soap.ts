@@ -33,6 +33,8 @@ export interface ActionCall {
   peer?: string;
   /** Longest answer that is read; a million characters unless told. */
   maxAnswerChars?: number;
+  /** Called when the connection stands, before the first byte goes out; what it throws holds the call back. */
+  beforeSend?(): void;
 }
 
 /** A list of a thousand messages; parsing it takes a Raspberry Pi under a second. */
@@ -76,6 +78,7 @@ function requestOf(call: ActionCall, method: 'POST' | 'M-POST', deadlineMs: numb
     inTurn: true,
     ...(call.signal !== undefined && { signal: call.signal }),
     ...(call.peer !== undefined && { peer: call.peer }),
+    ...(call.beforeSend !== undefined && { beforeSend: call.beforeSend }),
   };
 }
 

@@ -17,7 +17,7 @@ export interface SubscribeRequest {
   /** What is asked for; 1800 unless told, and some devices drop subscriptions longer than 540. */
   timeoutSeconds?: number;
   onEvent(event: GenaEvent): void;
-  /** SEQ skipped: events were lost, and the subscription has been renewed from the start. */
+  /** SEQ skipped, or the device had forgotten us: events were lost, and the subscription was made anew. */
   onGap(): void;
   /** The device no longer keeps the subscription; it is asked again later, and until then the caller should poll. */
   onLapse(error: UpnpError): void;
@@ -100,6 +100,11 @@ export class LiveSubscription {
   /** Subscribes anew, as after a change of our address (E22). */
   async reopen(): Promise<void> {
     await this.#exclusively(() => this.#subscribeAnew());
+  }
+
+  /** Renews now: a device that was off has forgotten us and does not say so. */
+  async prove(): Promise<void> {
+    if (this.#sid !== '') await this.#exclusively(() => this.#keep());
   }
 
   /** Whether an event with this SID is ours. One without SID is, for its token is (E15). */
@@ -193,8 +198,12 @@ export class LiveSubscription {
     try {
       await this.#renew();
     } catch (error) {
-      if (error instanceof UpnpError && error.kind === 'unreachable') this.#lapse(error);
-      else await this.#subscribeAnew();
+      if (error instanceof UpnpError && error.kind === 'unreachable') {
+        this.#lapse(error);
+        return;
+      }
+      await this.#subscribeAnew();
+      if (!this.#lapsed && !this.#ending.signal.aborted) this.#tell(() => this.#parts.request.onGap());
     }
   }
 

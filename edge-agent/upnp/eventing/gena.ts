@@ -12,6 +12,8 @@ export type { GenaEvent, SubscribeRequest } from './gena-subscription.ts';
 export interface Subscription {
   /** The identifier that the device gave; it changes when the subscription had to be made anew. */
   readonly sid: string;
+  /** Asks the device whether it still keeps the subscription, by renewing it; makes it anew where it does not. */
+  prove(): Promise<void>;
   /** UNSUBSCRIBE; nothing is reported afterwards. */
   cancel(): Promise<void>;
 }
@@ -88,6 +90,7 @@ export class GenaSubscriber {
       get sid() {
         return live.sid;
       },
+      prove: () => live.prove(),
       cancel: async () => {
         this.#subscriptions.delete(live);
         await live.cancel();

@@ -23,6 +23,11 @@ export interface HttpRequest {
   inTurn?: boolean;
   /** The only address allowed, such as the one that LOCATION had (Z5). */
   peer?: string;
+  /**
+   * Called each time a connection stands, right before the first byte goes out. What it throws ends the request with the
+   * outcome `not-done` and is the error's cause.
+   */
+  beforeSend?(): void;
 }
 
 export interface HttpAnswer {
@@ -113,8 +118,16 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
 
     outgoing.on('socket', (socket) => {
       const onConnect = () => {
-        connected = true;
         clearTimeout(connectDeadline);
+        if (settled) return;
+        try {
+          request.beforeSend?.();
+        } catch (error) {
+          fail('unreachable', 'The request was held back', error);
+          return;
+        }
+        connected = true;
+        outgoing?.end(request.body);
       };
       if (!socket.connecting) {
         onConnect();
@@ -169,7 +182,6 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
         else fail('unreachable', `The connection failed (${error.code ?? 'unknown'})`, error);
       });
     });
-    outgoing.end(request.body);
   });
 }
 

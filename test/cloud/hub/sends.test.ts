@@ -1,7 +1,9 @@
 // Sends: stored before they are tried, never two at once to the same people, never twice, never forgotten.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Sends } from '../../../cloud/hub/sends.ts';
 import type { MessageRecord } from '../../../cloud/store/store.ts';
+import { GatewayError } from '../../../protocol/errors.ts';
 import { messageId, presence, send } from '../../contract/messages.ts';
 import { HubBench, type LinkedAgent, put, settled, udn, unavailable } from './hub-bench.ts';
 
@@ -167,6 +169,98 @@ describe('a send', () => {
     await settled(() => bench.clock.waiting.size > 0);
     bench.clock.pass(10_000);
     await settled(async () => (await stored(record.id))?.state === 'unknown');
+  });
+
+  it('whose outcome cannot be looked up yet stays under way, says why, and is asked for when the phone is back', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    agent.fail('outcome-pending');
+    expect(await sent).toEqual({
+      message: expect.objectContaining({ state: 'sending', stateReason: 'as the test says' }),
+    });
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true, online: false })] });
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
+    await called(2);
+    expect(agent.of('call')[1]?.key).toBe(record.id);
+    agent.answer({ MessageID: 'x' });
+    await settled(async () => (await stored(record.id))?.state === 'sent');
+  });
+
+  it('whose outcome is open does not count as untried because the phone is away', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'fail');
+    await called(1);
+    agent.fail('outcome-pending');
+    await sent;
+    bench.clock.pass(5_000);
+    await called(2);
+    agent.fail('phone-offline');
+    // Its end, and the next try.
+    await settled(() => bench.clock.waiting.size === 2);
+    bench.clock.pass(10_000);
+    await called(3);
+    expect((await stored(record.id))?.state).toBe('sending');
+    agent.fail('outcome-unknown');
+    await settled(async () => (await stored(record.id))?.state === 'unknown');
+  });
+
+  it('whose outcome could not be looked up for six days is unknown: on the eighth its key would be new to the agent', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    agent.fail('outcome-pending');
+    await sent;
+    await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
+    bench.clock.nowMs += 6 * 86_400_000 - 1;
+    await bench.revive();
+    expect((await stored(record.id))?.state).toBe('sending');
+    bench.clock.pass(2);
+    await settled(async () => (await stored(record.id))?.state === 'unknown');
+  });
+
+  it('that became unknown is sent when the phone shows it', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    agent.fail('outcome-unknown');
+    expect((await sent).message.state).toBe('unknown');
+    agent.events([1, { ...put(1, { folder: 'Sent', from: { address: '' } }), id: record.id }]);
+    await settled(async () => (await stored(record.id))?.state === 'sent');
+  });
+
+  it('is tried when its phone comes back in the very turn in which a look at what waits ends', async () => {
+    for (let turns = 0; turns < 10; turns++) {
+      const record = draft({ to: [{ address: `+${turns}` }] });
+      await bench.hub.commit([{ type: 'send.create', message: record }]);
+      let isBack = false;
+      let tries = 0;
+      const comeBackAfter = (left: number): void => {
+        if (left > 0) {
+          queueMicrotask(() => comeBackAfter(left - 1));
+          return;
+        }
+        isBack = true;
+        sends.drain();
+      };
+      const sends = new Sends('home', bench.surroundings, {
+        commit: (writes) => bench.hub.commit(writes),
+        phoneFor: () => {
+          if (isBack)
+            return { id: phone, udn, name: '', deviceType: '', approved: true, address: '', epoch: 0 } as never;
+          comeBackAfter(turns);
+          throw new GatewayError('phone-offline', 'It is away.');
+        },
+        call: async () => {
+          tries++;
+          return { arguments: { MessageID: `x-${turns}` } } as never;
+        },
+        awaySinceMs: () => undefined,
+      });
+      sends.drain();
+      await settled(() => tries === 1);
+      sends.stop();
+    }
   });
 
   it('is settled by the phone’s own event when its answer was lost', async () => {

@@ -85,6 +85,26 @@ describe('a request', () => {
     expect(await failureOf(get(url))).toMatchObject({ kind: 'unreachable', outcome: 'not-done' });
   });
 
+  it('tells before the first byte goes out, and only when there is a connection; held back then, nothing is sent', async () => {
+    const { seen, url, device } = await bound(() => ok(''));
+    const told: number[] = [];
+    await get(url, { beforeSend: () => told.push(seen.length) });
+    expect(told).toEqual([0]);
+    const reason = new Error('No room to write it down.');
+    const post = { method: 'POST', url, body: 'x', deadlineMs: 3000, fresh: true };
+    const beforeSend = () => {
+      throw reason;
+    };
+    const heldBack = await failureOf(lan.network.request({ ...post, beforeSend }));
+    expect(heldBack).toMatchObject({ outcome: 'not-done', cause: reason });
+    await device.stop();
+    expect(seen).toHaveLength(1);
+    expect(await failureOf(get(url, { fresh: true, beforeSend: () => told.push(-1) }))).toMatchObject({
+      outcome: 'not-done',
+    });
+    expect(told).toEqual([0]);
+  });
+
   it('ends at its deadline, with unknown outcome once the device has the request', async () => {
     const { url } = await bound(() => () => undefined);
     expect(await failureOf(get(url, { deadlineMs: 50 }))).toMatchObject({ kind: 'unreachable', outcome: 'unknown' });

@@ -1,0 +1,133 @@
+// What must not happen twice, besides messages: sessions and files whose answers were lost are looked up on the phone.
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeDocument } from '../../edge-agent/messaging/documents.ts';
+import type { ActionName } from '../../protocol/actions.ts';
+import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
+import { House } from './house.ts';
+
+let house: House;
+beforeEach(async () => {
+  house = new House();
+  await house.start();
+  await house.inStep();
+});
+afterEach(() => house.stop());
+
+const call = (action: ActionName, given: Record<string, unknown>, key = 'once') =>
+  house.cloud.call(house.phone.udn, action, given, { key });
+
+const session = (status: PhoneSession['status']): PhoneSession => ({
+  sessionId: 'chat-1',
+  sessionClass: 'Chat',
+  status,
+  contentTypes: ['text/plain'],
+  recipients: [{ address: '+1' }],
+  updatedAt: '2026-11-22T12:00:00.000Z',
+});
+
+describe('a change of a session whose answer was lost', () => {
+  const changes = [
+    ['AcceptSession', 'Pending', 'Running'],
+    ['JoinSession', 'Parked', 'Running'],
+    ['LeaveSession', 'Running', 'Parked'],
+    ['CloseSession', 'Running', 'Closed'],
+  ] as const;
+  /** The phone breaks off when it was asked, and refuses what it has done already. */
+  function breakingOff(action: ActionName, before: PhoneSession['status'], after: PhoneSession['status']): void {
+    house.phone.sessions = [session(before)];
+    house.phone.react = (asked) => {
+      if (asked.action !== action) return undefined;
+      if (house.phone.callsOf(action).length > 1) return 703;
+      house.phone.sessions = [session(after)];
+      return 'hang-up';
+    };
+  }
+
+  it.each(changes)('%s is done where the phone refuses it when it is asked again', async (action, before, after) => {
+    breakingOff(action, before, after);
+    expect(await settledCall(action)).toMatchObject({ type: 'result', arguments: {} });
+    expect(await settledCall(action)).toMatchObject({ type: 'result', arguments: {} });
+    expect(house.phone.callsOf(action)).toHaveLength(2);
+  });
+
+  it.each(changes)('%s is refused where the phone refuses it and has not done it', async (action, before) => {
+    breakingOff(action, before, before);
+    expect(await settledCall(action)).toMatchObject({ code: 'phone-refused', upnpCode: 703 });
+    expect(await settledCall(action)).toMatchObject({ code: 'phone-refused', upnpCode: 703 });
+    expect(house.phone.callsOf(action)).toHaveLength(2);
+  });
+
+  it('is pending while the phone is away, and done once when it is back', async () => {
+    breakingOff('AcceptSession', 'Pending', 'Running');
+    house.phone.react = () => 'hang-up';
+    expect(await call('AcceptSession', { SessionID: 'chat-1' })).toMatchObject({ code: 'outcome-pending' });
+    house.phone.react = ({ action }) => (action === 'AcceptSession' ? {} : undefined);
+    expect(await settledCall('AcceptSession')).toMatchObject({ type: 'result', arguments: {} });
+  });
+
+  async function settledCall(action: ActionName) {
+    for (;;) {
+      const answer = await call(action, { SessionID: 'chat-1' });
+      if (answer.type === 'result' || answer.code !== 'outcome-pending') return answer;
+      await pause(100);
+    }
+  }
+
+  it('is not done again once its outcome is known, whatever has happened since', async () => {
+    house.phone.react = ({ action }) => (action === 'LeaveSession' || action === 'JoinSession' ? {} : undefined);
+    await call('LeaveSession', { SessionID: 'chat-1' }, 'leave');
+    await call('JoinSession', { SessionID: 'chat-1' }, 'join');
+    await house.restartAgent();
+    expect(await call('LeaveSession', { SessionID: 'chat-1' }, 'leave')).toMatchObject({ type: 'result' });
+    expect(house.phone.callsOf('LeaveSession')).toHaveLength(1);
+  });
+});
+
+describe('a start of files whose answer was lost', () => {
+  const file: FileInfo = {
+    fileId: 'f-1',
+    sessionId: 'chat-1',
+    name: 'plan.pdf',
+    contentType: 'application/pdf',
+    sizeBytes: 9,
+    url: 'http://127.0.0.1:9/plan.pdf',
+    direction: 'send',
+    status: 'pending',
+    transferredBytes: 0,
+  };
+  const second = { ...file, fileId: 'f-2' };
+  let held: FileInfo[];
+  const start = (...files: FileInfo[]) => call('StartFileTransfer', { FileInfoList: files });
+
+  /** The phone holds these after it was asked, and its answer is lost. */
+  function losing(after: FileInfo[]): void {
+    held = [];
+    house.phone.react = ({ action }) => {
+      if (action === 'GetFileTransferSession') return { FileInfoList: writeDocument('fileInfoList', held) };
+      if (action !== 'StartFileTransfer') return undefined;
+      held = after;
+      return 'hang-up';
+    };
+  }
+
+  it('was done where the phone lists them all', async () => {
+    losing([
+      { ...file, status: 'transferring' },
+      { ...second, status: 'completed', transferredBytes: 9 },
+    ]);
+    expect(await start(file, second)).toMatchObject({ type: 'result', arguments: {} });
+    expect(await start(file, second)).toMatchObject({ type: 'result', arguments: {} });
+    expect(house.phone.callsOf('StartFileTransfer')).toHaveLength(1);
+  });
+
+  it.each([
+    ['one is missing', [{ ...file, status: 'transferring' as const }]],
+    ['one was cancelled', [file, { ...second, status: 'cancelled' as const }]],
+  ])('is unknown where %s, and is not done again', async (_, after) => {
+    losing(after);
+    expect(await start(file, second)).toMatchObject({ code: 'outcome-unknown' });
+    expect(await start(file, second)).toMatchObject({ code: 'outcome-unknown' });
+    expect(house.phone.callsOf('StartFileTransfer')).toHaveLength(1);
+  });
+});
