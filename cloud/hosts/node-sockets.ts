@@ -52,7 +52,7 @@ export class NodeSockets {
 
   /** For the HTTP server's `upgrade` event. */
   async upgrade(incoming: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
-    duplex.on('error', () => duplex.destroy());
+    duplex.on('error', destroyed);
     let handler: SocketHandler | undefined;
     const response = await this.#ask(requestOf(incoming), (accepted) => {
       handler = accepted;
@@ -67,13 +67,11 @@ export class NodeSockets {
     }
     const accepted = handler;
     if (accepted.protocol !== undefined) this.#protocols.set(incoming, accepted.protocol);
-    let opened = false;
-    duplex.once('close', () => {
-      // A handshake that ws itself refused.
-      if (!opened) accepted.open(goneSocket).closed();
-    });
+    // A handshake that ws itself refuses.
+    const gone = () => accepted.open(goneSocket).closed();
+    duplex.once('close', gone);
     this.#server.handleUpgrade(incoming, duplex, head, (socket) => {
-      opened = true;
+      duplex.off('close', gone);
       this.#open(socket, accepted);
     });
   }
@@ -122,6 +120,11 @@ export class NodeSockets {
       } else socket.ping();
     }
   }
+}
+
+/** No closure: it stays as long as its socket, and so would all that it could see. */
+function destroyed(this: Duplex): void {
+  this.destroy();
 }
 
 const goneSocket = { send: (_text: string, sent?: () => void) => sent?.(), close: () => undefined };

@@ -27,7 +27,7 @@ export class HomeHub {
   readonly #watchers: Watchers;
   readonly #tunnelHome: TunnelHome;
   #tunnel: Tunnel | undefined;
-  #published: Promise<unknown> = Promise.resolve();
+  #published: Promise<void> = Promise.resolve();
   #stopping = false;
   #flow = noFlow;
   /** Since when nobody is connected, epoch milliseconds. */
@@ -151,7 +151,7 @@ export class HomeHub {
       this.#watchers.publish(events);
       return events;
     });
-    this.#published = published.catch(() => undefined);
+    this.#published = published.then(nothing, nothing);
     return published;
   }
 
@@ -258,6 +258,9 @@ export class HomeHub {
     ]);
   }
 }
+
+/** What is waited for without its value, which would be kept in memory by the wait. */
+const nothing = () => undefined;
 
 function timeOf(epochMs: number | null): string | null {
   return epochMs === null ? null : new Date(epochMs).toISOString();
