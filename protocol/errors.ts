@@ -34,6 +34,7 @@ export const errorCodes = {
   'frame-too-large': { status: 413, title: 'The frame is too large' },
   'frame-unknown': { status: 400, title: 'The frame is of an unknown type' },
   'protocol-unsupported': { status: 400, title: 'No protocol version in common' },
+  overloaded: { status: 503, title: 'The cloud is too busy now', retryable: true },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof errorCodes;

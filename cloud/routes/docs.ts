@@ -29,6 +29,7 @@ const mends: Readonly<Record<ErrorCodeName, string>> = {
   'frame-malformed': 'For writers of agents: the frame does not fit protocol/README.md.',
   'frame-too-large': 'The frame is over the limit that `welcome` names.',
   'frame-unknown': 'For writers of agents: no frame is called that in this version.',
+  overloaded: 'Many agents come back at once. Try again when Retry-After has passed; agents do so by themselves.',
   'protocol-unsupported': 'Update the agent, or the cloud: they have no protocol version in common.',
 };
 
