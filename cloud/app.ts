@@ -71,6 +71,10 @@ export function createApp(parts: AppParts): App {
     const durationMs = parts.clock.now() - beganMs;
     parts.onAnswer({ requestId, method: c.req.method, route, status: c.res.status, durationMs });
   });
+  app.use(async (c, next) => {
+    if (c.env.refusal !== undefined) throw c.env.refusal;
+    await next();
+  });
   // So that a call to a phone knows its request, however deep in a route it is made.
   app.use(contextStorage());
   app.use(checkHost(parts.isOurs));

@@ -35,6 +35,7 @@ export const errorCodes = {
   'frame-unknown': { status: 400, title: 'The frame is of an unknown type' },
   'protocol-unsupported': { status: 400, title: 'No protocol version in common' },
   'outcome-pending': { status: 503, title: 'The answer was lost: it is being looked up', retryable: true },
+  overloaded: { status: 503, title: 'The cloud is too busy now', retryable: true },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof errorCodes;

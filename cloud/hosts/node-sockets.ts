@@ -2,9 +2,12 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { GatewayError } from '../../protocol/errors.ts';
 import { closeCodes, heartbeat } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { SocketHandler } from '../routes/sockets.ts';
+import type { Surface } from '../routes/surface.ts';
+import { Arrivals } from './node-arrivals.ts';
 
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
 const maxPayload = 3 * limits.frameChars;
@@ -16,7 +19,7 @@ const patience = 2.5;
 const closeMs = 1_000;
 
 /** Asks the application about an upgrade: `accept` is called if it says yes, and the response tells why not. */
-export type AskApplication = (request: Request, accept: (handler: SocketHandler) => void) => Promise<Response>;
+export type AskApplication = (request: Request, about: Surface['Bindings']) => Promise<Response>;
 
 export class NodeSockets {
   readonly #ask: AskApplication;
@@ -24,6 +27,7 @@ export class NodeSockets {
   readonly #server: WebSocketServer;
   /** When each socket last gave a sign of life, epoch milliseconds. */
   readonly #lastSign = new Map<WebSocket, number>();
+  readonly #arrivals = new Arrivals();
   readonly #protocols = new WeakMap<IncomingMessage, string>();
   #watch: NodeJS.Timeout | undefined;
 
@@ -43,6 +47,11 @@ export class NodeSockets {
     this.#watch = setInterval(() => this.#dropSilent(), this.#heartbeatMs / 2);
   }
 
+  /** Refuses whoever is not in yet. */
+  close(): void {
+    this.#arrivals.close();
+  }
+
   /** Cuts off whoever has not closed by now. */
   stop(): void {
     clearInterval(this.#watch);
@@ -52,11 +61,22 @@ export class NodeSockets {
 
   /** For the HTTP server's `upgrade` event. */
   async upgrade(incoming: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
-    duplex.on('error', () => duplex.destroy());
+    duplex.on('error', destroyed);
+    try {
+      await this.#arrivals.admit(() => this.#enter(incoming, duplex, head));
+    } catch (refused) {
+      if (!(refused instanceof GatewayError)) throw refused;
+      duplex.end(await refusal(await this.#ask(requestOf(incoming), { refusal: refused })));
+    }
+  }
+
+  async #enter(incoming: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
+    if (duplex.destroyed) return;
     let handler: SocketHandler | undefined;
-    const response = await this.#ask(requestOf(incoming), (accepted) => {
+    const accept = (accepted: SocketHandler) => {
       handler = accepted;
-    });
+    };
+    const response = await this.#ask(requestOf(incoming), { accept });
     if (duplex.destroyed) {
       handler?.open(goneSocket).closed();
       return;
@@ -67,13 +87,11 @@ export class NodeSockets {
     }
     const accepted = handler;
     if (accepted.protocol !== undefined) this.#protocols.set(incoming, accepted.protocol);
-    let opened = false;
-    duplex.once('close', () => {
-      // A handshake that ws itself refused.
-      if (!opened) accepted.open(goneSocket).closed();
-    });
+    // A handshake that ws itself refuses.
+    const gone = () => accepted.open(goneSocket).closed();
+    duplex.once('close', gone);
     this.#server.handleUpgrade(incoming, duplex, head, (socket) => {
-      opened = true;
+      duplex.off('close', gone);
       this.#open(socket, accepted);
     });
   }
@@ -122,6 +140,11 @@ export class NodeSockets {
       } else socket.ping();
     }
   }
+}
+
+/** No closure: it stays as long as its socket, and so would all that it could see. */
+function destroyed(this: Duplex): void {
+  this.destroy();
 }
 
 const goneSocket = { send: (_text: string, sent?: () => void) => sent?.(), close: () => undefined };

@@ -19,6 +19,8 @@ import { NodeSockets } from './node-sockets.ts';
 const account = 'household';
 /** How long requests may take to end when the cloud stops. */
 const stopMs = 2_000;
+/** Connections that wait to be accepted, for a fleet that comes back at once; what more come dial again, in seconds. */
+const backlog = 4096;
 
 export interface NodeHostSettings {
   host: string;
@@ -83,7 +85,7 @@ export class NodeHost {
       this.#answersDue++;
       response.once('close', () => this.#answersDue--);
     });
-    this.#sockets = new NodeSockets(async (request, accept) => app.fetch(request, { accept }), heartbeatMs);
+    this.#sockets = new NodeSockets(async (request, about) => app.fetch(request, about), heartbeatMs);
   }
 
   /** Opens the store and listens. Throws an error that names the mend. */
@@ -100,7 +102,7 @@ export class NodeHost {
           socket.destroy();
         });
       });
-      this.#server.listen(port, host);
+      this.#server.listen({ port, host, backlog });
       await once(this.#server, 'listening');
       this.#sockets.start();
     } catch (error) {
@@ -114,6 +116,7 @@ export class NodeHost {
   async stop(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
+    this.#sockets.close();
     await this.#hubs.stop();
     const impatience = setTimeout(() => {
       this.#sockets.stop();

@@ -13,8 +13,6 @@ import type { Surroundings } from './surroundings.ts';
 import { Tunnel, type TunnelHome } from './tunnel.ts';
 import { Watchers } from './watchers.ts';
 
-/** How long a drained fleet takes to come back, so that it does not all at once. */
-const drainSpreadMs = 2_000;
 /** A router that dials again, a cloud that is updated: who is back by then was not away. */
 const offlineGraceMs = 5_000;
 
@@ -27,7 +25,7 @@ export class HomeHub {
   readonly #watchers: Watchers;
   readonly #tunnelHome: TunnelHome;
   #tunnel: Tunnel | undefined;
-  #published: Promise<unknown> = Promise.resolve();
+  #published: Promise<void> = Promise.resolve();
   #stopping = false;
   #flow = noFlow;
   /** Since when nobody is connected, epoch milliseconds. */
@@ -64,14 +62,14 @@ export class HomeHub {
     if (this.#tunnel?.greeted === true) this.#sends.drain();
   }
 
-  /** Tells the agent and the watchers to come back later, and ends what is under way. */
-  async stop(): Promise<void> {
+  /** Tells the watchers and the agent to come back, the latter within `spreadMs`, and ends what is under way. */
+  async stop(spreadMs: number): Promise<void> {
     this.#stopping = true;
     this.#cancelAbsence?.();
     this.#sends.stop();
     const tunnel = this.#tunnel;
     if (tunnel !== undefined) {
-      tunnel.send({ type: 'drain', spreadMs: drainSpreadMs });
+      tunnel.send({ type: 'drain', spreadMs });
       tunnel.close(1001, 'the cloud stops');
       await this.left(tunnel);
     }
@@ -156,7 +154,7 @@ export class HomeHub {
       this.#watchers.publish(events);
       return events;
     });
-    this.#published = published.catch(() => undefined);
+    this.#published = published.then(nothing, nothing);
     return published;
   }
 
@@ -263,6 +261,9 @@ export class HomeHub {
     ]);
   }
 }
+
+/** What is waited for without its value, which would be kept in memory by the wait. */
+const nothing = () => undefined;
 
 function timeOf(epochMs: number | null): string | null {
   return epochMs === null ? null : new Date(epochMs).toISOString();

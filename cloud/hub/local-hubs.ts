@@ -6,6 +6,10 @@ import { HomeHub } from './home-hub.ts';
 import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch } from './hubs.ts';
 import type { Surroundings } from './surroundings.ts';
 
+/** How long a drained fleet takes to come back, so that it does not all at once: 500 a second. */
+const shortestSpreadMs = 2_000;
+const spreadMsEach = 2;
+
 export class LocalHubs implements Hubs {
   readonly #around: Surroundings;
   readonly #hubs = new Map<string, Promise<HomeHub>>();
@@ -16,7 +20,8 @@ export class LocalHubs implements Hubs {
 
   async stop(): Promise<void> {
     const hubs = await Promise.allSettled(this.#hubs.values());
-    await Promise.all(hubs.map((hub) => (hub.status === 'fulfilled' ? hub.value.stop() : undefined)));
+    const spreadMs = Math.max(shortestSpreadMs, hubs.length * spreadMsEach);
+    await Promise.all(hubs.map((hub) => (hub.status === 'fulfilled' ? hub.value.stop(spreadMs) : undefined)));
     this.#hubs.clear();
   }
 

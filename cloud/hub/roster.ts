@@ -6,16 +6,16 @@ import type { PhoneRecord, Store } from '../store/store.ts';
 export class Roster {
   readonly #home: string;
   readonly #store: Store;
-  readonly #records = new Map<string, PhoneRecord>();
-  readonly #byUdn = new Map<string, PhoneRecord>();
-  #online: ReadonlySet<string>;
+  /** A household has few phones: a list is as quick as a map, and ten thousand homes feel its weight. */
+  #records: readonly PhoneRecord[] = [];
+  #online: readonly string[];
   #loading: Promise<void> | undefined;
   #loaded = false;
 
   constructor(home: string, store: Store, online: readonly string[]) {
     this.#home = home;
     this.#store = store;
-    this.#online = new Set(online);
+    this.#online = online;
   }
 
   /** Reads the phones from the store the first time; a failure is tried again by the next who asks. */
@@ -35,18 +35,17 @@ export class Roster {
 
   /** Takes in all phones of the home, as the store answers them. */
   keep(records: readonly PhoneRecord[]): void {
-    this.#records.clear();
-    this.#byUdn.clear();
-    for (const record of records) this.#set(record);
+    this.#records = records;
     this.#loaded = true;
   }
 
+  /** Takes in one phone anew. */
   update(record: PhoneRecord): void {
-    this.#set(record);
+    this.#records = [...this.#records.filter(({ id }) => id !== record.id), record];
   }
 
-  setOnline(ids: Iterable<string>): void {
-    this.#online = new Set(ids);
+  setOnline(ids: readonly string[]): void {
+    this.#online = ids;
   }
 
   get online(): string[] {
@@ -54,19 +53,19 @@ export class Roster {
   }
 
   isOnline(id: string): boolean {
-    return this.#online.has(id);
+    return this.#online.includes(id);
   }
 
   byUdn(udn: string): PhoneRecord | undefined {
-    return this.#byUdn.get(udn);
+    return this.#records.find((record) => record.udn === udn);
   }
 
   get phones(): Phone[] {
-    return [...this.#records.values()].map((record) => this.phoneOf(record));
+    return this.#records.map((record) => this.phoneOf(record));
   }
 
   get approvedUdns(): string[] {
-    return [...this.#records.values()].filter((record) => record.approved).map((record) => record.udn);
+    return this.#records.filter((record) => record.approved).map((record) => record.udn);
   }
 
   phoneOf({ epoch: _, ...record }: PhoneRecord): Phone {
@@ -75,7 +74,7 @@ export class Roster {
 
   /** A phone that the household has approved. Throws `not-found` or `phone-not-approved`. */
   approved(id: string): PhoneRecord {
-    const record = this.#records.get(id);
+    const record = this.#records.find((each) => each.id === id);
     if (record === undefined) throw new GatewayError('not-found', 'This home has no such phone.');
     if (!record.approved) {
       throw new GatewayError(
@@ -88,12 +87,7 @@ export class Roster {
 
   /** The only phone that a send without a named phone can mean, if it is online. */
   onlyApprovedOnline(): PhoneRecord | undefined {
-    const able = [...this.#records.values()].filter((record) => record.approved && this.isOnline(record.id));
+    const able = this.#records.filter((record) => record.approved && this.isOnline(record.id));
     return able.length === 1 ? able[0] : undefined;
-  }
-
-  #set(record: PhoneRecord): void {
-    this.#records.set(record.id, record);
-    this.#byUdn.set(record.udn, record);
   }
 }

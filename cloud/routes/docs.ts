@@ -31,6 +31,7 @@ const mends: Readonly<Record<ErrorCodeName, string>> = {
   'frame-unknown': 'For writers of agents: no frame is called that in this version.',
   'outcome-pending':
     'It may or may not have happened. Repeat it under its Idempotency-Key: it is looked up, and not done twice.',
+  overloaded: 'Many agents come back at once. Try again when Retry-After has passed; agents do so by themselves.',
   'protocol-unsupported': 'Update the agent, or the cloud: they have no protocol version in common.',
 };
 

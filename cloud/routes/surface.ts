@@ -24,6 +24,8 @@ export interface Surface {
   Bindings: {
     /** Set by the host while it asks whether a WebSocket may be opened: takes what to do with it then. */
     accept?: (handler: SocketHandler) => void;
+    /** Set by the host when it cannot serve this request now: the reason. */
+    refusal?: GatewayError;
   };
   Variables: {
     requestId: string;

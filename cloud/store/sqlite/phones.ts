@@ -14,14 +14,15 @@ export class SqlitePhones {
     this.#clock = clock;
   }
 
-  /** Within a write. */
+  /** Within a write. For a phone that is as it was, SQLite writes no page. */
   see(home: string, presence: PhonePresence): void {
     const row = this.#engine.get<{ record: string }>(
       'SELECT record FROM phones WHERE home = ? AND udn = ?',
       home,
       presence.udn,
     );
-    this.#put(home, seePhone(row && parse(row), presence, this.#newId(home)));
+    const current = row && parse(row);
+    this.#put(home, seePhone(current, presence, current?.id ?? this.#newId(home)));
   }
 
   /** In the order in which they were first seen. */

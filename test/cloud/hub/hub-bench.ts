@@ -111,7 +111,7 @@ export class HubBench {
   }
 
   async stop(): Promise<void> {
-    await this.hub.stop();
+    await this.hub.stop(0);
     await this.#sqlite.stop();
     rmSync(this.#folder, { recursive: true });
   }

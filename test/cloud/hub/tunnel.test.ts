@@ -273,8 +273,8 @@ describe('one live tunnel a home', () => {
 
   it('is drained when the cloud stops', async () => {
     const { agent } = await bench.online();
-    await bench.hub.stop();
-    expect(agent.of('drain')).toHaveLength(1);
+    await bench.hub.stop(60_000);
+    expect(agent.of('drain')).toEqual([{ type: 'drain', spreadMs: 60_000 }]);
     expect(agent.closed?.code).toBe(1001);
     // The next cloud waits for it, and tells of it only when it does not come.
     expect((await bench.store.getHome('home'))?.online).toBe(true);

@@ -12,7 +12,8 @@ import { migrate } from '../../../cloud/store/sqlite/migrate.ts';
 import { steps } from '../../../cloud/store/sqlite/schema.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Write } from '../../../cloud/store/store.ts';
-import { messageId, phoneMessage } from '../../contract/messages.ts';
+import type { PhonePresence } from '../../../protocol/frames.ts';
+import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
 
 const home = 'home';
 const child = resolve(import.meta.dirname, 'committing-process.ts');
@@ -235,6 +236,26 @@ describe('what is kept and for how long', () => {
       expect(database.prepare('SELECT count(*) AS count FROM messages').get()).toEqual({ count: 2 });
     });
   });
+});
+
+it('writes nothing for phones and homes that are as they were', async () => {
+  const store = await open();
+  const other = new DatabaseSync(path);
+  const version = () => other.prepare('PRAGMA data_version').get();
+  const comeBack = async (more: Partial<PhonePresence> = {}) => {
+    const [phone] = await store.putPhones(home, [presence('uuid:phone-1', more)]);
+    if (phone === undefined) throw new Error('The phone was not kept.');
+    const agent = { id: 't_1', name: 'agent' };
+    await store.commit(home, [{ type: 'home.status', online: true, agent }]);
+    await store.commit(home, [{ type: 'phone.status', phone: { ...phone, online: true } }]);
+  };
+  await comeBack({ capabilities: { classes: [], sessionClasses: [], fileTransfer: true } });
+  const before = version();
+  await comeBack();
+  expect(version()).toEqual(before);
+  await comeBack({ name: 'Kitchen' });
+  expect(version()).not.toEqual(before);
+  other.close();
 });
 
 describe('the plan of a page', () => {

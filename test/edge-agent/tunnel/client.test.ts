@@ -117,6 +117,12 @@ describe('the connection', () => {
     expect(cloud.connections).toBe(1);
   });
 
+  it('comes back no sooner than a busy cloud asked it to', async () => {
+    await open({ refuse: 503, retryAfter: 100 });
+    await cloud.until(() => lines[0]);
+    expect(lines[0]).toMatch(/answered 503\. Next try in 100 s/);
+  });
+
   it('tells the same trouble once, not at each try', async () => {
     await open({ refuse: 503 });
     await cloud.until(() => cloud.authorizations.length >= 4);

@@ -1,0 +1,84 @@
+// Who dials in: a fleet that comes back at once is let in as fast as it can be served, a few at a time and in its order.
+// Whoever would wait in vain is told when to come instead: work for agents that have given up would delay all others.
+import { GatewayError } from '../../protocol/errors.ts';
+
+/** Under way at once: enough to hide the way to a distant store, few enough that calls have their turn in between. */
+const atOnce = 16;
+/** Half of what an agent waits for the answer to its dialling (edge-agent/tunnel/client.ts). */
+const longestWaitMs = 5_000;
+const longestPutOffMs = 120_000;
+/** What one takes until that has been measured. */
+const firstGuessMs = 5;
+/** How much the latest counts in the average: that of about fifty. */
+const weight = 0.02;
+/** A process that was suspended has measured nothing. */
+const longestMeasureMs = 1_000;
+
+interface Arrival {
+  enter(): Promise<void>;
+  refuse(why: GatewayError): void;
+}
+
+export class Arrivals {
+  readonly #nowMs: () => number;
+  readonly #waiting: Arrival[] = [];
+  #underWay = 0;
+  #eachMs = firstGuessMs;
+  #measuredMs = 0;
+  /** Until when there is enough to do with those who were told to come back. */
+  #bookedMs = 0;
+  #turn: NodeJS.Immediate | undefined;
+  #closed = false;
+
+  /** `nowMs`: of a clock that only goes on. */
+  constructor(nowMs = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Lets in when it is its turn, and resolves with it. Throws `overloaded` at once when that would take too long. */
+  admit(enter: () => Promise<void>): Promise<void> {
+    const nowMs = this.#nowMs();
+    const waitMs = this.#waiting.length * this.#eachMs;
+    if (waitMs > longestWaitMs || this.#closed) return Promise.reject(this.#putOff(nowMs, waitMs));
+    if (this.#underWay + this.#waiting.length === 0) this.#measuredMs = nowMs;
+    this.#letInSoon();
+    return new Promise((resolve, refuse) => {
+      this.#waiting.push({ enter: () => enter().then(resolve, refuse), refuse });
+    });
+  }
+
+  /** Lets nobody in any more, whoever waits included. */
+  close(): void {
+    this.#closed = true;
+    const nowMs = this.#nowMs();
+    for (const { refuse } of this.#waiting.splice(0)) refuse(this.#putOff(nowMs, 0));
+  }
+
+  /** Each is told a later time than the one before, so that they come as they can be served. */
+  #putOff(nowMs: number, waitMs: number): GatewayError {
+    const booked = Math.max(this.#bookedMs, nowMs + waitMs) + this.#eachMs;
+    this.#bookedMs = Math.min(booked, nowMs + longestPutOffMs);
+    return new GatewayError('overloaded', 'Too many dial in at once: come back later.', {
+      retryAfterMs: this.#bookedMs - nowMs,
+    });
+  }
+
+  /** In the next turn of the event loop: what came in meanwhile on other sockets goes first. */
+  #letInSoon(): void {
+    this.#turn ??= setImmediate(() => {
+      this.#turn = undefined;
+      const next = this.#waiting.splice(0, atOnce - this.#underWay);
+      this.#underWay += next.length;
+      for (const { enter } of next) void enter().then(() => this.#done());
+    });
+  }
+
+  #done(): void {
+    this.#underWay--;
+    const nowMs = this.#nowMs();
+    const tookMs = Math.min(nowMs - this.#measuredMs, longestMeasureMs);
+    this.#eachMs += weight * (tookMs - this.#eachMs);
+    this.#measuredMs = nowMs;
+    if (this.#waiting.length > 0) this.#letInSoon();
+  }
+}

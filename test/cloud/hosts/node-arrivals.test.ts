@@ -1,0 +1,147 @@
+// The door of the Node host when more dial in than it can take at once.
+import type { IncomingMessage } from 'node:http';
+import { duplexPair } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { Access } from '../../../cloud/access/access.ts';
+import { createApp } from '../../../cloud/app.ts';
+import { Arrivals } from '../../../cloud/hosts/node-arrivals.ts';
+import { lineLog } from '../../../cloud/hosts/node-log.ts';
+import { NodeMetrics } from '../../../cloud/hosts/node-metrics.ts';
+import { NodeSockets } from '../../../cloud/hosts/node-sockets.ts';
+import { LocalHubs } from '../../../cloud/hub/local-hubs.ts';
+import { SqliteStore } from '../../../cloud/store/sqlite.ts';
+import type { GatewayError } from '../../../protocol/errors.ts';
+
+/** A door at which each takes as long as the test says. */
+class Door {
+  nowMs = 0;
+  readonly arrivals = new Arrivals(() => this.nowMs);
+  readonly inside: (() => void)[] = [];
+  /** In how many milliseconds those who were refused are to come back, in their order. */
+  readonly putOffMs: number[] = [];
+  served = 0;
+
+  /** Resolves in the turn after. */
+  async arrive(count: number): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      const enter = () => new Promise<void>((leave) => this.inside.push(leave));
+      this.arrivals.admit(enter).then(
+        () => this.served++,
+        (error: GatewayError) => this.putOffMs.push(error.retryAfterMs ?? Number.NaN),
+      );
+    }
+    await nextTurn();
+  }
+
+  /** Lets those inside go, one after the other. */
+  async serve(count: number, eachMs: number): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      this.nowMs += eachMs;
+      this.inside.shift()?.();
+      await nextTurn();
+      await nextTurn();
+    }
+  }
+}
+
+describe('arrivals', () => {
+  it('are let in a few at a time, in their order, and all of them', async () => {
+    const arrivals = new Arrivals();
+    const order: number[] = [];
+    let inside = 0;
+    let most = 0;
+    await Promise.all(
+      Array.from({ length: 200 }, (_, n) =>
+        arrivals.admit(async () => {
+          order.push(n);
+          most = Math.max(most, ++inside);
+          await nextTurn();
+          inside--;
+        }),
+      ),
+    );
+    expect(order).toEqual(Array.from({ length: 200 }, (_, n) => n));
+    expect(most).toBe(16);
+  });
+
+  it('go on when one of them fails, who is told', async () => {
+    const arrivals = new Arrivals();
+    const failures = Array.from({ length: 20 }, (_, n) =>
+      arrivals.admit(() => Promise.reject(new Error(`failure ${n}`))),
+    );
+    const outcomes = await Promise.allSettled([...failures, arrivals.admit(async () => undefined)]);
+    expect(outcomes.map(({ status }) => status)).toEqual([...Array(20).fill('rejected'), 'fulfilled']);
+  });
+
+  it('that would wait too long are told to come back, each later than the one before', async () => {
+    const door = await crowd(1_300);
+    expect(door.putOffMs.length).toBeGreaterThan(200);
+    expect(door.putOffMs).toEqual([...new Set(door.putOffMs)].sort((a, b) => a - b));
+    expect(door.putOffMs[0]).toBeGreaterThan(5_000);
+  });
+
+  it.each([
+    { eachMs: 1, putOff: 0 },
+    { eachMs: 50, putOff: 900 },
+  ])('that take $eachMs ms each: $putOff of 900 more behind 500 are put off', async ({ eachMs, putOff }) => {
+    const door = await crowd(900);
+    await door.serve(400, eachMs);
+    await door.arrive(900);
+    expect(door.served).toBe(400);
+    expect(door.putOffMs).toHaveLength(putOff);
+  });
+
+  it('are never put off for more than two minutes, whoever crowds at the door', async () => {
+    expect((await crowd(50_000)).putOffMs.at(-1)).toBe(120_000);
+  });
+
+  it('are refused once the door is closed, those who wait too', async () => {
+    const door = await crowd(20);
+    door.arrivals.close();
+    await door.arrive(1);
+    expect(door.putOffMs).toHaveLength(5);
+    await door.serve(16, 1);
+    expect(door.served).toBe(16);
+  });
+});
+
+async function crowd(count: number): Promise<Door> {
+  const door = new Door();
+  await door.arrive(count);
+  return door;
+}
+
+it('an agent that must come back later is told when, as any refusal is told', async () => {
+  const store = new SqliteStore({ path: '/never-opened' });
+  const log = lineLog('silent', () => undefined);
+  const deadlines = { after: () => () => undefined };
+  const app = createApp({
+    store,
+    hubs: new LocalHubs({ store, clock: Date, deadlines, log, observer: new NodeMetrics().observer, heartbeatMs: 1 }),
+    access: new Access({ store, clock: Date }),
+    clock: Date,
+    deadlines,
+    log,
+    serveAgent: () => Promise.reject(new Error('Nobody gets as far as this.')),
+    isOurs: () => false,
+    isSecure: () => false,
+  });
+  const { promise: atWork } = Promise.withResolvers<Response>();
+  const sockets = new NodeSockets(
+    async (request, about) => (about.refusal ? app.fetch(request, about) : atWork),
+    30_000,
+  );
+  const request = { headers: { host: 'localhost' }, url: '/v1/tunnel' } as IncomingMessage;
+  const answers = Array.from({ length: 1_100 }, () => {
+    const [ours, theirs] = duplexPair();
+    void sockets.upgrade(request, ours, Buffer.of());
+    return text(theirs);
+  });
+  const [head = '', body = ''] = ((await answers.at(-1)) ?? '').split('\r\n\r\n');
+  expect(head).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
+  expect(head).toMatch(/\r\nretry-after: [6-9]\r\n/);
+  expect(head).toContain('content-type: application/problem+json');
+  expect(JSON.parse(body)).toMatchObject({ status: 503, code: 'overloaded', requestId: expect.stringMatching(/^r_/) });
+});

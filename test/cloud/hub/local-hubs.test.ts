@@ -1,0 +1,27 @@
+import { afterAll, expect, it } from 'vitest';
+import { LocalHubs } from '../../../cloud/hub/local-hubs.ts';
+import { HubBench } from './hub-bench.ts';
+
+const bench = new HubBench();
+afterAll(() => bench.stop());
+
+it('spreads the return of a fleet over as long as it takes to let it in', async () => {
+  await bench.start();
+  const spreadOf = async (homes: number) => {
+    const hubs = new LocalHubs(bench.surroundings);
+    const drained: string[] = [];
+    await Promise.all(
+      Array.from({ length: homes }, async (_, n) => {
+        await bench.store.createHome({ id: `home-${n}`, account: 'a', name: 'Home', owner: 'Ada' });
+        const hub = await hubs.hub(`home-${n}`);
+        const link = { send: (text: string) => drained.push(text), close: () => undefined, keep: () => undefined };
+        hub.attach(link, { id: 't_1', name: 'agent' });
+      }),
+    );
+    await hubs.stop();
+    expect(drained).toHaveLength(homes);
+    return JSON.parse(drained[0] ?? '').spreadMs;
+  };
+  expect(await spreadOf(1)).toBe(2_000);
+  expect(await spreadOf(1_500)).toBe(3_000);
+});
