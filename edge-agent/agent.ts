@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Canary } from './canary.ts';
 import { Commands } from './commands.ts';
+import { DeadLetterDesk } from './dead-letter-desk.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
 import { Phones } from './phones.ts';
 import type { BackOffTimes } from './tunnel/back-off.ts';
@@ -61,6 +62,7 @@ interface Life {
   readonly subscriber: GenaSubscriber;
   readonly phones: Phones;
   readonly commands: Commands;
+  readonly deadLetters: DeadLetterDesk;
   readonly inventory: InventoryReader;
   readonly client: TunnelClient;
   readonly canary: Canary;
@@ -85,6 +87,7 @@ export class Agent {
     await life.network.start();
     await life.subscriber.start();
     life.phones.start();
+    life.deadLetters.start();
     life.client.start();
     life.canary.start();
     await life.discovery.start();
@@ -103,6 +106,7 @@ export class Agent {
     await within(stopPhonesWithinMs, life.phones.stop());
     await life.subscriber.stop();
     await life.client.stop();
+    life.deadLetters.stop();
     // What is still under way with a phone ends here, before the database that it would write to is closed.
     await life.network.stop();
     await life.phones.stop();
@@ -141,6 +145,12 @@ export class Agent {
       isApproved: (udn) => phones.isApproved(udn),
       send: (frame) => client.send(frame),
       report,
+    });
+    const deadLetters = new DeadLetterDesk({
+      outbox,
+      isReady: () => this.#compared,
+      send: (frame) => client.send(frame),
+      onCount: () => this.#tellPhones(),
     });
     const client = new TunnelClient({
       url: options.cloud,
@@ -181,7 +191,19 @@ export class Agent {
       onGone: (udn) => phones.onGone(udn),
       onFault: (error) => report(`Warning: discovery: ${error.message}`),
     });
-    return { database, outbox, network, subscriber, phones, commands, inventory, client, canary, discovery };
+    return {
+      database,
+      outbox,
+      network,
+      subscriber,
+      phones,
+      commands,
+      deadLetters,
+      inventory,
+      client,
+      canary,
+      discovery,
+    };
   }
 
   #onFrame(frame: PhoneFrame): void {
@@ -200,6 +222,9 @@ export class Agent {
       case 'cancel':
         life.commands.cancel(frame.id);
         break;
+      case 'dead-letters':
+        void life.deadLetters.handle(frame);
+        break;
       case 'inventory':
         life.inventory.onPage(frame);
         break;
@@ -210,7 +235,8 @@ export class Agent {
   #tellPhones(): void {
     const life = this.#life;
     if (life === undefined || !life.client.connected) return;
-    life.client.send({ type: 'phones', phones: life.phones.presences() });
+    const deadLetters = life.outbox.deadLetters.count;
+    life.client.send({ type: 'phones', phones: life.phones.presences(), deadLetters });
   }
 }
 

@@ -34,6 +34,7 @@ export const errorCodes = {
   'frame-too-large': { status: 413, title: 'The frame is too large' },
   'frame-unknown': { status: 400, title: 'The frame is of an unknown type' },
   'protocol-unsupported': { status: 400, title: 'No protocol version in common' },
+  'agent-outdated': { status: 501, title: 'The agent at home is too old for this' },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof errorCodes;

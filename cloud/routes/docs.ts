@@ -30,6 +30,7 @@ const mends: Readonly<Record<ErrorCodeName, string>> = {
   'frame-too-large': 'The frame is over the limit that `welcome` names.',
   'frame-unknown': 'For writers of agents: no frame is called that in this version.',
   'protocol-unsupported': 'Update the agent, or the cloud: they have no protocol version in common.',
+  'agent-outdated': 'Update the agent at home: the one that is connected does not know this request yet.',
 };
 
 const style = `

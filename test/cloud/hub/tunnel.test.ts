@@ -188,6 +188,22 @@ describe('events', () => {
   });
 });
 
+describe('watchers', () => {
+  it('hear that the home changed when a phone is approved, and when the number of dead letters is another', async () => {
+    const { agent, phone } = await bench.online();
+    const watch = await bench.follow();
+    await bench.hub.approve(phone, true);
+    await bench.hub.approve(phone, false);
+    await settled(() => watch.events.length === 1);
+    const phones = [presence(udn, { trusted: true })];
+    for (const deadLetters of [0, 3, 3, 0]) agent.says({ type: 'phones', phones, deadLetters });
+    await settled(() => agent.of('approvals').length === 6);
+    await settled(() => watch.events.length === 3);
+    expect(watch.types()).toEqual(['home.updated', 'home.updated', 'home.updated']);
+    expect(watch.events[0]).toMatchObject({ data: { home: 'home' } });
+  });
+});
+
 describe('one live tunnel a home', () => {
   it('takes over from the one before without the home going offline', async () => {
     const { agent: old, phone } = await bench.online();
