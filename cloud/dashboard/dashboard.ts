@@ -5,6 +5,7 @@ import { Api } from './api.ts';
 import { Router } from './route.ts';
 import { Account } from './state/account.ts';
 import { Conversations } from './state/conversations.ts';
+import { DeadLetters } from './state/dead-letters.ts';
 import { Deletions } from './state/deletions.ts';
 import { Drafts } from './state/drafts.ts';
 import { HomeState } from './state/home.ts';
@@ -30,6 +31,7 @@ export class Dashboard {
   );
   readonly conversations = new Conversations(this.api, this.home);
   readonly sessions = new Sessions(this.api, this.home);
+  readonly deadLetters = new DeadLetters(this.api, this.home);
   readonly agents = new Tokens(this.api, () => this.home.path('/agents'));
   readonly tokens = new Tokens(this.api, () => '/v1/tokens');
   readonly sends = new Sends(
@@ -160,6 +162,7 @@ export class Dashboard {
       this.drafts.stop();
       this.conversations.stop();
       this.sessions.stop();
+      this.deadLetters.stop();
       this.agents.stop();
       this.tokens.stop();
       this.thread.value = undefined;

@@ -9,6 +9,7 @@ export function Rail() {
   const task = useTask();
   const page = router.current.value.page;
   const invitations = sessions.items.value?.filter((session) => session.status === 'Pending').length ?? 0;
+  const notStored = home.current.value?.deadLetters ?? 0;
   return (
     <nav class="rail" aria-label="Places">
       <img class="rail-logo" src="/favicon.svg" alt="Homeline" width="34" height="34" />
@@ -22,7 +23,11 @@ export function Rail() {
       </Place>
       <Place to={{ page: 'home' }} icon="home" isHere={page === 'home'}>
         Home
-        <i class="dot" data-online={home.current.value?.online === true} aria-hidden="true" />
+        {notStored > 0 ? (
+          <Count of={notStored} words="not stored" />
+        ) : (
+          <i class="dot" data-online={home.current.value?.online === true} aria-hidden="true" />
+        )}
       </Place>
       <span class="rail-rest">
         <button
