@@ -17,7 +17,7 @@ import { Sessions } from './state/sessions.ts';
 import { Shortcuts } from './state/shortcuts.ts';
 import { Thread } from './state/thread.ts';
 import { Tokens } from './state/tokens.ts';
-import { conversationKey, partyName } from './text/parties.ts';
+import { conversationKey, conversationKeyOf, partyName } from './text/parties.ts';
 
 export class Dashboard {
   readonly api = new Api(() => this.account.end());
@@ -51,6 +51,8 @@ export class Dashboard {
   /** The thread that is open. */
   readonly thread = signal<Thread | undefined>(undefined);
   readonly drafts = new Drafts();
+  /** The message whose way is shown. */
+  readonly traced = signal<Message | undefined>(undefined);
   readonly isHelpOpen = signal(false);
   readonly loadFault = signal<unknown>(undefined);
 
@@ -137,6 +139,25 @@ export class Dashboard {
     });
   }
 
+  /** Takes back a send that still waits. Its text becomes the draft again, unless another was begun. */
+  async cancel(message: Message): Promise<void> {
+    await this.api.delete(this.home.path(`/messages/${message.id}`));
+    this.#remove(message.id);
+    const key = conversationKeyOf(message);
+    if (this.drafts.get(key) === '') this.drafts.set(key, message.body ?? '');
+  }
+
+  /** Sends what was perhaps sent before: as a message of its own, for somebody who knows that it may arrive twice. */
+  sendAgain({ body, messageClass, phone, sessionId, subject, to }: Message): void {
+    const written = { body: body ?? '', messageClass, ...(subject !== null && { subject }) };
+    const session = sessionId === null ? undefined : this.sessions.get(sessionId);
+    if (session !== undefined) this.sendInSession(session, written);
+    else {
+      const addresses = to.map((party) => party.address);
+      this.send(addresses, { ...written, ...(phone !== null && { phone }) });
+    }
+  }
+
   #knownIds(): ReadonlySet<string> {
     return new Set(this.thread.value?.messages.value?.map((message) => message.id));
   }
@@ -163,6 +184,7 @@ export class Dashboard {
       this.conversations.stop();
       this.sessions.stop();
       this.deadLetters.stop();
+      this.traced.value = undefined;
       this.agents.stop();
       this.tokens.stop();
       this.thread.value = undefined;
