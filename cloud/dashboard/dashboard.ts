@@ -8,6 +8,7 @@ import { Conversations } from './state/conversations.ts';
 import { DeadLetters } from './state/dead-letters.ts';
 import { Deletions } from './state/deletions.ts';
 import { Drafts } from './state/drafts.ts';
+import { Files } from './state/files.ts';
 import { HomeState } from './state/home.ts';
 import { LiveEvents } from './state/live-events.ts';
 import { Notices } from './state/notices.ts';
@@ -31,6 +32,7 @@ export class Dashboard {
   );
   readonly conversations = new Conversations(this.api, this.home);
   readonly sessions = new Sessions(this.api, this.home);
+  readonly files = new Files(this.api, this.home);
   readonly deadLetters = new DeadLetters(this.api, this.home);
   readonly agents = new Tokens(this.api, () => this.home.path('/agents'));
   readonly tokens = new Tokens(this.api, () => '/v1/tokens');
@@ -221,6 +223,9 @@ export class Dashboard {
         break;
       case 'session.updated':
         this.sessions.put(event.data);
+        break;
+      case 'file.progress':
+        this.files.put(event.data);
         break;
     }
   }

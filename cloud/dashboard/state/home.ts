@@ -16,8 +16,9 @@ export class HomeState {
   /** When a phone was last seen to come or go, by its id; only what happened while this page was open. */
   readonly phoneSince = signal<ReadonlyMap<string, string>>(new Map());
   /** Reads the current home anew, with its phones. */
-  readonly refresh = coalesced(async () => this.#put(await this.#api.get<Home>(this.path())));
+  readonly refresh = coalesced(() => this.#read());
   readonly #api: Api;
+  #changes = 0;
 
   constructor(api: Api) {
     this.#api = api;
@@ -84,7 +85,19 @@ export class HomeState {
     }
   }
 
+  async #read(): Promise<void> {
+    for (;;) {
+      const changes = this.#changes;
+      const home = await this.#api.get<Home>(this.path());
+      // What an event told meanwhile is newer than the answer.
+      if (changes !== this.#changes) continue;
+      this.#put(home);
+      return;
+    }
+  }
+
   #put(home: Home): void {
+    this.#changes++;
     const phones = [...home.phones].sort(
       (one, other) => one.name.localeCompare(other.name) || (one.id < other.id ? -1 : 1),
     );
