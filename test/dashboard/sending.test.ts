@@ -92,7 +92,7 @@ describe.skipIf(browserIsMissing())('sending messages', () => {
     await field().press('Enter');
     const state = own().getByText('Queued.');
     await state.waitFor();
-    const words = /The home is offline since \d\d:\d\d; the message is held until (Tomorrow, )?\d\d:\d\d\. Cancel it/;
+    const words = /The home is offline since \d\d:\d\d; the message is held until (tomorrow, )?\d\d:\d\d\. Cancel it/;
     expect(await state.textContent()).toMatch(words);
     await own().getByRole('button', { name: 'Cancel it' }).click();
     await expect.poll(() => own().count(), patiently).toBe(0);

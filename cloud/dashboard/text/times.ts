@@ -47,7 +47,7 @@ export function sinceTime(iso: string, now = new Date()): string {
 /** To the second: “14:02:07” today, else with its day. */
 export function exactTime(iso: string, now = new Date()): string {
   const time = new Date(iso);
-  return withDay(time, exact.format(time), now);
+  return capitalised(withDay(time, exact.format(time), now));
 }
 
 /** The times in words of the cloud, which are UTC to the minute, as they are where the person is. */
@@ -83,7 +83,7 @@ export function localDay(iso: string): string {
 function withDay(time: Date, clockTime: string, now: Date): string {
   const days = daysBetween(time, now);
   if (days === 0) return clockTime;
-  const day = Math.abs(days) === 1 ? capitalised(relative.format(-days, 'day')) : shortDate.format(time);
+  const day = Math.abs(days) === 1 ? relative.format(-days, 'day') : shortDate.format(time);
   return `${day}, ${clockTime}`;
 }
 

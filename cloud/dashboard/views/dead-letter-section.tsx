@@ -19,11 +19,14 @@ export function DeadLetterSection() {
   return (
     <section class="card" aria-label="Not stored">
       <h2>
-        Not stored <b class="count">{count}</b>
+        Not stored{' '}
+        <b class="count" data-tone="warn">
+          {count}
+        </b>
       </h2>
       <p class="hint">
-        The cloud could not store these and would not take them as they are. The agent at home keeps them; what they
-        tell of is still on the phone. Try again when the cause is gone.
+        The cloud refused these for good. The agent at home keeps them, and what they tell of is still on the phone. Try
+        again when the cause is gone.
       </p>
       {deadLetters.items.value === undefined ? (
         <p class="hint">Loading…</p>

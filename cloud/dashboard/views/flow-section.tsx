@@ -32,10 +32,10 @@ export function FlowSection() {
   const isStuck = isAble && nowMs - heardMs > quietMs;
   return (
     <section class="card">
-      <h2>Messages on their way</h2>
+      <h2>When something last passed</h2>
       <dl class="facts">
-        <Way words="Last from a phone" time={fromPhones} nowMs={nowMs} />
-        <Way words="Last to a phone" time={toPhones} nowMs={nowMs} />
+        <Way words="From a phone" time={fromPhones} nowMs={nowMs} />
+        <Way words="To a phone" time={toPhones} nowMs={nowMs} />
       </dl>
       {isStuck ? (
         <p class="warning" role="alert">

@@ -24,7 +24,7 @@ export function Rail() {
       <Place to={{ page: 'home' }} icon="home" isHere={page === 'home'}>
         Home
         {notStored > 0 ? (
-          <Count of={notStored} words="not stored" />
+          <Count of={notStored} words="not stored" tone="warn" />
         ) : (
           <i class="dot" data-online={home.current.value?.online === true} aria-hidden="true" />
         )}
@@ -65,12 +65,14 @@ function Place(props: { to: Route; icon: IconName; isHere: boolean; children: pr
   );
 }
 
-function Count({ of, words }: { of: number; words: string }) {
+function Count({ of, words, tone }: { of: number; words: string; tone?: 'warn' }) {
   if (of === 0) return null;
   return (
     <>
       {' '}
-      <b class="count">{of > 99 ? '99+' : of}</b>
+      <b class="count" data-tone={tone}>
+        {of > 99 ? '99+' : of}
+      </b>
       <span class="unseen"> {words}</span>
     </>
   );
