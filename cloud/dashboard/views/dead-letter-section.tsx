@@ -1,9 +1,10 @@
 // What the cloud refused for good: shown with its reason, to be tried again or let go.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { DeadLetter } from '../../../protocol/model.ts';
 import { sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { PartyName } from './party.tsx';
+import { SecondThought } from './second-thought.tsx';
 import { useTask } from './task.ts';
 
 export function DeadLetterSection() {
@@ -54,7 +55,6 @@ export function DeadLetterSection() {
 function LetterLine({ letter }: { letter: DeadLetter }) {
   const { deadLetters, home, notices } = useDashboard();
   const task = useTask();
-  const [isSure, setSure] = useState(false);
   const retry = async () => {
     const told = await deadLetters.retry(letter);
     if (told.outcome === 'refused') {
@@ -74,37 +74,20 @@ function LetterLine({ letter }: { letter: DeadLetter }) {
           {letter.reason} <code>{letter.code}</code>
         </p>
       </div>
-      <span class="thing-actions">
-        {isSure ? (
-          <>
-            <button type="button" class="button quiet" onClick={() => setSure(false)}>
-              Keep
-            </button>
-            <button
-              type="button"
-              class="button danger"
-              disabled={task.isBusy}
-              onClick={() => task.run('It was not discarded', () => deadLetters.discard(letter))}
-            >
-              Discard for good
-            </button>
-          </>
-        ) : (
-          <>
-            <button type="button" class="button quiet" disabled={task.isBusy} onClick={() => setSure(true)}>
-              Discard
-            </button>
-            <button
-              type="button"
-              class="button"
-              disabled={task.isBusy}
-              onClick={() => task.run('It could not be tried again', retry)}
-            >
-              Try again
-            </button>
-          </>
-        )}
-      </span>
+      <SecondThought
+        words="Discard"
+        isBusy={task.isBusy}
+        onSure={() => task.run('It was not discarded', () => deadLetters.discard(letter))}
+      >
+        <button
+          type="button"
+          class="button"
+          disabled={task.isBusy}
+          onClick={() => task.run('It could not be tried again', retry)}
+        >
+          Try again
+        </button>
+      </SecondThought>
     </li>
   );
 }

@@ -1,11 +1,12 @@
 // The way of one message: each station with its time and its reason.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Hop, Message } from '../../../protocol/model.ts';
 import { explain } from '../api.ts';
 import { hopWords } from '../text/hops.ts';
 import { isOwn } from '../text/parties.ts';
 import { exactTime, fullTime, withLocalTimes } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
+import { Dialog } from './dialog.tsx';
 
 export function TraceDialog() {
   const { traced } = useDashboard();
@@ -16,23 +17,18 @@ export function TraceDialog() {
 
 function Trace({ message }: { message: Message }) {
   const { api, home, traced } = useDashboard();
-  const dialog = useRef<HTMLDialogElement>(null);
   const [hops, setHops] = useState<readonly Hop[]>();
   const [fault, setFault] = useState<unknown>();
-  useEffect(() => dialog.current?.showModal(), []);
   useEffect(() => {
     api.get<{ items: Hop[] }>(home.path(`/messages/${message.id}/trace`)).then(({ items }) => setHops(items), setFault);
   }, [api, home, message.id]);
   return (
-    <dialog
-      ref={dialog}
-      class="dialog"
-      aria-labelledby="trace-title"
+    <Dialog
+      title={isOwn(message) ? 'How it went out' : 'How it came in'}
       onClose={() => {
         traced.value = undefined;
       }}
     >
-      <h2 id="trace-title">{isOwn(message) ? 'How it went out' : 'How it came in'}</h2>
       {fault !== undefined ? (
         <p role="alert">{explain(fault)}</p>
       ) : hops === undefined ? (
@@ -55,11 +51,6 @@ function Trace({ message }: { message: Message }) {
         </ol>
       )}
       <p class="hint">Each time is by the clock that was there: clocks of phones often differ.</p>
-      <form method="dialog">
-        <button type="submit" class="button">
-          Close
-        </button>
-      </form>
-    </dialog>
+    </Dialog>
   );
 }
