@@ -94,16 +94,17 @@ export class Calls {
     return this.#ask(link, frame, { action: `dead-letters ${request.do}` }, (result) => read(result.arguments));
   }
 
-  /** An answer; one that nobody waits for is ignored. */
-  result(frame: FrameOf<EdgeFrame, 'result'>): void {
+  /** An answer; one that nobody waits for is ignored. Answers whether it came from a phone, and not from the agent. */
+  result(frame: FrameOf<EdgeFrame, 'result'>): boolean {
     const pending = this.#take(frame.id);
-    if (pending === undefined) return;
-    if (pending.resolve(frame)) {
-      this.#observe(pending, 'ok');
-      return;
+    if (pending === undefined) return false;
+    const { action, phone } = pending.question;
+    if (pending.resolve(frame)) this.#observe(pending, 'ok');
+    else {
+      const detail = `The answer to ${action} does not hold what the action promises.`;
+      this.#fail(pending, new GatewayError('phone-malformed', detail));
     }
-    const detail = `The answer to ${pending.question.action} does not hold what the action promises.`;
-    this.#fail(pending, new GatewayError('phone-malformed', detail));
+    return phone !== undefined;
   }
 
   /** A failure that the agent reports: the one translation from the wire to GatewayError. */

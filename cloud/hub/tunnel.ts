@@ -157,8 +157,7 @@ export class Tunnel {
   #take(frame: Exclude<EdgeFrame, { type: 'hello' }>): void {
     switch (frame.type) {
       case 'result':
-        this.#flowed('toPhonesMs');
-        this.#home.calls.result(frame);
+        if (this.#home.calls.result(frame)) this.#flowed('toPhonesMs');
         break;
       case 'failure':
         // A refusal is the phone's own answer.
