@@ -4,6 +4,7 @@ import { contextStorage } from 'hono/context-storage';
 import { routePath } from 'hono/route';
 import { GatewayError } from '../protocol/errors.ts';
 import { actionRoutes } from './routes/actions.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { checkHost, identify } from './routes/doorkeeper.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -98,6 +99,7 @@ export function createApp(parts: AppParts): App {
     sendRoutes(parts),
     sessionRoutes(parts),
     fileRoutes(parts),
+    deadLetterRoutes(parts),
     eventRoutes(parts),
     tokenRoutes(parts),
     tunnelRoutes(parts.serveAgent),

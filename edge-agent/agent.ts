@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Canary } from './canary.ts';
 import { Commands } from './commands.ts';
+import { DeadLetterDesk } from './dead-letter-desk.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
 import { Phones } from './phones.ts';
 import type { BackOffTimes } from './tunnel/back-off.ts';
@@ -62,6 +63,7 @@ interface Life {
   readonly subscriber: GenaSubscriber;
   readonly phones: Phones;
   readonly commands: Commands;
+  readonly deadLetters: DeadLetterDesk;
   readonly inventory: InventoryReader;
   readonly client: TunnelClient;
   readonly canary: Canary;
@@ -87,6 +89,7 @@ export class Agent {
     await life.network.start();
     await life.subscriber.start();
     life.phones.start();
+    life.deadLetters.start();
     life.client.start();
     life.canary.start();
     life.vigil.start();
@@ -107,6 +110,7 @@ export class Agent {
     await within(stopPhonesWithinMs, life.phones.stop());
     await life.subscriber.stop();
     await life.client.stop();
+    life.deadLetters.stop();
     // What is still under way with a phone ends here, before the database that it would write to is closed.
     await life.network.stop();
     await life.phones.stop();
@@ -145,6 +149,12 @@ export class Agent {
       isApproved: (udn) => phones.isApproved(udn),
       send: (frame) => client.send(frame),
       report,
+    });
+    const deadLetters = new DeadLetterDesk({
+      outbox,
+      isReady: () => this.#compared,
+      send: (frame) => client.send(frame),
+      onCount: () => this.#tellPhones(),
     });
     const client = new TunnelClient({
       url: options.cloud,
@@ -186,7 +196,20 @@ export class Agent {
       onGone: (udn) => phones.onGone(udn),
       onFault: (error) => report(`Warning: discovery: ${error.message}`),
     });
-    return { database, outbox, network, subscriber, phones, commands, inventory, client, canary, vigil, discovery };
+    return {
+      database,
+      outbox,
+      network,
+      subscriber,
+      phones,
+      commands,
+      deadLetters,
+      inventory,
+      client,
+      canary,
+      vigil,
+      discovery,
+    };
   }
 
   #onFrame(frame: PhoneFrame): void {
@@ -205,6 +228,9 @@ export class Agent {
       case 'cancel':
         life.commands.cancel(frame.id);
         break;
+      case 'dead-letters':
+        void life.deadLetters.handle(frame);
+        break;
       case 'inventory':
         life.inventory.onPage(frame);
         break;
@@ -215,7 +241,8 @@ export class Agent {
   #tellPhones(): void {
     const life = this.#life;
     if (life === undefined || !life.client.connected) return;
-    life.client.send({ type: 'phones', phones: life.phones.presences() });
+    const deadLetters = life.outbox.deadLetters.count;
+    life.client.send({ type: 'phones', phones: life.phones.presences(), deadLetters });
   }
 }
 

@@ -36,6 +36,7 @@ export const errorCodes = {
   'protocol-unsupported': { status: 400, title: 'No protocol version in common' },
   'outcome-pending': { status: 503, title: 'The answer was lost: it is being looked up', retryable: true },
   overloaded: { status: 503, title: 'The cloud is too busy now', retryable: true },
+  'agent-outdated': { status: 501, title: 'The agent at home is too old for this' },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof errorCodes;

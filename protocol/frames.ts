@@ -2,7 +2,14 @@
 import { z } from 'zod';
 import { actionNames } from './actions.ts';
 import { limits } from './limits.ts';
-import { capabilitiesSchema, fileInfoSchema, phoneMessageSchema, phoneSessionSchema, timeSchema } from './model.ts';
+import {
+  capabilitiesSchema,
+  deadLetterMessageSchema,
+  fileInfoSchema,
+  phoneMessageSchema,
+  phoneSessionSchema,
+  timeSchema,
+} from './model.ts';
 
 export const subprotocol = 'homeline.v1';
 export const protocolVersion = 1;
@@ -89,6 +96,40 @@ export const inventoryItemSchema = z.object({
 });
 export type InventoryItem = z.infer<typeof inventoryItemSchema>;
 
+const letterId = z.string().min(1).max(64);
+
+/** An event that the cloud refused for good, as far as a person needs it to know what it is about. */
+export const deadLetterSchema = z.object({
+  id: letterId,
+  udn,
+  /** When it was put aside. */
+  time: timeSchema,
+  code,
+  reason: words,
+  /** The event's type. */
+  event: z.string().max(64),
+  message: deadLetterMessageSchema.optional(),
+});
+export type DeadLetterNote = z.infer<typeof deadLetterSchema>;
+
+/** The `arguments` that answer a list of dead letters. */
+export const deadLetterPageSchema = z.object({ items: z.array(deadLetterSchema).max(200), next: letterId.optional() });
+export type DeadLetterPage = z.infer<typeof deadLetterPageSchema>;
+
+/** The `arguments` that answer what was to become of one dead letter. */
+export const deadLetterOutcomeSchema = z.discriminatedUnion('outcome', [
+  /** The cloud has it now. */
+  z.object({ outcome: z.literal('stored') }),
+  /** The cloud refused it again: it is a dead letter under a new `id`. */
+  z.object({ outcome: z.literal('refused'), code, reason: words }),
+  /** It waits in the outbox for the cloud's answer. */
+  z.object({ outcome: z.literal('waiting') }),
+  z.object({ outcome: z.literal('discarded') }),
+  /** There is no such dead letter, or no longer. */
+  z.object({ outcome: z.literal('gone') }),
+]);
+export type DeadLetterOutcome = z.infer<typeof deadLetterOutcomeSchema>;
+
 export const edgeFrameSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('hello'),
@@ -100,7 +141,12 @@ export const edgeFrameSchema = z.discriminatedUnion('type', [
     firstSeq: seq,
   }),
   /** The whole list of phones, sent after `welcome` and at each change. */
-  z.object({ type: z.literal('phones'), phones: z.array(phonePresenceSchema).max(limits.phones) }),
+  z.object({
+    type: z.literal('phones'),
+    phones: z.array(phonePresenceSchema).max(limits.phones),
+    /** How many dead letters the agent keeps. Absent: it cannot be asked for them. */
+    deadLetters: z.int().min(0).optional(),
+  }),
   z.object({ type: z.literal('events'), events: z.array(sequencedEventSchema).min(1).max(limits.eventsPerFrame) }),
   z.object({
     type: z.literal('result'),
@@ -162,6 +208,17 @@ export const cloudFrameSchema = z.discriminatedUnion('type', [
       .regex(/^[\w-]{1,64}$/)
       .optional(),
   }),
+  /** Asks for the dead letters, newest first, or says what is to become of one; answered like a call. */
+  z.object({
+    type: z.literal('dead-letters'),
+    id: callId,
+    request: z.discriminatedUnion('do', [
+      z.object({ do: z.literal('list'), before: letterId.optional(), limit: z.int().min(1).max(200) }),
+      z.object({ do: z.literal('retry'), letter: letterId }),
+      z.object({ do: z.literal('discard'), letter: letterId }),
+    ]),
+    deadlineMs: z.int().min(1).max(120_000),
+  }),
   /** Nobody waits for the call any more. */
   z.object({ type: z.literal('cancel'), id: callId }),
   z.object({
@@ -174,6 +231,7 @@ export const cloudFrameSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('drain'), spreadMs: z.int().min(0).max(3_600_000) }),
   z.object({ type: z.literal('error'), code, detail: words }),
 ]);
+export type DeadLetterRequest = Extract<z.infer<typeof cloudFrameSchema>, { type: 'dead-letters' }>['request'];
 export type CloudFrame = z.infer<typeof cloudFrameSchema>;
 
 export type FrameOf<Frame extends { type: string }, Type extends Frame['type']> = Extract<Frame, { type: Type }>;

@@ -246,6 +246,31 @@ export interface Phone {
   capabilities?: Capabilities;
 }
 
+/** What a message says that never reached the store: shortened, for people to know it by. */
+export const deadLetterMessageSchema = z.object({
+  folder: messageFolderSchema,
+  /** The other side. */
+  with: partySchema.pick({ address: true, displayName: true }),
+  subject: shortText.optional(),
+  text: shortText,
+  time: timeSchema,
+});
+
+/** An event of a phone that the cloud refused for good; the agent keeps it. */
+export interface DeadLetter {
+  id: string;
+  /** `p_…`. */
+  phone: string;
+  /** When it was put aside. */
+  time: string;
+  /** Of the list of error codes. */
+  code: string;
+  reason: string;
+  /** What happened at the phone: `message.put`, `session.put`, … */
+  event: string;
+  message?: z.infer<typeof deadLetterMessageSchema>;
+}
+
 export interface Home {
   id: string;
   name: string;
@@ -256,6 +281,8 @@ export interface Home {
   phones: Phone[];
   /** When something last really passed, and not when a socket last pinged; null while nothing has since the cloud started. */
   flow?: { fromPhones: string | null; toPhones: string | null };
+  /** How many dead letters the agent keeps; absent while it is away, or where it cannot be asked for them. */
+  deadLetters?: number;
 }
 
 /** What a watcher receives: over SSE, over the WebSocket and in webhooks. `id` orders the events of one home. */
@@ -267,5 +294,7 @@ export type HomeEvent = { id: string; home: string; time: string } & (
   | { type: 'send.updated'; data: Message }
   | { type: 'phone.online' | 'phone.offline'; data: Phone }
   | { type: 'home.online' | 'home.offline'; data: { home: string; since: string } }
+  /** A phone's approval or the number of dead letters changed: read the home anew. */
+  | { type: 'home.updated'; data: { home: string } }
 );
 export type HomeEventType = HomeEvent['type'];

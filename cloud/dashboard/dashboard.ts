@@ -5,8 +5,10 @@ import { Api } from './api.ts';
 import { Router } from './route.ts';
 import { Account } from './state/account.ts';
 import { Conversations } from './state/conversations.ts';
+import { DeadLetters } from './state/dead-letters.ts';
 import { Deletions } from './state/deletions.ts';
 import { Drafts } from './state/drafts.ts';
+import { Files } from './state/files.ts';
 import { HomeState } from './state/home.ts';
 import { LiveEvents } from './state/live-events.ts';
 import { Notices } from './state/notices.ts';
@@ -16,7 +18,7 @@ import { Sessions } from './state/sessions.ts';
 import { Shortcuts } from './state/shortcuts.ts';
 import { Thread } from './state/thread.ts';
 import { Tokens } from './state/tokens.ts';
-import { conversationKey, partyName } from './text/parties.ts';
+import { conversationKey, conversationKeyOf, partyName } from './text/parties.ts';
 
 export class Dashboard {
   readonly api = new Api(() => this.account.end());
@@ -30,6 +32,8 @@ export class Dashboard {
   );
   readonly conversations = new Conversations(this.api, this.home);
   readonly sessions = new Sessions(this.api, this.home);
+  readonly files = new Files(this.api, this.home);
+  readonly deadLetters = new DeadLetters(this.api, this.home);
   readonly agents = new Tokens(this.api, () => this.home.path('/agents'));
   readonly tokens = new Tokens(this.api, () => '/v1/tokens');
   readonly sends = new Sends(
@@ -49,6 +53,8 @@ export class Dashboard {
   /** The thread that is open. */
   readonly thread = signal<Thread | undefined>(undefined);
   readonly drafts = new Drafts();
+  /** The message whose way is shown. */
+  readonly traced = signal<Message | undefined>(undefined);
   readonly isHelpOpen = signal(false);
   readonly loadFault = signal<unknown>(undefined);
 
@@ -135,6 +141,25 @@ export class Dashboard {
     });
   }
 
+  /** Takes back a send that still waits. Its text becomes the draft again, unless another was begun. */
+  async cancel(message: Message): Promise<void> {
+    await this.api.delete(this.home.path(`/messages/${message.id}`));
+    this.#remove(message.id);
+    const key = conversationKeyOf(message);
+    if (this.drafts.get(key) === '') this.drafts.set(key, message.body ?? '');
+  }
+
+  /** Sends what was perhaps sent before: as a message of its own, for somebody who knows that it may arrive twice. */
+  sendAgain({ body, messageClass, phone, sessionId, subject, to }: Message): void {
+    const written = { body: body ?? '', messageClass, ...(subject !== null && { subject }) };
+    const session = sessionId === null ? undefined : this.sessions.get(sessionId);
+    if (session !== undefined) this.sendInSession(session, written);
+    else {
+      const addresses = to.map((party) => party.address);
+      this.send(addresses, { ...written, ...(phone !== null && { phone }) });
+    }
+  }
+
   #knownIds(): ReadonlySet<string> {
     return new Set(this.thread.value?.messages.value?.map((message) => message.id));
   }
@@ -160,6 +185,8 @@ export class Dashboard {
       this.drafts.stop();
       this.conversations.stop();
       this.sessions.stop();
+      this.deadLetters.stop();
+      this.traced.value = undefined;
       this.agents.stop();
       this.tokens.stop();
       this.thread.value = undefined;
@@ -196,6 +223,9 @@ export class Dashboard {
         break;
       case 'session.updated':
         this.sessions.put(event.data);
+        break;
+      case 'file.progress':
+        this.files.put(event.data);
         break;
     }
   }

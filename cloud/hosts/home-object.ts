@@ -1,15 +1,15 @@
 // One Durable Object per home: the hub between hibernating sockets of its agent and of its watchers.
 // What must outlive it is in the sockets' attachments and in the store; of its own storage it uses the alarm alone.
 import { DurableObject } from 'cloudflare:workers';
-import { closeCodes, heartbeat, subprotocol } from '../../protocol/frames.ts';
-import type { Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
+import { closeCodes, type DeadLetterOutcome, heartbeat, subprotocol } from '../../protocol/frames.ts';
+import type { DeadLetter, Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
 import { HomeHub } from '../hub/home-hub.ts';
 import type { CallAnswer, PhoneCall } from '../hub/hubs.ts';
 import type { Attachment, Link } from '../hub/link.ts';
 import type { Log, Observer } from '../hub/surroundings.ts';
 import type { Tunnel } from '../hub/tunnel.ts';
 import { watchCloseCode } from '../hub/watchers.ts';
-import type { MessageRecord, Store, Write } from '../store/store.ts';
+import type { MessageRecord, Page, PageRequest, Store, Write } from '../store/store.ts';
 import { type Carried, carry, faultOf } from './worker-carried.ts';
 import { ObjectDeadlines } from './worker-deadlines.ts';
 import type { HomeOperations } from './worker-hubs.ts';
@@ -110,6 +110,14 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
 
   approve(phone: string, approved: boolean): Promise<Carried<Phone | undefined>> {
     return carry(async () => (await this.#hub()).approve(phone, approved));
+  }
+
+  deadLetters(page: PageRequest): Promise<Carried<Page<DeadLetter>>> {
+    return carry(async () => (await this.#hub()).deadLetters.list(page));
+  }
+
+  settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<Carried<DeadLetterOutcome>> {
+    return carry(async () => (await this.#hub()).deadLetters.settle(id, step));
   }
 
   dismiss(agent: string): Promise<Carried<void>> {

@@ -1,9 +1,10 @@
 // Hubs on Workers: each home is a Durable Object, asked by RPC, dialled and watched by WebSocket.
 import { actions } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import type { Home, HomeEvent, Phone } from '../../protocol/model.ts';
+import type { DeadLetterOutcome } from '../../protocol/frames.ts';
+import type { DeadLetter, Home, HomeEvent, Phone } from '../../protocol/model.ts';
 import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch } from '../hub/hubs.ts';
-import type { MessageRecord, Write } from '../store/store.ts';
+import type { MessageRecord, Page, PageRequest, Write } from '../store/store.ts';
 import { type Carried, errorOf, unpack } from './worker-carried.ts';
 import { RelayedWatch } from './worker-watch.ts';
 
@@ -18,6 +19,8 @@ export interface HomeOperations {
     requestId?: string,
   ): Promise<Carried<SendOutcome['message']>>;
   approve(phone: string, approved: boolean): Promise<Carried<Phone | undefined>>;
+  deadLetters(page: PageRequest): Promise<Carried<Page<DeadLetter>>>;
+  settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<Carried<DeadLetterOutcome>>;
   dismiss(agent: string): Promise<Carried<void>>;
 }
 
@@ -76,6 +79,21 @@ export class WorkerHubs implements Hubs {
 
   async approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined> {
     return unpack(await this.#twice(home, (object) => object.approve(phone, approved)));
+  }
+
+  async deadLetters(home: string, page: PageRequest): Promise<Page<DeadLetter>> {
+    return unpack(await this.#twice(home, (object) => object.deadLetters(page)));
+  }
+
+  /** Asked twice, the second would not find what the first has settled. */
+  async settleDeadLetter(home: string, id: string, step: 'retry' | 'discard'): Promise<DeadLetterOutcome> {
+    const carried = await this.#homes
+      .getByName(home)
+      .settleDeadLetter(id, step)
+      .catch((cause) => {
+        throw isOverloaded(cause) ? tooMany(cause) : moved(cause);
+      });
+    return unpack(carried);
   }
 
   async dismiss(home: string, agent: string): Promise<void> {

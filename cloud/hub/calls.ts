@@ -2,7 +2,7 @@
 import { type Action, type ActionName, actions, documentOf } from '../../protocol/actions.ts';
 import { encodeFrame } from '../../protocol/codec.ts';
 import { type ErrorCodeName, errorCodes, GatewayError } from '../../protocol/errors.ts';
-import type { CloudFrame, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
+import type { CloudFrame, DeadLetterRequest, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import { documentSchemas } from '../../protocol/model.ts';
 import type { CallAnswer, PhoneCall } from './hubs.ts';
@@ -10,6 +10,8 @@ import type { Link } from './link.ts';
 import type { Surroundings } from './surroundings.ts';
 
 const defaultDeadlineMs = 30_000;
+/** A disk is read, or an event is stored. */
+const lettersDeadlineMs = 10_000;
 /** The agent gives up by itself at the deadline and says what it knows; only its silence is waited out here. */
 const graceMs = 250;
 
@@ -31,11 +33,19 @@ const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
   'internal',
 ]);
 
+/** What is asked, for log and metrics. */
+interface Question {
+  readonly action: string;
+  readonly phone?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
 interface Pending {
-  readonly call: PhoneCall;
+  readonly question: Question;
   readonly beganMs: number;
   readonly cancelDeadline: () => void;
-  resolve(answer: CallAnswer): void;
+  /** False if this is no answer to the question. */
+  resolve(frame: FrameOf<EdgeFrame, 'result'>): boolean;
   reject(error: GatewayError): void;
 }
 
@@ -58,54 +68,44 @@ export class Calls {
    * `tunnel-lost` when the link went: in the last two cases the call may or may not have happened.
    */
   begin(link: Link, udn: string, call: PhoneCall): Promise<CallAnswer> {
-    if (this.#pending.size >= limits.callsInFlight) {
-      const detail = `${limits.callsInFlight} calls to this home are under way: try again when some are answered.`;
-      return Promise.reject(new GatewayError('too-many-requests', detail, { retryAfterMs: 1000 }));
-    }
-    const id = `${this.#prefix}-${++this.#count}`;
-    const deadlineMs = call.deadlineMs ?? defaultDeadlineMs;
-    const frame: FrameOf<CloudFrame, 'call'> = {
+    const { action, form, key, requestId, deadlineMs = defaultDeadlineMs } = call;
+    const frame: Omit<FrameOf<CloudFrame, 'call'>, 'id'> = {
       type: 'call',
-      id,
       udn,
-      action: call.action,
-      form: call.form,
+      action,
+      form,
       arguments: { ...call.arguments },
       deadlineMs,
     };
-    if (call.key !== undefined) frame.key = call.key;
-    if (call.requestId !== undefined) frame.requestId = call.requestId;
-    const { promise, resolve, reject } = Promise.withResolvers<CallAnswer>();
-    let text: string;
-    try {
-      text = encodeFrame(frame);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    const cancelDeadline = this.#around.deadlines.after(deadlineMs + graceMs, () => {
-      const pending = this.#take(id);
-      if (pending === undefined) return;
-      link.send(encodeFrame({ type: 'cancel', id }));
-      this.#fail(pending, new GatewayError('deadline-exceeded', `The home did not answer within ${deadlineMs} ms.`));
+    if (key !== undefined) frame.key = key;
+    if (requestId !== undefined) frame.requestId = requestId;
+    return this.#ask(link, frame, call, (result) => {
+      const answer = form === 'text' ? readTexts(action, result.arguments) : readModels(action, result.arguments);
+      return answer && { arguments: answer, made: result.made, hops: result.hops };
     });
-    this.#pending.set(id, { call, beganMs: this.#around.clock.now(), cancelDeadline, resolve, reject });
-    link.send(text);
-    return promise;
   }
 
-  /** An answer; one that nobody waits for is ignored. */
-  result(frame: FrameOf<EdgeFrame, 'result'>): void {
+  /** Asks the agent about its dead letters; throws as `begin` does. `read` answers undefined for what is no answer. */
+  askDeadLetters<Answer>(
+    link: Link,
+    request: DeadLetterRequest,
+    read: (given: unknown) => Answer | undefined,
+  ): Promise<Answer> {
+    const frame = { type: 'dead-letters', request, deadlineMs: lettersDeadlineMs } as const;
+    return this.#ask(link, frame, { action: `dead-letters ${request.do}` }, (result) => read(result.arguments));
+  }
+
+  /** An answer; one that nobody waits for is ignored. Answers whether it came from a phone, and not from the agent. */
+  result(frame: FrameOf<EdgeFrame, 'result'>): boolean {
     const pending = this.#take(frame.id);
-    if (pending === undefined) return;
-    const { action, form } = pending.call;
-    const answer = form === 'text' ? readTexts(action, frame.arguments) : readModels(action, frame.arguments);
-    if (answer === undefined) {
+    if (pending === undefined) return false;
+    const { action, phone } = pending.question;
+    if (pending.resolve(frame)) this.#observe(pending, 'ok');
+    else {
       const detail = `The answer to ${action} does not hold what the action promises.`;
       this.#fail(pending, new GatewayError('phone-malformed', detail));
-      return;
     }
-    this.#observe(pending, 'ok');
-    pending.resolve({ arguments: answer, made: frame.made, hops: frame.hops });
+    return phone !== undefined;
   }
 
   /** A failure that the agent reports: the one translation from the wire to GatewayError. */
@@ -122,6 +122,43 @@ export class Calls {
         ? {}
         : { refusal: { upnpCode: frame.upnpCode, upnpDescription: frame.upnpDescription ?? '' } };
     this.#fail(pending, new GatewayError(frame.code as ErrorCodeName, frame.detail, refusal));
+  }
+
+  #ask<Answer>(
+    link: Link,
+    unnumbered: Omit<FrameOf<CloudFrame, 'call'>, 'id'> | Omit<FrameOf<CloudFrame, 'dead-letters'>, 'id'>,
+    { action, phone, requestId }: Question,
+    read: (frame: FrameOf<EdgeFrame, 'result'>) => Answer | undefined,
+  ): Promise<Answer> {
+    if (this.#pending.size >= limits.callsInFlight) {
+      const detail = `${limits.callsInFlight} calls to this home are under way: try again when some are answered.`;
+      return Promise.reject(new GatewayError('too-many-requests', detail, { retryAfterMs: 1000 }));
+    }
+    const id = `${this.#prefix}-${++this.#count}`;
+    const { deadlineMs } = unnumbered;
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    let text: string;
+    try {
+      text = encodeFrame({ ...unnumbered, id });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const cancelDeadline = this.#around.deadlines.after(deadlineMs + graceMs, () => {
+      const pending = this.#take(id);
+      if (pending === undefined) return;
+      link.send(encodeFrame({ type: 'cancel', id }));
+      this.#fail(pending, new GatewayError('deadline-exceeded', `The home did not answer within ${deadlineMs} ms.`));
+    });
+    const take = (frame: FrameOf<EdgeFrame, 'result'>) => {
+      const answer = read(frame);
+      if (answer === undefined) return false;
+      resolve(answer);
+      return true;
+    };
+    const question = { action, phone, requestId };
+    this.#pending.set(id, { question, beganMs: this.#around.clock.now(), cancelDeadline, resolve: take, reject });
+    link.send(text);
+    return promise;
   }
 
   /** The link is gone, and all answers with it. */
@@ -146,9 +183,9 @@ export class Calls {
   }
 
   /** Counts and logs by codes alone: the words of phones may hold numbers. */
-  #observe({ call, beganMs }: Pending, outcome: ErrorCodeName | 'ok', upnpCode?: number): void {
+  #observe({ question, beganMs }: Pending, outcome: ErrorCodeName | 'ok', upnpCode?: number): void {
     const { clock, log, observer } = this.#around;
-    const { action, phone, requestId } = call;
+    const { action, phone, requestId } = question;
     const durationMs = clock.now() - beganMs;
     observer.call(action, outcome, durationMs);
     const line = { requestId, home: this.#home, phone, action, outcome, upnpCode, durationMs };

@@ -5,6 +5,7 @@ import { closeCodes } from '../../protocol/frames.ts';
 import type { Home, HomeEvent, Phone } from '../../protocol/model.ts';
 import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
 import { Calls } from './calls.ts';
+import { DeadLetters } from './dead-letters.ts';
 import type { CallAnswer, PhoneCall, SendOutcome, Watch } from './hubs.ts';
 import { type Attachment, type Link, noFlow } from './link.ts';
 import { Roster } from './roster.ts';
@@ -18,6 +19,7 @@ const offlineGraceMs = 5_000;
 
 export class HomeHub {
   readonly id: string;
+  readonly deadLetters: DeadLetters;
   readonly #around: Surroundings;
   readonly #roster: Roster;
   readonly #calls: Calls;
@@ -38,6 +40,7 @@ export class HomeHub {
     this.#around = around;
     this.#roster = new Roster(id, around.store, online);
     this.#calls = new Calls(id, around);
+    this.deadLetters = new DeadLetters(this.#roster, this.#calls, () => this.#online());
     this.#watchers = new Watchers(id, around);
     this.#sends = new Sends(id, around, {
       commit: (writes) => this.commit(writes),
@@ -114,6 +117,7 @@ export class HomeHub {
       agent: record.agent,
       phones: this.#roster.phones,
       flow: { fromPhones: timeOf(flow.fromPhonesMs), toPhones: timeOf(flow.toPhonesMs) },
+      ...(this.#tunnel?.deadLetters !== undefined && { deadLetters: this.#tunnel.deadLetters }),
     };
   }
 
@@ -164,12 +168,13 @@ export class HomeHub {
 
   async approve(id: string, approved: boolean): Promise<Phone | undefined> {
     await this.#roster.load();
+    const isNews = this.#roster.phones.some((phone) => phone.id === id && phone.approved !== approved);
     const record = await this.#around.store.approvePhone(this.id, id, approved);
     if (record === undefined) return undefined;
     this.#roster.update(record);
     const phone = this.#roster.phoneOf(record);
     if (this.#tunnel?.greeted) this.#tunnel.send({ type: 'approvals', approved: this.#roster.approvedUdns });
-    await this.commit([{ type: 'phone.status', phone }]);
+    await this.commit([{ type: 'phone.status', phone }, ...(isNews ? [{ type: 'home.updated' } as const] : [])]);
     if (approved) this.#sends.drain();
     return phone;
   }

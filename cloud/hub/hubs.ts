@@ -1,9 +1,9 @@
 // The seam between routes and homes: in one process a map of hubs, on Workers a Durable Object per home.
 import type { ActionName } from '../../protocol/actions.ts';
 import type { GatewayError } from '../../protocol/errors.ts';
-import type { AgentHop } from '../../protocol/frames.ts';
-import type { Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
-import type { MessageRecord, Write } from '../store/store.ts';
+import type { AgentHop, DeadLetterOutcome } from '../../protocol/frames.ts';
+import type { DeadLetter, Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
+import type { MessageRecord, Page, PageRequest, Write } from '../store/store.ts';
 
 export interface PhoneCall {
   /** `p_…`. */
@@ -67,6 +67,10 @@ export interface Hubs {
   watch(home: string, after?: string): Promise<Watch>;
   /** Answers the phone, or undefined if there is none of that id; tells the agent. */
   approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined>;
+  /** What the agent keeps that the cloud refused for good, newest first. Throws `home-offline` and `agent-outdated`. */
+  deadLetters(home: string, page: PageRequest): Promise<Page<DeadLetter>>;
+  /** Has the agent send a dead letter again or forget it; throws likewise, and `not-found`. */
+  settleDeadLetter(home: string, id: string, step: 'retry' | 'discard'): Promise<DeadLetterOutcome>;
   /** Closes the tunnel of an agent whose token was revoked. */
   dismiss(home: string, agent: string): Promise<void>;
 }

@@ -11,6 +11,8 @@ export interface Attachment {
   online: string[];
   /** Absent from notes of earlier versions. */
   flow?: Flow;
+  /** Absent while the agent has not told, or where it cannot be asked for its dead letters. */
+  deadLetters?: number | undefined;
 }
 
 /** When something last really passed, epoch milliseconds; null while nothing has. */

@@ -1,7 +1,8 @@
 // All homes in one process: a hub is made when its home is first asked for, and kept.
 import { GatewayError } from '../../protocol/errors.ts';
-import type { Home, HomeEvent, Phone } from '../../protocol/model.ts';
-import type { MessageRecord, Write } from '../store/store.ts';
+import type { DeadLetterOutcome } from '../../protocol/frames.ts';
+import type { DeadLetter, Home, HomeEvent, Phone } from '../../protocol/model.ts';
+import type { MessageRecord, Page, PageRequest, Write } from '../store/store.ts';
 import { HomeHub } from './home-hub.ts';
 import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch } from './hubs.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -64,6 +65,14 @@ export class LocalHubs implements Hubs {
 
   async approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined> {
     return (await this.hub(home)).approve(phone, approved);
+  }
+
+  async deadLetters(home: string, page: PageRequest): Promise<Page<DeadLetter>> {
+    return (await this.hub(home)).deadLetters.list(page);
+  }
+
+  async settleDeadLetter(home: string, id: string, step: 'retry' | 'discard'): Promise<DeadLetterOutcome> {
+    return (await this.hub(home)).deadLetters.settle(id, step);
   }
 
   async dismiss(home: string, agent: string): Promise<void> {

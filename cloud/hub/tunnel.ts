@@ -61,6 +61,11 @@ export class Tunnel {
     return this.#attachment.agent;
   }
 
+  /** How many dead letters the agent keeps; undefined where it cannot be asked for them. */
+  get deadLetters(): number | undefined {
+    return this.#attachment.deadLetters;
+  }
+
   /** Whether the agent has introduced itself: only then is the home online. */
   get greeted(): boolean {
     return this.#attachment.bootId !== null;
@@ -152,8 +157,7 @@ export class Tunnel {
   #take(frame: Exclude<EdgeFrame, { type: 'hello' }>): void {
     switch (frame.type) {
       case 'result':
-        this.#flowed('toPhonesMs');
-        this.#home.calls.result(frame);
+        if (this.#home.calls.result(frame)) this.#flowed('toPhonesMs');
         break;
       case 'failure':
         // A refusal is the phone's own answer.
@@ -182,12 +186,16 @@ export class Tunnel {
     if (!this.#open) return;
     const before = new Set(roster.online);
     roster.setOnline(frame.phones.flatMap((phone) => (phone.online ? (roster.byUdn(phone.udn)?.id ?? []) : [])));
-    this.#keep({ online: roster.online });
+    const haveLettersChanged = (frame.deadLetters ?? 0) !== (this.deadLetters ?? 0);
+    this.#keep({ online: roster.online, deadLetters: frame.deadLetters });
     this.send({ type: 'approvals', approved: roster.approvedUdns });
     const changed = roster.phones.filter((phone) => phone.online !== before.has(phone.id));
     // The others too: one that was told to be online may have gone while the home was away for a moment.
     const unchanged = roster.phones.filter((phone) => phone.online === before.has(phone.id));
-    await this.#home.commit([...changed, ...unchanged].map((phone) => ({ type: 'phone.status', phone })));
+    await this.#home.commit([
+      ...[...changed, ...unchanged].map((phone) => ({ type: 'phone.status', phone }) as const),
+      ...(haveLettersChanged ? [{ type: 'home.updated' } as const] : []),
+    ]);
     this.#home.phonesChanged();
   }
 

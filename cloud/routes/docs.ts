@@ -33,6 +33,7 @@ const mends: Readonly<Record<ErrorCodeName, string>> = {
     'It may or may not have happened. Repeat it under its Idempotency-Key: it is looked up, and not done twice.',
   overloaded: 'Many agents come back at once. Try again when Retry-After has passed; agents do so by themselves.',
   'protocol-unsupported': 'Update the agent, or the cloud: they have no protocol version in common.',
+  'agent-outdated': 'Update the agent at home: the one that is connected does not know this request yet.',
 };
 
 const style = `

@@ -120,6 +120,7 @@ export const homeSchema = z
       .object({ fromPhones: z.string().nullable(), toPhones: z.string().nullable() })
       .optional()
       .describe('When a message or event last really passed in each direction'),
+    deadLetters: z.int().optional().describe('How many the agent keeps; absent while it cannot be asked'),
   })
   .openapi('Home');
 

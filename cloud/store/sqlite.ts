@@ -217,6 +217,8 @@ export class SqliteStore implements Store {
         return { type: 'file.progress', data: { ...write.file, phone: write.phone } };
       case 'phone.status':
         return this.#phones.setStatus(home, write);
+      case 'home.updated':
+        return { type: 'home.updated', data: { home } };
       case 'home.status': {
         const change = setHomeStatus(this.#homes.require(home), write, this.#clock.now());
         if (change !== undefined) this.#homes.update(change.next);

@@ -132,7 +132,9 @@ export type Write =
       hops?: readonly StoredHop[] | undefined;
     }
   | { type: 'home.status'; online: boolean; agent: HomeRecord['agent'] }
-  | { type: 'phone.status'; phone: Phone };
+  | { type: 'phone.status'; phone: Phone }
+  /** Changes nothing that is stored here: it makes the event. */
+  | { type: 'home.updated' };
 
 export type BegunRequest =
   /** `firstBegunMs` stays the same when it is begun anew: from it and the key follows what the request makes. */

@@ -18,7 +18,7 @@ import { EventSender } from './sender.ts';
 
 type Welcome = FrameOf<CloudFrame, 'welcome'>;
 /** Frames that concern phones; the others concern the connection and stay in here. */
-export type PhoneFrame = FrameOf<CloudFrame, 'approvals' | 'call' | 'cancel' | 'inventory'>;
+export type PhoneFrame = FrameOf<CloudFrame, 'approvals' | 'call' | 'cancel' | 'dead-letters' | 'inventory'>;
 
 export interface TunnelOptions {
   /** `ws://…` or `wss://…`, with path. */

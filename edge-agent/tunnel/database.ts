@@ -23,6 +23,10 @@ const migrations: readonly string[] = [
     outcome TEXT) WITHOUT ROWID;
   CREATE INDEX sends_begun ON sends (udn, begun_ms) WHERE outcome IS NULL;
   `,
+  `
+  CREATE INDEX dead_letters_by_thing ON dead_letters (
+    event ->> '$.udn', coalesce(event ->> '$.id', event ->> '$.file.fileId'));
+  `,
 ];
 
 /**

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import type { EdgeEvent, SequencedEvent } from '../../protocol/frames.ts';
 import { commit } from './database.ts';
+import { DeadLetters } from './dead-letters.ts';
 
 export interface OutboxOptions {
   readonly database: DatabaseSync;
@@ -14,8 +15,9 @@ export interface OutboxOptions {
   now?(): number;
 }
 
-/** Refused events that are kept for whoever looks into the matter. */
-const maxDeadLetters = 1000;
+/** What became of an event: `undefined` when the cloud has stored it, or why it never can. */
+export type Refusal = { readonly code: string; readonly reason: string } | undefined;
+
 /** An acknowledgement that a crash forgets costs only a repetition, so acknowledged events are removed in batches. */
 const pruneAfterMs = 250;
 const dayMs = 86_400_000;
@@ -31,7 +33,10 @@ export class Outbox {
   readonly #maxAgeMs: number;
   readonly #now: () => number;
   readonly #statements;
+  readonly deadLetters: DeadLetters;
   readonly #bootId: string;
+  /** Whoever waits to hear what becomes of an event, by its sequence number. */
+  readonly #waiters = new Map<number, { udn: string; settle(refusal: Refusal): void }>();
   #count: number;
   #acked = 0;
   /** On the clock of `performance.now()`. */
@@ -62,16 +67,11 @@ export class Outbox {
         'UPDATE phones SET compared_store = NULL WHERE udn IN (SELECT udn FROM outbox WHERE seq <= ?)',
       ),
       uncompareOf: database.prepare('UPDATE phones SET compared_store = NULL WHERE udn = ?'),
-      bury: database.prepare(
-        'INSERT OR REPLACE INTO dead_letters SELECT seq, ?, event, ?, ? FROM outbox WHERE seq = ?',
-      ),
       remove: database.prepare('DELETE FROM outbox WHERE seq = ?'),
-      forgetDead: database.prepare(
-        'DELETE FROM dead_letters WHERE seq <= (SELECT seq FROM dead_letters ORDER BY seq DESC LIMIT 1 OFFSET ?)',
-      ),
       fact: database.prepare('SELECT value FROM facts WHERE name = ?'),
       keepFact: database.prepare('INSERT OR IGNORE INTO facts VALUES (?, ?)'),
     };
+    this.deadLetters = new DeadLetters(database);
     this.#statements.keepFact.run('bootId', randomUUID());
     this.#bootId = String(this.#statements.fact.get('bootId')?.value);
     this.#count = Number(this.#statements.count.get()?.count);
@@ -105,6 +105,7 @@ export class Outbox {
         also();
         const now = this.#now();
         for (const event of events) this.#statements.append.run(event.udn, now, JSON.stringify(event));
+        this.deadLetters.overtake(events);
         this.#count += events.length;
         if (events.length > 0) this.#shed(now);
       });
@@ -113,6 +114,7 @@ export class Outbox {
       throw error;
     }
     if (events.length === 0) return;
+    if (this.deadLetters.count > 0) this.deadLetters.recount();
     this.#appendedMs = performance.now();
     this.#listener();
   }
@@ -130,37 +132,47 @@ export class Outbox {
   ack(seq: number): void {
     if (seq <= this.#acked) return;
     this.#acked = seq;
+    for (const waiting of this.#waiters.keys()) if (waiting <= seq) this.#settle(waiting, undefined);
     this.#prune ??= setTimeout(() => this.#removeAcked(), pruneAfterMs);
   }
 
   /** The cloud can never store this event: it is put aside, with a warning. */
   bury(seq: number, code: string, reason: string): void {
     commit(this.#database, () => {
-      this.#statements.bury.run(this.#now(), code, reason, seq);
-      this.#statements.forgetDead.run(maxDeadLetters);
+      this.deadLetters.put(seq, { timeMs: this.#now(), code, reason });
       this.#count -= Number(this.#statements.remove.run(seq).changes);
     });
     this.#report(`Warning: event ${seq} was refused for good (${code}: ${reason}). It is kept among the dead letters.`);
+    this.deadLetters.recount();
+    this.#settle(seq, { code, reason });
   }
 
-  deadLetters(): { seq: number; code: string; reason: string; event: string }[] {
-    return this.#database
-      .prepare('SELECT seq, code, reason, event FROM dead_letters ORDER BY seq')
-      .all()
-      .map((row) => ({
-        seq: Number(row.seq),
-        code: String(row.code),
-        reason: String(row.reason),
-        event: String(row.event),
-      }));
+  /** Sends a dead letter again, and resolves with what became of it; undefined if there is none of this id. */
+  retry(id: string): Promise<Refusal> | undefined {
+    const event = this.deadLetters.find(id);
+    if (event === undefined) return undefined;
+    const seq = Number(this.#statements.next.get()?.seq ?? 1);
+    const { promise, resolve } = Promise.withResolvers<Refusal>();
+    this.#waiters.set(seq, { udn: event.udn, settle: resolve });
+    try {
+      this.append([event], () => this.deadLetters.remove(id));
+    } catch (error) {
+      this.#waiters.delete(seq);
+      throw error;
+    }
+    return promise;
   }
 
   /** Forgets what waits of a phone whose approval was taken back; the inventory makes it good if it is given again. */
   drop(udn: string): void {
     commit(this.#database, () => {
       this.#statements.uncompareOf.run(udn);
+      this.deadLetters.removeOf(udn);
       this.#count -= Number(this.#statements.removeOf.run(udn).changes);
     });
+    this.deadLetters.recount();
+    const refusal = { code: 'phone-not-approved', reason: 'The approval of the phone was taken back.' };
+    for (const [seq, waiter] of this.#waiters) if (waiter.udn === udn) this.#settle(seq, refusal);
   }
 
   /** Writes down what was acknowledged. The database stays open: it belongs to whoever opened it. */
@@ -168,6 +180,11 @@ export class Outbox {
     if (this.#prune === undefined) return;
     clearTimeout(this.#prune);
     this.#removeAcked();
+  }
+
+  #settle(seq: number, refusal: Refusal): void {
+    this.#waiters.get(seq)?.settle(refusal);
+    this.#waiters.delete(seq);
   }
 
   #removeAcked(): void {

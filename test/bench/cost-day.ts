@@ -133,6 +133,8 @@ class SleepingHome {
     send: (_, record, ifOffline, requestId) => this.#asked().send(record, ifOffline, requestId),
     watch: async (_, after) => this.#asked().watch(after),
     approve: (_, phone, approved) => this.#asked().approve(phone, approved),
+    deadLetters: (_, page) => this.#asked().deadLetters.list(page),
+    settleDeadLetter: (_, id, step) => this.#asked().deadLetters.settle(id, step),
     dismiss: (_, agent) => this.#asked().dismiss(agent),
   };
 

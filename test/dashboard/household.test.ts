@@ -37,6 +37,49 @@ describe.skipIf(browserIsMissing())('phones, agents and tokens', () => {
     await page.getByText(/Offline since .*192\.0\.2\.20/).waitFor();
   });
 
+  test('what was approved elsewhere shows without a reload', async () => {
+    const home = await stage.home();
+    await home.start({ trusted: false });
+    const page = await stage.signedIn();
+    await page.goto(`${stage.url}/#/home`);
+    const line = page.getByRole('listitem').filter({ hasText: 'Hall phone' });
+    await line.getByRole('button', { name: 'Approve' }).waitFor();
+    const elsewhere = await stage.signedIn();
+    await elsewhere.goto(`${stage.url}/#/home`);
+    await elsewhere.getByRole('button', { name: 'Approve' }).click();
+    await line.getByRole('button', { name: 'Revoke' }).waitFor();
+    await elsewhere
+      .getByRole('listitem')
+      .filter({ hasText: 'Hall phone' })
+      .getByRole('button', { name: 'Revoke' })
+      .click();
+    await line.getByRole('button', { name: 'Approve' }).waitFor();
+  });
+
+  test('it is told when something last really passed each way, and that nothing does any more', async () => {
+    const home = await stage.home();
+    await home.start();
+    const page = await stage.page();
+    await page.clock.install();
+    await page.goto(await stage.host.signInLink());
+    await page.getByRole('link', { name: 'Home', exact: true }).click();
+    const way = (words: string) => page.locator('.facts div').filter({ hasText: words }).locator('dd');
+    await expect.poll(() => way('From a phone').textContent(), patiently).toContain('nothing yet');
+    await home.receive('Here I am', { status: 'Read' });
+    await page.clock.runFor(31_000);
+    await expect.poll(() => way('From a phone').textContent(), patiently).toMatch(/\d\d:\d\d \(\d+ seconds? ago\)/);
+    expect(await way('To a phone').textContent()).toContain('nothing yet');
+    await page.clock.runFor(12 * 60_000);
+    await page
+      .getByRole('alert')
+      .getByText(/nothing has come from its phones for 1\d minutes/)
+      .waitFor();
+    await home.receive('Still here', { status: 'Read' });
+    await page.clock.setFixedTime(Date.now());
+    await page.clock.runFor(31_000);
+    await expect.poll(() => page.getByText('nothing has come').count(), patiently).toBe(0);
+  });
+
   test('an agent’s token is shown once, opens the tunnel, and is revoked for good', async () => {
     const page = await stage.signedIn();
     await page.goto(`${stage.url}/#/home`);

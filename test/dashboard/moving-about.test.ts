@@ -46,7 +46,9 @@ describe.skipIf(browserIsMissing())('moving about', () => {
     await page.getByRole('link', { name: /Ada/ }).waitFor();
     await page.keyboard.press('/');
     await page.keyboard.type('bru');
-    await expect.poll(() => page.locator('.row').count(), patiently).toBe(1);
+    // Below the conversations stand the messages that hold the word, when the cloud has found them.
+    const rows = page.locator('.rows').first().locator('.row');
+    await expect.poll(() => rows.count(), patiently).toBe(1);
     await page.keyboard.press('Escape');
     await page.keyboard.press('?');
     await page.getByRole('dialog').getByText('Next conversation').waitFor();

@@ -12,7 +12,7 @@ import {
   protocolVersion,
   subprotocol,
 } from '../../protocol/frames.ts';
-import type { PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
 
 /** In the order of arrival, even within a millisecond. */
 const mint = monotonicFactory();
@@ -117,6 +117,13 @@ export class ScriptedHome {
     const { id } = this.sessions.get(session.sessionId) ?? { id: `s_${mint()}` };
     this.sessions.set(session.sessionId, { id, session });
     await this.#event({ type: 'session.put', ...ofPhone, id, session });
+  }
+
+  /** A file of a session that was put moves on. */
+  async progress(file: FileInfo): Promise<void> {
+    const sessionKey = this.sessions.get(file.sessionId)?.id;
+    if (sessionKey === undefined) throw new Error('There is no such session.');
+    await this.#event({ type: 'file.progress', ...ofPhone, sessionKey, file });
   }
 
   async #put(id: string, message: PhoneMessage): Promise<void> {

@@ -84,6 +84,67 @@ describe.skipIf(browserIsMissing())('sending messages', () => {
     await expect.poll(() => page.getByText('Home is offline').count(), patiently).toBe(0);
   });
 
+  test('a message that waits says since when and for how long, by the clock here, and can be taken back', async () => {
+    await home.stop();
+    await page.getByText('Home is offline').waitFor();
+    await page.getByLabel('Hold it').selectOption('for 4 hours');
+    await field().fill('Perhaps');
+    await field().press('Enter');
+    const state = own().getByText('Queued.');
+    await state.waitFor();
+    const words = /The home is offline since \d\d:\d\d; the message is held until (tomorrow, )?\d\d:\d\d\. Cancel it/;
+    expect(await state.textContent()).toMatch(words);
+    await own().getByRole('button', { name: 'Cancel it' }).click();
+    await expect.poll(() => own().count(), patiently).toBe(0);
+    expect(await field().inputValue()).toBe('Perhaps');
+    await home.start();
+    await field().fill('Certainly');
+    await field().press('Enter');
+    await own().getByTitle('Sent', { exact: true }).waitFor();
+    expect(sent().map((call) => (call.given.MessageToSend as { body: string }).body)).toEqual(['Certainly']);
+  });
+
+  test('a message that went out in the meantime is not taken back, and that is said', async () => {
+    await home.stop();
+    await page.getByText('Home is offline').waitFor();
+    await field().fill('Too late');
+    await field().press('Enter');
+    await own().getByRole('button', { name: 'Cancel it' }).waitFor();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    home.does.SendMessage = async () => {
+      await promise;
+      return { results: { MessageID: 'late' } };
+    };
+    // The press comes before the page has heard of it.
+    await page.route('**/messages/m_*', async (route) => {
+      await home.start();
+      await expect.poll(() => sent().length, patiently).toBe(1);
+      await route.fallback();
+    });
+    await own().getByRole('button', { name: 'Cancel it' }).click();
+    await page.getByText('It was not cancelled').waitFor();
+    resolve();
+    await own().getByTitle('Sent', { exact: true }).waitFor();
+  });
+
+  test('a send whose answer was lost is sent again only by somebody who was told what that means', async () => {
+    const failure = { code: 'outcome-unknown', detail: 'The phone took it and did not answer.' };
+    home.does.SendMessage = () => ({ failure });
+    await field().fill('Are you there?');
+    await field().press('Enter');
+    await own().getByRole('button', { name: 'Send again…' }).click();
+    await own().getByText('it arrives twice').waitFor();
+    await own().getByRole('button', { name: 'Leave it' }).click();
+    expect(sent()).toHaveLength(1);
+    delete home.does.SendMessage;
+    await own().getByRole('button', { name: 'Send again…' }).click();
+    await own().getByRole('button', { name: 'Send it again' }).click();
+    await own().getByTitle('Sent', { exact: true }).waitFor();
+    expect(await own().count()).toBe(2);
+    expect(sent()).toHaveLength(2);
+    expect(sent()[1]?.given.MessageToSend).toMatchObject({ body: 'Are you there?', to: [{ address: '+390110001' }] });
+  });
+
   test('a send whose answer was lost is shown as uncertain, with what to do', async () => {
     const failure = { code: 'outcome-unknown', detail: 'The phone took it and did not answer.' };
     home.does.SendMessage = () => ({ failure });

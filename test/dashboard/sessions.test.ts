@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { ulid } from 'ulid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
 import { refusal, type ScriptedHome } from './scripted-home.ts';
 import { browserIsMissing, patiently, Stage } from './stage.ts';
 
@@ -64,6 +64,27 @@ describe.skipIf(browserIsMissing())('sessions', () => {
     expect(sent[0]?.given.MessageToSend).toMatchObject({ sessionId: 's-4', body: 'Perfect' });
   });
 
+  test('a session that comes while the list is on its way is not lost', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let asked = 0;
+    await page.route('**/sessions?*', async (route) => {
+      const response = await route.fetch();
+      asked += 1;
+      // It is read at the start, and once more when the live connection stands: the second is the slow one.
+      if (asked > 1) await promise;
+      await route.fulfill({ response });
+    });
+    await page.reload();
+    await expect.poll(() => asked, patiently).toBe(2);
+    await home.putSession(invitation);
+    await page.getByRole('link', { name: /Plumber/ }).waitFor();
+    const answered = page.waitForResponse(/\/sessions\?/);
+    resolve();
+    await (await answered).finished();
+    await open();
+    await page.getByRole('main').getByRole('heading', { name: 'Plumber' }).waitFor();
+  });
+
   test('people are added and removed', async () => {
     await home.putSession({ ...invitation, status: 'Running' });
     await open();
@@ -92,6 +113,38 @@ describe.skipIf(browserIsMissing())('sessions', () => {
     const calls = () => home.calls.filter((call) => call.action === action);
     await expect.poll(() => calls().length, patiently).toBe(1);
     expect(calls()[0]?.given).toEqual({ SessionID: 's-4' });
+  });
+
+  test('files are shown with how far they have come, and are cancelled', async () => {
+    const file: FileInfo = {
+      fileId: 'f-1',
+      sessionId: 's-4',
+      name: 'plan.pdf',
+      contentType: 'application/pdf',
+      sizeBytes: 4000,
+      url: 'http://192.0.2.20/plan.pdf',
+      direction: 'receive',
+      status: 'pending',
+      transferredBytes: 0,
+    };
+    let files = [file];
+    home.does.GetFileTransferSession = () => ({ results: { FileInfoList: files } });
+    await home.putSession({ ...invitation, sessionClass: 'File-Transfer', status: 'Running' });
+    await open();
+    const list = page.getByRole('region', { name: 'Files' });
+    await list.getByText(/plan\.pdf.*from them · 4 kB/).waitFor();
+    await list.getByText('Waiting').waitFor();
+    await home.progress({ ...file, status: 'transferring', transferredBytes: 1000 });
+    await list.getByText('25 %').waitFor();
+    expect(await list.getByRole('progressbar').getAttribute('value')).toBe('1000');
+    home.does.CancelFileTransfer = () => {
+      files = [{ ...file, status: 'cancelled', transferredBytes: 1000 }];
+      return { results: {} };
+    };
+    await list.getByRole('button', { name: 'Cancel the transfer' }).click();
+    await list.getByText('Cancelled').waitFor();
+    expect(await list.getByRole('button').count()).toBe(0);
+    expect(home.calls.find((call) => call.action === 'CancelFileTransfer')?.given).toEqual({ SessionID: 's-4' });
   });
 
   test('what the phone refuses is told with its reason', async () => {

@@ -63,6 +63,11 @@ export class Stage {
     await this.startCloud();
   }
 
+  /** The built dashboard. */
+  get dashboardFolder(): string {
+    return join(this.#folder, 'dist');
+  }
+
   get url(): string {
     return this.host.url;
   }
@@ -87,7 +92,7 @@ export class Stage {
       home: 'home',
       log: quiet,
       ownerToken,
-      dashboardFolder: join(this.#folder, 'dist'),
+      dashboardFolder: this.dashboardFolder,
     });
     await this.#host.start();
   }
@@ -123,7 +128,7 @@ export class Stage {
     await build({
       configFile: join(repository, 'cloud/dashboard/vite.config.ts'),
       logLevel: 'error',
-      build: { outDir: join(this.#folder, 'dist') },
+      build: { outDir: this.dashboardFolder },
     });
     await this.startCloud();
     this.#browser = await chromium.launch({

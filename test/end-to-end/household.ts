@@ -20,6 +20,11 @@ export interface Answer {
   headers: Headers;
 }
 
+export interface HouseholdOptions {
+  log?: Log;
+  dashboardFolder?: string;
+}
+
 export interface TestPhone {
   name: string;
   line: DeskLine;
@@ -29,7 +34,7 @@ export interface TestPhone {
 export class Household {
   readonly ownerToken = `hl_${'e'.repeat(43)}`;
   readonly #folder: string;
-  readonly #log: Log;
+  readonly #options: HouseholdOptions;
   /** Discovery by a port of our own, so that households in other test files stay strangers. */
   readonly ssdpPort: number;
   readonly phones: TestPhone[] = [];
@@ -40,16 +45,16 @@ export class Household {
   #agentToken: string | undefined;
   #agent: Agent | undefined;
 
-  private constructor(folder: string, ssdpPort: number, log: Log) {
+  private constructor(folder: string, ssdpPort: number, options: HouseholdOptions) {
     this.#folder = folder;
-    this.#log = log;
+    this.#options = options;
     this.ssdpPort = ssdpPort;
   }
 
   /** A cloud alone; phones and the agent come as the test wants. */
-  static async open(log = quiet): Promise<Household> {
+  static async open(options: HouseholdOptions = {}): Promise<Household> {
     const folder = await mkdtemp(join(tmpdir(), 'homeline-household-'));
-    const household = new Household(folder, 20_000 + Math.floor(Math.random() * 40_000), log);
+    const household = new Household(folder, 20_000 + Math.floor(Math.random() * 40_000), options);
     await household.startCloud();
     return household;
   }
@@ -71,14 +76,21 @@ export class Household {
     return this.#cloud.url;
   }
 
+  /** Opens the dashboard as the owner. */
+  async signInLink(): Promise<string> {
+    if (this.#cloud === undefined) throw new Error('The cloud is stopped.');
+    return this.#cloud.signInLink();
+  }
+
   async startCloud(): Promise<void> {
     this.#cloud = new NodeHost({
       host: '127.0.0.1',
       port: this.#cloudPort,
       dataFolder: this.cloudFolder,
       home: 'home',
-      log: this.#log,
+      log: quiet,
       ownerToken: this.ownerToken,
+      ...this.#options,
     });
     await this.#cloud.start();
     this.#cloudPort = Number(new URL(this.#cloud.url).port);

@@ -29,7 +29,7 @@ async function scrape(): Promise<Map<string, number>> {
 const moved = (sample: string) => (after.get(sample) ?? 0) - (before.get(sample) ?? 0);
 
 beforeAll(async () => {
-  household = await Household.open(lineLog('info', (line) => written.push(line)));
+  household = await Household.open({ log: lineLog('info', (line) => written.push(line)) });
   const { line } = await household.addPhone('Kitchen', { number: '+390119998' });
   before = await scrape();
   await household.startAgent();

@@ -2,6 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import type { Capabilities, Home, HomeEvent, MessageClass, Phone } from '../../../protocol/model.ts';
 import type { Api, Page } from '../api.ts';
+import { coalesced } from './coalesced.ts';
 
 const chosenKey = 'homeline.home';
 const everyClass: readonly MessageClass[] = ['SMS', 'MMS', 'e-Mail', 'Instant Message'];
@@ -14,7 +15,10 @@ export class HomeState {
   readonly approvedPhones = computed(() => this.phones.value.filter((phone) => phone.approved));
   /** When a phone was last seen to come or go, by its id; only what happened while this page was open. */
   readonly phoneSince = signal<ReadonlyMap<string, string>>(new Map());
+  /** Reads the current home anew, with its phones. */
+  readonly refresh = coalesced(() => this.#read());
   readonly #api: Api;
+  #changes = 0;
 
   constructor(api: Api) {
     this.#api = api;
@@ -29,11 +33,6 @@ export class HomeState {
 
   async load(): Promise<void> {
     this.all.value = (await this.#api.get<Page<Home>>('/v1/homes')).items;
-  }
-
-  /** Reads the current home anew, with its phones. */
-  async refresh(): Promise<void> {
-    this.#put(await this.#api.get<Home>(this.path()));
   }
 
   choose(id: string): void {
@@ -62,9 +61,14 @@ export class HomeState {
     if (home === undefined) return false;
     switch (event.type) {
       case 'home.online':
-      case 'home.offline':
-        this.#put({ ...home, online: event.type === 'home.online', since: event.data.since });
+        this.#put({ ...home, online: true, since: event.data.since });
         return true;
+      case 'home.offline': {
+        // Only the agent knows how many dead letters there are.
+        const { deadLetters: _, ...rest } = home;
+        this.#put({ ...rest, online: false, since: event.data.since });
+        return true;
+      }
       case 'phone.online':
       case 'phone.offline': {
         const others = home.phones.filter((phone) => phone.id !== event.data.id);
@@ -72,12 +76,28 @@ export class HomeState {
         this.phoneSince.value = new Map(this.phoneSince.value).set(event.data.id, event.time);
         return true;
       }
+      case 'home.updated':
+        // A fault here needs no words: when the connection is back, everything is read anew.
+        this.refresh().catch(() => undefined);
+        return true;
       default:
         return false;
     }
   }
 
+  async #read(): Promise<void> {
+    for (;;) {
+      const changes = this.#changes;
+      const home = await this.#api.get<Home>(this.path());
+      // What an event told meanwhile is newer than the answer.
+      if (changes !== this.#changes) continue;
+      this.#put(home);
+      return;
+    }
+  }
+
   #put(home: Home): void {
+    this.#changes++;
     const phones = [...home.phones].sort(
       (one, other) => one.name.localeCompare(other.name) || (one.id < other.id ? -1 : 1),
     );

@@ -13,6 +13,7 @@ const eventTypes = [
   'phone.offline',
   'home.online',
   'home.offline',
+  'home.updated',
 ] as const satisfies readonly HomeEventType[];
 
 const longestWaitMs = 30_000;

@@ -10,6 +10,8 @@ export interface Written {
   messageClass?: MessageClass;
   subject?: string;
   body: string;
+  /** Until when it may wait; it waits for as long as it takes where this is absent. */
+  deliverBy?: string;
 }
 
 export interface Outgoing {

@@ -29,6 +29,8 @@ export class Sessions {
   readonly refresh = coalesced(() => this.#read());
   readonly #api: Api;
   readonly #home: HomeState;
+  /** What came by events while the list was on its way: newer than the list. */
+  readonly #cameMeanwhile = new Map<string, Session>();
 
   constructor(api: Api, home: HomeState) {
     this.#api = api;
@@ -58,6 +60,7 @@ export class Sessions {
   }
 
   put(session: Session): void {
+    this.#cameMeanwhile.set(session.id, session);
     this.items.value = [...(this.items.value ?? []).filter((known) => known.id !== session.id), session];
   }
 
@@ -76,8 +79,10 @@ export class Sessions {
   }
 
   async #read(): Promise<void> {
+    this.#cameMeanwhile.clear();
     const page = await this.#page();
-    this.items.value = page.items;
+    const listed = page.items.filter((session) => !this.#cameMeanwhile.has(session.id));
+    this.items.value = [...listed, ...this.#cameMeanwhile.values()];
     this.next.value = page.next;
   }
 

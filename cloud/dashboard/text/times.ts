@@ -6,6 +6,7 @@ const dayOfYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 's
 const shortDate = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const longDate = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
+const exact = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
 
@@ -43,10 +44,47 @@ export function sinceTime(iso: string, now = new Date()): string {
   return daysBetween(time, now) <= 0 ? clock.format(time) : `${briefTime(iso, now)}, ${clock.format(time)}`;
 }
 
+/** To the second: “14:02:07” today, else with its day. */
+export function exactTime(iso: string, now = new Date()): string {
+  const time = new Date(iso);
+  return capitalised(withDay(time, exact.format(time), now));
+}
+
+/** The times in words of the cloud, which are UTC to the minute, as they are where the person is. */
+export function withLocalTimes(words: string, now = new Date()): string {
+  return words.replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/gu, (_, day: string, minute: string) => {
+    const time = new Date(`${day}T${minute}Z`);
+    return withDay(time, clock.format(time), now);
+  });
+}
+
+/** “5 minutes”, in the largest unit that fits. */
+export function howLongAgo(atMs: number, nowMs: number): string {
+  const seconds = Math.max(0, Math.round((nowMs - atMs) / 1000));
+  const [unit, size] = units.find(([, least]) => seconds >= least) ?? (['second', 1] as const);
+  return new Intl.NumberFormat(undefined, { style: 'unit', unit, unitDisplay: 'long' }).format(
+    Math.floor(seconds / size),
+  );
+}
+
+const units = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+] as const;
+
 /** A key that is equal for two times of the same local day. */
 export function localDay(iso: string): string {
   const time = new Date(iso);
   return `${time.getFullYear()}-${time.getMonth()}-${time.getDate()}`;
+}
+
+/** The time alone when it is of today; it may lie ahead. */
+function withDay(time: Date, clockTime: string, now: Date): string {
+  const days = daysBetween(time, now);
+  if (days === 0) return clockTime;
+  const day = Math.abs(days) === 1 ? relative.format(-days, 'day') : shortDate.format(time);
+  return `${day}, ${clockTime}`;
 }
 
 /** Calendar days from one local date to another; negative when `from` lies ahead. */

@@ -15,6 +15,7 @@ import { SessionList } from './session-list.tsx';
 import { SessionPage } from './session-page.tsx';
 import { SignInPage } from './sign-in-page.tsx';
 import { StatusBar } from './status-bar.tsx';
+import { TraceDialog } from './trace-dialog.tsx';
 import { NoSessionOpen, NothingOpen } from './welcome.tsx';
 
 export function App() {
@@ -25,6 +26,7 @@ export function App() {
       {isReady ? home.current.value ? <Panes /> : <Opening fault={loadFault.value} /> : <SignInPage />}
       <NoticeList />
       <KeysDialog />
+      <TraceDialog />
     </>
   );
 }

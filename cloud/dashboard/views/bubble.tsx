@@ -1,13 +1,14 @@
 // One message, and one send that is still on its way to the cloud.
 import type { Attachment, Message } from '../../../protocol/model.ts';
 import type { PendingSend } from '../state/sends.ts';
-import { conversationKeyOf, isOwn } from '../text/parties.ts';
+import { isOwn } from '../text/parties.ts';
 import { fileSize } from '../text/sizes.ts';
 import { clockTime, fullTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
 import { MessageText } from './message-text.tsx';
 import { PartyName } from './party.tsx';
+import { SendState } from './send-state.tsx';
 
 interface MessageBubbleProps {
   message: Message;
@@ -18,7 +19,7 @@ interface MessageBubbleProps {
 }
 
 export function MessageBubble({ message, follows, isWanted, isLeaving }: MessageBubbleProps) {
-  const { deletions } = useDashboard();
+  const { deletions, traced } = useDashboard();
   const side = isOwn(message) ? 'own' : 'other';
   if (isLeaving) {
     return (
@@ -70,10 +71,21 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
           )}
         </p>
       </div>
+      <button
+        type="button"
+        class="icon-button bubble-tool"
+        aria-label="Show its way"
+        title="Each step of its way, with its time"
+        onClick={() => {
+          traced.value = message;
+        }}
+      >
+        <Icon name="way" />
+      </button>
       {message.state !== 'sending' && (
         <button
           type="button"
-          class="icon-button bubble-delete"
+          class="icon-button bubble-tool"
           aria-label="Delete message"
           title="Delete, on the phone too"
           onClick={() => deletions.plan(message)}
@@ -84,56 +96,6 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
       <SendState message={message} />
     </li>
   );
-}
-
-/** Where a send stands, as long as it is not simply sent. */
-function SendState({ message }: { message: Message }) {
-  const { drafts, home } = useDashboard();
-  const phone = home.phone(message.phone);
-  switch (message.state) {
-    case 'queued':
-      return (
-        <p class="send-state">
-          <Icon name="clock" /> Queued.{' '}
-          {message.stateReason ??
-            (home.current.value?.online
-              ? `It goes out as soon as ${phone?.name ?? 'the phone'} is there.`
-              : 'It goes out as soon as the home is online.')}
-        </p>
-      );
-    case 'sending':
-      return (
-        <p class="send-state">
-          <Icon name="clock" /> Sending…
-        </p>
-      );
-    case 'failed':
-      return (
-        <p class="send-state" data-tone="fault">
-          <Icon name="alert" /> Not sent. {message.stateReason ?? 'The phone gave no reason.'}{' '}
-          <button
-            type="button"
-            class="link"
-            onClick={() => {
-              drafts.set(conversationKeyOf(message), message.body ?? '');
-              document.querySelector<HTMLTextAreaElement>('.composer textarea')?.focus();
-            }}
-          >
-            Write it again
-          </button>
-        </p>
-      );
-    case 'unknown':
-      return (
-        <p class="send-state" data-tone="warn">
-          <Icon name="question" /> It may or may not have been sent:{' '}
-          {message.stateReason ?? 'the phone’s answer was lost.'} Look at the phone, or ask the recipient, before you
-          send it again.
-        </p>
-      );
-    default:
-      return null;
-  }
 }
 
 function AttachmentLine({ attachment }: { attachment: Attachment }) {

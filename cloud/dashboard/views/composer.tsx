@@ -40,6 +40,7 @@ export function Composer({
   const [subject, setSubject] = useState<string>();
   const [chosenClass, chooseClass] = useState<MessageClass>();
   const [chosenPhone, choosePhone] = useState<string>();
+  const [heldHours, holdFor] = useState('');
   const field = useRef<HTMLTextAreaElement>(null);
 
   const phones = home.approvedPhones.value;
@@ -54,6 +55,7 @@ export function Composer({
   const subjectText = subject ?? answerTo(messageClass === 'e-Mail' ? suggested?.subject : undefined);
   const limit = isSession ? undefined : capabilityFor(phone, messageClass);
   const reason = obstacle ?? limitReason(limit, body, recipients);
+  const isAway = home.current.value?.online !== true || phone?.online === false;
   const canSend = body.trim() !== '' && reason === undefined;
 
   useEffect(() => {
@@ -68,6 +70,7 @@ export function Composer({
       ...(isSession ? {} : { messageClass }),
       ...(isSession || phone === undefined ? {} : { phone: phone.id }),
       ...(hasSubject && subjectText.trim() !== '' ? { subject: subjectText.trim() } : {}),
+      ...(isAway && heldHours !== '' ? { deliverBy: hoursFromNow(Number(heldHours)) } : {}),
     });
     drafts.set(draftKey, '');
     setSubject(undefined);
@@ -98,6 +101,7 @@ export function Composer({
               onChoose={choosePhone}
             />
           )}
+          {isAway && <Choice label="Hold it" value={heldHours} options={holdChoices} onChoose={holdFor} />}
           {messageClass === 'SMS' && <SmsCounter text={body} />}
         </div>
       )}
@@ -137,6 +141,18 @@ export function Composer({
       )}
     </form>
   );
+}
+
+/** By hours; none is for as long as it takes. */
+const holdChoices: [string, string][] = [
+  ['', 'until it is back'],
+  ['1', 'for an hour'],
+  ['4', 'for 4 hours'],
+  ['24', 'for a day'],
+];
+
+function hoursFromNow(hours: number): string {
+  return new Date(Date.now() + hours * 3_600_000).toISOString();
 }
 
 function Choice<Value extends string>(props: {

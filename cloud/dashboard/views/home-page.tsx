@@ -3,6 +3,8 @@ import { useEffect } from 'preact/hooks';
 import { grants } from '../state/grants.ts';
 import { fullTime, sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
+import { DeadLetterSection } from './dead-letter-section.tsx';
+import { FlowSection } from './flow-section.tsx';
 import { PhoneList } from './phone-list.tsx';
 import { useTask } from './task.ts';
 import { TokenSection } from './token-section.tsx';
@@ -65,6 +67,8 @@ export function HomePage() {
           runs: <code>npm run agent</code>
         </p>
       )}
+      <DeadLetterSection />
+      <FlowSection />
       <PhoneList />
       <TokenSection
         tokens={agents}

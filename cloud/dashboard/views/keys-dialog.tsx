@@ -1,25 +1,18 @@
 // The keyboard's shortcuts, told.
-import { useEffect, useRef } from 'preact/hooks';
 import { shortcuts } from '../state/shortcuts.ts';
 import { useDashboard } from './dashboard-context.ts';
+import { Dialog } from './dialog.tsx';
 
 export function KeysDialog() {
   const { isHelpOpen } = useDashboard();
-  const dialog = useRef<HTMLDialogElement>(null);
-  const isOpen = isHelpOpen.value;
-  useEffect(() => {
-    if (isOpen) dialog.current?.showModal();
-  }, [isOpen]);
+  if (!isHelpOpen.value) return null;
   return (
-    <dialog
-      ref={dialog}
-      class="dialog"
-      aria-labelledby="keys-title"
+    <Dialog
+      title="Keys"
       onClose={() => {
         isHelpOpen.value = false;
       }}
     >
-      <h2 id="keys-title">Keys</h2>
       <dl class="keys">
         {shortcuts.map((shortcut) => (
           <div key={shortcut.does}>
@@ -36,11 +29,6 @@ export function KeysDialog() {
           <dd>Send; with Shift, a new line</dd>
         </div>
       </dl>
-      <form method="dialog">
-        <button type="submit" class="button">
-          Close
-        </button>
-      </form>
-    </dialog>
+    </Dialog>
   );
 }

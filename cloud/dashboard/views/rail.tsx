@@ -9,6 +9,7 @@ export function Rail() {
   const task = useTask();
   const page = router.current.value.page;
   const invitations = sessions.items.value?.filter((session) => session.status === 'Pending').length ?? 0;
+  const notStored = home.current.value?.deadLetters ?? 0;
   return (
     <nav class="rail" aria-label="Places">
       <img class="rail-logo" src="/favicon.svg" alt="Homeline" width="34" height="34" />
@@ -22,7 +23,11 @@ export function Rail() {
       </Place>
       <Place to={{ page: 'home' }} icon="home" isHere={page === 'home'}>
         Home
-        <i class="dot" data-online={home.current.value?.online === true} aria-hidden="true" />
+        {notStored > 0 ? (
+          <Count of={notStored} words="not stored" tone="warn" />
+        ) : (
+          <i class="dot" data-online={home.current.value?.online === true} aria-hidden="true" />
+        )}
       </Place>
       <span class="rail-rest">
         <button
@@ -60,12 +65,14 @@ function Place(props: { to: Route; icon: IconName; isHere: boolean; children: pr
   );
 }
 
-function Count({ of, words }: { of: number; words: string }) {
+function Count({ of, words, tone }: { of: number; words: string; tone?: 'warn' }) {
   if (of === 0) return null;
   return (
     <>
       {' '}
-      <b class="count">{of > 99 ? '99+' : of}</b>
+      <b class="count" data-tone={tone}>
+        {of > 99 ? '99+' : of}
+      </b>
       <span class="unseen"> {words}</span>
     </>
   );

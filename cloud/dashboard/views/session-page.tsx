@@ -7,6 +7,7 @@ import { splitAddresses } from '../text/parties.ts';
 import { Composer } from './composer.tsx';
 import { useDashboard } from './dashboard-context.ts';
 import { DetailHeader } from './detail-header.tsx';
+import { FileList } from './file-list.tsx';
 import { Icon } from './icon.tsx';
 import { Avatar, PartyName, PartyNames } from './party.tsx';
 import { useTask } from './task.ts';
@@ -64,6 +65,7 @@ export function SessionPage({ id }: { id: string }) {
         <SessionSteps session={session} />
       </DetailHeader>
       <People session={session} />
+      <FileList session={session} />
       {thread.value?.key === id && <ThreadView thread={thread.value} />}
       {session.status === 'Running' ? (
         <Composer draftKey={id} isSession onSend={(written) => dashboard.sendInSession(session, written)} />

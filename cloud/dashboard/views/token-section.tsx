@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { type grants, usualScopes } from '../state/grants.ts';
 import type { Token, Tokens } from '../state/tokens.ts';
 import { sinceTime } from '../text/times.ts';
+import { SecondThought } from './second-thought.tsx';
 import { useTask } from './task.ts';
 
 interface TokenSectionProps {
@@ -44,7 +45,6 @@ export function TokenSection({
 
 function TokenLine({ tokens, token }: { tokens: Tokens; token: Token }) {
   const task = useTask();
-  const [isSure, setSure] = useState(false);
   return (
     <li class="thing">
       <div>
@@ -56,25 +56,11 @@ function TokenLine({ tokens, token }: { tokens: Tokens; token: Token }) {
           {rightsOf(token)}
         </p>
       </div>
-      {isSure ? (
-        <span class="thing-actions">
-          <button type="button" class="button quiet" onClick={() => setSure(false)}>
-            Keep
-          </button>
-          <button
-            type="button"
-            class="button danger"
-            disabled={task.isBusy}
-            onClick={() => task.run('It was not revoked', () => tokens.revoke(token))}
-          >
-            Revoke for good
-          </button>
-        </span>
-      ) : (
-        <button type="button" class="button quiet" onClick={() => setSure(true)}>
-          Revoke
-        </button>
-      )}
+      <SecondThought
+        words="Revoke"
+        isBusy={task.isBusy}
+        onSure={() => task.run('It was not revoked', () => tokens.revoke(token))}
+      />
     </li>
   );
 }

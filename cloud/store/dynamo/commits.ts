@@ -101,6 +101,8 @@ export class DynamoCommits {
         return { type: 'file.progress', data: { ...write.file, phone: write.phone } };
       case 'phone.status':
         return this.#parts.phones.apply(batch, home, write);
+      case 'home.updated':
+        return { type: 'home.updated', data: { home } };
       case 'home.status':
         return this.#parts.homes.apply(batch, home, write);
     }

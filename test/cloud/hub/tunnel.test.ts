@@ -188,6 +188,40 @@ describe('events', () => {
   });
 });
 
+describe('an agent that answers for itself', () => {
+  it('proves nothing about the way to its phones', async () => {
+    const { agent, phone } = await bench.online();
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })], deadLetters: 0 });
+    await settled(() => agent.of('approvals').length === 2);
+    const letters = bench.hub.deadLetters.list({ limit: 50 });
+    await settled(() => agent.of('dead-letters').length === 1);
+    agent.says({ type: 'result', id: agent.of('dead-letters')[0]?.id ?? '', arguments: { items: [] } });
+    expect(await letters).toEqual({ items: [], next: null });
+    expect((await bench.hub.status())?.flow?.toPhones).toBeNull();
+    const call = bench.hub.call({ phone, action: 'GetTelephonyIdentity', form: 'model', arguments: {} });
+    await settled(() => agent.of('call').length === 1);
+    agent.answer({ TelephonyIdentity: [] });
+    await call;
+    expect((await bench.hub.status())?.flow?.toPhones).toBe(new Date(bench.clock.nowMs).toISOString());
+  });
+});
+
+describe('watchers', () => {
+  it('hear that the home changed when a phone is approved, and when the number of dead letters is another', async () => {
+    const { agent, phone } = await bench.online();
+    const watch = await bench.follow();
+    await bench.hub.approve(phone, true);
+    await bench.hub.approve(phone, false);
+    await settled(() => watch.events.length === 1);
+    const phones = [presence(udn, { trusted: true })];
+    for (const deadLetters of [0, 3, 3, 0]) agent.says({ type: 'phones', phones, deadLetters });
+    await settled(() => agent.of('approvals').length === 6);
+    await settled(() => watch.events.length === 3);
+    expect(watch.types()).toEqual(['home.updated', 'home.updated', 'home.updated']);
+    expect(watch.events[0]).toMatchObject({ data: { home: 'home' } });
+  });
+});
+
 describe('one live tunnel a home', () => {
   it('takes over from the one before without the home going offline', async () => {
     const { agent: old, phone } = await bench.online();

@@ -72,5 +72,13 @@ export function homesContract(at: StoreUnderTest): void {
       expect(await at.store.getHome(home)).toMatchObject({ sinceMs: at.clock.nowMs - 5, agent: { name: 'cellar' } });
       expect(await at.commit({ ...online, online: false })).toMatchObject([{ type: 'home.offline' }]);
     });
+
+    it('tells that a home is to be read anew each time that it is said', async () => {
+      const before = await at.store.getHome(home);
+      for (let times = 0; times < 2; times++) {
+        expect(await at.commit({ type: 'home.updated' })).toMatchObject([{ type: 'home.updated', data: { home } }]);
+      }
+      expect(await at.store.getHome(home)).toEqual(before);
+    });
   });
 }

@@ -1,5 +1,9 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Outbox } from '../../../edge-agent/tunnel/outbox.ts';
+import type { EdgeEvent } from '../../../protocol/frames.ts';
+import type { PhoneMessage } from '../../../protocol/model.ts';
+import { phoneMessage } from '../../contract/messages.ts';
 import { newFolder, openOutbox, sampleEvent, sampleEvents, udn } from './sample-events.ts';
 
 let folder: string;
@@ -61,7 +65,9 @@ describe('the outbox', () => {
     outbox.append(sampleEvents(2));
     outbox.bury(1, 'invalid-request', 'no such phone');
     expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([2]);
-    expect(outbox.deadLetters()).toMatchObject([{ seq: 1, code: 'invalid-request', reason: 'no such phone' }]);
+    expect(outbox.deadLetters.page({ limit: 9 }).items).toMatchObject([
+      { id: 'd1', code: 'invalid-request', reason: 'no such phone' },
+    ]);
     expect(lines.join()).toContain('Warning');
   });
 
@@ -95,6 +101,136 @@ describe('the outbox', () => {
     database.exec('PRAGMA user_version = 99');
     opened.pop()?.();
     expect(() => openOutbox(folder)).toThrow('version 99');
+  });
+});
+
+describe('a dead letter', () => {
+  const message = (number: number, more: Partial<PhoneMessage> = {}): EdgeEvent => ({
+    type: 'message.put',
+    udn,
+    epoch: 0,
+    id: `m_${String(number).padStart(26, '0')}`,
+    message: phoneMessage(more),
+    fingerprint: 'f',
+  });
+  const idsOf = (outbox: Outbox, page = {}) => outbox.deadLetters.page({ limit: 9, ...page }).items.map(({ id }) => id);
+
+  it('tells what it is about, shortened, with the other side of the talk', () => {
+    const { outbox } = open({ now: () => 1000 });
+    outbox.append([message(1), message(2, { folder: 'Sent', subject: 's', body: 'x'.repeat(300) }), sampleEvent(3)]);
+    for (const seq of [1, 2, 3]) outbox.bury(seq, 'internal', 'why');
+    const about = { udn, time: '1970-01-01T00:00:01.000Z', code: 'internal', reason: 'why' };
+    const time = '2026-11-22T11:00:00.000Z';
+    const nonna = { address: '+390110001', displayName: 'Nonna' };
+    expect(outbox.deadLetters.page({ limit: 9 }).items).toEqual([
+      { ...about, id: 'd3', event: 'message.deleted' },
+      {
+        ...about,
+        id: 'd2',
+        event: 'message.put',
+        message: { folder: 'Sent', with: { address: '+390119999' }, subject: 's', text: `${'x'.repeat(199)}…`, time },
+      },
+      {
+        ...about,
+        id: 'd1',
+        event: 'message.put',
+        message: { folder: 'Received', with: nonna, text: 'Dinner at 8?', time },
+      },
+    ]);
+  });
+
+  it('is found page by page, newest first', () => {
+    const { outbox } = open();
+    outbox.append(sampleEvents(3));
+    for (const seq of [1, 2, 3]) outbox.bury(seq, 'internal', 'why');
+    const first = outbox.deadLetters.page({ limit: 2 });
+    expect([first.items.map(({ id }) => id), first.next]).toEqual([['d3', 'd2'], 'd2']);
+    expect(outbox.deadLetters.page({ limit: 2, before: first.next })).toMatchObject({ items: [{ id: 'd1' }] });
+    expect(outbox.deadLetters.page({ limit: 2, before: 'no such' }).items).toEqual([]);
+  });
+
+  it('is sent again under a new number, and whoever asked hears what came of it', async () => {
+    const { outbox } = open();
+    outbox.append(sampleEvents(2));
+    outbox.bury(1, 'internal', 'why');
+    outbox.bury(2, 'internal', 'why');
+    const stored = outbox.retry('d1');
+    const refused = outbox.retry('d2');
+    expect(outbox.after(0, 9).map(({ seq, event }) => [seq, event])).toEqual([
+      [3, sampleEvent(1)],
+      [4, sampleEvent(2)],
+    ]);
+    expect(outbox.deadLetters.count).toBe(0);
+    outbox.bury(4, 'too-large', 'still');
+    outbox.ack(4);
+    expect(await stored).toBeUndefined();
+    expect(await refused).toEqual({ code: 'too-large', reason: 'still' });
+    expect(idsOf(outbox)).toEqual(['d4']);
+    expect(outbox.retry('d1')).toBeUndefined();
+  });
+
+  it('is overtaken by a later event of the same thing, and by that of no other', () => {
+    const { outbox } = open();
+    const file = (fileId: string): EdgeEvent => ({
+      type: 'file.progress',
+      udn,
+      epoch: 0,
+      sessionKey: `s_${'0'.repeat(26)}`,
+      file: {
+        fileId,
+        sessionId: 's',
+        name: 'n',
+        contentType: 'text/plain',
+        sizeBytes: 1,
+        url: '',
+        direction: 'send',
+        status: 'pending',
+        transferredBytes: 0,
+      },
+    });
+    outbox.append([message(1), message(2), file('f1'), file('f2')]);
+    for (const seq of [1, 2, 3, 4]) outbox.bury(seq, 'internal', 'why');
+    outbox.append([sampleEvent(1), sampleEvent(2, 'uuid:other'), file('f2')]);
+    expect(idsOf(outbox)).toEqual(['d3', 'd2']);
+  });
+
+  it('is not made of an event that only proves the way', () => {
+    const { outbox } = open();
+    outbox.append([{ type: 'phone.answered', udn, epoch: 0 }]);
+    outbox.bury(1, 'internal', 'why');
+    expect([outbox.after(0, 9), outbox.deadLetters.count]).toEqual([[], 0]);
+  });
+
+  it('goes with the approval of its phone', async () => {
+    const { outbox } = open();
+    outbox.append([sampleEvent(1), sampleEvent(2, 'uuid:other'), sampleEvent(3)]);
+    for (const seq of [1, 2, 3]) outbox.bury(seq, 'internal', 'why');
+    const retried = outbox.retry('d3');
+    outbox.drop(udn);
+    expect(idsOf(outbox)).toEqual(['d2']);
+    expect(await retried).toMatchObject({ code: 'phone-not-approved' });
+  });
+
+  it('can be discarded, once', () => {
+    const { outbox } = open();
+    let changes = 0;
+    outbox.deadLetters.onChanged(() => changes++);
+    outbox.append(sampleEvents(1));
+    outbox.bury(1, 'internal', 'why');
+    expect([outbox.deadLetters.discard('d1'), outbox.deadLetters.discard('d1')]).toEqual([true, false]);
+    expect([outbox.deadLetters.count, changes]).toEqual([0, 2]);
+  });
+
+  it('of an earlier version of the file is kept', () => {
+    const { database, outbox } = open();
+    outbox.append([message(1)]);
+    outbox.bury(1, 'internal', 'why');
+    database.exec('DROP INDEX dead_letters_by_thing; PRAGMA user_version = 1');
+    opened.pop()?.();
+    const again = open().outbox;
+    expect(idsOf(again)).toEqual(['d1']);
+    again.append([message(1)]);
+    expect(idsOf(again)).toEqual([]);
   });
 });
 

@@ -1,0 +1,71 @@
+// Whether messages really pass: when something last did, each way, and not whether a line is merely open.
+import { useEffect, useState } from 'preact/hooks';
+import { howLongAgo, sinceTime } from '../text/times.ts';
+import { useDashboard } from './dashboard-context.ts';
+
+const lookAgainMs = 30_000;
+/** When nothing else happens, the agent asks a phone every five minutes; two in vain are no accident. */
+const quietMs = 11 * 60_000;
+
+export function FlowSection() {
+  const { home } = useDashboard();
+  const [nowMs, setNowMs] = useState(Date.now());
+  useEffect(() => {
+    const look = () => {
+      if (document.visibilityState === 'hidden') return;
+      // A fault needs no words here: the line above tells of a broken connection.
+      home
+        .refresh()
+        .catch(() => undefined)
+        .finally(() => setNowMs(Date.now()));
+    };
+    look();
+    const timer = setInterval(look, lookAgainMs);
+    return () => clearInterval(timer);
+  }, [home]);
+
+  const current = home.current.value;
+  if (current?.flow === undefined || current.since === null) return null;
+  const { fromPhones, toPhones } = current.flow;
+  const isAble = current.online && current.phones.some((phone) => phone.approved && phone.online);
+  const heardMs = Math.max(Date.parse(fromPhones ?? current.since), Date.parse(current.since));
+  const isStuck = isAble && nowMs - heardMs > quietMs;
+  return (
+    <section class="card">
+      <h2>When something last passed</h2>
+      <dl class="facts">
+        <Way words="From a phone" time={fromPhones} nowMs={nowMs} />
+        <Way words="To a phone" time={toPhones} nowMs={nowMs} />
+      </dl>
+      {isStuck ? (
+        <p class="warning" role="alert">
+          The home is online, but nothing has come from its phones for {howLongAgo(heardMs, nowMs)}. Look whether the
+          phone still answers; starting the agent anew may help.
+        </p>
+      ) : (
+        <p class="hint">
+          When nobody writes, the agent asks a phone every five minutes and tells the cloud of its answer, so that a way
+          that is blocked does not go unnoticed.
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Way({ words, time, nowMs }: { words: string; time: string | null; nowMs: number }) {
+  return (
+    <div>
+      <dt>{words}</dt>
+      <dd>
+        {time === null ? (
+          'nothing yet since the cloud started'
+        ) : (
+          <>
+            <time dateTime={time}>{sinceTime(time)}</time>{' '}
+            <span class="hint">({howLongAgo(Date.parse(time), nowMs)} ago)</span>
+          </>
+        )}
+      </dd>
+    </div>
+  );
+}

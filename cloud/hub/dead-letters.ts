@@ -1,0 +1,68 @@
+// What the agent keeps because this cloud refused it for good: seen, sent again or let go, from here.
+import { GatewayError } from '../../protocol/errors.ts';
+import {
+  type DeadLetterOutcome,
+  type DeadLetterRequest,
+  deadLetterOutcomeSchema,
+  deadLetterPageSchema,
+} from '../../protocol/frames.ts';
+import type { DeadLetter } from '../../protocol/model.ts';
+import type { Page, PageRequest } from '../store/store.ts';
+import type { Calls } from './calls.ts';
+import type { Roster } from './roster.ts';
+import type { Tunnel } from './tunnel.ts';
+
+export class DeadLetters {
+  readonly #roster: Roster;
+  readonly #calls: Calls;
+  readonly #tunnel: () => Tunnel;
+
+  /** `tunnel` throws `home-offline` when nobody is connected. */
+  constructor(roster: Roster, calls: Calls, tunnel: () => Tunnel) {
+    this.#roster = roster;
+    this.#calls = calls;
+    this.#tunnel = tunnel;
+  }
+
+  /** Throws as Hubs.deadLetters says. */
+  async list({ limit, cursor }: PageRequest): Promise<Page<DeadLetter>> {
+    const request = { do: 'list', limit, ...(cursor !== undefined && { before: letterOf(cursor) }) } as const;
+    const page = await this.#ask(request, (given) => deadLetterPageSchema.safeParse(given).data);
+    const items = page.items.flatMap(({ udn, message, ...letter }) => {
+      const phone = this.#roster.byUdn(udn);
+      if (phone?.approved !== true) return [];
+      return [{ ...letter, phone: phone.id, ...(message !== undefined && { message }) }];
+    });
+    return { items, next: page.next ?? null };
+  }
+
+  /** Throws as Hubs.settleDeadLetter says. */
+  async settle(id: string, step: 'retry' | 'discard'): Promise<DeadLetterOutcome> {
+    const request = { do: step, letter: letterOf(id) };
+    const outcome = await this.#ask(request, (given) => deadLetterOutcomeSchema.safeParse(given).data);
+    if (outcome.outcome === 'gone') throw missing();
+    return outcome;
+  }
+
+  async #ask<Answer>(request: DeadLetterRequest, read: (given: unknown) => Answer | undefined): Promise<Answer> {
+    await this.#roster.load();
+    const tunnel = this.#tunnel();
+    if (tunnel.deadLetters === undefined) {
+      throw new GatewayError(
+        'agent-outdated',
+        'The agent of this home cannot be asked for its dead letters: update it.',
+      );
+    }
+    return this.#calls.askDeadLetters(tunnel.link, request, read);
+  }
+}
+
+/** The agent's own identifiers are short. */
+function letterOf(id: string): string {
+  if (id === '' || id.length > 64) throw missing();
+  return id;
+}
+
+function missing(): GatewayError {
+  return new GatewayError('not-found', 'There is no such dead letter, or no longer.');
+}

@@ -1,0 +1,147 @@
+// Events that the cloud refused for good: kept for the household to see, to try again or to let go.
+import type { DatabaseSync } from 'node:sqlite';
+import type { DeadLetterNote, DeadLetterPage, EdgeEvent } from '../../protocol/frames.ts';
+import { limits } from '../../protocol/limits.ts';
+
+/** Older ones go when there are more. */
+const mostLetters = 1000;
+/** A person recognises a message by less; and a page of them must fit a frame. */
+const excerptChars = 200;
+const reasonChars = 500;
+/** Events that are read for one page: a person waits, and a Raspberry Pi parses. */
+const readChars = 4 * 1024 * 1024;
+
+/**
+ * A later event of the same message, session or file overtakes a dead letter: so each of them is the latest that is
+ * known of its thing, and sending it again never puts something old in place of something new.
+ */
+export class DeadLetters {
+  readonly #statements;
+  #count: number;
+  #listener: () => void = () => {};
+
+  constructor(database: DatabaseSync) {
+    const thing = "event ->> '$.udn' = ? AND coalesce(event ->> '$.id', event ->> '$.file.fileId') = ?";
+    this.#statements = {
+      count: database.prepare('SELECT count(*) AS count FROM dead_letters'),
+      // That nothing else happened need not be told later.
+      put: database.prepare(
+        `INSERT OR REPLACE INTO dead_letters SELECT seq, ?, event, ?, ? FROM outbox
+         WHERE seq = ? AND event ->> '$.type' <> 'phone.answered'`,
+      ),
+      forget: database.prepare(
+        'DELETE FROM dead_letters WHERE seq <= (SELECT seq FROM dead_letters ORDER BY seq DESC LIMIT 1 OFFSET ?)',
+      ),
+      before: database.prepare('SELECT * FROM dead_letters WHERE seq < ? ORDER BY seq DESC'),
+      event: database.prepare('SELECT event FROM dead_letters WHERE seq = ?'),
+      remove: database.prepare('DELETE FROM dead_letters WHERE seq = ?'),
+      removeOf: database.prepare("DELETE FROM dead_letters WHERE event ->> '$.udn' = ?"),
+      overtake: database.prepare(`DELETE FROM dead_letters WHERE ${thing}`),
+    };
+    this.#count = this.#read();
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Called when the count has changed. */
+  onChanged(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  /** Those put aside before the one of the id, or the newest. */
+  page({ before, limit }: { before?: string | undefined; limit: number }): DeadLetterPage {
+    const items: DeadLetterNote[] = [];
+    let read = 0;
+    let written = 0;
+    for (const row of this.#statements.before.iterate(before === undefined ? Number.MAX_SAFE_INTEGER : seqOf(before))) {
+      const last = items.at(-1);
+      if (last !== undefined && (items.length === limit || read > readChars || written > limits.frameChars / 2)) {
+        return { items, next: last.id };
+      }
+      const note = noteOf(row);
+      read += String(row.event).length;
+      written += JSON.stringify(note).length;
+      items.push(note);
+    }
+    return { items };
+  }
+
+  find(id: string): EdgeEvent | undefined {
+    const event = this.#statements.event.get(seqOf(id))?.event;
+    return event === undefined ? undefined : JSON.parse(String(event));
+  }
+
+  /** False if there is none of this id. */
+  discard(id: string): boolean {
+    const removed = this.remove(id);
+    this.recount();
+    return removed;
+  }
+
+  // What follows is for the outbox, within its commits; after them it calls recount().
+
+  put(seq: number, letter: { timeMs: number; code: string; reason: string }): void {
+    this.#statements.put.run(letter.timeMs, letter.code, letter.reason, seq);
+    this.#statements.forget.run(mostLetters);
+  }
+
+  remove(id: string): boolean {
+    return this.#statements.remove.run(seqOf(id)).changes > 0;
+  }
+
+  overtake(events: readonly EdgeEvent[]): void {
+    if (this.#count === 0) return;
+    for (const event of events) {
+      const id = 'id' in event ? event.id : event.type === 'file.progress' ? event.file.fileId : undefined;
+      if (id !== undefined) this.#statements.overtake.run(event.udn, id);
+    }
+  }
+
+  removeOf(udn: string): void {
+    this.#statements.removeOf.run(udn);
+  }
+
+  recount(): void {
+    const before = this.#count;
+    this.#count = this.#read();
+    if (this.#count !== before) this.#listener();
+  }
+
+  #read(): number {
+    return Number(this.#statements.count.get()?.count);
+  }
+}
+
+function seqOf(id: string): number {
+  return /^d\d{1,15}$/.test(id) ? Number(id.slice(1)) : 0;
+}
+
+function noteOf(row: Record<string, unknown>): DeadLetterNote {
+  const event: EdgeEvent = JSON.parse(String(row.event));
+  const note: DeadLetterNote = {
+    id: `d${row.seq}`,
+    udn: event.udn,
+    time: new Date(Number(row.time_ms)).toISOString(),
+    code: String(row.code),
+    reason: String(row.reason).slice(0, reasonChars),
+    event: event.type,
+  };
+  if (event.type !== 'message.put') return note;
+  const { folder, from, to, subject, body, time } = event.message;
+  const party = folder === 'Received' ? from : (to[0] ?? from);
+  const { address, displayName } = party;
+  note.message = {
+    folder,
+    with: { address: excerpt(address), ...(displayName !== undefined && { displayName: excerpt(displayName) }) },
+    ...(subject !== undefined && { subject: excerpt(subject) }),
+    text: excerpt(body),
+    time,
+  };
+  return note;
+}
+
+function excerpt(text: string): string {
+  return text.length > excerptChars ? `${text.slice(0, excerptChars - 1).toWellFormed()}…` : text;
+}
