@@ -115,6 +115,18 @@ describe.skipIf(browserIsMissing())('sessions', () => {
     expect(calls()[0]?.given).toEqual({ SessionID: 's-4' });
   });
 
+  test('only what is of use is offered, once the phone has told its own addresses', async () => {
+    home.does.GetTelephonyIdentity = () => ({ results: { TelephonyIdentity: [{ address: '+390119999' }] } });
+    const us = { address: '+390119999', state: 'joined' as const };
+    await home.putSession({ ...invitation, status: 'Running', recipients: [...invitation.recipients, us] });
+    await open();
+    await expect
+      .poll(() => page.locator('.detail-actions button').allTextContents(), patiently)
+      .toEqual(['Leave', 'Close']);
+    await page.getByText('2 people').click();
+    await page.getByText('this home · joined').waitFor();
+  });
+
   test('files are shown with how far they have come, and are cancelled', async () => {
     const file: FileInfo = {
       fileId: 'f-1',

@@ -1,6 +1,6 @@
 // The home that is shown, its phones, and the other homes of the account.
 import { computed, signal } from '@preact/signals';
-import type { Capabilities, Home, HomeEvent, MessageClass, Phone } from '../../../protocol/model.ts';
+import type { Capabilities, Home, HomeEvent, MessageClass, Party, Phone } from '../../../protocol/model.ts';
 import type { Api, Page } from '../api.ts';
 import { coalesced } from './coalesced.ts';
 
@@ -17,6 +17,8 @@ export class HomeState {
   readonly phoneSince = signal<ReadonlyMap<string, string>>(new Map());
   /** Reads the current home anew, with its phones. */
   readonly refresh = coalesced(() => this.#read());
+  /** The phones' own addresses, by phone, as far as they were asked for and answered. */
+  readonly addresses = signal<ReadonlyMap<string, ReadonlySet<string>>>(new Map());
   readonly #api: Api;
   #changes = 0;
 
@@ -53,6 +55,14 @@ export class HomeState {
   async approve(phone: Phone, approved: boolean): Promise<void> {
     await this.#api.post(this.path(`/phones/${phone.id}/${approved ? 'approve' : 'revoke'}`));
     await this.refresh();
+  }
+
+  /** Asks a phone for its own addresses, once. */
+  async loadAddresses(phone: Phone): Promise<void> {
+    if (this.addresses.value.has(phone.id)) return;
+    const { items } = await this.#api.get<Page<Party>>(this.path(`/phones/${phone.id}/identity`));
+    const addresses = new Set(items.map((party) => party.address));
+    this.addresses.value = new Map(this.addresses.value).set(phone.id, addresses);
   }
 
   /** Follows an event; answers whether it was about the home or a phone. */

@@ -1,8 +1,8 @@
 // One session: where it stands, who takes part, and what is said in it.
 import { useEffect, useState } from 'preact/hooks';
-import type { Session, SessionStatus } from '../../../protocol/model.ts';
+import type { Session } from '../../../protocol/model.ts';
 import { explain } from '../api.ts';
-import type { SessionStep } from '../state/sessions.ts';
+import { stepsFor } from '../state/session-steps.ts';
 import { splitAddresses } from '../text/parties.ts';
 import { Composer } from './composer.tsx';
 import { useDashboard } from './dashboard-context.ts';
@@ -12,24 +12,6 @@ import { Icon } from './icon.tsx';
 import { Avatar, PartyName, PartyNames } from './party.tsx';
 import { useTask } from './task.ts';
 import { ThreadView } from './thread-view.tsx';
-
-/** What can be done with a session of each status; the phone has the last word. */
-const steps: Readonly<Record<SessionStatus, readonly { step: SessionStep; words: string }[]>> = {
-  Pending: [
-    { step: 'accept', words: 'Accept' },
-    { step: 'close', words: 'Decline' },
-  ],
-  Running: [
-    { step: 'join', words: 'Join' },
-    { step: 'leave', words: 'Leave' },
-    { step: 'close', words: 'Close' },
-  ],
-  Parked: [
-    { step: 'join', words: 'Join' },
-    { step: 'close', words: 'Close' },
-  ],
-  Closed: [],
-};
 
 export function SessionPage({ id }: { id: string }) {
   const dashboard = useDashboard();
@@ -81,11 +63,17 @@ export function SessionPage({ id }: { id: string }) {
 }
 
 function SessionSteps({ session }: { session: Session }) {
-  const { sessions } = useDashboard();
+  const { home, sessions } = useDashboard();
   const task = useTask();
+  const phone = home.phone(session.phone);
+  const isThere = phone?.online === true;
+  useEffect(() => {
+    // A phone that does not tell leaves open which steps are of use: then all are offered.
+    if (phone !== undefined && isThere) home.loadAddresses(phone).catch(() => undefined);
+  }, [home, phone?.id, isThere]);
   return (
     <div class="detail-actions">
-      {steps[session.status].map(({ step, words }) => (
+      {stepsFor(session, home.addresses.value.get(session.phone)).map(({ step, words }) => (
         <button
           key={step}
           type="button"
@@ -101,7 +89,8 @@ function SessionSteps({ session }: { session: Session }) {
 }
 
 function People({ session }: { session: Session }) {
-  const { sessions } = useDashboard();
+  const { home, sessions } = useDashboard();
+  const own = home.addresses.value.get(session.phone);
   const task = useTask();
   const [typed, setTyped] = useState('');
   const isOpen = session.status !== 'Closed';
@@ -120,7 +109,9 @@ function People({ session }: { session: Session }) {
         {session.recipients.map((party) => (
           <li key={party.address}>
             <PartyName party={party} />
-            <span class="hint">{party.state ?? ''}</span>
+            <span class="hint">
+              {[own?.has(party.address) && 'this home', party.state].filter(Boolean).join(' · ')}
+            </span>
             {isOpen && (
               <button
                 type="button"
