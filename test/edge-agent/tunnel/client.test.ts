@@ -274,6 +274,8 @@ describe('events', () => {
     await cloud.until(() => sentSeqs().length === 2);
     expect(sentSeqs()).toEqual([1, 3]);
     expect(box.outbox.deadLetters.page({ limit: 9 }).items).toMatchObject([{ id: 'd2', code: 'frame-too-large' }]);
+    expect(await box.outbox.retry('d2')).toMatchObject({ code: 'frame-too-large' });
+    expect(box.outbox.deadLetters.page({ limit: 9 }).items).toMatchObject([{ id: 'd4', code: 'frame-too-large' }]);
   });
 
   it('that stay unacknowledged make it dial anew', async () => {
