@@ -25,7 +25,8 @@ const migrations: readonly string[] = [
   `,
   `
   CREATE INDEX dead_letters_by_thing ON dead_letters (
-    event ->> '$.udn', coalesce(event ->> '$.id', event ->> '$.file.fileId'));
+    (event ->> '$.udn'),
+    coalesce((event ->> '$.id'), (event ->> '$.sessionKey') || (event ->> '$.file.fileId')));
   `,
 ];
 

@@ -11,9 +11,15 @@ const reasonChars = 500;
 /** Events that are read for one page: a person waits, and a Raspberry Pi parses. */
 const readChars = 4 * 1024 * 1024;
 
+/** What an event is about: a message, a session, or a file of a session. As in the index of database.ts. */
+function thingOf(table: string): string {
+  const part = (name: string) => `(${table}.event ->> '$.${name}')`;
+  return `coalesce(${part('id')}, ${part('sessionKey')} || ${part('file.fileId')})`;
+}
+
 /**
- * A later event of the same message, session or file overtakes a dead letter: so each of them is the latest that is
- * known of its thing, and sending it again never puts something old in place of something new.
+ * A dead letter is overtaken when a later event of the same thing has its answer, or waits for it while the letter is
+ * tried again: so that sending it again never puts something old in place of something new.
  */
 export class DeadLetters {
   readonly #statements;
@@ -21,7 +27,6 @@ export class DeadLetters {
   #listener: () => void = () => {};
 
   constructor(database: DatabaseSync) {
-    const thing = "event ->> '$.udn' = ? AND coalesce(event ->> '$.id', event ->> '$.file.fileId') = ?";
     this.#statements = {
       count: database.prepare('SELECT count(*) AS count FROM dead_letters'),
       // That nothing else happened need not be told later.
@@ -36,7 +41,14 @@ export class DeadLetters {
       event: database.prepare('SELECT event FROM dead_letters WHERE seq = ?'),
       remove: database.prepare('DELETE FROM dead_letters WHERE seq = ?'),
       removeOf: database.prepare("DELETE FROM dead_letters WHERE event ->> '$.udn' = ?"),
-      overtake: database.prepare(`DELETE FROM dead_letters WHERE ${thing}`),
+      // CROSS JOIN and the pluses lead SQLite to look each event up by dead_letters_by_thing, not to read every letter.
+      overtake: database.prepare(
+        `DELETE FROM dead_letters WHERE seq IN (
+           SELECT letter.seq FROM outbox CROSS JOIN dead_letters AS letter
+           ON (letter.event ->> '$.udn') = +outbox.udn AND ${thingOf('letter')} = ${thingOf('outbox')}
+             AND +letter.seq < outbox.seq
+           WHERE outbox.seq <= ?)`,
+      ),
     };
     this.#count = this.#read();
   }
@@ -91,12 +103,9 @@ export class DeadLetters {
     return this.#statements.remove.run(seqOf(id)).changes > 0;
   }
 
-  overtake(events: readonly EdgeEvent[]): void {
-    if (this.#count === 0) return;
-    for (const event of events) {
-      const id = 'id' in event ? event.id : event.type === 'file.progress' ? event.file.fileId : undefined;
-      if (id !== undefined) this.#statements.overtake.run(event.udn, id);
-    }
+  /** Drops those that an event of the outbox overtook, up to `seq`. */
+  overtake(seq: number): void {
+    if (this.#count > 0) this.#statements.overtake.run(seq);
   }
 
   removeOf(udn: string): void {

@@ -105,7 +105,6 @@ export class Outbox {
         also();
         const now = this.#now();
         for (const event of events) this.#statements.append.run(event.udn, now, JSON.stringify(event));
-        this.deadLetters.overtake(events);
         this.#count += events.length;
         if (events.length > 0) this.#shed(now);
       });
@@ -114,7 +113,6 @@ export class Outbox {
       throw error;
     }
     if (events.length === 0) return;
-    if (this.deadLetters.count > 0) this.deadLetters.recount();
     this.#appendedMs = performance.now();
     this.#listener();
   }
@@ -140,6 +138,7 @@ export class Outbox {
   bury(seq: number, code: string, reason: string): void {
     commit(this.#database, () => {
       this.deadLetters.put(seq, { timeMs: this.#now(), code, reason });
+      this.deadLetters.overtake(seq);
       this.#count -= Number(this.#statements.remove.run(seq).changes);
     });
     this.#report(`Warning: event ${seq} was refused for good (${code}: ${reason}). It is kept among the dead letters.`);
@@ -149,7 +148,9 @@ export class Outbox {
 
   /** Sends a dead letter again, and resolves with what became of it; undefined if there is none of this id. */
   retry(id: string): Promise<Refusal> | undefined {
+    this.deadLetters.overtake(Number.MAX_SAFE_INTEGER);
     const event = this.deadLetters.find(id);
+    this.deadLetters.recount();
     if (event === undefined) return undefined;
     const seq = Number(this.#statements.next.get()?.seq ?? 1);
     const { promise, resolve } = Promise.withResolvers<Refusal>();
@@ -160,6 +161,7 @@ export class Outbox {
       this.#waiters.delete(seq);
       throw error;
     }
+    this.deadLetters.recount();
     return promise;
   }
 
@@ -190,7 +192,11 @@ export class Outbox {
   #removeAcked(): void {
     this.#prune = undefined;
     try {
-      this.#count -= Number(this.#statements.removeUpTo.run(this.#acked).changes);
+      this.#count -= commit(this.#database, () => {
+        this.deadLetters.overtake(this.#acked);
+        return Number(this.#statements.removeUpTo.run(this.#acked).changes);
+      });
+      this.deadLetters.recount();
     } catch {
       // A full disk. The next acknowledgement removes these too; forgotten in a crash, they are sent again.
     }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Outbox } from '../../../edge-agent/tunnel/outbox.ts';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
 import type { PhoneMessage } from '../../../protocol/model.ts';
-import { phoneMessage } from '../../contract/messages.ts';
+import { phoneMessage, sessionId } from '../../contract/messages.ts';
 import { newFolder, openOutbox, sampleEvent, sampleEvents, udn } from './sample-events.ts';
 
 let folder: string;
@@ -169,13 +169,12 @@ describe('a dead letter', () => {
     expect(outbox.retry('d1')).toBeUndefined();
   });
 
-  it('is overtaken by a later event of the same thing, and by that of no other', () => {
-    const { outbox } = open();
-    const file = (fileId: string): EdgeEvent => ({
+  describe('that a later event of the same thing overtakes', () => {
+    const file = (session: number, fileId: string): EdgeEvent => ({
       type: 'file.progress',
       udn,
       epoch: 0,
-      sessionKey: `s_${'0'.repeat(26)}`,
+      sessionKey: sessionId(session),
       file: {
         fileId,
         sessionId: 's',
@@ -188,10 +187,33 @@ describe('a dead letter', () => {
         transferredBytes: 0,
       },
     });
-    outbox.append([message(1), message(2), file('f1'), file('f2')]);
-    for (const seq of [1, 2, 3, 4]) outbox.bury(seq, 'internal', 'why');
-    outbox.append([sampleEvent(1), sampleEvent(2, 'uuid:other'), file('f2')]);
-    expect(idsOf(outbox)).toEqual(['d3', 'd2']);
+
+    it('is dropped when the cloud has stored that one, and by that of no other thing', () => {
+      const { outbox } = open();
+      outbox.append([message(1), message(2), file(1, 'f'), file(2, 'f')]);
+      for (const seq of [1, 2, 3, 4]) outbox.bury(seq, 'internal', 'why');
+      outbox.append([sampleEvent(1), sampleEvent(2, 'uuid:other'), file(2, 'f')]);
+      expect(idsOf(outbox)).toEqual(['d4', 'd3', 'd2', 'd1']);
+      outbox.ack(7);
+      outbox.stop();
+      expect(idsOf(outbox)).toEqual(['d3', 'd2']);
+    });
+
+    it('is dropped when that one is refused too, also where it was waiting before the first had its answer', () => {
+      const { outbox } = open();
+      outbox.append([message(1), message(1)]);
+      outbox.bury(1, 'internal', 'why');
+      outbox.bury(2, 'internal', 'why');
+      expect(idsOf(outbox)).toEqual(['d2']);
+    });
+
+    it('is not sent again while that one waits', () => {
+      const { outbox } = open();
+      outbox.append([message(1), sampleEvent(1)]);
+      outbox.bury(1, 'internal', 'why');
+      expect(outbox.retry('d1')).toBeUndefined();
+      expect([outbox.after(0, 9).map(({ seq }) => seq), outbox.deadLetters.count]).toEqual([[2], 0]);
+    });
   });
 
   it('is not made of an event that only proves the way', () => {
@@ -230,6 +252,8 @@ describe('a dead letter', () => {
     const again = open().outbox;
     expect(idsOf(again)).toEqual(['d1']);
     again.append([message(1)]);
+    again.ack(2);
+    again.stop();
     expect(idsOf(again)).toEqual([]);
   });
 });
