@@ -17,48 +17,80 @@ export interface Figures {
   perSecond: number;
 }
 
-/** Runs `clients` at once for `seconds`, after a warm-up of a fifth of that. `shoot` makes each request anew. */
-export async function load(clients: number, seconds: number, shoot: (count: number) => Shot): Promise<Figures> {
-  const agent = new Agent({ keepAlive: true, maxSockets: clients });
+/** What makes each request anew. */
+export type Shoot = (count: number) => Shot;
+
+/** The ways take turns: what else the machine does meets all of them. */
+const rounds = 3;
+
+/**
+ * Loads each way with `clients` at once for `seconds` in all, after a warm-up of a fifth of that. Answers the figures in
+ * the order of the ways.
+ */
+export async function loadInTurns(clients: number, seconds: number, ways: readonly Shoot[]): Promise<Figures[]> {
+  const lanes = ways.map((shoot) => new Lane(clients, shoot));
   try {
-    await volley(agent, clients, seconds / 5, shoot);
-    return await volley(agent, clients, seconds, shoot);
+    for (const lane of lanes) await lane.run(seconds / 5);
+    for (const lane of lanes) lane.forget();
+    for (let round = 0; round < rounds; round++) for (const lane of lanes) await lane.run(seconds / rounds);
+    return lanes.map((lane) => lane.figures());
   } finally {
-    agent.destroy();
+    for (const lane of lanes) lane.close();
   }
 }
 
-async function volley(
-  agent: Agent,
-  clients: number,
-  seconds: number,
-  shoot: (count: number) => Shot,
-): Promise<Figures> {
-  const times: number[] = [];
-  let failed = 0;
-  let count = 0;
-  const begun = performance.now();
-  const until = begun + seconds * 1_000;
-  await Promise.all(
-    Array.from({ length: clients }, async () => {
+/** One way, its connections and what was measured on it. */
+class Lane {
+  readonly #clients: number;
+  readonly #shoot: Shoot;
+  readonly #agent: Agent;
+  #times: number[] = [];
+  #failed = 0;
+  #elapsedMs = 0;
+  #count = 0;
+
+  constructor(clients: number, shoot: Shoot) {
+    this.#clients = clients;
+    this.#shoot = shoot;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: clients });
+  }
+
+  async run(seconds: number): Promise<void> {
+    const begun = performance.now();
+    const until = begun + seconds * 1_000;
+    const client = async () => {
       while (performance.now() < until) {
         const started = performance.now();
-        const status = await send(agent, shoot(count++));
-        times.push(performance.now() - started);
-        if (status < 200 || status > 299) failed++;
+        const status = await send(this.#agent, this.#shoot(this.#count++));
+        this.#times.push(performance.now() - started);
+        if (status < 200 || status > 299) this.#failed++;
       }
-    }),
-  );
-  const elapsedMs = performance.now() - begun;
-  times.sort((a, b) => a - b);
-  return {
-    clients,
-    requests: times.length,
-    failed,
-    p50Ms: quantile(times, 0.5),
-    p99Ms: quantile(times, 0.99),
-    perSecond: Math.round((times.length / elapsedMs) * 1_000),
-  };
+    };
+    await Promise.all(Array.from({ length: this.#clients }, client));
+    this.#elapsedMs += performance.now() - begun;
+  }
+
+  forget(): void {
+    this.#times = [];
+    this.#failed = 0;
+    this.#elapsedMs = 0;
+  }
+
+  figures(): Figures {
+    const times = this.#times.sort((a, b) => a - b);
+    return {
+      clients: this.#clients,
+      requests: times.length,
+      failed: this.#failed,
+      p50Ms: quantile(times, 0.5),
+      p99Ms: quantile(times, 0.99),
+      perSecond: Math.round((times.length / this.#elapsedMs) * 1_000),
+    };
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
 }
 
 function send(agent: Agent, shot: Shot): Promise<number> {

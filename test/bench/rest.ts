@@ -1,13 +1,15 @@
-// What the way through the cloud costs: a SOAP call straight to the phone beside the same call by REST → tunnel → SOAP,
-// and how long an event takes from the phone to a server-sent event. Cloud, phone and agent are processes of their own.
-import { spawn } from 'node:child_process';
+// What the way through the cloud costs: a SOAP call straight to a phone, the same call through a chain of as many
+// processes that do nothing but carry it (bare-chain.ts), and by REST → tunnel → SOAP. And how long an event takes from
+// the phone to a server-sent event. Cloud, phone and agent are processes of their own.
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { EventReader } from '../end-to-end/event-reader.ts';
-import { type Figures, load, quantile, type Shot } from './load.ts';
+import { startBareChain } from './bare-chain.ts';
+import { type Figures, loadInTurns, quantile, type Shot } from './load.ts';
 import { report } from './report.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -46,47 +48,56 @@ try {
   house.stdout.resume();
   const authorized = { authorization: `Bearer ${token}` };
   const { items } = (await (await fetch(`${url}/v1/homes/home/phones`, { headers: authorized })).json()) as {
-    items: { id: string; address: string }[];
+    items: { id: string }[];
   };
   const [phone] = items;
   if (phone === undefined) throw new Error('No phone was found.');
 
+  await measureEvents(url);
+  // A phone of its own, unknown to the agent: what was sent straight to it must not be synchronised meanwhile.
+  const lone = fork(join(root, 'edge-agent/phone/main.ts'), {
+    env: { ...process.env, HOMELINE_DATA: join(folder, 'lone'), HOMELINE_INTERFACE: 'lo', HOMELINE_SSDP_PORT: '19091' },
+    silent: true,
+  });
+  const [{ location }] = (await once(lone, 'message')) as [{ location: string }];
+  const soapUrl = new URL('/messaging/control', location).href;
+  const chain = await startBareChain(soapUrl);
   for (const action of ['GetSessions', 'SendMessage'] as const) {
     for (const clients of [1, 16, 64]) {
-      const direct = await load(clients, seconds, (count) => soapShot(phone.address, action, count));
-      const rest = await load(clients, seconds, (count) => restShot(url, phone.id, action, count));
+      const [direct, bare, rest] = (await loadInTurns(clients, seconds, [
+        (count) => soapShot(soapUrl, action, count),
+        (count) => soapShot(chain.url, action, count),
+        (count) => restShot(url, phone.id, action, count),
+      ])) as [Figures, Figures, Figures];
       tell(action, 'direct SOAP', direct);
-      tell(action, 'REST → tunnel → SOAP', rest, direct);
+      tell(action, 'bare chain', bare, { direct });
+      tell(action, 'REST → tunnel → SOAP', rest, { direct, bare });
     }
   }
-  await measureEvents(url);
+  chain.stop();
+  lone.kill('SIGTERM');
+  await once(lone, 'close');
 } finally {
   house.kill('SIGINT');
   await once(house, 'close');
   await rm(folder, { recursive: true });
 }
 
-function tell(action: string, way: string, figures: Figures, baseline?: Figures): void {
-  report({
-    bench: 'rest',
-    action,
-    way,
-    ...figures,
-    ...(baseline && {
-      p50Ratio: round(figures.p50Ms / baseline.p50Ms),
-      p99Ratio: round(figures.p99Ms / baseline.p99Ms),
-      perSecondRatio: round(figures.perSecond / baseline.perSecond),
-    }),
-  });
+function tell(action: string, way: string, figures: Figures, others: Readonly<Record<string, Figures>> = {}): void {
+  const ratios = Object.entries(others).flatMap(([name, other]) => [
+    [`p50To_${name}`, round(figures.p50Ms / other.p50Ms)],
+    [`perSecondTo_${name}`, round(figures.perSecond / other.perSecond)],
+  ]);
+  report({ bench: 'rest', action, way, ...figures, ...Object.fromEntries(ratios) });
 }
 
-function soapShot(address: string, action: 'GetSessions' | 'SendMessage', count: number): Shot {
+function soapShot(url: string, action: 'GetSessions' | 'SendMessage', count: number): Shot {
   const inside = Object.entries(argumentsOf[action](count))
     .map(([name, value]) => `<${name}>${value.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</${name}>`)
     .join('');
   const body = `<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" s:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"><s:Body><u:${action} xmlns:u="${type}">${inside}</u:${action}></s:Body></s:Envelope>`;
   return {
-    url: `http://${address}/messaging/control`,
+    url,
     method: 'POST',
     headers: {
       'content-type': 'text/xml; charset="utf-8"',
