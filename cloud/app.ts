@@ -58,8 +58,9 @@ export function createApp(parts: AppParts): App {
 
   app.use(async (c, next) => {
     const beganMs = parts.clock.now();
-    c.set('requestId', newRequestId());
-    c.header('x-request-id', c.var.requestId);
+    const requestId = newRequestId();
+    c.set('requestId', requestId);
+    c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
     c.header('referrer-policy', 'no-referrer');
     c.header('content-security-policy', contentSecurityPolicy);
@@ -67,7 +68,6 @@ export function createApp(parts: AppParts): App {
     if (c.req.path.startsWith('/v1/')) c.header('cache-control', 'no-store');
     await next();
     if (parts.onAnswer === undefined) return;
-    const { requestId } = c.var;
     const route = routePath(c, -1);
     const durationMs = parts.clock.now() - beganMs;
     parts.onAnswer({ requestId, method: c.req.method, route, status: c.res.status, durationMs });

@@ -80,7 +80,7 @@ export class NodeHost {
     this.#store = store;
     this.#access = access;
     this.#hubs = hubs;
-    this.#server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+    this.#server = createServer(getRequestListener(app.fetch));
     this.#server.on('request', (_request, response) => {
       this.#answersDue++;
       response.once('close', () => this.#answersDue--);

@@ -43,9 +43,10 @@ export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareH
 
   return async (c, next) => {
     const key = c.req.header('idempotency-key');
+    if (c.req.method !== 'POST' || key === undefined) return next();
     const scope = c.var.principal?.token.id;
     const secret = secretOf(c);
-    if (c.req.method !== 'POST' || key === undefined || scope === undefined || secret === undefined) return next();
+    if (scope === undefined || secret === undefined) return next();
     if (key === '' || key.length > longestKey) {
       throw new GatewayError('invalid-request', `An Idempotency-Key has 1 to ${longestKey} characters.`);
     }

@@ -1,7 +1,7 @@
 // Sending: a message of its own, or one within a session.
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { encodeTime, ulid } from 'ulid';
+import { encodeTime } from 'ulid';
 import { limits } from '../../protocol/limits.ts';
 import {
   attachmentSchema,
@@ -11,6 +11,7 @@ import {
   type Session,
   type SessionClass,
 } from '../../protocol/model.ts';
+import { newId } from '../store/ordered-id.ts';
 import type { MessageRecord } from '../store/store.ts';
 import { choosePhone } from './phone-choice.ts';
 import { problem } from './problem.ts';
@@ -142,7 +143,7 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
 /** `m_…`: the same for the same Idempotency-Key, so that a request that died with its cloud makes no second message. */
 async function newMessageId(c: Context<Surface>, nowMs: number): Promise<string> {
   const { callKey, firstBegunMs } = c.var;
-  if (callKey === undefined || firstBegunMs === undefined) return `m_${ulid(nowMs)}`;
+  if (callKey === undefined || firstBegunMs === undefined) return `m_${newId(nowMs)}`;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(callKey)));
   // The 80 bits of a ULID beside its time, five to a character.
   return `m_${encodeTime(firstBegunMs)}${[...digest.subarray(0, 16)].map((byte) => crockford[byte % 32]).join('')}`;

@@ -135,7 +135,7 @@ function authorize(c: Context<Surface>, scope: Scope | 'anyone-signed-in'): void
 
 /** Who asks. Throws `unauthorized` for strangers. */
 export function holder(c: Context<Surface>): Principal {
-  const { principal } = c.var;
+  const principal = c.get('principal');
   if (principal !== undefined) return principal;
   throw new GatewayError('unauthorized', 'Send “Authorization: Bearer hl_…” with a token that is in use.');
 }

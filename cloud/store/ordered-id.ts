@@ -1,9 +1,14 @@
-// Identifiers that only ever grow: ULIDs, each after the last one of its home, whatever the clock does.
+// Identifiers by time: ULIDs. Those of a home's events only ever grow, whatever the clock does.
 import { decodeTime, encodeTime, incrementBase32, ulid } from 'ulid';
+
+/** A new ULID of this time, epoch milliseconds. */
+export function newId(timeMs: number): string {
+  return ulid(timeMs, randomFraction);
+}
 
 /** The id after `last` (empty if there was none): of the present if that is later, else the very next one. */
 export function nextId(last: string, nowMs: number): string {
-  return last === '' || decodeTime(last) < nowMs ? ulid(nowMs, randomFraction) : incrementBase32(last);
+  return last === '' || decodeTime(last) < nowMs ? newId(nowMs) : incrementBase32(last);
 }
 
 /** The smallest id that could have been given at this time. */
