@@ -1,5 +1,4 @@
 // The agent's life: discover → subscribe → connect. One composition root; start() and stop() are mirrors.
-import type { DatabaseSync } from 'node:sqlite';
 import { Canary } from './canary.ts';
 import { Commands } from './commands.ts';
 import { DeadLetterDesk } from './dead-letter-desk.ts';
@@ -7,7 +6,7 @@ import type { QueueOptions } from './messaging/action-queue.ts';
 import { Phones } from './phones.ts';
 import type { BackOffTimes } from './tunnel/back-off.ts';
 import { type PhoneFrame, TunnelClient } from './tunnel/client.ts';
-import { openDatabase } from './tunnel/database.ts';
+import { type AgentDatabase, openDatabase } from './tunnel/database.ts';
 import { InventoryReader } from './tunnel/inventory.ts';
 import { Journal } from './tunnel/journal.ts';
 import { Outbox } from './tunnel/outbox.ts';
@@ -57,7 +56,7 @@ export const searchTargets: readonly string[] = [
 const stopPhonesWithinMs = 2000;
 
 interface Life {
-  readonly database: DatabaseSync;
+  readonly database: AgentDatabase;
   readonly outbox: Outbox;
   readonly network: LanNetwork;
   readonly subscriber: GenaSubscriber;

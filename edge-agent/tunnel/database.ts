@@ -30,13 +30,87 @@ const migrations: readonly string[] = [
   `,
 ];
 
+/** Long enough for the next send to come, which is written down once it has a connection to the phone. */
+const soonMs = 10;
+
+export class AgentDatabase extends DatabaseSync {
+  #committing = false;
+  /** Ends the transaction that `commitSoon` left open. */
+  #soon: NodeJS.Timeout | undefined;
+
+  /** All of `work` or nothing, on the disk when it returns. A commit within a commit is part of the outer one. */
+  commit<Result>(work: () => Result): Result {
+    if (this.#committing) return work();
+    const result = this.#attempt(work);
+    this.#flush();
+    return result;
+  }
+
+  /**
+   * All of `work` or nothing, seen by every query at once, and on the disk with the next commit, whose flush it shares,
+   * at the latest after 10 ms. For what can be found out again, should it get lost before.
+   */
+  commitSoon(work: () => void): void {
+    if (this.#committing) {
+      work();
+      return;
+    }
+    this.#attempt(work);
+    this.#soon ??= setTimeout(() => {
+      try {
+        this.#flush();
+      } catch {
+        // The disk is full, and nobody waits for this. What was to be kept is found out again.
+      }
+    }, soonMs);
+  }
+
+  override close(): void {
+    try {
+      this.#flush();
+    } finally {
+      super.close();
+    }
+  }
+
+  /** Leaves the transaction open. A failure undoes `work`, and what was left open before only where the disk is full. */
+  #attempt<Result>(work: () => Result): Result {
+    const isFirst = !this.isTransaction;
+    this.exec(isFirst ? 'BEGIN IMMEDIATE' : 'SAVEPOINT work');
+    this.#committing = true;
+    try {
+      const result = work();
+      if (!isFirst) this.exec('RELEASE work');
+      return result;
+    } catch (error) {
+      // A full disk undoes the transaction by itself.
+      if (this.isTransaction) this.exec(isFirst ? 'ROLLBACK' : 'ROLLBACK TO work; RELEASE work');
+      throw error;
+    } finally {
+      this.#committing = false;
+    }
+  }
+
+  #flush(): void {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    if (!this.isTransaction) return;
+    try {
+      this.exec('COMMIT');
+    } catch (error) {
+      if (this.isTransaction) this.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
 /**
  * Opens `agent.db` in the data folder, which is made where it is missing, and brings it up to date.
  * @throws Error when the folder cannot be written or the file comes from a newer version
  */
-export function openDatabase(dataFolder: string): DatabaseSync {
+export function openDatabase(dataFolder: string): AgentDatabase {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(join(dataFolder, 'agent.db'));
+  const database = new AgentDatabase(join(dataFolder, 'agent.db'));
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
     const version = Number(database.prepare('PRAGMA user_version').get()?.user_version ?? 0);
@@ -44,7 +118,7 @@ export function openDatabase(dataFolder: string): DatabaseSync {
       throw new Error(`agent.db is of version ${version}; this program knows ${migrations.length}: update it`);
     }
     for (let step = version; step < migrations.length; step++) {
-      commit(database, () => {
+      database.commit(() => {
         database.exec(migrations[step] ?? '');
         database.exec(`PRAGMA user_version = ${step + 1}`);
       });
@@ -52,21 +126,6 @@ export function openDatabase(dataFolder: string): DatabaseSync {
     return database;
   } catch (error) {
     database.close();
-    throw error;
-  }
-}
-
-/** All of `work` or nothing, on the disk when it returns. A commit within a commit is part of the outer one. */
-export function commit<Result>(database: DatabaseSync, work: () => Result): Result {
-  if (database.isTransaction) return work();
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    database.exec('COMMIT');
-    return result;
-  } catch (error) {
-    // A full disk undoes the transaction by itself.
-    if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
 }

@@ -1,8 +1,7 @@
 // What the agent remembers of each phone, so that after a crash nothing is told twice and nothing is sent twice.
-import type { DatabaseSync } from 'node:sqlite';
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
 import type { PhoneSession } from '../../protocol/model.ts';
-import { commit } from './database.ts';
+import type { AgentDatabase } from './database.ts';
 import type { Outbox } from './outbox.ts';
 
 /** A message as it was last seen, with the XML that the phone gave, in which fields unknown to the model are kept. */
@@ -55,11 +54,11 @@ export interface Send {
 const keepSendsMs = 7 * 86_400_000;
 
 export class Journal {
-  readonly #database: DatabaseSync;
+  readonly #database: AgentDatabase;
   readonly #outbox: Outbox;
   readonly #statements;
 
-  constructor(database: DatabaseSync, outbox: Outbox) {
+  constructor(database: AgentDatabase, outbox: Outbox) {
     this.#database = database;
     this.#outbox = outbox;
     this.#statements = {
@@ -159,15 +158,18 @@ export class Journal {
 
   /** Before the phone is asked: on the disk when it returns. */
   beginSend(udn: string, send: Omit<Send, 'outcome'>): void {
-    commit(this.#database, () => {
+    this.#database.commit(() => {
       this.#statements.forgetSends.run(send.begunMs - keepSendsMs);
       this.#statements.beginSend.run(send.key, udn, send.action, JSON.stringify(send.arguments), send.begunMs);
     });
   }
 
-  /** The end of a send, together with the message that it made, which is thereby known by the send's own key. */
+  /**
+   * The end of a send, together with the message that it made, which is thereby known by the send's own key. It is not
+   * waited for: a send whose end got lost is settled by looking at the phone.
+   */
   finishSend(udn: string, key: string, outcome: SendOutcome, made?: KnownMessage): void {
-    commit(this.#database, () => {
+    this.#database.commitSoon(() => {
       this.#statements.finishSend.run(JSON.stringify(outcome), key);
       if (made !== undefined) this.#write(udn, { putMessages: [made], events: [] });
     });
@@ -188,7 +190,7 @@ export class Journal {
     const before = this.approved();
     const now = new Set(udns);
     if (before.size === now.size && udns.every((udn) => before.has(udn))) return;
-    commit(this.#database, () => {
+    this.#database.commit(() => {
       this.#statements.clearApprovals.run();
       for (const udn of now) this.#statements.approve.run(udn);
       for (const udn of before) if (!now.has(udn)) this.#outbox.drop(udn);

@@ -1,12 +1,11 @@
 // Events on their way to the cloud: kept on the disk, in their order, until the cloud has stored them.
 import { randomUUID } from 'node:crypto';
-import type { DatabaseSync } from 'node:sqlite';
 import type { EdgeEvent, SequencedEvent } from '../../protocol/frames.ts';
-import { commit } from './database.ts';
+import type { AgentDatabase } from './database.ts';
 import { DeadLetters } from './dead-letters.ts';
 
 export interface OutboxOptions {
-  readonly database: DatabaseSync;
+  readonly database: AgentDatabase;
   report(line: string): void;
   /** More events than this are not kept: the oldest go. */
   readonly maxEvents?: number;
@@ -27,7 +26,7 @@ const dayMs = 86_400_000;
  * is marked as not compared, so that at the next connection the inventory finds what the phone still holds of it.
  */
 export class Outbox {
-  readonly #database: DatabaseSync;
+  readonly #database: AgentDatabase;
   readonly #report: (line: string) => void;
   readonly #maxEvents: number;
   readonly #maxAgeMs: number;
@@ -101,7 +100,7 @@ export class Outbox {
   append(events: readonly EdgeEvent[], also: () => void = () => {}): void {
     const countBefore = this.#count;
     try {
-      commit(this.#database, () => {
+      this.#database.commit(() => {
         also();
         const now = this.#now();
         for (const event of events) this.#statements.append.run(event.udn, now, JSON.stringify(event));
@@ -136,7 +135,7 @@ export class Outbox {
 
   /** The cloud can never store this event: it is put aside, with a warning. */
   bury(seq: number, code: string, reason: string): void {
-    commit(this.#database, () => {
+    this.#database.commit(() => {
       this.deadLetters.put(seq, { timeMs: this.#now(), code, reason });
       this.deadLetters.overtake(seq);
       this.#count -= Number(this.#statements.remove.run(seq).changes);
@@ -167,7 +166,7 @@ export class Outbox {
 
   /** Forgets what waits of a phone whose approval was taken back; the inventory makes it good if it is given again. */
   drop(udn: string): void {
-    commit(this.#database, () => {
+    this.#database.commit(() => {
       this.#statements.uncompareOf.run(udn);
       this.deadLetters.removeOf(udn);
       this.#count -= Number(this.#statements.removeOf.run(udn).changes);
@@ -192,7 +191,7 @@ export class Outbox {
   #removeAcked(): void {
     this.#prune = undefined;
     try {
-      this.#count -= commit(this.#database, () => {
+      this.#count -= this.#database.commit(() => {
         this.deadLetters.overtake(this.#acked);
         return Number(this.#statements.removeUpTo.run(this.#acked).changes);
       });

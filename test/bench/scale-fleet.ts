@@ -1,6 +1,6 @@
 // A fleet for scale.ts: one agent for each home, each with the real tunnel client and its full-jitter back-off.
-import type { DatabaseSync } from 'node:sqlite';
 import { TunnelClient } from '../../edge-agent/tunnel/client.ts';
+import type { AgentDatabase } from '../../edge-agent/tunnel/database.ts';
 import { Outbox } from '../../edge-agent/tunnel/outbox.ts';
 import { messageId, phoneMessage, presence } from '../contract/messages.ts';
 
@@ -77,6 +77,6 @@ export class FleetAgent {
   }
 }
 
-export function sharedOutbox(database: DatabaseSync): Outbox {
+export function sharedOutbox(database: AgentDatabase): Outbox {
   return new Outbox({ database, report: () => undefined });
 }

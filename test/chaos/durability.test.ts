@@ -57,6 +57,22 @@ describe.skipIf(!strace)('each acknowledged write was flushed to the disk before
     60_000,
   );
 
+  it.each([
+    // Two hundred writes.
+    { program: 'writes-together.ts', atMost: 20 },
+    // Twenty writes that are waited for, and ten ends of sends that are not.
+    { program: 'writes-of-agent.ts', atMost: 25 },
+  ])(
+    'and what comes together shares a flush: $program',
+    async ({ program, atMost }) => {
+      const calls = await trace(program);
+      const flushes = calls.slice(calls.indexOf('begin')).filter((call) => call === 'flush').length;
+      expect(flushes).toBeGreaterThan(0);
+      expect(flushes).toBeLessThanOrEqual(atMost);
+    },
+    60_000,
+  );
+
   it('and where SQLite is told not to flush, that is seen', async () => {
     expect(flushesOf(await trace('writes-without-flush.ts'))).toEqual(Array.from({ length: 20 }, () => 0));
   }, 60_000);

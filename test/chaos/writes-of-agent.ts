@@ -1,5 +1,5 @@
-// Ten events into the agent's outbox and ten sends into its journal, each announced and acknowledged on stdout. For
-// durability.test.ts.
+// Ten events into the agent's outbox and ten sends into its journal, each announced and acknowledged on stdout, and the
+// end of each send, which nobody waits for. For durability.test.ts.
 import { writeSync } from 'node:fs';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import { Journal } from '../../edge-agent/tunnel/journal.ts';
@@ -16,5 +16,6 @@ for (let n = 1; n <= 10; n++) {
   writeSync(1, 'begin\n');
   journal.beginSend(udn, { key: `key ${n}`, action: 'SendMessage', arguments: {}, begunMs: Date.now() });
   writeSync(1, 'acknowledged\n');
+  journal.finishSend(udn, `key ${n}`, { result: { MessageID: `m-${n}` } });
 }
 database.close();
