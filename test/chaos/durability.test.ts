@@ -29,7 +29,8 @@ async function trace(program: string): Promise<string[]> {
   return readFileSync(file, 'utf8')
     .split('\n')
     .flatMap((line) => {
-      if (/ (fsync|fdatasync)\(.* = 0$/.test(line)) return ['flush'];
+      // Where another thread was heard in between, the end of the call is a line of its own: `<… fsync resumed>) = 0`.
+      if (/ (fsync|fdatasync)(\(| resumed).* = 0$/.test(line)) return ['flush'];
       return /write\(1, "(begin|acknowledged)/.exec(line)?.[1] ?? [];
     });
 }
