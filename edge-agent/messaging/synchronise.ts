@@ -37,8 +37,11 @@ export interface SynchroniserOptions {
 
 const firstRetryMs = 1000;
 const retryCapMs = 60_000;
-/** A burst of sends or of hints without a name costs one long list a while, not one each. */
-const shortestPauseMs = 500;
+/**
+ * A burst of sends or of hints without a name costs one long list a while, not one each. While the phone lists, what just
+ * arrived there waits: it is to meet fewer than one arrival in a hundred.
+ */
+const shortestPauseMs = 2000;
 /** Listing all that a phone has takes at most a tenth of its time. */
 const pauseFactor = 9;
 const deadline = { deadlineMs: standardDeadlineMs } as const;
