@@ -4,7 +4,7 @@ import { TunnelClient } from '../../edge-agent/tunnel/client.ts';
 import { Outbox } from '../../edge-agent/tunnel/outbox.ts';
 import { messageId, phoneMessage, presence } from '../contract/messages.ts';
 
-/** An agent without a LAN: it has one phone, which never says anything of itself. */
+/** An agent without a LAN: it has one phone, which never says anything of itself and has no sessions when asked. */
 export class FleetAgent {
   readonly #client: TunnelClient;
   #dialledMs = 0;
@@ -32,7 +32,10 @@ export class FleetAgent {
         this.#client.send({ type: 'phones', phones: [presence('uuid:phone-1', { trusted: true })] });
         this.onWelcome();
       },
-      onFrame: () => undefined,
+      onFrame: (frame) => {
+        if (frame.type !== 'call') return;
+        this.#client.send({ type: 'result', id: frame.id, arguments: { SessionsList: '<none/>' } });
+      },
       onLost: () => undefined,
       report: (line) => {
         // The cloud was killed (1006) or is not back yet.
