@@ -1,4 +1,6 @@
 // A fleet for scale.ts: one agent for each home, each with the real tunnel client and its full-jitter back-off.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage } from 'node:http';
 import type { DatabaseSync } from 'node:sqlite';
 import { TunnelClient } from '../../edge-agent/tunnel/client.ts';
 import { Outbox } from '../../edge-agent/tunnel/outbox.ts';
@@ -14,8 +16,6 @@ export class FleetAgent {
   /** `performance.now()` of the last welcome. */
   welcomedMs = 0;
   welcomes = 0;
-  /** Tries that failed although somebody listened. */
-  failedHellos = 0;
   onWelcome: () => void = () => {};
 
   /** The outbox stays empty, so that all may share one. */
@@ -37,10 +37,7 @@ export class FleetAgent {
         this.#client.send({ type: 'result', id: frame.id, arguments: { SessionsList: '<none/>' } });
       },
       onLost: () => undefined,
-      report: (line) => {
-        // The cloud was killed (1006) or is not back yet.
-        if (!/closed with 1006|ECONNREFUSED|ECONNRESET|socket hang up/.test(line)) this.failedHellos++;
-      },
+      report: () => undefined,
     });
   }
 
@@ -78,6 +75,63 @@ export class FleetAgent {
       ],
     });
   }
+}
+
+/** Every try of the fleet to connect and its end, which the agents themselves tell once and not at each try. */
+export class Tries {
+  readonly #agents: readonly FleetAgent[];
+  readonly #welcomesBefore: number;
+  #dials = 0;
+  /** Nobody listened. */
+  #unheard = 0;
+  /** 503 with the time to come back. */
+  #putOff = 0;
+
+  constructor(agents: readonly FleetAgent[]) {
+    this.#agents = agents;
+    this.#welcomesBefore = this.#welcomes;
+  }
+
+  start(): void {
+    subscribe('http.client.request.start', this.#onDial);
+    subscribe('http.client.request.error', this.#onError);
+    subscribe('http.client.response.finish', this.#onAnswer);
+  }
+
+  stop(): void {
+    unsubscribe('http.client.request.start', this.#onDial);
+    unsubscribe('http.client.request.error', this.#onError);
+    unsubscribe('http.client.response.finish', this.#onAnswer);
+  }
+
+  /** `failedHellos`: whatever else a try came to but a welcome. */
+  get figures(): { tries: number; unheard: number; putOff: number; failedHellos: number } {
+    const welcomes = this.#welcomes - this.#welcomesBefore;
+    return {
+      tries: this.#dials,
+      unheard: this.#unheard,
+      putOff: this.#putOff,
+      failedHellos: this.#dials - this.#unheard - this.#putOff - welcomes,
+    };
+  }
+
+  get #welcomes(): number {
+    return this.#agents.reduce((total, agent) => total + agent.welcomes, 0);
+  }
+
+  readonly #onDial = () => {
+    this.#dials++;
+  };
+
+  readonly #onError = (message: unknown) => {
+    const { error } = message as { error: NodeJS.ErrnoException };
+    if (error.code === 'ECONNREFUSED') this.#unheard++;
+  };
+
+  readonly #onAnswer = (message: unknown) => {
+    const { response } = message as { response: IncomingMessage };
+    if (response.statusCode === 503) this.#putOff++;
+  };
 }
 
 export function sharedOutbox(database: DatabaseSync): Outbox {

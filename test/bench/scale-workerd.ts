@@ -16,7 +16,7 @@ import type { Phone } from '../../protocol/model.ts';
 import { StoreService } from '../workers/store-service.ts';
 import { load, quantile } from './load.ts';
 import { report } from './report.ts';
-import { FleetAgent, sharedOutbox } from './scale-fleet.ts';
+import { FleetAgent, sharedOutbox, Tries } from './scale-fleet.ts';
 
 const { values } = parseArgs({ options: { homes: { type: 'string', default: '2000' } } });
 const most = Number(values.homes);
@@ -39,6 +39,7 @@ const database = openDatabase(join(folder, 'agents'));
 const outbox = sharedOutbox(database);
 const stores = new StoreService();
 const agents: FleetAgent[] = [];
+const tries = new Tries(agents);
 let workerd: ChildProcess | undefined;
 try {
   const storeUrl = await stores.start();
@@ -49,9 +50,11 @@ try {
   const emptyBytes = rssBytes(child);
   const each = () => Math.round((rssBytes(child) - emptyBytes) / agents.length / 1024);
 
+  tries.start();
   while (agents.length < most && (await bringIn(url, agentTokens.slice(agents.length, agents.length + step)))) {
     report({ bench: 'scale.workerd.ramp', homes: agents.length, rssKbPerHome: each(), ...dialFigures() });
   }
+  tries.stop();
   await settled();
   report({
     bench: 'scale.workerd.awake',
@@ -174,7 +177,7 @@ async function bringIn(url: string, tokens: readonly string[]): Promise<boolean>
       }
     }),
   );
-  return taken && agents.every((agent) => agent.failedHellos === 0);
+  return taken && tries.figures.failedHellos === 0;
 }
 
 function dialFigures(): Record<string, number> {
@@ -185,7 +188,7 @@ function dialFigures(): Record<string, number> {
   return {
     p50Ms: quantile(timesMs, 0.5),
     p99Ms: quantile(timesMs, 0.99),
-    failedHellos: agents.reduce((total, agent) => total + agent.failedHellos, 0),
+    ...tries.figures,
   };
 }
 
