@@ -26,6 +26,7 @@ const dialsAtOnce = 32;
 const sampled = Math.min(200, most);
 /** An object sleeps after ten seconds without work (Cloudflare's documents; so does workerd). */
 const asleepMs = 20_000;
+const quietMs = 5_000;
 /** A dial that takes longer is one that the machine does not take. */
 const patienceMs = 30_000;
 const leastFreeBytes = 1024 ** 3;
@@ -223,12 +224,12 @@ function woken(): number {
   return stores.asked.get('listPhones') ?? 0;
 }
 
-/** Until the store was asked nothing for a second. */
+/** Until the store was asked nothing for some seconds. */
 async function settled(): Promise<void> {
   const count = () => [...stores.asked.values()].reduce((total, each) => total + each, 0);
   for (let before = -1; before !== count(); ) {
     before = count();
-    await sleep(1_000);
+    await sleep(quietMs);
   }
 }
 
