@@ -2,6 +2,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 import type { DatabaseSync } from 'node:sqlite';
+import { Access } from '../../cloud/access/access.ts';
+import type { Scope } from '../../cloud/access/scopes.ts';
+import type { Store } from '../../cloud/store/store.ts';
 import { TunnelClient } from '../../edge-agent/tunnel/client.ts';
 import { Outbox } from '../../edge-agent/tunnel/outbox.ts';
 import { messageId, phoneMessage, presence } from '../contract/messages.ts';
@@ -132,6 +135,24 @@ export class Tries {
     const { response } = message as { response: IncomingMessage };
     if (response.statusCode === 503) this.#putOff++;
   };
+}
+
+/** As many homes as agents, each of an account of its own; the first of them get a token with `scopes` too. */
+export async function seedHomes(
+  store: Store,
+  homes: number,
+  readers: { count: number; scopes: readonly Scope[] },
+): Promise<{ agentTokens: string[]; readerTokens: string[] }> {
+  const access = new Access({ store, clock: Date });
+  const issue = async (kind: 'agent' | 'api', n: number, scopes: readonly Scope[]) =>
+    (await access.issue(kind, { account: `account-${n}`, home: `home-${n}`, name: 'bench', scopes })).token;
+  const numbers = Array.from({ length: homes }, (_, n) => n);
+  await Promise.all(
+    numbers.map((n) => store.createHome({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
+  );
+  const agentTokens = await Promise.all(numbers.map((n) => issue('agent', n, [])));
+  const readerTokens = await Promise.all(numbers.slice(0, readers.count).map((n) => issue('api', n, readers.scopes)));
+  return { agentTokens, readerTokens };
 }
 
 export function sharedOutbox(database: DatabaseSync): Outbox {

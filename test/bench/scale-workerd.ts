@@ -9,14 +9,13 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { Access } from '../../cloud/access/access.ts';
 import type { Page } from '../../cloud/store/store.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import type { Phone } from '../../protocol/model.ts';
 import { StoreService } from '../workers/store-service.ts';
 import { load, quantile } from './load.ts';
 import { report } from './report.ts';
-import { FleetAgent, sharedOutbox, Tries } from './scale-fleet.ts';
+import { FleetAgent, seedHomes, sharedOutbox, Tries } from './scale-fleet.ts';
 
 const { values } = parseArgs({ options: { homes: { type: 'string', default: '2000' } } });
 const most = Number(values.homes);
@@ -44,7 +43,9 @@ const tries = new Tries(agents);
 let workerd: ChildProcess | undefined;
 try {
   const storeUrl = await stores.start();
-  const { agentTokens, readerTokens } = await seed();
+  const scopes = ['phones:read', 'actions:call'] as const;
+  const seeded = await seedHomes(await stores.open('bench'), most, { count: sampled, scopes });
+  const { agentTokens, readerTokens } = seeded;
   const { child, url } = await startWorkerd(storeUrl);
   workerd = child;
   await (await fetch(`${url}/readyz`)).text();
@@ -91,22 +92,6 @@ try {
   outbox.stop();
   database.close();
   rmSync(folder, { recursive: true, force: true });
-}
-
-async function seed(): Promise<{ agentTokens: string[]; readerTokens: string[] }> {
-  const store = await stores.open('bench');
-  const access = new Access({ store, clock: Date });
-  const issue = async (kind: 'agent' | 'api', n: number, scopes: string[]) =>
-    (await access.issue(kind, { account: `account-${n}`, home: `home-${n}`, name: 'bench', scopes })).token;
-  const numbers = Array.from({ length: most }, (_, n) => n);
-  await Promise.all(
-    numbers.map((n) => store.createHome({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
-  );
-  const agentTokens = await Promise.all(numbers.map((n) => issue('agent', n, [])));
-  const readerTokens = await Promise.all(
-    numbers.slice(0, sampled).map((n) => issue('api', n, ['phones:read', 'actions:call'])),
-  );
-  return { agentTokens, readerTokens };
 }
 
 /** The Worker's bundle in a bare workerd: what Cloudflare runs, without Wrangler's own Workers around it. */

@@ -9,12 +9,11 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { WebSocket } from 'ws';
-import { Access } from '../../cloud/access/access.ts';
 import { openSqlite } from '../../cloud/store/open.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import { quantile } from './load.ts';
 import { report } from './report.ts';
-import { FleetAgent, sharedOutbox, Tries } from './scale-fleet.ts';
+import { FleetAgent, seedHomes, sharedOutbox, Tries } from './scale-fleet.ts';
 import type { HostMemory } from './scale-host.ts';
 
 const { values } = parseArgs({ options: { tunnels: { type: 'string', default: '10000' } } });
@@ -58,23 +57,15 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** As many homes as tunnels, each of an account of its own, written straight into the store. */
+/** As many homes as tunnels, written straight into the store. */
 async function seed(): Promise<{ agentTokens: string[]; readerTokens: string[] }> {
   const beganMs = performance.now();
   const store = openSqlite(join(folder, 'cloud'));
   await store.start();
-  const access = new Access({ store, clock: Date });
-  const issue = async (kind: 'agent' | 'api', n: number, scopes: string[]) =>
-    (await access.issue(kind, { account: `account-${n}`, home: `home-${n}`, name: 'bench', scopes })).token;
-  const numbers = Array.from({ length: tunnels }, (_, n) => n);
-  await Promise.all(
-    numbers.map((n) => store.createHome({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
-  );
-  const agentTokens = await Promise.all(numbers.map((n) => issue('agent', n, [])));
-  const readerTokens = await Promise.all(numbers.slice(0, manyWatchers).map((n) => issue('api', n, ['events:read'])));
+  const tokens = await seedHomes(store, tunnels, { count: manyWatchers, scopes: ['events:read'] });
   await store.stop();
   report({ bench: 'scale.seed', homes: tunnels, seconds: seconds(performance.now() - beganMs) });
-  return { agentTokens, readerTokens };
+  return tokens;
 }
 
 async function startHost(port: string): Promise<RunningHost> {
