@@ -4,8 +4,10 @@ import { GatewayError } from '../../protocol/errors.ts';
 
 /** Under way at once: enough to hide the way to a distant store, few enough that calls have their turn in between. */
 const atOnce = 16;
-/** Half of what an agent waits for the answer to its dialling (edge-agent/tunnel/client.ts). */
+/** An agent waits ten seconds for the answer to its dialling (edge-agent/tunnel/client.ts): who may expect to wait this… */
 const longestWaitMs = 5_000;
+/** … and who has waited this, because it went more slowly than it had, would soon be gone. */
+const patienceMs = 8_000;
 const longestPutOffMs = 120_000;
 /** What one takes until that has been measured. */
 const firstGuessMs = 5;
@@ -15,6 +17,7 @@ const weight = 0.02;
 const longestMeasureMs = 1_000;
 
 interface Arrival {
+  sinceMs: number;
   enter(): Promise<void>;
   refuse(why: GatewayError): void;
 }
@@ -43,7 +46,7 @@ export class Arrivals {
     if (this.#underWay + this.#waiting.length === 0) this.#measuredMs = nowMs;
     this.#letInSoon();
     return new Promise((resolve, refuse) => {
-      this.#waiting.push({ enter: () => enter().then(resolve, refuse), refuse });
+      this.#waiting.push({ sinceMs: nowMs, enter: () => enter().then(resolve, refuse), refuse });
     });
   }
 
@@ -67,10 +70,18 @@ export class Arrivals {
   #letInSoon(): void {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;
+      this.#putOffTheLate();
       const next = this.#waiting.splice(0, atOnce - this.#underWay);
       this.#underWay += next.length;
       for (const { enter } of next) void enter().then(() => this.#done());
     });
+  }
+
+  #putOffTheLate(): void {
+    const nowMs = this.#nowMs();
+    const inTime = this.#waiting.findIndex(({ sinceMs }) => nowMs - sinceMs <= patienceMs);
+    const late = this.#waiting.splice(0, inTime === -1 ? this.#waiting.length : inTime);
+    for (const { refuse } of late) refuse(this.#putOff(nowMs, this.#waiting.length * this.#eachMs));
   }
 
   #done(): void {

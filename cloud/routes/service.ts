@@ -37,7 +37,11 @@ export function serviceRoutes({ store }: Parts, metrics: Metrics | undefined): A
       return c.text('ready', 200);
     })
     .openapi(counted, async (c) => {
-      if (metrics === undefined) throw new GatewayError('not-found', 'This host counts elsewhere.');
+      if (metrics === undefined)
+        throw new GatewayError(
+          'not-found',
+          'This host keeps no counters: Cloudflare’s Workers Metrics and Workers Logs do.',
+        );
       const { contentType, text } = await metrics();
       return c.text(text, 200, { 'content-type': contentType });
     });

@@ -1,10 +1,15 @@
 // A fleet for scale.ts: one agent for each home, each with the real tunnel client and its full-jitter back-off.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage } from 'node:http';
+import { Access } from '../../cloud/access/access.ts';
+import type { Scope } from '../../cloud/access/scopes.ts';
+import type { Store } from '../../cloud/store/store.ts';
 import { TunnelClient } from '../../edge-agent/tunnel/client.ts';
 import type { AgentDatabase } from '../../edge-agent/tunnel/database.ts';
 import { Outbox } from '../../edge-agent/tunnel/outbox.ts';
 import { messageId, phoneMessage, presence } from '../contract/messages.ts';
 
-/** An agent without a LAN: it has one phone, which never says anything of itself. */
+/** An agent without a LAN: it has one phone, which never says anything of itself and has no sessions when asked. */
 export class FleetAgent {
   readonly #client: TunnelClient;
   #dialledMs = 0;
@@ -14,8 +19,6 @@ export class FleetAgent {
   /** `performance.now()` of the last welcome. */
   welcomedMs = 0;
   welcomes = 0;
-  /** Tries that failed although somebody listened. */
-  failedHellos = 0;
   onWelcome: () => void = () => {};
 
   /** The outbox stays empty, so that all may share one. */
@@ -32,12 +35,12 @@ export class FleetAgent {
         this.#client.send({ type: 'phones', phones: [presence('uuid:phone-1', { trusted: true })] });
         this.onWelcome();
       },
-      onFrame: () => undefined,
-      onLost: () => undefined,
-      report: (line) => {
-        // The cloud was killed (1006) or is not back yet.
-        if (!/closed with 1006|ECONNREFUSED|ECONNRESET|socket hang up/.test(line)) this.failedHellos++;
+      onFrame: (frame) => {
+        if (frame.type !== 'call') return;
+        this.#client.send({ type: 'result', id: frame.id, arguments: { SessionsList: '<none/>' } });
       },
+      onLost: () => undefined,
+      report: () => undefined,
     });
   }
 
@@ -75,6 +78,81 @@ export class FleetAgent {
       ],
     });
   }
+}
+
+/** Every try of the fleet to connect and its end, which the agents themselves tell once and not at each try. */
+export class Tries {
+  readonly #agents: readonly FleetAgent[];
+  readonly #welcomesBefore: number;
+  #dials = 0;
+  /** Nobody listened. */
+  #unheard = 0;
+  /** 503 with the time to come back. */
+  #putOff = 0;
+
+  constructor(agents: readonly FleetAgent[]) {
+    this.#agents = agents;
+    this.#welcomesBefore = this.#welcomes;
+  }
+
+  start(): void {
+    subscribe('http.client.request.start', this.#onDial);
+    subscribe('http.client.request.error', this.#onError);
+    subscribe('http.client.response.finish', this.#onAnswer);
+  }
+
+  stop(): void {
+    unsubscribe('http.client.request.start', this.#onDial);
+    unsubscribe('http.client.request.error', this.#onError);
+    unsubscribe('http.client.response.finish', this.#onAnswer);
+  }
+
+  /** `failedHellos`: whatever else a try came to but a welcome. */
+  get figures(): { tries: number; unheard: number; putOff: number; failedHellos: number } {
+    const welcomes = this.#welcomes - this.#welcomesBefore;
+    return {
+      tries: this.#dials,
+      unheard: this.#unheard,
+      putOff: this.#putOff,
+      failedHellos: this.#dials - this.#unheard - this.#putOff - welcomes,
+    };
+  }
+
+  get #welcomes(): number {
+    return this.#agents.reduce((total, agent) => total + agent.welcomes, 0);
+  }
+
+  readonly #onDial = () => {
+    this.#dials++;
+  };
+
+  readonly #onError = (message: unknown) => {
+    const { error } = message as { error: NodeJS.ErrnoException };
+    if (error.code === 'ECONNREFUSED') this.#unheard++;
+  };
+
+  readonly #onAnswer = (message: unknown) => {
+    const { response } = message as { response: IncomingMessage };
+    if (response.statusCode === 503) this.#putOff++;
+  };
+}
+
+/** As many homes as agents, each of an account of its own; the first of them get a token with `scopes` too. */
+export async function seedHomes(
+  store: Store,
+  homes: number,
+  readers: { count: number; scopes: readonly Scope[] },
+): Promise<{ agentTokens: string[]; readerTokens: string[] }> {
+  const access = new Access({ store, clock: Date });
+  const issue = async (kind: 'agent' | 'api', n: number, scopes: readonly Scope[]) =>
+    (await access.issue(kind, { account: `account-${n}`, home: `home-${n}`, name: 'bench', scopes })).token;
+  const numbers = Array.from({ length: homes }, (_, n) => n);
+  await Promise.all(
+    numbers.map((n) => store.createHome({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
+  );
+  const agentTokens = await Promise.all(numbers.map((n) => issue('agent', n, [])));
+  const readerTokens = await Promise.all(numbers.slice(0, readers.count).map((n) => issue('api', n, readers.scopes)));
+  return { agentTokens, readerTokens };
 }
 
 export function sharedOutbox(database: AgentDatabase): Outbox {

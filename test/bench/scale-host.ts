@@ -1,6 +1,6 @@
 // The cloud as scale.ts starts it: a process of its own, so that its memory and processor time are its own.
 // Asked `memory` over the channel, it collects its garbage and answers what is left.
-import { setFlagsFromString } from 'node:v8';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { NodeHost } from '../../cloud/hosts/node.ts';
 import { lineLog } from '../../cloud/hosts/node-log.ts';
@@ -9,6 +9,8 @@ export interface HostMemory {
   rssBytes: number;
   heapBytes: number;
   externalBytes: number;
+  /** What V8's young generation has taken, be it used or not. */
+  youngBytes: number;
 }
 
 const [dataFolder = '', port = '0'] = process.argv.slice(2);
@@ -26,6 +28,12 @@ await host.start();
 process.on('message', () => {
   for (let time = 0; time < 3; time++) collect();
   const { rss, heapUsed, external } = process.memoryUsage();
-  process.send?.({ rssBytes: rss, heapBytes: heapUsed, externalBytes: external } satisfies HostMemory);
+  const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
+  process.send?.({
+    rssBytes: rss,
+    heapBytes: heapUsed,
+    externalBytes: external,
+    youngBytes: young?.physical_space_size ?? 0,
+  } satisfies HostMemory);
 });
 process.send?.({ url: host.url });

@@ -5,15 +5,15 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { WebSocket } from 'ws';
-import { Access } from '../../cloud/access/access.ts';
 import { openSqlite } from '../../cloud/store/open.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import { quantile } from './load.ts';
 import { report } from './report.ts';
-import { FleetAgent, sharedOutbox } from './scale-fleet.ts';
+import { FleetAgent, seedHomes, sharedOutbox, Tries } from './scale-fleet.ts';
 import type { HostMemory } from './scale-host.ts';
 
 const { values } = parseArgs({ options: { tunnels: { type: 'string', default: '10000' } } });
@@ -42,16 +42,7 @@ try {
   agents = agentTokens.map((token) => new FleetAgent(host?.url ?? '', token, outbox));
   await connect(host);
   await settled(host);
-  const { rssBytes, heapBytes, externalBytes } = await memoryOf(host);
-  const each = (bytes: number) => Math.round((bytes / tunnels / 1024) * 10) / 10;
-  report({
-    bench: 'scale.memory',
-    tunnels,
-    rssMb: Math.round(rssBytes / 1024 / 1024),
-    rssKbPerTunnel: each(rssBytes - empty.rssBytes),
-    heapKbPerTunnel: each(heapBytes - empty.heapBytes),
-    externalKbPerTunnel: each(externalBytes - empty.externalBytes),
-  });
+  reportMemory(empty, await memoryOf(host));
   const restS = cpuSeconds(host);
   await sleep(restMs);
   report({ bench: 'scale.rest', tunnels, cpuPercent: percent(cpuSeconds(host) - restS, restMs) });
@@ -66,23 +57,15 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** As many homes as tunnels, each of an account of its own, written straight into the store. */
+/** As many homes as tunnels, written straight into the store. */
 async function seed(): Promise<{ agentTokens: string[]; readerTokens: string[] }> {
   const beganMs = performance.now();
   const store = openSqlite(join(folder, 'cloud'));
   await store.start();
-  const access = new Access({ store, clock: Date });
-  const issue = async (kind: 'agent' | 'api', n: number, scopes: string[]) =>
-    (await access.issue(kind, { account: `account-${n}`, home: `home-${n}`, name: 'bench', scopes })).token;
-  const numbers = Array.from({ length: tunnels }, (_, n) => n);
-  await Promise.all(
-    numbers.map((n) => store.createHome({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
-  );
-  const agentTokens = await Promise.all(numbers.map((n) => issue('agent', n, [])));
-  const readerTokens = await Promise.all(numbers.slice(0, manyWatchers).map((n) => issue('api', n, ['events:read'])));
+  const tokens = await seedHomes(store, tunnels, { count: manyWatchers, scopes: ['events:read'] });
   await store.stop();
   report({ bench: 'scale.seed', homes: tunnels, seconds: seconds(performance.now() - beganMs) });
-  return { agentTokens, readerTokens };
+  return tokens;
 }
 
 async function startHost(port: string): Promise<RunningHost> {
@@ -94,6 +77,8 @@ async function startHost(port: string): Promise<RunningHost> {
 }
 
 async function connect(at: RunningHost): Promise<void> {
+  const tries = new Tries(agents);
+  tries.start();
   const beganMs = performance.now();
   const beganS = cpuSeconds(at);
   const waiting = agents.values();
@@ -109,6 +94,7 @@ async function connect(at: RunningHost): Promise<void> {
     }),
   );
   const elapsedMs = performance.now() - beganMs;
+  tries.stop();
   const timesMs = agents.map((agent) => agent.connectMs).sort((a, b) => a - b);
   report({
     bench: 'scale.connect',
@@ -118,7 +104,7 @@ async function connect(at: RunningHost): Promise<void> {
     p50Ms: quantile(timesMs, 0.5),
     p99Ms: quantile(timesMs, 0.99),
     cpuMsEach: Math.round(((cpuSeconds(at) - beganS) * 1_000 * 100) / tunnels) / 100,
-    failedHellos: sum(agents.map((agent) => agent.failedHellos)),
+    ...tries.figures,
   });
 }
 
@@ -164,7 +150,10 @@ async function fanOut(what: string, at: RunningHost, tokens: string | string[], 
 /** The host is killed and started again; answers the new one. */
 async function storm(at: RunningHost): Promise<RunningHost> {
   const welcomesBefore = agents.map((agent) => agent.welcomes);
-  const failedBefore = sum(agents.map((agent) => agent.failedHellos));
+  const tries = new Tries(agents);
+  tries.start();
+  const fleet = monitorEventLoopDelay();
+  fleet.enable();
   at.child.kill('SIGKILL');
   await once(at.child, 'exit');
   const goneMs = performance.now();
@@ -180,6 +169,8 @@ async function storm(at: RunningHost): Promise<RunningHost> {
     peakPercent = Math.max(peakPercent, percent(nowS - lastS, nowMs - lastMs));
     [lastS, lastMs] = [nowS, nowMs];
   }
+  tries.stop();
+  fleet.disable();
   const timesMs = agents.map((agent) => agent.welcomedMs - backMs).sort((a, b) => a - b);
   report({
     bench: 'scale.storm',
@@ -188,7 +179,9 @@ async function storm(at: RunningHost): Promise<RunningHost> {
     halfBackS: seconds(quantile(timesMs, 0.5)),
     allBackS: seconds(quantile(timesMs, 1)),
     peakCpuPercent: peakPercent,
-    failedHellos: sum(agents.map((agent) => agent.failedHellos)) - failedBefore,
+    ...tries.figures,
+    // A fleet that is late itself takes its own lateness for the cloud's.
+    fleetLagMs: Math.round(fleet.max / 1e6),
   });
   const welcomedMs = performance.now();
   await settled(next);
@@ -203,6 +196,20 @@ async function settled(at: RunningHost): Promise<void> {
     await sleep(500);
     quiet = percent(cpuSeconds(at) - beforeS, 500) < 15 ? quiet + 1 : 0;
   }
+}
+
+function reportMemory(empty: HostMemory, full: HostMemory): void {
+  const each = (figure: keyof HostMemory) => Math.round(((full[figure] - empty[figure]) / tunnels / 1024) * 10) / 10;
+  report({
+    bench: 'scale.memory',
+    tunnels,
+    rssMb: Math.round(full.rssBytes / 1024 ** 2),
+    rssKbPerTunnel: each('rssBytes'),
+    heapKbPerTunnel: each('heapBytes'),
+    externalKbPerTunnel: each('externalBytes'),
+    // Of the process and not of its tunnels: V8 lets it grow with what comes at once, to about 100 MB.
+    youngGenerationKbPerTunnel: each('youngBytes'),
+  });
 }
 
 async function memoryOf({ child }: RunningHost): Promise<HostMemory> {
@@ -224,8 +231,4 @@ function percent(cpuS: number, elapsedMs: number): number {
 
 function seconds(ms: number): number {
   return Math.round(ms / 10) / 100;
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0);
 }

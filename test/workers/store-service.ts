@@ -19,6 +19,8 @@ interface Kept {
 export class StoreService {
   readonly #folder = mkdtempSync(join(tmpdir(), 'homeline-store-'));
   readonly #stores = new Map<string, Promise<Kept>>();
+  /** How often each operation was asked for. */
+  readonly asked = new Map<string, number>();
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
   /** Answers the address. */
@@ -26,6 +28,11 @@ export class StoreService {
     this.#server.listen(0, '127.0.0.1');
     await once(this.#server, 'listening');
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** The store of this name, for whoever prepares something in it. */
+  async open(name: string): Promise<SqliteStore> {
+    return (await this.#store(name)).store;
   }
 
   async stop(): Promise<void> {
@@ -37,6 +44,7 @@ export class StoreService {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, name = '', operation = ''] = (request.url ?? '').split('/');
+    this.asked.set(operation, (this.asked.get(operation) ?? 0) + 1);
     try {
       const { nowMs, given }: { nowMs: number; given: unknown[] } = JSON.parse(await text(request));
       const { store, clock } = await this.#store(name);

@@ -11,18 +11,20 @@ export interface TestEnv {
   ASSETS: Fetcher;
   FILES: R2Bucket;
   STORE_URL: string;
+  /** Of the store that the homes are in, where somebody has made them before. */
+  STORE_NAME?: string;
 }
 
 export const ownerToken = 'hl_owner-token-of-the-tests-0123456789abcdef';
 export const logged: string[] = [];
-const log = lineLog('warn', (line) => logged.push(line));
+const log = lineLog('info', (line) => logged.push(line));
 let name: string | undefined;
 let shared: SharedStore | undefined;
 let host: WorkerHost | undefined;
 
 /** A store for each isolate, which is a test file. */
 function storeOf(env: TestEnv): SharedStore {
-  name ??= crypto.randomUUID();
+  name ??= env.STORE_NAME ?? crypto.randomUUID();
   shared ??= new SharedStore(remoteStore(`${env.STORE_URL}/${name}`));
   return shared;
 }

@@ -85,12 +85,23 @@ describe('arrivals', () => {
   it.each([
     { eachMs: 1, putOff: 0 },
     { eachMs: 50, putOff: 900 },
-  ])('that take $eachMs ms each: $putOff of 900 more behind 500 are put off', async ({ eachMs, putOff }) => {
+  ])('that take $eachMs ms each: $putOff of 900 more behind 800 are put off', async ({ eachMs, putOff }) => {
     const door = await crowd(900);
-    await door.serve(400, eachMs);
+    await door.serve(100, eachMs);
     await door.arrive(900);
-    expect(door.served).toBe(400);
+    expect(door.served).toBe(100);
     expect(door.putOffMs).toHaveLength(putOff);
+  });
+
+  it('that have waited long, because it went more slowly than it had, are put off after all', async () => {
+    const door = await crowd(100);
+    door.nowMs += 7_000;
+    await door.arrive(50);
+    await door.serve(1, 2_000);
+    expect(door.putOffMs).toHaveLength(84);
+    await door.serve(65, 1);
+    expect(door.served).toBe(66);
+    expect(door.putOffMs).toHaveLength(84);
   });
 
   it('are never put off for more than two minutes, whoever crowds at the door', async () => {

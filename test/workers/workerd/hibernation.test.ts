@@ -4,7 +4,7 @@ import { exports } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { actions } from '../../../protocol/actions.ts';
 import { remote } from '../remote-store.ts';
-import { ownerToken } from '../worker-under-test.ts';
+import { logged, ownerToken } from '../worker-under-test.ts';
 import { api, connectedAgent, home, type TestAgent, TestReader, until } from './household.ts';
 
 const getSessions = { arguments: { SessionID: '', SessionClass: 'ANY', SessionStatus: 'ANY' } };
@@ -39,6 +39,22 @@ describe('a home whose object hibernates', () => {
     await evictDurableObject(home());
     const answer = await api('POST', `${actionsOf}/GetSessions`, getSessions);
     expect(answer).toMatchObject({ status: 200, body: { arguments: { SessionsList: '<none/>' } } });
+  });
+
+  it('names a request alike in the log of the Worker, in that of the object, and to the agent', async () => {
+    let told: string | undefined;
+    agent.answer = ({ requestId }) => {
+      told = requestId;
+      return { SessionsList: '<none/>' };
+    };
+    await evictDurableObject(home());
+    const id = (await api('POST', `${actionsOf}/GetSessions`, getSessions)).headers.get('x-request-id');
+    expect(told).toBe(id);
+    const lines = logged.map((line) => JSON.parse(line)).filter(({ requestId }) => requestId === id);
+    expect(lines).toMatchObject([
+      { event: 'call', home: 'home', action: 'GetSessions', outcome: 'ok' },
+      { event: 'request', method: 'POST', status: 200 },
+    ]);
   });
 
   it('answers heartbeats without asking the object or the store', async () => {
