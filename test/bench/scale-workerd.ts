@@ -196,11 +196,8 @@ async function callEach(url: string, readerTokens: readonly string[]): Promise<v
   );
   await sleep(asleepMs);
   const before = woken();
-  const figures = await load(
-    16,
-    10,
-    (count) => shots[count % shots.length] ?? shots[0] ?? { url, method: 'GET', headers: {} },
-  );
+  const shoot = (count: number) => shots[count % shots.length] ?? { url, method: 'GET', headers: {} };
+  const [figures] = await loadInTurns(16, 10, [shoot]);
   report({ bench: 'scale.workerd.calls', homes: agents.length, woken: woken() - before, ...figures });
 }
 
