@@ -107,7 +107,7 @@ export function createApp(parts: AppParts): App {
     app.route('/v1', routes);
   }
   app.route('/', serviceRoutes(parts, parts.metrics));
-  const describe = () => app.getOpenAPI31Document(description);
+  const describe = () => withIdempotencyKey(app.getOpenAPI31Document(description));
   app.get('/openapi.json', (c) => c.json(describe()));
   app.route('/', docsRoutes(describe));
 
@@ -126,7 +126,7 @@ export function createApp(parts: AppParts): App {
       const detail = `${method} is not for this address: ${allowed.join(', ')}.`;
       return problem(c, new GatewayError('method-not-allowed', detail), { headers: { allow: allowed.join(', ') } });
     }
-    const isPage = method === 'GET' && !path.startsWith('/v1/');
+    const isPage = (method === 'GET' || method === 'HEAD') && !path.startsWith('/v1/');
     const isNavigation = c.req.header('accept')?.includes('text/html') === true;
     const file = isPage ? await parts.dashboard?.({ path, isNavigation }) : undefined;
     if (file !== undefined) {
@@ -146,6 +146,14 @@ export function createApp(parts: AppParts): App {
 
 const contentSecurityPolicy =
   "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'A repeat within 24 hours gets the first answer, with “Idempotency-Replayed: true”.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+} as const;
 
 const description = {
   openapi: '3.1.0',
@@ -172,4 +180,13 @@ function methodFinder(app: App): (path: string) => string[] {
       }));
     return [...new Set(patterns.filter(({ expression }) => expression.test(path)).map(({ method }) => method))];
   };
+}
+
+/** The application reads it for every POST of somebody who is known, so no route declares it by itself. */
+function withIdempotencyKey(document: ReturnType<App['getOpenAPI31Document']>) {
+  for (const { post } of Object.values(document.paths ?? {})) {
+    if (post?.security === undefined || post.security.length === 0) continue;
+    post.parameters = [...(post.parameters ?? []), idempotencyKey];
+  }
+  return document;
 }

@@ -33,6 +33,8 @@ export interface AgentOptions {
   readonly compareMs?: number;
   readonly pollMs?: number;
   readonly canaryMs?: number;
+  /** Without a phone for so long, it is told what to do: 15 s unless told. */
+  readonly noPhoneHintMs?: number;
   /** One line in plain words for each step. */
   report(line: string): void;
   onConnected?(): void;
@@ -51,6 +53,9 @@ export const searchTargets: readonly string[] = [
   'urn:schemas-upnp-org:device:TelephonyClient:1',
   'urn:schemas-upnp-org:device:TelephonyClient:2',
 ];
+
+/** Three searches are over by then, and the slowest answer to them is in. */
+const noPhoneHintMs = 15_000;
 
 /** Stopping may take 3 s; a phone that does not answer its UNSUBSCRIBE is not waited for any longer than this. */
 const stopPhonesWithinMs = 2000;
@@ -75,6 +80,7 @@ export class Agent {
   #life: Life | undefined;
   #store: string | undefined;
   #compared = false;
+  #hint: NodeJS.Timeout | undefined;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -94,6 +100,21 @@ export class Agent {
     life.vigil.start();
     await life.discovery.start();
     this.#options.report('Looking for phones on the household’s network.');
+    this.#warnOfAbsentNetworks(life.network);
+    this.#hint = setTimeout(() => {
+      if (life.phones.presences().length > 0) return;
+      this.#options.report('No phone has answered yet. “npm run doctor” names what stands in the way.');
+    }, this.#options.noPhoneHintMs ?? noPhoneHintMs);
+  }
+
+  /** They may come later, and are watched for; but a name may also be mistyped. */
+  #warnOfAbsentNetworks(network: LanNetwork): void {
+    const present = new Set(network.interfaces().map(({ name }) => name));
+    const absent = this.#options.interfaces.filter((name) => !present.has(name));
+    if (absent.length === 0 && present.size > 0) return;
+    const who =
+      absent.length === 0 ? 'No network of this machine has an address' : `There is no address on ${absent.join(', ')}`;
+    this.#options.report(`Warning: ${who}. Phones there are found once it has one; --interface names other networks.`);
   }
 
   /** Leaves every subscription, closes tunnel and database, within 3 s. */
@@ -101,6 +122,7 @@ export class Agent {
     const life = this.#life;
     if (life === undefined) return;
     this.#life = undefined;
+    clearTimeout(this.#hint);
     await life.discovery.stop();
     life.vigil.stop();
     life.canary.stop();

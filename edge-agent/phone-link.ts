@@ -8,7 +8,7 @@ import { type CloudKnowledge, PhoneSynchroniser } from './messaging/synchronise.
 import type { Journal } from './tunnel/journal.ts';
 import type { DeviceDescription, ServiceDescription } from './upnp/description/description.ts';
 import type { GenaSubscriber, Subscription } from './upnp/eventing/gena.ts';
-import { parseHttpUrl } from './upnp/network/http-url.ts';
+import { parseHttpUrl, placeOf } from './upnp/network/http-url.ts';
 import type { Network } from './upnp/network/network.ts';
 
 export interface PhoneLinkOptions {
@@ -136,7 +136,7 @@ export class PhoneLink {
       udn,
       name: device.friendlyName.slice(0, limits.shortTextChars),
       deviceType: device.deviceType.slice(0, limits.identifierChars),
-      address: new URL(location).host,
+      address: placeOf(location).slice(0, limits.addressChars),
       online: this.#online,
       epoch: this.synchroniser.epoch,
       trusted,

@@ -4,6 +4,7 @@ import { limits } from '../protocol/limits.ts';
 import { PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
 import { type DeviceDescription, readDescription, readScpd, walkDevices } from './upnp/description/description.ts';
 import type { Advertisement } from './upnp/discovery/ssdp.ts';
+import { parseHttpUrl, placeOf } from './upnp/network/http-url.ts';
 
 export interface PhonesOptions
   extends Omit<PhoneLinkOptions, 'udn' | 'device' | 'service' | 'location' | 'trusted' | 'approved'> {
@@ -141,14 +142,13 @@ export class Phones {
    * messages are not for that stranger (requirements Z12, Z13). Two ports of one address are twins, and the pick stays.
    */
   async #stays(link: PhoneLink, claimed: string): Promise<boolean> {
-    const [place, other] = [new URL(link.location), new URL(claimed)];
-    if (place.host === other.host || !(await this.#answers(link))) return false;
-    if (place.hostname !== other.hostname && !this.#strangers.has(claimed)) {
+    const [place, other] = [placeOf(link.location), placeOf(claimed)];
+    if (place === other || !(await this.#answers(link))) return false;
+    const isTwin = parseHttpUrl(link.location)?.host === parseHttpUrl(claimed)?.host;
+    if (!isTwin && !this.#strangers.has(claimed)) {
       if (this.#strangers.size >= mostStrangers) this.#strangers.clear();
       this.#strangers.add(claimed);
-      this.#options.report(
-        `Warning: ${other.host} claims to be the phone that still answers at ${place.host}. It is left out.`,
-      );
+      this.#options.report(`Warning: ${other} claims to be the phone that still answers at ${place}. It is left out.`);
     }
     return true;
   }
@@ -200,7 +200,7 @@ export class Phones {
 
   #reportUnreadable(location: string, error: unknown): void {
     const words = error instanceof Error ? error.message : String(error);
-    this.#options.report(`The device at ${new URL(location).host} cannot be asked what it is: ${words}`);
+    this.#options.report(`The device at ${placeOf(location)} cannot be asked what it is: ${words}`);
   }
 
   get #pinnedRetryMs(): number {
@@ -265,7 +265,7 @@ export class Phones {
     this.#links.set(udn, link);
     this.#absent.delete(udn);
     if (before === undefined) {
-      this.#options.report(`Found a phone at ${new URL(location).host}.`);
+      this.#options.report(`Found a phone at ${placeOf(location)}.`);
       this.#options.onFound(udn);
     }
     this.#options.onChanged();

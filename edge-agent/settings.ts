@@ -1,6 +1,7 @@
 // The settings of `npm run agent`.
 import { z } from 'zod';
 import { listSetting, portSetting } from '../protocol/settings.ts';
+import { formatHttpUrl, parseHttpUrl } from './upnp/network/http-url.ts';
 
 const tunnelPath = '/v1/tunnel';
 
@@ -42,8 +43,9 @@ export const agentSettings = {
       .optional()
       .transform((text, context) => {
         if (text === undefined) return undefined;
-        const url = URL.parse(text);
-        if (url?.protocol === 'http:') return url.href;
+        // Not URL's own reading, which knows no zone of a link-local address.
+        const url = parseHttpUrl(text);
+        if (url !== undefined) return formatHttpUrl(url);
         context.addIssue('must be a URL such as http://192.168.1.20:49200/description.xml');
         return z.NEVER;
       }),

@@ -8,8 +8,8 @@ export interface PartOptions {
   /** The program, a path that Node runs. */
   program: string;
   env: Readonly<Record<string, string | undefined>>;
-  /** One line that the part printed. */
-  print(part: string, line: string): void;
+  /** One line that the part printed, on stdout or, a fault, on stderr. */
+  print(part: string, line: string, isFault: boolean): void;
   /** It ended though nobody stopped it. */
   onDeath(reason: string): void;
 }
@@ -41,8 +41,8 @@ export class Part {
     });
     this.#child = child;
     this.#stopping = false;
-    this.#printLines(child.stdout);
-    this.#printLines(child.stderr);
+    this.#printLines(child.stdout, false);
+    this.#printLines(child.stderr, true);
     return new Promise((resolve, reject) => {
       let ready = false;
       child.on('message', (message: PartMessage) => {
@@ -93,10 +93,10 @@ export class Part {
     });
   }
 
-  #printLines(stream: Readable | null): void {
+  #printLines(stream: Readable | null, isFault: boolean): void {
     if (stream === null) return;
     createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) =>
-      this.#options.print(this.#options.name, line),
+      this.#options.print(this.#options.name, line, isFault),
     );
   }
 }

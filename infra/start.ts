@@ -4,36 +4,30 @@ import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { portSetting, readSettings } from '../protocol/settings.ts';
+import { cloudSettings } from '../cloud/settings.ts';
+import { phoneSettings } from '../edge-agent/phone/settings.ts';
+import { agentSettings } from '../edge-agent/settings.ts';
+import { readSettings } from '../protocol/settings.ts';
 import { Part, PartFailure } from './part.ts';
 
 const root = resolve(import.meta.dirname, '..');
+/** Those of the parts, so that every fault is told before the first part starts. */
 const settings = {
-  host: {
-    name: 'HOMELINE_HOST',
-    meaning: 'Where the cloud listens; loopback unless you say otherwise.',
-    schema: z.string().default('127.0.0.1'),
-    default: '127.0.0.1',
-  },
-  port: { name: 'HOMELINE_PORT', meaning: "The cloud's port.", schema: portSetting(8787), default: '8787' },
-  data: {
-    name: 'HOMELINE_DATA',
-    meaning: 'The data folder.',
-    schema: z.string().default('.homeline'),
-    default: '.homeline',
-  },
+  ...cloudSettings,
   interfaces: {
     name: 'HOMELINE_INTERFACE',
     meaning: 'Where agent and software phone meet, and where the agent looks for other phones; by comma.',
     schema: z.string().default('lo'),
     default: 'lo',
   },
-  phonePort: {
-    name: 'HOMELINE_PHONE_PORT',
-    meaning: "The software phone's port.",
-    schema: portSetting(0),
-    default: '0',
-  },
+  phonePort: phoneSettings.port,
+  phonePagePort: phoneSettings.pagePort,
+  phoneName: phoneSettings.phoneName,
+  phoneNumber: phoneSettings.number,
+  phoneKind: phoneSettings.kind,
+  phoneAllow: phoneSettings.allowed,
+  pinnedPhone: agentSettings.phone,
+  ssdpPort: phoneSettings.ssdpPort,
 } as const;
 
 /** How long all parts together may take to stop. */
@@ -53,8 +47,14 @@ if (read.kind === 'faults') {
   console.error(read.text);
   process.exit(2);
 }
-const { host, port, data, interfaces, phonePort } = read.values;
-const dataFolder = resolve(data);
+const { values } = read;
+const dataFolder = resolve(values.dataFolder);
+const env: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    Object.entries(settings).map(([key, { name }]) => [name, String(values[key as keyof typeof values] ?? '')]),
+  ),
+  HOMELINE_DATA: dataFolder,
+};
 const running: Part[] = [];
 let stopping = false;
 
@@ -66,36 +66,26 @@ try {
   requireWritable(dataFolder);
   buildDashboard();
 
-  const cloud = part('cloud', 'cloud/hosts/node.ts', {
-    HOMELINE_HOST: host,
-    HOMELINE_PORT: String(port),
-    HOMELINE_DATA: dataFolder,
-  });
+  const cloud = part('cloud', 'cloud/hosts/node.ts');
   const cloudReady = await begin(cloud);
   const { token } = await cloud.ask({ type: 'issue-agent-token', name: 'this machine' }, 'agent-token');
 
-  const phone = part('phone', 'edge-agent/phone/main.ts', {
-    HOMELINE_INTERFACE: interfaces,
-    HOMELINE_PHONE_PORT: String(phonePort),
-    HOMELINE_DATA: dataFolder,
-  });
+  const phone = part('phone', 'edge-agent/phone/main.ts');
   const phoneReady = await begin(phone);
 
   const agent = part('agent', 'edge-agent/main.ts', {
     HOMELINE_CLOUD: String(cloudReady.url).replace(/^http/, 'ws'),
     HOMELINE_AGENT_TOKEN: String(token),
-    HOMELINE_INTERFACE: interfaces,
     HOMELINE_TRUST: String(phoneReady.udn),
-    HOMELINE_DATA: dataFolder,
   });
   await begin(agent);
 
   print('', '');
   print('', `Dashboard:      ${cloudReady.signIn}`);
   print('', `Software phone: ${phoneReady.page}`);
-  const where = data === settings.data.default ? '' : `--data ${data} `;
+  const where = values.dataFolder === settings.dataFolder.default ? '' : `--data ${values.dataFolder} `;
   print('', `Let somebody write to you:  npm run phone -- ${where}say +390110001 "Dinner at 8?"`);
-  print('', `Ctrl-C stops everything; the data stays in ${data}.`);
+  print('', `Ctrl-C stops everything; the data stays in ${values.dataFolder}.`);
 } catch (error) {
   if (!stopping) {
     console.error(error instanceof Error ? error.message : String(error));
@@ -103,11 +93,11 @@ try {
   }
 }
 
-function part(name: string, program: string, env: Record<string, string>): Part {
+function part(name: string, program: string, more: Readonly<Record<string, string>> = {}): Part {
   const made: Part = new Part({
     name,
     program: join(root, program),
-    env,
+    env: { ...env, ...more },
     print,
     onDeath: (reason) => void revive(name, made, reason),
   });
@@ -151,9 +141,9 @@ function requireWritable(folder: string): void {
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new Error(
-      `The data folder ${folder} cannot be written (${why}). Give it to this user, or name another with --data.`,
-    );
+    const isFile = why === 'EEXIST' || why === 'ENOTDIR';
+    const mend = isFile ? 'A file is in its place: name another' : 'Give it to this user, or name another';
+    throw new Error(`The data folder ${folder} cannot be written (${why}). ${mend} with --data.`);
   }
 }
 
@@ -168,6 +158,7 @@ function buildDashboard(): void {
   if (built.status !== 0) throw new Error(`The dashboard could not be built:\n${built.stderr || built.stdout}`);
 }
 
-function print(name: string, line: string): void {
-  process.stdout.write(name === '' ? `${line}\n` : `${name.padEnd(6)} ${line}\n`);
+function print(name: string, line: string, isFault = false): void {
+  const stream = isFault ? process.stderr : process.stdout;
+  stream.write(name === '' ? `${line}\n` : `${name.padEnd(6)} ${line}\n`);
 }

@@ -110,9 +110,10 @@ function helpText(
   table: Record<string, Setting>,
   given: { command: string; summary: string; operands?: string },
 ): string {
+  const width = Math.max(...Object.values(table).map(({ name }) => flagOf(name).length)) + 2;
   const rows = Object.values(table).map((setting) => {
     const standard = setting.default === undefined ? '' : ` (default ${setting.default})`;
-    return `  ${flagOf(setting.name).padEnd(22)}${setting.name}\n      ${setting.meaning}${standard}`;
+    return `  ${flagOf(setting.name).padEnd(width)}${setting.name}\n      ${setting.meaning}${standard}`;
   });
   const operands = given.operands === undefined ? [] : [given.operands];
   return [

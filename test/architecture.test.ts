@@ -35,7 +35,18 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
   },
   { room: 'cloud/dashboard', own: ['cloud/dashboard', 'protocol'], packages: /^(preact|preact\/.*|@preact\/.*|vite)$/ },
   { room: 'cloud', own: ['cloud', 'protocol'], packages: /.*/ },
-  { room: 'infra', own: ['infra', 'protocol', 'cloud/store/table.ts'], packages: /.*/ },
+  {
+    room: 'infra',
+    own: [
+      'infra',
+      'protocol',
+      'cloud/store/table.ts',
+      'cloud/settings.ts',
+      'edge-agent/settings.ts',
+      'edge-agent/phone/settings.ts',
+    ],
+    packages: /.*/,
+  },
 ];
 
 describe('the doors of the house', () => {

@@ -23,7 +23,7 @@ export interface Host {
 
 export async function runCommand(make: (settings: CommandSettings) => Promise<Host>): Promise<void> {
   const result = readSettings(cloudSettings, {
-    command: 'npm run cloud',
+    command: 'npm run cloud --',
     summary: 'the cloud on this machine: API, dashboard, and the tunnel that agents dial',
     env: process.env,
     argv: process.argv.slice(2),

@@ -39,6 +39,8 @@ export function wildcard(values: readonly string[]) {
 export const textFilter = z
   .string()
   .max(4096)
+  // No XML holds one, so nothing that is stored does; SQLite would read the filter to there and no further.
+  .refine((value) => !value.includes('\0'), 'holds a NUL')
   .optional()
   .transform((value) => (value === '' ? undefined : value));
 

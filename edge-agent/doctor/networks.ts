@@ -31,7 +31,7 @@ function examineName(name: string, links: readonly LocalInterface[]): Finding[] 
     return [
       fault(
         `${name} has no address that UPnP can use.`,
-        `Plug its cable in or join its Wi-Fi; 169.254.… means that no DHCP server answered. With an address now: ${others}.`,
+        `Plug its cable in or join its Wi-Fi; 169.254.… means that no DHCP server answered. With an address now: ${others || 'none'}.`,
       ),
     ];
   }

@@ -9,6 +9,7 @@ import {
 } from '../upnp/description/description.ts';
 import { UpnpError } from '../upnp/error.ts';
 import type { GenaSubscriber } from '../upnp/eventing/gena.ts';
+import { parseHttpUrl } from '../upnp/network/http-url.ts';
 import type { Network } from '../upnp/network/network.ts';
 import { type Finding, fault, fine, note } from './finding.ts';
 
@@ -99,9 +100,10 @@ async function examineEvents(
     const isHeard = await heard;
     await subscription.cancel();
     if (isHeard) return fine('Its events reach this machine.');
+    const host = parseHttpUrl(eventSubUrl)?.host ?? 'the phone';
     return fault(
       'It granted a subscription, but its first event did not reach this machine.',
-      `Let TCP in from ${new URL(eventSubUrl).hostname} in the firewall of this machine (for example: ufw allow from ${new URL(eventSubUrl).hostname}). Until then the agent compares now and then, and messages come late.`,
+      `Let TCP in from ${host} in the firewall of this machine (for example: ufw allow from ${host}). Until then the agent compares now and then, and messages come late.`,
     );
   } catch (error) {
     return tellRefusal(error);

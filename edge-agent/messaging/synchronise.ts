@@ -184,7 +184,7 @@ export class PhoneSynchroniser {
     if (this.#inStep || !agenda.everything) return;
     this.#inStep = true;
     const { messages, sessions } = this.#known.counts;
-    this.#options.report(`In step with the phone: ${messages} messages, ${sessions} sessions.`);
+    this.#options.report(`In step with the phone: ${counted(messages, 'message')}, ${counted(sessions, 'session')}.`);
   }
 
   #onFailed(error: unknown): void {
@@ -194,7 +194,7 @@ export class PhoneSynchroniser {
     if (this.#failures !== 1 || !this.#live) return;
     this.#inStep = false;
     const words = error instanceof Error ? error.message : String(error);
-    this.#options.report(`The phone's messages cannot be listed: ${words} Trying again.`);
+    this.#options.report(`The phone's messages cannot be listed: ${words.replace(/\.$/, '')}. Trying again.`);
   }
 
   /**
@@ -312,4 +312,8 @@ async function listFiles(calls: PhoneCalls, sessionId: string): Promise<FileInfo
 
 function isRefused(error: unknown): error is UpnpError {
   return error instanceof UpnpError && error.kind === 'refused';
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

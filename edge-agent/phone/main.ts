@@ -1,6 +1,6 @@
 // npm run phone: a telephone in software on the LAN, with the demonstration line.
 import { join } from 'node:path';
-import { readSettings, type SettingValues } from '../../protocol/settings.ts';
+import { flagOf, readSettings, type SettingValues } from '../../protocol/settings.ts';
 import { DemonstrationLine } from './lines/demonstration.ts';
 import { SoftwarePhone, telephonyClient, telephonyServer } from './phone.ts';
 import { say } from './say.ts';
@@ -13,7 +13,7 @@ const usage = [
 
 async function main(): Promise<number | undefined> {
   const result = readSettings(phoneSettings, {
-    command: 'npm run phone',
+    command: 'npm run phone --',
     summary: 'a telephone in software that hosts UPnP Messaging:2.',
     env: process.env,
     argv: process.argv.slice(2),
@@ -58,7 +58,7 @@ async function run(values: SettingValues<typeof phoneSettings>, dataFolder: stri
   try {
     await phone.start();
   } catch (error) {
-    return fail(1, `The phone cannot start: ${messageOf(error)} ${mendOf(error)}`.trim());
+    return fail(1, `The phone cannot start: ${causeOf(error)} ${mendOf(error, values)}`.trim());
   }
   report(`“${values.phoneName}” is on, at ${phone.locations.join(', ')}`);
   report(`its own page is ${phone.pageUrl}`);
@@ -84,10 +84,22 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** In a sentence of its own, for the mend follows. */
+function causeOf(error: unknown): string {
+  const { code, address, port } = error as { code?: string; address?: string; port?: number };
+  if (code === 'EADDRINUSE') return `port ${port} of ${address} is taken.`;
+  return messageOf(error).replace(/[^.]$/, '$&.');
+}
+
 /** What to do about a failed start. */
-function mendOf(error: unknown): string {
-  const { code, errcode } = error as { code?: string; errcode?: number };
-  if (code === 'EADDRINUSE') return 'Another program uses that port: stop it or choose another by --phone-port.';
+function mendOf(error: unknown, settings: SettingValues<typeof phoneSettings>): string {
+  const { code, errcode, port } = error as { code?: string; errcode?: number; port?: number };
+  if (code === 'EADDRINUSE') {
+    const setting = port === settings.pagePort ? phoneSettings.pagePort : phoneSettings.port;
+    const known = [settings.port, settings.pagePort].includes(port ?? 0);
+    const flag = known ? flagOf(setting.name) : flagOf(phoneSettings.ssdpPort.name);
+    return `Stop what listens there, or choose another with ${flag}.`;
+  }
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOTDIR' || code === 'EEXIST') {
     return 'Choose a folder that can be written by --data, or a port above 1023.';
   }
@@ -96,7 +108,9 @@ function mendOf(error: unknown): string {
   if (errcode === 5) return 'Another phone runs on this data folder: stop it or choose another folder by --data.';
   if (errcode === 13) return 'The disk is full.';
   if (messageOf(error).startsWith('There is no address')) {
-    return 'Name an interface that is up by --interface; lo always works for this machine alone.';
+    return settings.interfaces.includes('lo')
+      ? 'Bring lo up, or name another interface by --interface.'
+      : 'Name an interface that is up by --interface; lo is for this machine alone.';
   }
   return '';
 }

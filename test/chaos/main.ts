@@ -4,18 +4,7 @@ import { parseArgs } from 'node:util';
 import { faultKinds } from './faults.ts';
 import { type Round, runRound } from './round.ts';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '10' },
-    round: { type: 'string' },
-    seed: { type: 'string', default: String(Date.now()) },
-    seconds: { type: 'string', default: '8' },
-    rate: { type: 'string', default: '50' },
-    faults: { type: 'string', default: '6' },
-    kinds: { type: 'string', default: faultKinds.join(',') },
-    help: { type: 'boolean', default: false },
-  },
-});
+const values = readArguments();
 
 if (values.help) {
   process.stdout.write(
@@ -70,4 +59,37 @@ if (values.help) {
   process.stdout.write(`${JSON.stringify(total)}\n`);
   const wrong = total.lost + total.twice + total.disordered + total.misread + total.unfinished + total.crashes;
   process.exitCode = wrong > 0 ? 1 : 0;
+}
+
+/** Ends the process with 2 where an argument is none, for a number that is none would mean rounds that never were. */
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        rounds: { type: 'string', default: '10' },
+        round: { type: 'string' },
+        seed: { type: 'string', default: String(Date.now()) },
+        seconds: { type: 'string', default: '8' },
+        rate: { type: 'string', default: '50' },
+        faults: { type: 'string', default: '6' },
+        kinds: { type: 'string', default: faultKinds.join(',') },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const faults = [
+      ...(['rounds', 'seconds', 'rate', 'faults'] as const)
+        .filter((name) => !/^[1-9]\d{0,5}$/.test(values[name]))
+        .map((name) => `--${name}: a whole number from 1`),
+      ...(/^\d{1,6}$/.test(values.round ?? '0') ? [] : ['--round: the number of a round']),
+      ...values.kinds
+        .split(',')
+        .filter((kind) => !faultKinds.some((known) => known === kind))
+        .map((kind) => `--kinds: there is no “${kind}”`),
+    ];
+    if (faults.length > 0 && !values.help) throw new Error(faults.join('\n'));
+    return values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\nTry npm run chaos -- --help.\n`);
+    process.exit(2);
+  }
 }

@@ -18,6 +18,23 @@ afterEach(async () => {
 const puts = () => house.cloud.events.filter((event) => event.type === 'message.put');
 const deletions = () => house.cloud.events.filter((event) => event.type === 'message.deleted');
 
+describe('a house without a phone', () => {
+  it('is told where to look for the cause', async () => {
+    house = new House({}, { phoneUrl: undefined, noPhoneHintMs: 10 });
+    await house.start();
+    await house.cloud.until(() => house.lines.some((line) => line.includes('npm run doctor')));
+  });
+});
+
+describe('a network that is not there', () => {
+  it('is told by its name, and waited for', async () => {
+    house = new House({}, { interfaces: ['lo', 'none0'] });
+    await house.start();
+    await house.inStep();
+    expect(house.lines.join('\n')).toMatch(/Warning: There is no address on none0\..*--interface/);
+  });
+});
+
 describe('keeping in step', () => {
   it('tells the cloud of all messages, oldest first, and of each new one when the phone says so', async () => {
     await open();

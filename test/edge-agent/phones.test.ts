@@ -61,6 +61,13 @@ it('a phone is not given up for a goodbye that somebody else said', async () => 
   expect(house.phone.subscribers).toBe(1);
 });
 
+it('a place with a zone, which URL cannot read, ends nothing', async () => {
+  const other = new House({}, { phoneUrl: 'http://[fe80::1%25lo]:9/d.xml' });
+  await other.start();
+  await until(() => other.lines.some((line) => line.includes('[fe80::1%lo]:9 cannot be asked what it is')));
+  await other.stop();
+});
+
 it('a phone that said goodbye and does not answer is offline', async () => {
   await known();
   await house.phone.stop();

@@ -2,9 +2,15 @@
 // The seed of a failure gives the same cases again.
 import { properties } from './properties.ts';
 
-const [cases = 100_000, seed = Math.trunc(Math.random() * 2 ** 31)] = process.argv.slice(2).map(Number);
-if (!Number.isSafeInteger(cases) || cases < 1 || !Number.isSafeInteger(seed)) {
-  process.stderr.write('npm run fuzz -- [cases] [seed]: both are whole numbers.\n');
+const usage = 'npm run fuzz -- [cases] [seed]: both are whole numbers; 100,000 cases and any seed unless told.\n';
+const given = process.argv.slice(2);
+if (given.includes('--help')) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+const [cases = 100_000, seed = Math.trunc(Math.random() * 2 ** 31)] = given.map(Number);
+if (!Number.isSafeInteger(cases) || cases < 1 || !Number.isSafeInteger(seed) || given.length > 2) {
+  process.stderr.write(usage);
   process.exit(2);
 }
 process.stdout.write(`seed ${seed}, ${cases} cases\n`);

@@ -11,6 +11,8 @@ import gi
 gi.require_version("GUPnP", "1.6")
 from gi.repository import GLib, GObject, GUPnP  # noqa: E402
 
+from gupnp_context import on_any_port  # noqa: E402
+
 interface, udn = sys.argv[1:3]
 found = None
 
@@ -64,7 +66,7 @@ def on_line(channel, _condition):
     return True
 
 
-context = GUPnP.Context.new(interface, 0)
+context = on_any_port(lambda: GUPnP.Context.new(interface, 0))
 control_point = GUPnP.ControlPoint.new(context, "urn:schemas-upnp-org:service:Messaging:2")
 control_point.connect("service-proxy-available", on_service)
 control_point.set_active(True)

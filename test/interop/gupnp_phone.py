@@ -16,6 +16,8 @@ gi.require_version("GUPnP", "1.6")
 gi.require_version("GSSDP", "1.6")
 from gi.repository import GLib, GObject, GSSDP, GUPnP  # noqa: E402
 
+from gupnp_context import on_any_port  # noqa: E402
+
 folder, interface, version, udn = sys.argv[1:5]
 device_type = f"urn:schemas-upnp-org:device:TelephonyServer:{version}"
 service_type = f"urn:schemas-upnp-org:service:Messaging:{version}"
@@ -253,7 +255,8 @@ def command(channel, condition):
 
 with open(f"{folder}/device.xml", "w") as file:
     file.write(description())
-context = GUPnP.Context.new_full(interface, None, 0, GSSDP.UDAVersion.VERSION_1_1 if version == "2" else GSSDP.UDAVersion.VERSION_1_0)
+architecture = GSSDP.UDAVersion.VERSION_1_1 if version == "2" else GSSDP.UDAVersion.VERSION_1_0
+context = on_any_port(lambda: GUPnP.Context.new_full(interface, None, 0, architecture))
 device = GUPnP.RootDevice.new(context, "device.xml", folder)
 service = device.get_service(service_type)
 for name in inputs:

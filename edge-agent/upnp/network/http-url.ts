@@ -54,6 +54,12 @@ export function hostAndPort(host: string, port: number, zone?: string): string {
   return port === 80 ? literal : `${literal}:${port}`;
 }
 
+/** The host and port of a URL as people read them, `192.168.1.20:49200` or `[fe80::1%eth0]:49200`; never throws. */
+export function placeOf(location: string): string {
+  const url = parseHttpUrl(location);
+  return url === undefined ? 'no usable address' : hostAndPort(url.host, url.port, url.zone).replace('%25', '%');
+}
+
 /** What identifies the server behind a URL: its address (or name), zone and port. */
 export function originOf(url: HttpUrl): string {
   return hostAndPort(url.address ?? url.host, url.port, url.zone);

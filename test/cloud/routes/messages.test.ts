@@ -99,6 +99,7 @@ describe('GET /messages (SearchMessages)', () => {
     const { next } = (await cloud.get(`${messages}?limit=1`)).body;
     expect((await cloud.get(`${messages}?limit=1&status=Read&cursor=${encodeURIComponent(next)}`)).status).toBe(400);
     expect((await cloud.get(`${messages}?limit=201`)).status).toBe(400);
+    expect((await cloud.get(`${messages}?q=%00`)).status).toBe(400);
   });
 });
 

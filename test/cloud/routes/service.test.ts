@@ -40,6 +40,17 @@ describe('GET /healthz, /readyz, /metrics', () => {
 });
 
 describe('GET /openapi.json and /docs', () => {
+  it('tell of the Idempotency-Key at every POST that takes one', async () => {
+    const { body } = await cloud.get('/openapi.json', { authorization: '' });
+    const posts = Object.entries<{ post?: { parameters?: { name: string }[] } }>(body.paths).filter(
+      ([, at]) => at.post,
+    );
+    const without = posts.filter(([, { post }]) => !post?.parameters?.some(({ name }) => name === 'Idempotency-Key'));
+    // Who signs in or out is not known by a token to keep an answer for.
+    expect(without.map(([path]) => path)).toEqual(['/v1/sign-in', '/v1/sign-out']);
+    expect(posts.length).toBeGreaterThan(10);
+  });
+
   it('describe every route that the contract names', async () => {
     const { body } = await cloud.get('/openapi.json', { authorization: '' });
     expect(body.openapi).toBe('3.1.0');
@@ -112,6 +123,15 @@ describe('the dashboard', () => {
     const script = await cloud.get('/assets/app-1a2b3c.js');
     expect(script.headers.get('cache-control')).toContain('immutable');
     expect(script.headers.get('content-type')).toContain('text/javascript');
+  });
+
+  it('answers HEAD as it answers GET, without the page', async () => {
+    const answer = await fetch(cloud.url, { method: 'HEAD' });
+    expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([
+      200,
+      expect.stringContaining('text/html'),
+      '',
+    ]);
   });
 
   it('is the page for its own addresses, and 404 for files and other requests', async () => {
