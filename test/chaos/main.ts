@@ -13,6 +13,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '50' },
     faults: { type: 'string', default: '6' },
     kinds: { type: 'string', default: faultKinds.join(',') },
+    quiet: { type: 'string', default: '90' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -20,13 +21,14 @@ const { values } = parseArgs({
 if (values.help) {
   process.stdout.write(
     [
-      'npm run chaos -- [--rounds 10 | --round <number>] [--seed <words>] [--seconds 8] [--rate 50] [--faults 6] [--kinds kill,cut]',
+      'npm run chaos -- [--rounds 10 | --round <number>] [--seed <words>] [--seconds 8] [--rate 50] [--faults 6] [--kinds kill,cut] [--quiet 90]',
       '  rounds   how many households are put under load, each in folders of its own',
       '  round    this one alone, of the same seed',
       '  seed     the same seed strikes with the same faults at the same moments',
       '  seconds  of load in a round',
       '  rate     messages a second, each way',
       '  faults   in a round',
+      '  quiet    seconds until all must be well again; a busy machine needs more',
       `  kinds    of them: ${faultKinds.join(', ')}`,
       '',
     ].join('\n'),
@@ -41,7 +43,7 @@ if (values.help) {
       perSecond: Number(values.rate),
       faults: Number(values.faults),
       kinds: faultKinds.filter((kind) => values.kinds.split(',').includes(kind)),
-      quietMs: 90_000,
+      quietMs: Number(values.quiet) * 1000,
     });
     rounds.push(round);
     const { plan, ...figures } = round;
