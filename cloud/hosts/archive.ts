@@ -2,11 +2,11 @@
 import {
   closeSync,
   createReadStream,
-  existsSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
-  readFileSync,
+  readSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +29,8 @@ const verbs = {
     operands: '  npm run import -- <file>   run again, it goes on where it was; without a file, from stdin',
     run: async (database: string, file: string | undefined) => {
       const input = file === undefined ? process.stdin : createReadStream(file);
-      const rows = await importLines(database, createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }));
+      const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+      const rows = await importLines(database, counted(lines, 'read'));
       return `${rows} rows were read into ${database}. Start the cloud on it; agents then tell it what is missing.`;
     },
   },
@@ -46,14 +47,12 @@ const verbs = {
 
 /** Appends to an export that broke off, after its last whole line. */
 function exportTo(database: string, file: string | undefined): string {
-  const before = file !== undefined && existsSync(file) ? wholeLines(readFileSync(file, 'utf8')) : '';
-  const last = before.trimEnd().split('\n').at(-1);
-  const target = file === undefined ? process.stdout.fd : openSync(file, 'a', 0o600);
-  if (file !== undefined) ftruncateSync(target, Buffer.byteLength(before));
+  const target = file === undefined ? process.stdout.fd : openSync(file, 'a+', 0o600);
+  const last = file === undefined ? undefined : cutToWholeLines(target);
   let lines = 0;
-  for (const line of exportLines(database, last === '' ? undefined : last)) {
+  for (const line of exportLines(database, last)) {
     writeSync(target, `${line}\n`);
-    lines++;
+    if (++lines % progressLines === 0) tellProgress(lines, 'written');
   }
   if (file === undefined) return '';
   fsyncSync(target);
@@ -61,8 +60,40 @@ function exportTo(database: string, file: string | undefined): string {
   return `${lines} lines were written to ${file}.`;
 }
 
-function wholeLines(text: string): string {
-  return text.slice(0, text.lastIndexOf('\n') + 1);
+/** Takes what follows the last line feed off the file, and answers its last whole line; undefined where it has none. */
+function cutToWholeLines(file: number): string | undefined {
+  let tail = Buffer.alloc(0);
+  for (let at = fstatSync(file).size; at > 0; ) {
+    const chunk = Buffer.alloc(Math.min(chunkBytes, at));
+    at -= chunk.length;
+    readSync(file, chunk, 0, chunk.length, at);
+    tail = Buffer.concat([chunk, tail]);
+    const end = tail.lastIndexOf(lineFeed);
+    const start = end <= 0 ? -1 : tail.lastIndexOf(lineFeed, end - 1);
+    if (end < 0 || (start < 0 && at > 0)) continue;
+    ftruncateSync(file, at + end + 1);
+    return tail.toString('utf8', start + 1, end);
+  }
+  ftruncateSync(file, 0);
+  return undefined;
+}
+
+const chunkBytes = 64 * 1024;
+const lineFeed = 0x0a;
+
+/** Somebody waits for it: a word about every few seconds. */
+const progressLines = 100_000;
+
+async function* counted(lines: AsyncIterable<string>, verb: string): AsyncGenerator<string> {
+  let count = 0;
+  for await (const line of lines) {
+    yield line;
+    if (++count % progressLines === 0) tellProgress(count, verb);
+  }
+}
+
+function tellProgress(lines: number, verb: string): void {
+  process.stderr.write(`${lines} lines are ${verb} …\n`);
 }
 
 async function main([verb = '', ...argv]: readonly string[]): Promise<number> {

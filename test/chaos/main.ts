@@ -9,13 +9,14 @@ const values = readArguments();
 if (values.help) {
   process.stdout.write(
     [
-      'npm run chaos -- [--rounds 10 | --round <number>] [--seed <words>] [--seconds 8] [--rate 50] [--faults 6] [--kinds kill,cut]',
+      'npm run chaos -- [--rounds 10 | --round <number>] [--seed <words>] [--seconds 8] [--rate 50] [--faults 6] [--kinds kill,cut] [--quiet 90]',
       '  rounds   how many households are put under load, each in folders of its own',
       '  round    this one alone, of the same seed',
       '  seed     the same seed strikes with the same faults at the same moments',
       '  seconds  of load in a round',
       '  rate     messages a second, each way',
       '  faults   in a round',
+      '  quiet    seconds until all must be well again; a busy machine needs more',
       `  kinds    of them: ${faultKinds.join(', ')}`,
       '',
     ].join('\n'),
@@ -30,7 +31,7 @@ if (values.help) {
       perSecond: Number(values.rate),
       faults: Number(values.faults),
       kinds: faultKinds.filter((kind) => values.kinds.split(',').includes(kind)),
-      quietMs: 90_000,
+      quietMs: Number(values.quiet) * 1000,
     });
     rounds.push(round);
     const { plan, ...figures } = round;
@@ -73,11 +74,12 @@ function readArguments() {
         rate: { type: 'string', default: '50' },
         faults: { type: 'string', default: '6' },
         kinds: { type: 'string', default: faultKinds.join(',') },
+        quiet: { type: 'string', default: '90' },
         help: { type: 'boolean', default: false },
       },
     });
     const faults = [
-      ...(['rounds', 'seconds', 'rate', 'faults'] as const)
+      ...(['rounds', 'seconds', 'rate', 'faults', 'quiet'] as const)
         .filter((name) => !/^[1-9]\d{0,5}$/.test(values[name]))
         .map((name) => `--${name}: a whole number from 1`),
       ...(/^\d{1,6}$/.test(values.round ?? '0') ? [] : ['--round: the number of a round']),

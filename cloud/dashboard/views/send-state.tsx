@@ -14,7 +14,7 @@ export function SendState({ message }: { message: Message }) {
     case 'sending':
       return (
         <p class="send-state">
-          <Icon name="clock" /> Sending…
+          <Icon name="clock" /> Sending… {message.stateReason}
         </p>
       );
     case 'failed':

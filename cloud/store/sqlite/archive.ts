@@ -2,7 +2,7 @@
 // another name: the agents then ask what it knows, and tell it again what came after.
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { backup, DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { ulid } from 'ulid';
 import { z } from 'zod';
 import { GatewayError } from '../../../protocol/errors.ts';
@@ -73,12 +73,8 @@ export function* exportLines(path: string, after?: string): Generator<string> {
 
 function* readRows(database: DatabaseSync, table: string, after: Row | undefined): Generator<Row> {
   const key = tables[table] ?? [];
-  const columns = database
-    .prepare('SELECT name FROM pragma_table_info(?)')
-    .all(table)
-    .map(({ name }) => String(name))
-    // A number of this file only.
-    .filter((name) => name !== 'row');
+  // A number of this file only.
+  const columns = columnsOf(database, table).filter((name) => name !== 'row');
   const beyond = after === undefined ? '' : `WHERE (${key}) > (${key.map(() => '?')})`;
   const query = database.prepare(`SELECT ${columns} FROM ${table} ${beyond} ORDER BY ${key}`);
   for (const row of query.iterate(...(after === undefined ? [] : key.map((name) => after[name] ?? null)))) {
@@ -90,7 +86,7 @@ function* readRows(database: DatabaseSync, table: string, after: Row | undefined
 
 /**
  * Makes a database from the lines of an export. It stands under its own name only when the last line was read; broken
- * off, the same import goes on where it was. Answers the number of rows.
+ * off, the import of the same export goes on where it was, and that of another begins anew. Answers the number of rows.
  * Throws `conflict` when there is a database already, `invalid-request` when the lines are no whole export.
  */
 export async function importLines(path: string, lines: AsyncIterable<string>): Promise<number> {
@@ -99,12 +95,13 @@ export async function importLines(path: string, lines: AsyncIterable<string>): P
   }
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const unfinished = `${path}.import`;
-  const database = new DatabaseSync(unfinished, { enableForeignKeyConstraints: true });
+  const reader = lines[Symbol.asyncIterator]();
+  const { id } = readHead((await reader.next()).value ?? '');
+  const database = openUnfinished(unfinished, id);
   let rows = 0;
   try {
-    database.exec('PRAGMA journal_mode = WAL');
-    migrate(database, unfinished);
-    rows = await fill(database, lines);
+    rows = await fill(database, { [Symbol.asyncIterator]: () => reader });
+    database.prepare('DELETE FROM meta WHERE name = ?').run(importMark);
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
     database.close();
@@ -113,17 +110,38 @@ export async function importLines(path: string, lines: AsyncIterable<string>): P
   return rows;
 }
 
+/** Which export an unfinished database is made from. */
+const importMark = 'import';
+
+/** What an earlier import of the same export left, or a new database: rows of two exports would not fit together. */
+function openUnfinished(path: string, exported: string): DatabaseSync {
+  const open = (): DatabaseSync => {
+    const database = new DatabaseSync(path, { enableForeignKeyConstraints: true });
+    database.exec('PRAGMA journal_mode = WAL');
+    migrate(database, path);
+    return database;
+  };
+  let database = open();
+  const mark = database.prepare('SELECT value FROM meta WHERE name = ?').get(importMark)?.value;
+  if (mark !== undefined && mark !== exported) {
+    database.close();
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true });
+    database = open();
+  }
+  database.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)').run(importMark, exported);
+  return database;
+}
+
 async function fill(database: DatabaseSync, lines: AsyncIterable<string>): Promise<number> {
   const writer = new RowWriter(database);
-  let number = 0;
+  let number = 1;
   let rows = 0;
   let isWhole = false;
   for await (const line of lines) {
     number++;
     if (line === '') continue;
     const read = readLine(line, number);
-    if (number === 1) checkHead(read);
-    else if ('row' in read) {
+    if ('row' in read) {
       writer.write(read.table, read.row);
       rows++;
     } else isWhole = 'end' in read;
@@ -133,16 +151,19 @@ async function fill(database: DatabaseSync, lines: AsyncIterable<string>): Promi
   return rows;
 }
 
-function checkHead(read: ReturnType<typeof readLine>): void {
-  if (!('version' in read)) throw new GatewayError('invalid-request', 'This is no export of Homeline.');
-  if (read.version === steps.length) return;
-  const detail = `The export is of version ${read.version}, this Homeline reads ${steps.length}: use the one that made it.`;
+function readHead(line: string): z.infer<typeof headSchema> {
+  const head = readLine(line, 1);
+  if (!('version' in head)) throw new GatewayError('invalid-request', 'This is no export of Homeline.');
+  if (head.version === steps.length) return head;
+  const detail = `The export is of version ${head.version}, this Homeline reads ${steps.length}: use the one that made it.`;
   throw new GatewayError('invalid-request', detail);
 }
 
 /** Rows as they come, in transactions; a row that is there already stays. */
 class RowWriter {
   readonly #database: DatabaseSync;
+  /** By table and columns. */
+  readonly #inserts = new Map<string, StatementSync>();
   #waiting = 0;
 
   constructor(database: DatabaseSync) {
@@ -150,34 +171,41 @@ class RowWriter {
   }
 
   write(table: string, row: Row): void {
-    if (tables[table] === undefined)
-      throw new GatewayError('invalid-request', `There is no table “${table.slice(0, 40)}”.`);
-    if (!this.#database.isTransaction) this.#database.exec('BEGIN IMMEDIATE');
     const names = Object.keys(row);
-    const known = new Set(
-      this.#database
-        .prepare('SELECT name FROM pragma_table_info(?)')
-        .all(table)
-        .map(({ name }) => name),
-    );
-    const strange = names.find((name) => !known.has(name));
-    if (strange !== undefined)
-      throw new GatewayError('invalid-request', `${table} has no column “${strange.slice(0, 40)}”.`);
+    const shape = `${table} (${names})`;
+    const insert = this.#inserts.get(shape) ?? this.#prepare(table, names);
+    this.#inserts.set(shape, insert);
+    if (!this.#database.isTransaction) this.#database.exec('BEGIN IMMEDIATE');
     const values: SQLInputValue[] = Object.values(row);
-    const place = table === 'messages' ? 'RETURNING row' : '';
-    const made = this.#database
-      .prepare(`INSERT INTO ${table} (${names}) VALUES (${names.map(() => '?')}) ON CONFLICT DO NOTHING ${place}`)
-      .all(...values)[0];
+    const made = insert.all(...values)[0];
     if (made?.row !== undefined) {
       this.#database.prepare('INSERT INTO messages_text (rowid, text) VALUES (?, ?)').run(made.row, row.text ?? '');
     }
     if (++this.#waiting >= groupSize) this.commit();
   }
 
+  #prepare(table: string, names: readonly string[]): StatementSync {
+    if (tables[table] === undefined)
+      throw new GatewayError('invalid-request', `There is no table “${table.slice(0, 40)}”.`);
+    const known = new Set(columnsOf(this.#database, table));
+    const strange = names.find((name) => !known.has(name));
+    if (strange !== undefined)
+      throw new GatewayError('invalid-request', `${table} has no column “${strange.slice(0, 40)}”.`);
+    const place = table === 'messages' ? 'RETURNING row' : '';
+    return this.#database.prepare(
+      `INSERT INTO ${table} (${names}) VALUES (${names.map(() => '?')}) ON CONFLICT DO NOTHING ${place}`,
+    );
+  }
+
   commit(): void {
     this.#waiting = 0;
     if (this.#database.isTransaction) this.#database.exec('COMMIT');
   }
+}
+
+function columnsOf(database: DatabaseSync, table: string): string[] {
+  const columns = database.prepare('SELECT name FROM pragma_table_info(?)').all(table);
+  return columns.map(({ name }) => String(name));
 }
 
 /** Throws `invalid-request`. */

@@ -102,9 +102,9 @@ export class LiveSubscription {
     await this.#exclusively(() => this.#subscribeAnew());
   }
 
-  /** Renews now: a device that was off has forgotten us and does not say so. */
+  /** Renews now: a device that was off has forgotten us and does not say so. What has lapsed is asked for anyway. */
   async prove(): Promise<void> {
-    if (this.#sid !== '') await this.#exclusively(() => this.#keep());
+    if (this.#sid !== '' && !this.#lapsed) await this.#exclusively(() => this.#keep());
   }
 
   /** Whether an event with this SID is ours. One without SID is, for its token is (E15). */

@@ -1,10 +1,14 @@
 // Export, import and backup, as their user runs them: everything comes back, also when it broke off on the way.
-import { spawnSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
+import type { Message } from '../../../protocol/model.ts';
 import { messageId, phoneMessage, presence, send } from '../../contract/messages.ts';
 
 const program = join(import.meta.dirname, '../../../cloud/hosts/archive.ts');
@@ -41,13 +45,23 @@ function run(verb: string, data: string, ...rest: string[]) {
   return spawnSync(process.execPath, [program, verb, '--data', join(folder, data), ...rest], { encoding: 'utf8' });
 }
 
+async function allMessages(asked: SqliteStore): Promise<Message[]> {
+  const messages: Message[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await asked.listMessages('home', {}, { limit: 200, cursor });
+    messages.push(...page.items);
+    if (page.next === null) return messages;
+    cursor = page.next;
+  }
+}
+
 /** All that can be asked of a store about its home. */
 async function contentsOf(asked: SqliteStore) {
   const phones = await asked.listPhones('home');
   return {
     homes: await asked.homesOf('a'),
     phones,
-    messages: await asked.listMessages('home', {}, { limit: 200 }),
+    messages: await allMessages(asked),
     found: (await asked.listMessages('home', { text: 'number 12' }, { limit: 200 })).items,
     record: await asked.getMessage('home', messageId(40)),
     inventory: await asked.inventory('home', phones[0]?.id ?? '', { limit: 100 }),
@@ -72,6 +86,20 @@ async function expectSame(name: string): Promise<void> {
   }
 }
 
+/** 0 while there is no such database. */
+function storedMessages(path: string): number {
+  if (!existsSync(path)) return 0;
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return Number(database.prepare('SELECT count(*) AS n FROM messages').get()?.n);
+  } catch {
+    // Not made yet.
+    return 0;
+  } finally {
+    database.close();
+  }
+}
+
 const file = () => join(folder, 'all.ndjson');
 
 describe('export and import', () => {
@@ -93,6 +121,42 @@ describe('export and import', () => {
     expect(run('import', 'to', file()).status).toBe(0);
     await expectSame('to');
   });
+
+  it('go on after the import was killed half-way, and begin anew with another export', async () => {
+    const phone = (await store.listPhones('home'))[0]?.id ?? '';
+    const many = Array.from({ length: 1200 }, (_, at) => at + 100).map((n) => {
+      const message = phoneMessage({ messageId: `m-${n}`, body: `Supper number ${n}?` });
+      const put = { type: 'message.put', id: messageId(n), phone, epoch: 0, session: null } as const;
+      return { ...put, message, fingerprint: `f-${n}` };
+    });
+    await store.commit('home', many);
+    run('export', 'from', file());
+    await killHalfWay();
+    expect(run('import', 'to', file()).status).toBe(0);
+    await expectSame('to');
+
+    rmSync(join(folder, 'to'), { recursive: true });
+    await killHalfWay();
+    await store.commit('home', [{ type: 'message.delete', id: messageId(100) }]);
+    rmSync(file());
+    run('export', 'from', file());
+    expect(run('import', 'to', file()).status).toBe(0);
+    await expectSame('to');
+  }, 60_000);
+
+  /** kill -9 as soon as the first rows are stored. */
+  async function killHalfWay(): Promise<void> {
+    const half = readFileSync(file(), 'utf8').split('\n').slice(0, 900);
+    const importing = spawn(process.execPath, [program, 'import', '--data', join(folder, 'to')]);
+    // What it had not read when it died.
+    importing.stdin.on('error', () => undefined);
+    importing.stdin.write(`${half.join('\n')}\n`);
+    const unfinished = join(folder, 'to', 'cloud.db.import');
+    while (storedMessages(unfinished) === 0) await pause(20);
+    importing.kill('SIGKILL');
+    await once(importing, 'close');
+    expect(storedMessages(unfinished)).toBeGreaterThan(0);
+  }
 
   it('pass through a pipe', async () => {
     const text = run('export', 'from').stdout;

@@ -2,18 +2,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Phone } from '../../../protocol/model.ts';
+import { phoneSession, sessionId } from '../../contract/messages.ts';
 import { patiently, RunningCloud } from '../hosts/running-cloud.ts';
 import type { ScriptedAgent } from '../hosts/scripted-agent.ts';
 
 const cloud = new RunningCloud();
 let agent: ScriptedAgent;
+let phone: Phone;
 let sent = 0;
 const messages = '/v1/homes/home/messages';
 const draft = { messageClass: 'SMS', to: ['+1'], body: 'once' };
 
 beforeAll(async () => {
   await cloud.start();
-  ({ agent } = await cloud.homeWithPhone());
+  ({ agent, phone } = await cloud.homeWithPhone());
 });
 afterAll(() => cloud.stop());
 beforeEach(() => {
@@ -22,6 +25,12 @@ beforeEach(() => {
 });
 
 const post = (key: string, body: unknown = draft) => cloud.post(messages, body, { 'idempotency-key': key });
+
+async function heldSession(): Promise<string> {
+  const session = phoneSession({ sessionId: 'chat-1', updatedAt: '2026-11-22T12:00:00.000Z' });
+  await agent.deliver({ type: 'session.put', udn: phone.udn, epoch: 0, id: sessionId(1), session });
+  return sessionId(1);
+}
 
 describe('Idempotency-Key', () => {
   it('answers a repeat as the first time, and sends once', async () => {
@@ -107,6 +116,39 @@ describe('Idempotency-Key', () => {
     expect(keys).toEqual(Array.from({ length: 3 }, () => expect.stringMatching(/^.{1,64}$/)));
     expect(keys[0]).not.toBe(keys[1]);
     expect(keys[2]).toBe(keys[0]);
+  });
+
+  it('asks the agent again where the answer was lost, and keeps the answer then', async () => {
+    const keys: (string | undefined)[] = [];
+    const replies = [{ code: 'outcome-pending' }, { code: 'outcome-unknown' }];
+    agent.script.StartFileTransfer = (call) => {
+      keys.push(call.key);
+      return replies.shift();
+    };
+    const id = await heldSession();
+    const file = { name: 'a', contentType: 'text/plain', sizeBytes: 1, url: 'http://a/', direction: 'send' };
+    const start = () =>
+      cloud.post(`/v1/homes/home/sessions/${id}/files`, { files: [file] }, { 'idempotency-key': 'files' });
+    const answers = [await start(), await start(), await start()];
+    expect(answers.map(({ status, body }) => [status, body.code])).toEqual([
+      [503, 'outcome-pending'],
+      [502, 'outcome-unknown'],
+      [502, 'outcome-unknown'],
+    ]);
+    expect(keys).toEqual([keys[0], keys[0]]);
+  });
+
+  it('is passed on with what changes a session', async () => {
+    const keys: (string | undefined)[] = [];
+    agent.script.LeaveSession = (call) => {
+      keys.push(call.key);
+      return { code: 'outcome-pending' };
+    };
+    const id = await heldSession();
+    const leave = () => cloud.post(`/v1/homes/home/sessions/${id}/leave`, undefined, { 'idempotency-key': 'leave' });
+    await leave();
+    await leave();
+    expect(keys).toEqual([expect.stringMatching(/^.{1,64}$/), keys[0]]);
   });
 
   it('has 1 to 255 characters', async () => {

@@ -351,6 +351,34 @@ describe('keeping a subscription', () => {
     },
   );
 
+  it('is proved by a renewal, and made anew where the device has forgotten it', async () => {
+    let forgotten = false;
+    const { subscription, told } = await subscribed({}, (one) => {
+      one.answer = (request) =>
+        forgotten && !request.head.includes('CALLBACK')
+          ? httpAnswer('412 Precondition Failed')
+          : one.grant(request, {});
+    });
+    await subscription.prove();
+    expect([subscription.sid, told]).toEqual(['uuid:s1', []]);
+    forgotten = true;
+    await subscription.prove();
+    expect([subscription.sid, told]).toEqual(['uuid:s2', ['gap']]);
+  });
+
+  it('is asked for as often as before, however much it is doubted once it has lapsed', async () => {
+    let away = false;
+    const { subscription, told, publisher } = await subscribed({ retryMs: 60_000 }, (one) => {
+      one.answer = (request) => (away ? (socket) => socket.destroy() : one.grant(request, {}));
+    });
+    away = true;
+    await subscription.prove();
+    const asked = publisher.seen.length;
+    for (let doubts = 0; doubts < 5; doubts++) await subscription.prove();
+    expect(publisher.seen).toHaveLength(asked);
+    expect(told).toEqual(['lapse unreachable']);
+  });
+
   it('says when it has lapsed, asks again, and says when it is back', async () => {
     let away = false;
     const { subscription, told, publisher } = await subscribed(brief, (one) => {
