@@ -13,7 +13,7 @@ import type { Page } from '../../cloud/store/store.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import type { Phone } from '../../protocol/model.ts';
 import { StoreService } from '../workers/store-service.ts';
-import { load, quantile } from './load.ts';
+import { loadInTurns, quantile } from './load.ts';
 import { report } from './report.ts';
 import { FleetAgent, seedHomes, sharedOutbox, Tries } from './scale-fleet.ts';
 
