@@ -71,6 +71,8 @@ async function seed(): Promise<{ agentTokens: string[]; readerTokens: string[] }
 async function startHost(port: string): Promise<RunningHost> {
   const child = fork(join(import.meta.dirname, 'scale-host.ts'), [join(folder, 'cloud'), port], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    // As `npm run cloud` starts it.
+    execArgv: ['--max-semi-space-size=16'],
   });
   const [{ url }] = (await once(child, 'message')) as [{ url: string }];
   return { child, url };
@@ -207,7 +209,7 @@ function reportMemory(empty: HostMemory, full: HostMemory): void {
     rssKbPerTunnel: each('rssBytes'),
     heapKbPerTunnel: each('heapBytes'),
     externalKbPerTunnel: each('externalBytes'),
-    // Of the process and not of its tunnels: V8 lets it grow with what comes at once, to about 100 MB.
+    // Of the process and not of its tunnels: it grows with what comes at once.
     youngGenerationKbPerTunnel: each('youngBytes'),
   });
 }
