@@ -2,6 +2,7 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { GatewayError } from '../../protocol/errors.ts';
+import { firstUncarriable } from '../../protocol/text.ts';
 import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Scope } from '../access/scopes.ts';
@@ -144,8 +145,21 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
   return { description, content: { 'application/json': { schema } } };
 }
 
+/** A JSON body. What no message can carry is refused at its place: left out on the way, it would be another text. */
 export function body<Schema extends z.ZodType>(schema: Schema) {
-  return { required: true, content: { 'application/json': { schema } } } as const;
+  const carriable = schema.superRefine((value, context) => refuseUncarriable(value, [], context));
+  return { required: true, content: { 'application/json': { schema: carriable } } } as const;
+}
+
+function refuseUncarriable(value: unknown, path: readonly string[], context: z.RefinementCtx): void {
+  if (typeof value === 'string') {
+    const character = firstUncarriable(value);
+    if (character !== undefined) {
+      context.addIssue({ code: 'custom', path: [...path], message: `holds ${character}, which no message can carry` });
+    }
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, inner] of Object.entries(value)) refuseUncarriable(inner, [...path, name], context);
+  }
 }
 
 /** Hands the socket to come to its handler. Throws when the request asks for no WebSocket. */

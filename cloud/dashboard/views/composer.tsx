@@ -1,6 +1,7 @@
 // Where a message is written: class, phone, subject and text, held against what the phone says it can send.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MessageClass } from '../../../protocol/model.ts';
+import { carriable } from '../../../protocol/text.ts';
 import { capabilityFor } from '../state/home.ts';
 import type { Written } from '../state/sends.ts';
 import { measureSms } from '../text/sms-segments.ts';
@@ -36,7 +37,8 @@ export function Composer({
   onSend,
 }: ComposerProps) {
   const { drafts, home } = useDashboard();
-  const body = drafts.get(draftKey);
+  // What is pasted may hold control characters, which nobody sees and no message can carry.
+  const body = carriable(drafts.get(draftKey));
   const [subject, setSubject] = useState<string>();
   const [chosenClass, chooseClass] = useState<MessageClass>();
   const [chosenPhone, choosePhone] = useState<string>();
@@ -52,7 +54,7 @@ export function Composer({
   const wanted = chosenClass ?? suggested?.messageClass ?? 'SMS';
   const messageClass = classes.includes(wanted) ? wanted : (classes[0] ?? 'SMS');
   const hasSubject = !isSession && (messageClass === 'e-Mail' || messageClass === 'MMS');
-  const subjectText = subject ?? answerTo(messageClass === 'e-Mail' ? suggested?.subject : undefined);
+  const subjectText = carriable(subject ?? answerTo(messageClass === 'e-Mail' ? suggested?.subject : undefined));
   const limit = isSession ? undefined : capabilityFor(phone, messageClass);
   const reason = obstacle ?? limitReason(limit, body, recipients);
   const isAway = home.current.value?.online !== true || phone?.online === false;

@@ -252,6 +252,9 @@ describe('POST /messages (SendMessage)', () => {
     ['an unknown field', { ...draft, bodi: 'x' }, 'body'],
     ['a deadline that is past', { ...draft, deliverBy: '2020-01-01T00:00:00Z' }, 'body.deliverBy'],
     ['no JSON', '{"messageClass":', 'body'],
+    ['a control character', { ...draft, body: 'bell \u0007' }, 'body.body'],
+    ['half a surrogate pair', { ...draft, body: 'cut \ud83d' }, 'body.body'],
+    ['a NUL in a recipient', { ...draft, to: [{ address: '+1\u0000' }] }, 'body.to.0.address'],
   ])('refuses %s and says where', async (_, body, at) => {
     const answer = await cloud.post(messages, body);
     expect(answer.status).toBe(400);
