@@ -17,7 +17,16 @@ describe('when everything fails now and then', () => {
 
 describe('the suite itself', () => {
   const unsafe = (seed: string, preload: RoundOptions['preload']): Promise<Round> =>
-    runRound({ ...short, seed, faults: 12, kinds: ['cut'], quietMs: 0, discard: true, ...(preload && { preload }) });
+    runRound({
+      ...short,
+      seed,
+      loadMs: 8000,
+      faults: 24,
+      kinds: ['cut'],
+      quietMs: 10_000,
+      discard: true,
+      ...(preload && { preload }),
+    });
 
   it('finds what is sent twice when the agent keeps no journal', async () => {
     expect((await unsafe('no journal', { agent: 'without-journal.ts' })).twice).toBeGreaterThan(0);
