@@ -40,8 +40,6 @@ const dynoxide: Engine = {
 
 const cache = resolve(import.meta.dirname, '../../../node_modules/.cache');
 const other = process.env.AWS_ENDPOINT_URL_DYNAMODB;
-/** DynamoDB Local takes no more items in a transaction; AWS takes 100. */
-export const transactionItems = other === undefined ? 10 : 100;
 const readyWithinMs = 60_000;
 
 /** Why there is no engine here; undefined if there is one. With CI set, it must be DynamoDB Local: else this throws. */
