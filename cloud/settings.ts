@@ -30,14 +30,6 @@ export const cloudSettings = {
     schema: text('homeline'),
     default: 'homeline',
   },
-  transactionItems: {
-    name: 'HOMELINE_TABLE_TRANSACTION',
-    meaning: 'how many items a transaction of dynamodb takes; old emulators take fewer than AWS',
-    schema: text('100')
-      .refine((given) => /^\d{2,3}$/.test(given) && Number(given) <= 100, { error: 'is a whole number from 10 to 100' })
-      .transform(Number),
-    default: '100',
-  },
   region: {
     name: 'AWS_REGION',
     meaning: 'the region of the table; credentials come from AWS_ACCESS_KEY_ID or as the AWS tools are configured',

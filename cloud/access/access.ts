@@ -76,7 +76,7 @@ export class Access {
     }
     if (grant.home !== null) {
       const homes = await this.#store.homesOf(grant.account);
-      if (!homes.some((home) => home.id === grant.home)) throw new GatewayError('not-found', 'There is no such home.');
+      if (!homes.includes(grant.home)) throw new GatewayError('not-found', 'There is no such home.');
     }
     return this.#create(kind, grant, null);
   }
@@ -158,11 +158,8 @@ export class Access {
   async #find(hash: string): Promise<Principal | undefined> {
     const token = await this.#store.findToken(hash);
     if (token === undefined || token.kind === 'sign-in') return undefined;
-    const homes = await this.#store.homesOf(token.account);
-    return new Principal(
-      token,
-      homes.map((home) => home.id),
-    );
+    // A token for one home was given out for a home of its account, and homes do not leave their account.
+    return new Principal(token, token.home === null ? await this.#store.homesOf(token.account) : [token.home]);
   }
 
   #openSession(token: TokenRecord): Promise<Issued> {

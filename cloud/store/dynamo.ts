@@ -10,6 +10,7 @@ import { DynamoCommits } from './dynamo/commits.ts';
 import { DynamoConversations } from './dynamo/conversations.ts';
 import { DynamoEngine } from './dynamo/engine.ts';
 import { DynamoEvents } from './dynamo/events.ts';
+import { HomeRecords } from './dynamo/home-records.ts';
 import { DynamoHomes } from './dynamo/homes.ts';
 import { Items } from './dynamo/items.ts';
 import { keys } from './dynamo/keys.ts';
@@ -35,8 +36,6 @@ import type {
   Write,
 } from './store.ts';
 
-/** AWS takes so many items; a larger batch is written in several transactions, each whole by itself. */
-const largestTransaction = 100;
 /** Less than an agent waits for an acknowledgement. */
 const standardDeadlineMs = 8_000;
 
@@ -48,8 +47,6 @@ export interface DynamoStoreOptions {
   /** For what is too large for an item. */
   blobs: Blobs;
   clock?: Clock;
-  /** 100 unless told, at least 10: DynamoDB Local of 2020 takes no more. */
-  transactionItems?: number;
   /** For all tries of one call; 8,000 unless told. */
   deadlineMs?: number;
 }
@@ -75,26 +72,27 @@ export class DynamoStore implements Store {
   #cursorSecret = '';
 
   constructor(options: DynamoStoreOptions) {
-    const { transactionItems = largestTransaction, deadlineMs = standardDeadlineMs } = options;
-    const engine = new DynamoEngine(options.client, options.table, { transactionItems, deadlineMs });
-    const records = new Records(engine, new Items(options.blobs), options.clock ?? Date);
+    const { client, table, blobs, clock = Date, deadlineMs = standardDeadlineMs } = options;
+    const engine = new DynamoEngine(client, table, deadlineMs);
+    const items = new Items(blobs);
+    const records = new Records(engine, items, clock);
+    const homes = new HomeRecords(engine, items, clock);
     this.#engine = engine;
     this.#records = records;
-    this.#homes = new DynamoHomes(records);
     this.#tokens = new DynamoTokens(records);
-    this.#phones = new DynamoPhones(records);
-    this.#conversations = new DynamoConversations(records);
-    this.#messages = new DynamoMessages(records, this.#conversations);
-    this.#sessions = new DynamoSessions(records);
-    this.#events = new DynamoEvents(records);
     this.#requests = new DynamoRequests(records);
+    this.#homes = new DynamoHomes(records, homes);
+    this.#phones = new DynamoPhones(homes);
+    this.#conversations = new DynamoConversations(homes);
+    this.#messages = new DynamoMessages(homes, this.#conversations);
+    this.#sessions = new DynamoSessions(homes);
+    this.#events = new DynamoEvents(homes);
     this.#commits = new DynamoCommits({
-      records,
+      records: homes,
       homes: this.#homes,
       phones: this.#phones,
       messages: this.#messages,
       sessions: this.#sessions,
-      events: this.#events,
     });
   }
 
@@ -130,7 +128,7 @@ export class DynamoStore implements Store {
     return this.#homes.create(home);
   }
 
-  homesOf(account: string): Promise<HomeRecord[]> {
+  homesOf(account: string): Promise<string[]> {
     return this.#homes.of(account);
   }
 

@@ -11,12 +11,11 @@ export interface StoreSettings {
   /** Without it, as the AWS tools are configured. */
   region?: string | undefined;
   endpoint?: string | undefined;
-  transactionItems: number;
 }
 
 /** Not started yet. The AWS SDK is loaded only where it is needed: it takes longer than all the rest. */
 export async function openStore(settings: StoreSettings, clock?: Clock): Promise<Store> {
-  const { dataFolder, table, region, endpoint, transactionItems } = settings;
+  const { dataFolder, table, region, endpoint } = settings;
   if (settings.store === 'sqlite') return openSqlite(dataFolder, clock);
   const [{ DynamoStore, newDynamoClient }, { FolderBlobs }] = await Promise.all([
     import('./dynamo.ts'),
@@ -26,7 +25,6 @@ export async function openStore(settings: StoreSettings, clock?: Clock): Promise
     client: newDynamoClient({ ...(region !== undefined && { region }), ...(endpoint !== undefined && { endpoint }) }),
     table,
     blobs: new FolderBlobs(join(dataFolder, 'texts')),
-    transactionItems,
     ...(clock !== undefined && { clock }),
   });
 }

@@ -95,7 +95,7 @@ export class SqliteStore implements Store {
     return this.#homes.create(home);
   }
 
-  async homesOf(account: string): Promise<HomeRecord[]> {
+  async homesOf(account: string): Promise<string[]> {
     return this.#homes.of(account);
   }
 

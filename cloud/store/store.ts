@@ -155,7 +155,8 @@ export interface Store {
   // access
   /** Creates account, home and owner if they are not there; an existing home is left as it is. */
   createHome(home: { id: string; account: string; name: string; owner: string }): Promise<void>;
-  homesOf(account: string): Promise<HomeRecord[]>;
+  /** The ids of the account's homes. */
+  homesOf(account: string): Promise<string[]>;
   getHome(home: string): Promise<HomeRecord | undefined>;
   /** Throws `conflict` if a token in use has this hash or id. */
   createToken(token: TokenRecord): Promise<void>;

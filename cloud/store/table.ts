@@ -7,18 +7,16 @@ export const attributes = {
   partition: 'pk',
   /** A letter for the kind of thing, and its identifier. */
   sort: 'sk',
-  /** Index 1 is sorted by `sk`: a conversation's messages. */
+  /** Index 1: a conversation's messages. */
   group: 'g1',
-  /** Index 2: messages by folder and status. */
+  /** Index 2: messages that are unread or lie in a rare folder. */
   list: 'g2',
-  /** The place in index 2. */
-  place: 'at',
   /** Epoch seconds. DynamoDB deletes expired items within days, so that readers check it too. */
   expiry: 'ttl',
-  /** Counts the writes of an item; every write is conditional on it. */
+  /** Grows with the writes of an item; every write is conditional on it. */
   revision: 'rev',
-  /** The thing itself as JSON, if it is small. */
-  record: 'record',
+  /** The thing itself, if it is small: packed JSON (store/dynamo/packing.ts). */
+  record: 'z',
   /** The name of the blob that holds the JSON, if it is large. */
   blob: 'blob',
 } as const;
@@ -33,13 +31,9 @@ const key = (partition: string, sort: string) => [
 /** As CreateTable and AWS::DynamoDB::Table take it, but for the name. Pages are read whole from the indexes. */
 export const tableDefinition = {
   BillingMode: 'PAY_PER_REQUEST' as const,
-  AttributeDefinitions: [
-    attributes.partition,
-    attributes.sort,
-    attributes.group,
-    attributes.list,
-    attributes.place,
-  ].map((AttributeName) => ({ AttributeName, AttributeType: 'S' as const })),
+  AttributeDefinitions: [attributes.partition, attributes.sort, attributes.group, attributes.list].map(
+    (AttributeName) => ({ AttributeName, AttributeType: 'S' as const }),
+  ),
   KeySchema: key(attributes.partition, attributes.sort),
   GlobalSecondaryIndexes: [
     {
@@ -49,7 +43,7 @@ export const tableDefinition = {
     },
     {
       IndexName: indexes.byList,
-      KeySchema: key(attributes.list, attributes.place),
+      KeySchema: key(attributes.list, attributes.sort),
       Projection: { ProjectionType: 'ALL' as const },
     },
   ],

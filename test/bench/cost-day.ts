@@ -1,5 +1,6 @@
 // A household's day on Workers and DynamoDB, counted: the real routes, hub and store, with DynamoDB Local behind them.
 // Minutes lie between two things that happen, so that the home's object sleeps in between, as it would.
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ import type { Surroundings } from '../../cloud/hub/surroundings.ts';
 import type { SocketHandler } from '../../cloud/routes/sockets.ts';
 import { DynamoStore } from '../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../cloud/store/folder-blobs.ts';
+import { fingerprintOf } from '../../edge-agent/messaging/identity.ts';
 import { LinkedAgent } from '../cloud/hub/hub-bench.ts';
 import { DynamoDbLocal } from '../cloud/store/dynamodb-local.ts';
 import { phoneMessage, presence } from '../contract/messages.ts';
@@ -44,7 +46,8 @@ export interface Counts {
   keptBytes: number;
 }
 
-export type DayRecord = Record<Kind, Counts>;
+/** Of the kinds that the day had. */
+export type DayRecord = Partial<Record<Kind, Counts>>;
 
 const home = 'home';
 const udn = 'uuid:phone-1';
@@ -60,17 +63,22 @@ const people = 12;
 /** Of each of them, so that pages are full. */
 const earlier = 50;
 const minuteMs = 60_000;
-/**
- * Twice what one write touches at most (store/dynamo/batch.ts), so that a send and its attempt go together, as they do on
- * AWS; they are six items, and DynamoDB Local takes ten.
- */
-const transactionItems = 14;
 /** index.html, a script and a style sheet: they come through the Worker. */
 const dashboardFiles = 3;
-const text = 'Dinner at 8? This is one of the messages that a household gets: neither very short nor very long.';
+/** Messages are made of these, each different, so that packing finds no more alike in them than in what people write. */
+const words =
+  `about after again another anything around because before bring call came children coffee come could dinner doctor door
+  evening everything family first flowers found friday friend garden going good happy have hello home hope hour house just
+  keys kitchen know last late later leave letter little long love lunch maybe meeting message minutes money monday morning
+  much need never next night nothing number office often other parcel party people phone photo plane please pretty question
+  quickly rain ready really right school shopping should sister something soon station still street sunday sure thanks there
+  thing think ticket today together tomorrow tonight train under until visit waiting weather week weekend when where with
+  without work would write yellow yesterday`.split(/\s+/);
+const textChars = 100;
+const names = 'Ada Bruno Chiara Davide Elena Fabio Giulia Hugo Irene Luca Marta Nonna'.split(' ');
 
-/** Needs Java (DynamoDB Local). */
-export async function recordDay(): Promise<DayRecord> {
+/** A day on which these kinds happen, for what one leaves undone another does. Needs DynamoDB Local. */
+export async function recordDay(of: readonly Kind[]): Promise<DayRecord> {
   const local = new DynamoDbLocal();
   const folder = mkdtempSync(join(tmpdir(), 'homeline-cost-'));
   await local.start();
@@ -82,7 +90,6 @@ export async function recordDay(): Promise<DayRecord> {
       table: 'cost',
       blobs: new FolderBlobs(folder),
       clock,
-      transactionItems,
     });
   const [worker, object] = [new Meter(shadow), new Meter(shadow)];
   const [workerStore, objectStore] = [open(worker), open(object)];
@@ -90,7 +97,7 @@ export async function recordDay(): Promise<DayRecord> {
     await workerStore.start();
     await objectStore.start();
     const day = new Day(workerStore, objectStore, worker, object, shadow);
-    return await day.run();
+    return await day.run(of);
   } finally {
     await workerStore.stop();
     await objectStore.stop();
@@ -205,7 +212,7 @@ class CountedAgent extends LinkedAgent {
       epoch: 0,
       id,
       message,
-      fingerprint: `${message.status} ${id}`.slice(0, 40),
+      fingerprint: fingerprintOf(message),
     };
     this.events([++this.seq, event]);
   }
@@ -244,9 +251,9 @@ class Day {
     });
   }
 
-  async run(): Promise<DayRecord> {
+  async run(of: readonly Kind[]): Promise<DayRecord> {
     await this.#moveIn();
-    const record = Object.fromEntries(kinds.map((kind) => [kind, empty()])) as DayRecord;
+    const record = new Map(of.map((kind) => [kind, empty()]));
     const steps: Record<Kind, (n: number) => Promise<void>> = {
       reconnect: () => this.#reconnect(),
       'message in': (n) => this.#receive(n),
@@ -257,12 +264,12 @@ class Day {
     };
     // Things of all kinds in turn, each as often as its share of the day.
     for (let round = 0; round < Math.max(...Object.values(times)); round++) {
-      for (const kind of kinds) {
+      for (const [kind, counts] of record) {
         if (round % (Math.max(...Object.values(times)) / times[kind]) !== 0) continue;
-        await this.#count(record[kind], () => steps[kind](record[kind].times));
+        await this.#count(counts, () => steps[kind](counts.times));
       }
     }
-    return record;
+    return Object.fromEntries(record);
   }
 
   async #moveIn(): Promise<void> {
@@ -308,13 +315,13 @@ class Day {
 
   #receiveAt(n: number, status: 'Unread' | 'Read'): void {
     this.#home.awake();
-    const message = phoneMessage({ messageId: `phone-${n}`, from: personOf(n), body: text, status });
+    const message = phoneMessage({ messageId: `phone-${n}`, from: personOf(n), body: textOf(`in ${n}`), status });
     this.#ids[n] ??= `m_${ulid(clock.nowMs)}`;
     this.#home.agent.shows(this.#ids[n], message);
   }
 
   async #send(n: number): Promise<void> {
-    const draft = { messageClass: 'SMS', to: [{ address: personOf(n).address }], body: text };
+    const draft = { messageClass: 'SMS', to: [{ address: personOf(n).address }], body: textOf(`out ${n}`) };
     await this.#fetch('POST', `/homes/${home}/messages`, draft, { 'idempotency-key': `key-${n}` });
     await this.#acknowledged();
   }
@@ -411,5 +418,15 @@ function empty(): Counts {
 }
 
 function personOf(n: number) {
-  return { address: `+39011000${String(n % people).padStart(2, '0')}`, displayName: 'Nonna' };
+  return { address: `+39011000${String(n % people).padStart(2, '0')}`, displayName: names[n % people] ?? '' };
+}
+
+/** About 100 letters, always the same for the same seed. */
+function textOf(seed: string): string {
+  let text = '';
+  for (let n = 0; text.length < textChars; n++) {
+    const [first = 0, second = 0] = createHash('sha256').update(`${seed} ${n}`).digest();
+    text += `${words[(first * 256 + second) % words.length]} `;
+  }
+  return `${text.trim()}.`;
 }

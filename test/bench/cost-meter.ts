@@ -14,17 +14,26 @@ export interface Consumption {
 }
 
 type Item = Record<string, unknown>;
+
+/** `{"Count":1,"Items":[],"ScannedCount":1}`; the other answers are shorter. Headers are not counted. */
+const envelopeBytes = 40;
+
 interface Place {
   TableName?: string;
   Item?: Item;
   Key?: Item;
 }
-interface Input extends Place {
+/** What of the items is asked for. */
+interface Asked {
+  ProjectionExpression?: string | undefined;
+  ExpressionAttributeNames?: Record<string, string> | undefined;
+  KeyConditionExpression?: string;
+}
+interface Input extends Place, Asked {
   IndexName?: string;
   ConsistentRead?: boolean;
-  KeyConditionExpression?: string;
   TransactItems?: { Put?: Place; Delete?: Place }[];
-  RequestItems?: Record<string, { Keys?: Item[] }>;
+  RequestItems?: Record<string, Asked & { Keys?: Item[] }>;
 }
 interface Output {
   Item?: Item;
@@ -34,7 +43,7 @@ interface Output {
 
 const indexKeys = {
   [indexes.byGroup]: [attributes.group, attributes.sort],
-  [indexes.byList]: [attributes.list, attributes.place],
+  [indexes.byList]: [attributes.list, attributes.sort],
 };
 
 /** The items of a table as they were last written through one of its meters. */
@@ -88,10 +97,14 @@ export class Meter {
         const writes = writesOf(input, isDeletion);
         for (const write of writes) this.#countWrite(write, input.TransactItems !== undefined);
         try {
-          const result = await next(step);
-          for (const write of writes) this.#shadow.set(write);
-          if (writes.length === 0) this.#countRead(input, result.output as Output);
-          return result;
+          if (writes.length > 0) {
+            const result = await next(step);
+            for (const write of writes) this.#shadow.set(write);
+            return result;
+          }
+          // Whole items are paid, also where less is asked for: they are fetched, and what was asked for is passed on.
+          const result = await next({ ...step, input: whole(input) as typeof step.input });
+          return { ...result, output: this.#countRead(input, result.output as Output) as typeof result.output };
         } finally {
           this.underWay--;
         }
@@ -116,22 +129,49 @@ export class Meter {
     }
   }
 
-  #countRead(input: Input, output: Output): void {
+  /** Answers what was asked for. */
+  #countRead(input: Input, output: Output): Output {
     const share = input.KeyConditionExpression !== undefined && input.ConsistentRead !== true ? 0.5 : 1;
-    if (input.RequestItems !== undefined) {
+    const [batch] = Object.values(input.RequestItems ?? {});
+    const some = { ...output };
+    if (batch !== undefined) {
       // Each item of a batch is rounded up by itself, also one that is not there.
-      const asked = Object.values(input.RequestItems).flatMap(({ Keys = [] }) => Keys).length;
       const found = Object.values(output.Responses ?? {}).flat();
-      this.spent.readUnits += asked - found.length;
+      this.spent.readUnits += (batch.Keys?.length ?? 0) - found.length;
       for (const item of found) this.spent.readUnits += readUnits(sizeOf(item));
+      some.Responses = Object.fromEntries(
+        Object.entries(output.Responses ?? {}).map(([table, items]) => [
+          table,
+          items.map((item) => shown(item, batch)),
+        ]),
+      );
     } else {
       const items = output.Items ?? [output.Item ?? {}];
       this.spent.readUnits += share * readUnits(items.reduce((sum, item) => sum + sizeOf(item), 0));
+      if (output.Items !== undefined) some.Items = output.Items.map((item) => shown(item, input));
+      if (output.Item !== undefined) some.Item = shown(output.Item, input);
     }
-    this.spent.receivedBytes += Buffer.byteLength(
-      JSON.stringify(output.Items ?? output.Responses ?? output.Item ?? ''),
-    );
+    const items = some.Items ?? (some.Item === undefined ? Object.values(some.Responses ?? {}).flat() : [some.Item]);
+    this.spent.receivedBytes += envelopeBytes + items.reduce((sum, item) => sum + travellingBytes(item), 0);
+    return some;
   }
+}
+
+/** The same request for all attributes. Names that are not used are refused by DynamoDB. */
+function whole(input: Input): Input {
+  const asked = <Some extends Asked>({ ProjectionExpression: _, ExpressionAttributeNames: names, ...rest }: Some) => {
+    const used = Object.entries(names ?? {}).filter(([name]) => rest.KeyConditionExpression?.includes(name) === true);
+    return { ...rest, ...(used.length > 0 && { ExpressionAttributeNames: Object.fromEntries(used) }) };
+  };
+  if (input.RequestItems === undefined) return asked(input);
+  const batches = Object.entries(input.RequestItems).map(([table, batch]) => [table, asked(batch)]);
+  return { ...input, RequestItems: Object.fromEntries(batches) };
+}
+
+function shown(item: Item, { ProjectionExpression, ExpressionAttributeNames = {} }: Asked): Item {
+  if (ProjectionExpression === undefined) return item;
+  const names = ProjectionExpression.split(',').map((name) => ExpressionAttributeNames[name.trim()] ?? name.trim());
+  return Object.fromEntries(Object.entries(item).filter(([name]) => names.includes(name)));
 }
 
 function writesOf(input: Input, isDeletion: boolean): Place[] {
@@ -162,14 +202,33 @@ function readUnits(bytes: number): number {
 /** Names and values in UTF-8; a number takes a byte for two digits and one more. */
 function sizeOf(item: Item): number {
   return Object.entries(item).reduce((sum, [name, value]) => {
-    const text = textOf(value);
+    const bare = bareOf(value);
     const isNumber = typeof value === 'number' || (typeof value === 'object' && value !== null && 'N' in value);
+    if (bare instanceof Uint8Array) return sum + name.length + bare.byteLength;
+    const text = String(bare ?? '');
     return sum + name.length + (isNumber ? Math.ceil(text.length / 2) + 1 : Buffer.byteLength(text));
   }, 0);
 }
 
-/** Of a value, or of an attribute value as it travels. */
+/** As JSON with the types of its attributes, bytes in base64: `"name":{"S":"value"},`. */
+function travellingBytes(item: Item): number {
+  return Object.entries(item).reduce((sum, [name, value]) => {
+    const bare = bareOf(value);
+    const bytes = bare instanceof Uint8Array ? 4 * Math.ceil(bare.byteLength / 3) + 2 : jsonBytes(String(bare ?? ''));
+    return sum + name.length + 10 + bytes;
+  }, 3);
+}
+
+function jsonBytes(text: string): number {
+  return Buffer.byteLength(JSON.stringify(text));
+}
+
 function textOf(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return String(value ?? '');
-  return String(Object.values(value)[0] ?? '');
+  return String(bareOf(value) ?? '');
+}
+
+/** Of a value, or of an attribute value as it travels. */
+function bareOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
+  return Object.values(value)[0];
 }

@@ -1,16 +1,21 @@
 // What a page of 50 costs in DynamoDB with few and with many messages, and what each write costs.
-// node test/bench/dynamo.ts [messages]: one JSON object a line. Units and times are those of DynamoDB Local.
+// node test/bench/dynamo.ts [messages]: one JSON object a line. Pages: units and times are those of DynamoDB Local;
+// writes: units by AWS's rules (cost-meter.ts), as many commits of a kind one after the other share them.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { BatchWriteCommand, DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
+import { BatchWriteItemCommand, type DynamoDBClient, type WriteRequest } from '@aws-sdk/client-dynamodb';
+import { putMessage } from '../../cloud/store/changes.ts';
+import { draftOf } from '../../cloud/store/dynamo/items.ts';
 import { keys } from '../../cloud/store/dynamo/keys.ts';
+import { placementOf } from '../../cloud/store/dynamo/placement.ts';
 import { DynamoStore } from '../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../cloud/store/folder-blobs.ts';
 import type { MessageFilter, Write } from '../../cloud/store/store.ts';
-import { DynamoDbLocal, transactionItems } from '../cloud/store/dynamodb-local.ts';
+import { attributes } from '../../cloud/store/table.ts';
+import { DynamoDbLocal } from '../cloud/store/dynamodb-local.ts';
 import { messageId, phoneMessage, presence, send, sessionId } from '../contract/messages.ts';
+import { Meter, Shadow } from './cost-meter.ts';
 import { quantile } from './load.ts';
 
 const table = 'bench';
@@ -18,51 +23,73 @@ const home = 'home';
 const otherHome = 'other';
 const few = 1_000;
 const many = Number(process.argv[2] ?? 100_000);
-const rounds = 100;
-const warmUpRounds = 20;
+const rounds = 50;
+const warmUpRounds = 10;
 const pageSize = 50;
-const writersAtOnce = 8;
+const writersAtOnce = 4;
+/** BatchWriteItem takes no more. */
+const itemsPerWrite = 25;
+const commitsOfAKind = 20;
 
 const local = new DynamoDbLocal();
 const folder = mkdtempSync(join(tmpdir(), 'homeline-bench-'));
-const spent = { readUnits: 0, writeUnits: 0 };
+const spent = { readUnits: 0 };
 await local.start();
 await local.createTable(table);
 const client = metered(local.client());
-const store = new DynamoStore({ client, table, blobs: new FolderBlobs(folder), transactionItems });
+const meter = new Meter(new Shadow());
+const blobs = new FolderBlobs(folder);
+const store = new DynamoStore({ client, table, blobs });
+const counted = new DynamoStore({ client: meter.watch(local.client()), table, blobs });
+const raw = local.client();
 try {
   await store.start();
-  await measureWrites(await furnish(otherHome));
-  await measurePages(await furnish(home));
+  await counted.start();
+  await measureWrites(await furnish(counted, otherHome));
+  await measurePages(await furnish(store, home));
 } finally {
+  raw.destroy();
   await store.stop();
+  await counted.stop();
   await local.stop();
   rmSync(folder, { recursive: true, force: true });
 }
 
 /** Answers the phone's id. */
-async function furnish(id: string): Promise<string> {
-  await store.createHome({ id, account: 'account', name: 'Home', owner: 'Owner' });
-  return (await store.putPhones(id, [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
+async function furnish(of: DynamoStore, id: string): Promise<string> {
+  await of.createHome({ id, account: 'account', name: 'Home', owner: 'Owner' });
+  return (await of.putPhones(id, [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
 }
 
 async function measureWrites(phone: string): Promise<void> {
-  const one = messageId(1);
-  const writes: [string, Write][] = [
-    ['message.put, the first of a conversation', put(3, phone)],
-    ['message.put, another', put(1, phone)],
-    ['message.put, again', put(1, phone)],
-    ['message.put, read', put(1, phone, 'Read')],
-    ['message.put, fingerprint alone', { ...put(1, phone, 'Read'), fingerprint: 'other' } as Write],
-    ['message.delete', { type: 'message.delete', id: one }],
-    ['send.create', { type: 'send.create', message: send(messageId(2)) }],
-    ['send.move', { type: 'send.move', id: messageId(2), from: ['queued'], to: 'sending' }],
-    ['home.status', { type: 'home.status', online: true, agent: { id: 'a', name: 'attic' } }],
-    ['home.status, agent alone', { type: 'home.status', online: true, agent: { id: 'b', name: 'attic' } }],
-  ];
-  for (const [name, write] of writes) {
-    const { units } = await measure(1, () => store.commit(otherHome, [write]));
-    print({ bench: 'dynamo.commit', write: name, ...units });
+  const sendOf = (n: number): Write => ({ type: 'send.create', message: send(messageId(1_000 + n)) });
+  const move = (n: number, from: 'queued' | 'sending', to: 'sending' | 'sent'): Write => ({
+    type: 'send.move',
+    id: messageId(1_000 + n),
+    from: [from],
+    to,
+  });
+  const agent = (name: string) => ({ id: name, name });
+  const kinds: Record<string, (n: number) => Write[]> = {
+    'message.put, new': (n) => [put(n, phone)],
+    'message.put, again': (n) => [put(n, phone)],
+    'message.put, read': (n) => [put(n, phone, 'Read')],
+    'message.put, fingerprint alone': (n) => [{ ...put(n, phone, 'Read'), fingerprint: 'other' } as Write],
+    'message.delete': (n) => [{ type: 'message.delete', id: messageId(n) }],
+    'send.create and its first send.move': (n) => [sendOf(n), move(n, 'queued', 'sending')],
+    'send.move, sent': (n) => [move(n, 'sending', 'sent')],
+    'home.status': (n) => [{ type: 'home.status', online: n % 2 === 0, agent: agent('a') }],
+    'home.status, agent alone': (n) => [{ type: 'home.status', online: false, agent: agent(`${n}`) }],
+    '50 new messages of one conversation': (n) =>
+      Array.from({ length: 50 }, (_, at) => put(10_000 + 50 * n + at, phone)),
+  };
+  for (const [write, writesOf] of Object.entries(kinds)) {
+    const before = { ...meter.spent };
+    for (let n = 0; n < commitsOfAKind; n++) await counted.commit(otherHome, writesOf(n));
+    const each = (name: 'tableWriteUnits' | 'indexWriteUnits' | 'readUnits') =>
+      Math.round(((meter.spent[name] - before[name]) / commitsOfAKind) * 10) / 10;
+    const [tableUnits, indexUnits] = [each('tableWriteUnits'), each('indexWriteUnits')];
+    print({ bench: 'dynamo.commit', write, tableUnits, indexUnits, readUnits: each('readUnits') });
   }
 }
 
@@ -77,47 +104,77 @@ async function measurePages(phone: string): Promise<void> {
     phone: { phone },
   };
   const smallest = new Map<string, number>();
-  let filled = 10;
+  let filled = 0;
   for (const size of [few, many]) {
     const beganMs = performance.now();
     await fill(filled, size, phone);
     filled = size;
-    print({ bench: 'dynamo.fill', messages: size, seconds: Math.round((performance.now() - beganMs) / 1_000) });
+    const seconds = Math.round((performance.now() - beganMs) / 1_000);
+    print({ bench: 'dynamo.fill', messages: size, seconds });
     for (const [name, filter] of Object.entries(filters)) {
       const page = () => store.listMessages(home, filter, { limit: pageSize });
       const { items } = await page();
       for (let n = 0; n < warmUpRounds; n++) await page();
-      const { units, p50Ms, p99Ms } = await measure(rounds, page);
+      const { readUnits, p50Ms, p99Ms } = await measure(rounds, page);
       const ratio = Math.round((p50Ms / (smallest.get(name) ?? p50Ms)) * 100) / 100;
       if (!smallest.has(name)) smallest.set(name, p50Ms);
-      print({ bench: 'dynamo.page', filter: name, messages: size, items: items.length, p50Ms, p99Ms, ...units, ratio });
+      print({
+        bench: 'dynamo.page',
+        filter: name,
+        messages: size,
+        items: items.length,
+        p50Ms,
+        p99Ms,
+        readUnits,
+        ratio,
+      });
     }
   }
 }
 
-/** Messages as the store itself wrote the first ten of them, under other ids. */
+/** Messages as the store brings them to their places, written past it. */
 async function fill(from: number, to: number, phone: string): Promise<void> {
-  const documents = DynamoDBDocumentClient.from(client);
-  const patterns: string[] = [];
-  for (let n = 0; n < 10; n++) {
-    await store.commit(home, [put(n, phone)]);
-    const { pk, sk } = keys.message(home, messageId(n));
-    const { Item } = await documents.send(new GetCommand({ TableName: table, Key: { pk, sk } }));
-    patterns.push(JSON.stringify(Item));
-  }
   let next = from;
   await Promise.all(
     Array.from({ length: writersAtOnce }, async () => {
       while (next < to) {
-        const ids = Array.from({ length: Math.min(25, to - next) }, () => next++);
-        const puts = ids.map((n) => {
-          const text = patterns[n % 10]?.replaceAll(messageId(n % 10), messageId(n)) ?? '';
-          return { PutRequest: { Item: JSON.parse(text) } };
-        });
-        await documents.send(new BatchWriteCommand({ RequestItems: { [table]: puts } }));
+        const some = Array.from({ length: Math.min(itemsPerWrite, to - next) }, () => itemOf(next++, phone));
+        await writeAll(some);
       }
     }),
   );
+}
+
+/** DynamoDB Local waits for its own locks for a while, and then asks to be asked again. */
+async function writeAll(items: WriteRequest[]): Promise<void> {
+  for (let left = items; left.length > 0; ) {
+    try {
+      const answer = await raw.send(new BatchWriteItemCommand({ RequestItems: { [table]: left } }));
+      left = answer.UnprocessedItems?.[table] ?? [];
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== 'InternalServerError') throw error;
+    }
+  }
+}
+
+function itemOf(n: number, phone: string): WriteRequest {
+  const write = put(n, phone);
+  const message = write.type === 'message.put' ? putMessage(undefined, write, home)?.next : undefined;
+  const { pk, sk } = keys.message(home, messageId(n));
+  const { group, list } = placementOf(sk, message);
+  const record = draftOf({ pk, sk }, 1, message).record?.packed ?? new Uint8Array();
+  return {
+    PutRequest: {
+      Item: {
+        [attributes.partition]: { S: pk },
+        [attributes.sort]: { S: sk },
+        [attributes.revision]: { N: '1' },
+        [attributes.record]: { B: record },
+        ...(group !== undefined && { [attributes.group]: { S: group } }),
+        ...(list !== undefined && { [attributes.list]: { S: list } }),
+      },
+    },
+  };
 }
 
 /** Of ten messages six were received in one session and are unread; four were sent to one person. */
@@ -148,25 +205,20 @@ async function measure(count: number, operation: () => Promise<unknown>) {
     timesMs.push(performance.now() - beganMs);
   }
   timesMs.sort((a, b) => a - b);
-  const units = {
-    readUnits: (spent.readUnits - before.readUnits) / count,
-    writeUnits: (spent.writeUnits - before.writeUnits) / count,
-  };
-  return { units, p50Ms: quantile(timesMs, 0.5), p99Ms: quantile(timesMs, 0.99) };
+  const readUnits = (spent.readUnits - before.readUnits) / count;
+  return { readUnits, p50Ms: quantile(timesMs, 0.5), p99Ms: quantile(timesMs, 0.99) };
 }
 
 /** Asks what every request consumed, and adds it up. */
 function metered(of: DynamoDBClient): DynamoDBClient {
   of.middlewareStack.add(
-    (next, context) => async (step) => {
+    (next) => async (step) => {
       const result = await next({
         ...step,
         input: { ...step.input, ReturnConsumedCapacity: 'TOTAL' } as typeof step.input,
       });
       const { ConsumedCapacity } = result.output as { ConsumedCapacity?: Consumed | Consumed[] };
-      const units = [ConsumedCapacity ?? []].flat().reduce((sum, each) => sum + (each.CapacityUnits ?? 0), 0);
-      const kind = /Get|Query/.test(String(context.commandName)) ? 'readUnits' : 'writeUnits';
-      spent[kind] += units;
+      for (const each of [ConsumedCapacity ?? []].flat()) spent.readUnits += each.CapacityUnits ?? 0;
       return result;
     },
     { step: 'initialize', priority: 'low' },

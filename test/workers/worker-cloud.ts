@@ -8,7 +8,6 @@ import { Access } from '../../cloud/access/access.ts';
 import { DynamoStore, newDynamoClient } from '../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../cloud/store/folder-blobs.ts';
 import { tableDefinition } from '../../cloud/store/table.ts';
-import { transactionItems } from '../cloud/store/dynamodb-local.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const account = 'household';
@@ -116,7 +115,6 @@ class WorkerCloud {
       client: this.#client(),
       table: this.#table,
       blobs: new FolderBlobs(join(this.#settings.dataFolder, 'blobs')),
-      transactionItems,
     });
     await store.start();
     try {

@@ -1,32 +1,30 @@
 // Commits: what a batch of writes makes of what is stored, with the events that tell of it, in order for each home.
-import { GatewayError } from '../../../protocol/errors.ts';
 import type { HomeEvent } from '../../../protocol/model.ts';
 import type { EventBody } from '../changes.ts';
 import type { Write } from '../store.ts';
-import type { Batch } from './batch.ts';
-import type { DynamoEvents } from './events.ts';
+import type { HomeBatch } from './home-batch.ts';
+import type { HomeRecords } from './home-records.ts';
 import type { DynamoHomes } from './homes.ts';
 import { type Key, keys } from './keys.ts';
 import type { DynamoMessages, MessageWrite } from './messages.ts';
 import type { DynamoPhones } from './phones.ts';
-import type { Records } from './records.ts';
 import type { DynamoSessions } from './sessions.ts';
+import type { StoredTold } from './stored.ts';
 
 export interface CommitParts {
-  records: Records;
+  records: HomeRecords;
   homes: DynamoHomes;
   phones: DynamoPhones;
   messages: DynamoMessages;
   sessions: DynamoSessions;
-  events: DynamoEvents;
 }
 
 export class DynamoCommits {
   readonly #parts: CommitParts;
   /** The last commit of each home that has one under way. */
   readonly #lasts = new Map<string, Promise<unknown>>();
-  /** Events of a commit whose answer was lost: the next commit of the home finds out whether they happened. */
-  readonly #unsure = new Map<string, readonly HomeEvent[]>();
+  /** Commits whose answers were lost: the next commit of the home finds out whether they happened. */
+  readonly #unsure = new Map<string, readonly StoredTold[]>();
 
   constructor(parts: CommitParts) {
     this.#parts = parts;
@@ -51,33 +49,37 @@ export class DynamoCommits {
   }
 
   async #commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
-    const events = await this.#recover(home);
-    await this.#parts.records.change(
-      (batch) => this.#decide(batch, home, writes),
-      (written) => events.push(...written),
-      (unsure) => this.#unsure.set(home, [...events, ...unsure]),
-    );
-    return events;
+    const happened = await this.#recover(home);
+    try {
+      const { told } = await this.#parts.records.change(
+        home,
+        (batch) => this.#decide(batch, home, writes),
+        (unsure) => happened.push(unsure),
+      );
+      return [...happened, told].flatMap(({ events }) => events);
+    } catch (error) {
+      if (happened.length > 0) this.#unsure.set(home, happened);
+      throw error;
+    }
   }
 
   /** What happened although its commit was told that the store did not answer: nobody has heard of it yet. */
-  async #recover(home: string): Promise<HomeEvent[]> {
+  async #recover(home: string): Promise<StoredTold[]> {
     const unsure = this.#unsure.get(home);
     if (unsure === undefined) return [];
-    const happened = await this.#parts.events.stored(home, unsure);
+    const view = await this.#parts.records.open(home);
+    const happened: StoredTold[] = [];
+    for (const told of unsure) if (await view.hasHeardOf(told)) happened.push(told);
     this.#unsure.delete(home);
     return happened;
   }
 
-  async #decide(batch: Batch, home: string, writes: readonly Write[]): Promise<void> {
-    const { messages, events } = this.#parts;
-    await batch.load([keys.home(home), ...writes.flatMap((write) => this.#keysFor(home, write))]);
-    if (!batch.has(keys.home(home))) throw new GatewayError('not-found', 'There is no such home.');
-    await batch.load(messages.conversationKeysFor(batch, home, writes.filter(isMessageWrite)));
+  async #decide(batch: HomeBatch, home: string, writes: readonly Write[]): Promise<void> {
+    await batch.load(writes.flatMap((write) => this.#keysFor(home, write)));
+    await batch.load(this.#parts.messages.conversationKeysFor(batch, home, writes.filter(isMessageWrite)));
     for (const write of writes) {
       const body = await this.#apply(batch, home, write);
-      if (body !== undefined) events.append(batch, home, body);
-      batch.endStep();
+      if (body !== undefined) batch.tell(body);
     }
   }
 
@@ -88,7 +90,7 @@ export class DynamoCommits {
     return [];
   }
 
-  async #apply(batch: Batch, home: string, write: Write): Promise<EventBody | undefined> {
+  async #apply(batch: HomeBatch, home: string, write: Write): Promise<EventBody | undefined> {
     switch (write.type) {
       case 'message.put':
       case 'message.delete':
@@ -104,7 +106,7 @@ export class DynamoCommits {
       case 'home.updated':
         return { type: 'home.updated', data: { home } };
       case 'home.status':
-        return this.#parts.homes.apply(batch, home, write);
+        return this.#parts.homes.apply(batch, write);
     }
   }
 }

@@ -1,29 +1,32 @@
-// Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
+// Conversations and the counts of what is unread, kept in step with the messages in the same commit.
 import type { Conversation } from '../../../protocol/model.ts';
 import { toMessage } from '../changes.ts';
 import { conversationKey, correspondents, countsAsUnread, mergeParties } from '../conversation.ts';
 import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
-import type { Batch } from './batch.ts';
+import type { HomeBatch } from './home-batch.ts';
+import type { HomeRecords } from './home-records.ts';
+import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
 import { readPage } from './page.ts';
-import type { Records } from './records.ts';
-import type { StoredConversation } from './stored.ts';
+import { present } from './placement.ts';
+import type { StoredConversation, StoredMessageOrGrave } from './stored.ts';
 
 export class DynamoConversations {
-  readonly #records: Records;
+  readonly #records: HomeRecords;
 
-  constructor(records: Records) {
+  constructor(records: HomeRecords) {
     this.#records = records;
   }
 
   async list(secret: string, home: string, request: PageRequest): Promise<Page<Conversation>> {
+    const view = await this.#records.open(home);
     const page = await readPage<StoredConversation>(secret, { kind: 'conversations', home, filter: {} }, request, {
-      read: (before) => this.#newestFirst(home, before),
+      read: (before) => newestFirst(view, before),
       positionOf: (conversation) => conversation.lastId,
     });
-    const lasts = await this.#records.getAll(page.items.map(({ lastId }) => keys.message(home, lastId)));
-    const byId = new Map(lasts.map((last) => [last.id, last]));
+    const lasts = await view.getAll(page.items.map(({ lastId }) => keys.message(home, lastId)));
+    const byId = new Map(lasts.map((last) => [last.id, present(last)]));
     const items = page.items.flatMap(({ key, parties, session, unread, lastId }): Conversation[] => {
       const last = byId.get(lastId);
       // It may have gone between the two reads.
@@ -32,17 +35,8 @@ export class DynamoConversations {
     return { items, next: page.next };
   }
 
-  /**
-   * All of them are read, and sorted here: a household has a few hundred, of a third of a kilobyte, and lists them seldom,
-   * while a place in an index would cost two write units for each message.
-   */
-  async *#newestFirst(home: string, before: string): AsyncGenerator<StoredConversation> {
-    const all = await this.#records.all(keys.allConversations(home));
-    yield* all.filter(({ lastId }) => lastId <= before).sort((a, b) => (a.lastId < b.lastId ? 1 : -1));
-  }
-
   async countUnread(home: string): Promise<number> {
-    return (await this.#records.get(keys.home(home)))?.unread ?? 0;
+    return (await this.#records.open(home)).head.stored?.unread ?? 0;
   }
 
   /** What `follow` will look at. */
@@ -55,7 +49,7 @@ export class DynamoConversations {
 
   /** A message came, changed or went. After the message itself was put into the batch. */
   async follow(
-    batch: Batch,
+    batch: HomeBatch,
     home: string,
     before: MessageRecord | undefined,
     after: MessageRecord | undefined,
@@ -72,13 +66,10 @@ export class DynamoConversations {
       if (keyBefore !== keyAfter) this.#join(batch, home, keyAfter, after, 1, unreadAfter);
       else this.#join(batch, home, keyAfter, after, 0, unreadAfter - unreadBefore);
     }
-    const stored = batch.get(keys.home(home));
-    if (stored !== undefined && unreadAfter !== unreadBefore) {
-      batch.put(keys.home(home), { ...stored, unread: stored.unread + unreadAfter - unreadBefore });
-    }
+    batch.unread += unreadAfter - unreadBefore;
   }
 
-  #join(batch: Batch, home: string, key: string, message: MessageRecord, more: number, unreadMore: number): void {
+  #join(batch: HomeBatch, home: string, key: string, message: MessageRecord, more: number, unreadMore: number): void {
     const current = batch.get(keys.conversation(home, key));
     const next: StoredConversation = {
       key,
@@ -91,7 +82,7 @@ export class DynamoConversations {
     if (JSON.stringify(next) !== JSON.stringify(current)) this.#put(batch, home, next);
   }
 
-  async #leave(batch: Batch, home: string, key: string, id: string, unreadLess: number): Promise<void> {
+  async #leave(batch: HomeBatch, home: string, key: string, id: string, unreadLess: number): Promise<void> {
     const current = batch.get(keys.conversation(home, key));
     if (current === undefined) return;
     const count = current.count - 1;
@@ -104,14 +95,15 @@ export class DynamoConversations {
   }
 
   /** The newest message of a conversation but one. The index proposes; the table, or the batch itself, decides. */
-  async #newest(batch: Batch, home: string, key: string, but: string): Promise<string> {
+  async #newest(batch: HomeBatch, home: string, key: string, but: string): Promise<string> {
     const belongs = (message: MessageRecord) => message.id !== but && conversationKey(message) === key;
     let newest = '';
-    for (const message of batch.known(keys.message(home, ''))) {
-      if (belongs(message) && message.id > newest) newest = message.id;
+    for (const each of batch.known(keys.message(home, ''))) {
+      const message = present(each);
+      if (message !== undefined && belongs(message) && message.id > newest) newest = message.id;
     }
     const { sk: prefix } = keys.message(home, '');
-    const inIndex = { name: indexes.byGroup, partition: attributes.group, sort: attributes.sort };
+    const inIndex = { name: indexes.byGroup, partition: attributes.group };
     const range = { from: prefix, to: `${prefix}~`, newestFirst: true, count: 5 };
     const proposals = [
       { ...range, partition: partitions.group(home, key), index: inIndex },
@@ -119,10 +111,10 @@ export class DynamoConversations {
       { ...range, partition: partitions.home(home), count: 500 },
     ];
     for (const proposal of proposals) {
-      for await (const { id } of this.#records.range<MessageRecord>(proposal)) {
+      for await (const { id } of batch.view.range<StoredMessageOrGrave>(proposal)) {
         if (id <= newest) break;
         await batch.load([keys.message(home, id)]);
-        const message = batch.get(keys.message(home, id));
+        const message = present(batch.get(keys.message(home, id)));
         if (message !== undefined && belongs(message)) return id;
       }
       if (newest !== '') return newest;
@@ -130,7 +122,16 @@ export class DynamoConversations {
     return but;
   }
 
-  #put(batch: Batch, home: string, conversation: StoredConversation): void {
+  #put(batch: HomeBatch, home: string, conversation: StoredConversation): void {
     batch.put(keys.conversation(home, conversation.key), conversation);
   }
+}
+
+/**
+ * All of them are read, and sorted here: a household has a few hundred, of a quarter of a kilobyte, and lists them seldom,
+ * while a place in an index would cost two write units for each message.
+ */
+async function* newestFirst(view: HomeView, before: string): AsyncGenerator<StoredConversation> {
+  const all = await view.all(keys.allConversations(view.home));
+  yield* all.filter(({ lastId }) => lastId <= before).sort((a, b) => (a.lastId < b.lastId ? 1 : -1));
 }

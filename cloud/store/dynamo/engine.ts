@@ -1,5 +1,6 @@
 // DynamoDB as the store needs it: strongly consistent reads by key, ranges in order, conditional writes, each tried
 // again with full jitter until a deadline of our own. Exponential back-off and jitter: AWS Architecture Blog, 2015.
+import { randomUUID } from 'node:crypto';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   BatchGetCommand,
@@ -27,14 +28,14 @@ export type Item = Record<string, unknown>;
 
 export interface Range {
   partition: string;
-  /** Both inclusive; of the sort key, or of the index's. */
+  /** Both inclusive. */
   from: string;
   to: string;
   newestFirst?: boolean;
   /** Read at once; a page of DynamoDB is at most 1 MB besides. */
   count: number;
   /** Without it, the table itself, strongly consistent. What an index tells may be some moments old. */
-  index?: { name: (typeof indexes)[keyof typeof indexes]; partition: string; sort: string };
+  index?: { name: (typeof indexes)[keyof typeof indexes]; partition: string };
 }
 
 /** One item's change, only if its revision is still `before` (0: it is not there). */
@@ -45,20 +46,22 @@ export interface ItemChange {
   item?: Item;
 }
 
+/** Keys of indexes stay behind: what leaves AWS is paid. */
+const shown = [attributes.sort, attributes.revision, attributes.record, attributes.blob, attributes.expiry];
+const projection = shown.map((_, at) => `#shown${at}`).join(', ');
+const projectionNames = Object.fromEntries(shown.map((name, at) => [`#shown${at}`, name]));
+
 export class DynamoEngine {
   readonly #client: DynamoDBClient;
   readonly #documents: DynamoDBDocumentClient;
   readonly #table: string;
   readonly #deadlineMs: number;
-  /** How many items a transaction takes. */
-  readonly transactionItems: number;
   #open = false;
 
   /** The client makes single attempts only: see `newDynamoClient`. `deadlineMs`: for all tries of a call together. */
-  constructor(client: DynamoDBClient, table: string, limits: { transactionItems: number; deadlineMs: number }) {
+  constructor(client: DynamoDBClient, table: string, deadlineMs: number) {
     this.#client = client;
-    this.transactionItems = limits.transactionItems;
-    this.#deadlineMs = limits.deadlineMs;
+    this.#deadlineMs = deadlineMs;
     this.#documents = DynamoDBDocumentClient.from(client);
     this.#table = table;
   }
@@ -72,24 +75,36 @@ export class DynamoEngine {
     this.#client.destroy();
   }
 
-  /** Those that are there, in no order. */
+  /** Those that are there, with their keys, in no order. */
   async get(keys: readonly Key<unknown>[]): Promise<Item[]> {
     const [only] = keys;
     if (only === undefined) return [];
     if (keys.length === 1) {
-      const input = { TableName: this.#table, Key: place(only), ConsistentRead: true };
+      const input = {
+        TableName: this.#table,
+        Key: place(only),
+        ConsistentRead: true,
+        ProjectionExpression: projection,
+        ExpressionAttributeNames: projectionNames,
+      };
       const { Item } = await this.#try((abortSignal) => this.#documents.send(new GetCommand(input), { abortSignal }));
-      return Item === undefined ? [] : [Item];
+      return Item === undefined ? [] : [{ ...Item, ...place(only) }];
     }
     const items: Item[] = [];
     for (let at = 0; at < keys.length; at += keysPerRead) {
       const wanted = keys.slice(at, at + keysPerRead).map(place);
-      items.push(...(await this.#getBatch({ [this.#table]: { Keys: wanted, ConsistentRead: true } })));
+      const asked = {
+        Keys: wanted,
+        ConsistentRead: true,
+        ProjectionExpression: `#partition, ${projection}`,
+        ExpressionAttributeNames: { '#partition': attributes.partition, ...projectionNames },
+      };
+      items.push(...(await this.#getBatch({ [this.#table]: asked })));
     }
     return items;
   }
 
-  /** Goes through a range, reading on only as far as the caller does. */
+  /** Goes through a range, reading on only as far as the caller does. Of their keys the items have the sort key alone. */
   async *query(range: Range): AsyncGenerator<Item> {
     const { index, partition, from, to } = range;
     if (![from, to].every((sk) => isPossible({ pk: partition, sk }))) return;
@@ -101,8 +116,10 @@ export class DynamoEngine {
         KeyConditionExpression: '#partition = :partition AND #sort BETWEEN :from AND :to',
         ExpressionAttributeNames: {
           '#partition': index?.partition ?? attributes.partition,
-          '#sort': index?.sort ?? attributes.sort,
+          '#sort': attributes.sort,
+          ...projectionNames,
         },
+        ProjectionExpression: projection,
         ExpressionAttributeValues: { ':partition': partition, ':from': from, ':to': to },
         ScanIndexForward: range.newestFirst !== true,
         Limit: range.count,
@@ -118,24 +135,44 @@ export class DynamoEngine {
 
   /**
    * All or nothing: one change by itself costs half of what it costs in a transaction. Throws `Conflict` if an item is
-   * no longer at its revision. `token` names the transaction, so that a repeated try after a lost answer is the same.
+   * no longer at its revision. A transaction has a name, so that a repeated try after a lost answer is the same.
    */
-  async write(changes: readonly ItemChange[], token: string): Promise<void> {
+  async write(changes: readonly ItemChange[]): Promise<void> {
     const [only] = changes;
     if (only === undefined) return;
     if (changes.length > 1) {
       const TransactItems = changes.map((change) =>
         change.item === undefined ? { Delete: this.#deletion(change) } : { Put: this.#put(change, change.item) },
       );
-      await this.#try((abortSignal) =>
-        this.#documents.send(new TransactWriteCommand({ TransactItems, ClientRequestToken: token }), { abortSignal }),
-      );
+      const input = { TransactItems, ClientRequestToken: randomUUID() };
+      await this.#try((abortSignal) => this.#documents.send(new TransactWriteCommand(input), { abortSignal }));
     } else if (only.item === undefined) {
       const input = this.#deletion(only);
       await this.#try((abortSignal) => this.#documents.send(new DeleteCommand(input), { abortSignal }));
     } else {
       const input = this.#put(only, only.item);
       await this.#try((abortSignal) => this.#documents.send(new PutCommand(input), { abortSignal }));
+    }
+  }
+
+  /**
+   * Puts the item unless it is there already, or newer: whoever repeats what another has done, or comes too late,
+   * changes nothing. False then.
+   */
+  async putIfNewer(item: Item): Promise<boolean> {
+    const input = {
+      TableName: this.#table,
+      Item: item,
+      ConditionExpression: 'attribute_not_exists(#revision) OR #revision < :revision',
+      ExpressionAttributeNames: { '#revision': attributes.revision },
+      ExpressionAttributeValues: { ':revision': item[attributes.revision] },
+    };
+    try {
+      await this.#try((abortSignal) => this.#documents.send(new PutCommand(input), { abortSignal }));
+      return true;
+    } catch (error) {
+      if (error instanceof Conflict) return false;
+      throw error;
     }
   }
 

@@ -1,8 +1,8 @@
 // Accounts, homes and the people who own them.
-import { GatewayError } from '../../../protocol/errors.ts';
 import { type EventBody, setHomeStatus } from '../changes.ts';
 import type { HomeRecord, Write } from '../store.ts';
-import type { Batch } from './batch.ts';
+import type { HomeBatch } from './home-batch.ts';
+import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
 import type { Records } from './records.ts';
 
@@ -10,9 +10,11 @@ export type HomeWrite = Extract<Write, { type: 'home.status' }>;
 
 export class DynamoHomes {
   readonly #records: Records;
+  readonly #homes: HomeRecords;
 
-  constructor(records: Records) {
+  constructor(records: Records, homes: HomeRecords) {
     this.#records = records;
+    this.#homes = homes;
   }
 
   create({ id, account, name, owner }: { id: string; account: string; name: string; owner: string }): Promise<void> {
@@ -21,29 +23,24 @@ export class DynamoHomes {
       await batch.load([keys.home(id), keys.homeOf(account, id), person]);
       if (batch.has(keys.home(id))) return;
       const home = { id, account, name, online: false, sinceMs: null, agent: null };
-      batch.put(keys.home(id), { home, unread: 0, lastEvent: '' });
+      batch.put(keys.home(id), { home, unread: 0, open: 0, lastEvent: '', paged: '', changes: {}, told: [] });
       batch.put(keys.homeOf(account, id), { home: id });
       if (!batch.has(person)) batch.put(person, { name: owner, role: 'owner' });
     });
   }
 
-  async of(account: string): Promise<HomeRecord[]> {
+  async of(account: string): Promise<string[]> {
     const links = await this.#records.all(keys.homeOf(account, ''));
-    const stored = await this.#records.getAll(links.map(({ home }) => keys.home(home)));
-    return stored.map(({ home }) => home);
+    return links.map(({ home }) => home);
   }
 
   async get(id: string): Promise<HomeRecord | undefined> {
-    return (await this.#records.get(keys.home(id)))?.home;
+    return (await this.#homes.open(id)).head.stored?.home;
   }
 
-  /** Into the batch, which has loaded the home. */
-  apply(batch: Batch, id: string, write: HomeWrite): EventBody | undefined {
-    const key = keys.home(id);
-    const stored = batch.get(key);
-    if (stored === undefined) throw new GatewayError('not-found', 'There is no such home.');
-    const change = setHomeStatus(stored.home, write, this.#records.clock.now());
-    if (change !== undefined) batch.put(key, { ...stored, home: change.next });
+  apply(batch: HomeBatch, write: HomeWrite): EventBody | undefined {
+    const change = setHomeStatus(batch.home, write, batch.view.nowMs);
+    if (change !== undefined) batch.home = change.next;
     return change?.event;
   }
 }

@@ -1,19 +1,23 @@
-// Items of the table: a record as JSON with the keys by which it is found; what is large stands in a blob beside it.
+// Items of the table: a packed record with the keys by which it is found; what is large stands in a blob beside it.
 import { createHash } from 'node:crypto';
+import { GatewayError } from '../../../protocol/errors.ts';
 import { type Blobs, expiringFolder } from '../blobs.ts';
 import { attributes } from '../table.ts';
 import type { Item } from './engine.ts';
 import type { Key } from './keys.ts';
+import { pack, unpack } from './packing.ts';
 
-/** Bytes of JSON within an item. DynamoDB takes 400 KB, but each kilobyte is paid at each write, and three times. */
+/** Bytes of a record within an item. DynamoDB takes 400 KB, but each kilobyte is paid at each write. */
 const inlineBytes = 100_000;
+/** Names of attributes, numbers, and what an item needs besides. */
+const overheadBytes = 30;
 
 /** Where else an item is found, and until when. */
 export interface Placement {
   /** Partition in index 1. */
   group?: string | undefined;
-  /** Partition and place in index 2. */
-  list?: { partition: string; place: string } | undefined;
+  /** Partition in index 2. */
+  list?: string | undefined;
   expiresAtMs?: number | undefined;
 }
 
@@ -21,20 +25,28 @@ export interface Placement {
 export interface Draft {
   key: Key<unknown>;
   revision: number;
-  json: string;
   placement: Placement;
+  /** Undefined: there is nothing any more, which is said by an item without a record. */
+  record: { json: string; packed: Uint8Array } | undefined;
 }
 
 export interface Known {
-  /** 0: it is not there. */
+  /** 0: it is not there, and never was. */
   revision: number;
   data: unknown;
   /** The name of the blob that holds it. */
   blob?: string;
 }
 
-export function draftBytes(draft: Draft): number {
-  return Math.min(Buffer.byteLength(draft.json), inlineBytes) + 1_000;
+export function draftOf(key: Key<unknown>, revision: number, data: unknown, placement: Placement = {}): Draft {
+  if (data === undefined) return { key, revision, placement, record: undefined };
+  const json = JSON.stringify(data);
+  return { key, revision, placement, record: { json, packed: pack(json) } };
+}
+
+/** What the item will take in the table, without indexes; as large as it is, also where a blob holds most of it. */
+export function bytesOf({ key, record }: Draft): number {
+  return key.pk.length + key.sk.length + overheadBytes + (record?.packed.byteLength ?? 0);
 }
 
 export class Items {
@@ -45,27 +57,29 @@ export class Items {
   }
 
   /** The item to be written, whose blob, if it has one, is there already. */
-  async encode({ key, revision, json, placement }: Draft): Promise<Item> {
+  async encode({ key, revision, record, placement }: Draft): Promise<Item> {
     const { group, list, expiresAtMs } = placement;
     const item: Item = {
       [attributes.partition]: key.pk,
       [attributes.sort]: key.sk,
       [attributes.revision]: revision,
       ...(group !== undefined && { [attributes.group]: group }),
-      ...(list !== undefined && { [attributes.list]: list.partition, [attributes.place]: list.place }),
+      ...(list !== undefined && { [attributes.list]: list }),
       ...(expiresAtMs !== undefined && { [attributes.expiry]: Math.ceil(expiresAtMs / 1_000) }),
     };
-    if (Buffer.byteLength(json) <= inlineBytes) return { ...item, [attributes.record]: json };
-    const blob = blobName(key, json, expiresAtMs);
-    await this.#blobs.put(blob, json);
+    if (record === undefined) return item;
+    if (record.packed.byteLength <= inlineBytes) return { ...item, [attributes.record]: record.packed };
+    const blob = blobName(key, revision, record.json, expiresAtMs);
+    await this.#blobs.put(blob, record.json);
     return { ...item, [attributes.blob]: blob };
   }
 
   /** Undefined if its blob is missing. */
   async decode(item: Item): Promise<Known | undefined> {
     const revision = Number(item[attributes.revision]);
-    const record = item[attributes.record];
-    if (typeof record === 'string') return { revision, data: JSON.parse(record) };
+    const packed = item[attributes.record];
+    if (packed instanceof Uint8Array) return { revision, data: JSON.parse(unpack(packed)) };
+    if (item[attributes.blob] === undefined) return { revision, data: undefined };
     const blob = String(item[attributes.blob]);
     const json = await this.#blobs.get(blob);
     return json === undefined ? undefined : { revision, data: JSON.parse(json), blob };
@@ -83,10 +97,15 @@ export class Items {
   }
 }
 
-function blobName(key: Key<unknown>, json: string, expiresAtMs: number | undefined): string {
+export function lostText(): GatewayError {
+  return new GatewayError('store-unavailable', 'A stored text is missing where large texts are kept: restore it.');
+}
+
+/** With the revision, so that no two writes share a blob and the end of one never takes it from the other. */
+function blobName(key: Key<unknown>, revision: number, json: string, expiresAtMs: number | undefined): string {
   const folder =
     expiresAtMs === undefined ? 'kept' : `${expiringFolder}/${new Date(expiresAtMs).toISOString().slice(0, 10)}`;
-  return `${folder}/${hash(key.pk).slice(0, 32)}/${hash(`${key.sk}\n${json}`)}`;
+  return `${folder}/${hash(key.pk).slice(0, 32)}/${hash(`${key.sk}\n${revision}\n${json}`)}`;
 }
 
 function hash(text: string): string {

@@ -2,8 +2,15 @@
 // homes, so that no partition is hot. Only what is looked up by a secret or for a token stands by itself.
 import { createHash } from 'node:crypto';
 import type { Session } from '../../../protocol/model.ts';
-import type { MessageRecord, Role, TokenRecord } from '../store.ts';
-import type { StoredConversation, StoredEvent, StoredHome, StoredPhone, StoredRequest } from './stored.ts';
+import type { Role, TokenRecord } from '../store.ts';
+import type {
+  StoredConversation,
+  StoredEvents,
+  StoredHome,
+  StoredMessageOrGrave,
+  StoredPhone,
+  StoredRequest,
+} from './stored.ts';
 
 /** A place in the table, and what is kept there. */
 export interface Key<Data> {
@@ -16,8 +23,7 @@ export interface Key<Data> {
 export const keys = {
   store: (): Key<{ id: string; cursorSecret: string }> => ({ pk: 'STORE', sk: 'A' }),
   home: (home: string): Key<StoredHome> => ({ pk: homePartition(home), sk: 'A' }),
-  message: (home: string, id: string): Key<MessageRecord> => ({ pk: homePartition(home), sk: `M#${id}` }),
-  grave: (home: string, id: string): Key<true> => ({ pk: homePartition(home), sk: `D#${id}` }),
+  message: (home: string, id: string): Key<StoredMessageOrGrave> => ({ pk: homePartition(home), sk: `M#${id}` }),
   /** A send that no phone has taken yet. */
   openSend: (home: string, id: string): Key<{ id: string }> => ({
     pk: homePartition(home),
@@ -31,7 +37,8 @@ export const keys = {
   session: (home: string, id: string): Key<Session> => ({ pk: homePartition(home), sk: `S#${id}` }),
   allPhones: (home: string): Key<StoredPhone> => ({ pk: homePartition(home), sk: 'P#' }),
   phone: (home: string, udn: string): Key<StoredPhone> => ({ pk: homePartition(home), sk: `P#${digest(udn)}` }),
-  event: (home: string, id: string): Key<StoredEvent> => ({ pk: homePartition(home), sk: `E#${id}` }),
+  /** A page of events, by the id of its last. */
+  events: (home: string, last: string): Key<StoredEvents> => ({ pk: homePartition(home), sk: `E#${last}` }),
   person: (account: string, name: string): Key<{ name: string; role: Role }> => ({
     pk: accountPartition(account),
     sk: `P#${digest(name)}`,
@@ -60,6 +67,7 @@ const longestSort = 1_024;
 
 /** Whether there can be such a thing: whoever asks for another gets the same answer as for what is not there. */
 export function isPossible({ pk, sk }: Key<unknown>): boolean {
+  if (!sk.isWellFormed()) return false;
   return Buffer.byteLength(pk) <= longestPartition && Buffer.byteLength(sk) <= longestSort;
 }
 

@@ -17,17 +17,19 @@ import { conversationKey } from '../conversation.ts';
 import { searchText, searchWords } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, Page, PageRequest, Write } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
-import type { Batch } from './batch.ts';
 import type { DynamoConversations } from './conversations.ts';
-import type { Placement } from './items.ts';
+import type { HomeBatch } from './home-batch.ts';
+import type { HomeRecords } from './home-records.ts';
+import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
 import { mergeNewestFirst, readPage } from './page.ts';
-import type { Records } from './records.ts';
+import { isGrave, isListed, present } from './placement.ts';
+import type { StoredMessageOrGrave } from './stored.ts';
 
 export type MessageWrite = Extract<Write, { type: 'message.put' | 'message.delete' | 'send.create' | 'send.move' }>;
 
 interface Way {
-  read: (before: string, count: number) => AsyncIterable<MessageRecord>;
+  read: (before: string, count: number) => AsyncIterable<StoredMessageOrGrave>;
   /** The fields of the filter that it answers; what it passes may differ in the others. */
   covers: ReadonlySet<string>;
 }
@@ -36,27 +38,26 @@ interface Way {
 const mostSeen = 10_000;
 
 export class DynamoMessages {
-  readonly #records: Records;
+  readonly #records: HomeRecords;
   readonly #conversations: DynamoConversations;
 
-  constructor(records: Records, conversations: DynamoConversations) {
+  constructor(records: HomeRecords, conversations: DynamoConversations) {
     this.#records = records;
     this.#conversations = conversations;
   }
 
-  get(home: string, id: string): Promise<MessageRecord | undefined> {
-    return this.#records.get(keys.message(home, id));
+  async get(home: string, id: string): Promise<MessageRecord | undefined> {
+    const view = await this.#records.open(home);
+    return present(await view.get(keys.message(home, id)));
   }
 
   /** What a write looks at first. */
   keysFor(home: string, write: MessageWrite): Key<unknown>[] {
-    const id = idOf(write);
-    const mayBeDead = write.type === 'message.put' || write.type === 'send.create';
-    return mayBeDead ? [keys.message(home, id), keys.grave(home, id)] : [keys.message(home, id)];
+    return [keys.message(home, idOf(write))];
   }
 
   /** The conversations that these writes will most likely touch, so that they are read at once. */
-  conversationKeysFor(batch: Batch, home: string, writes: readonly MessageWrite[]): Key<unknown>[] {
+  conversationKeysFor(batch: HomeBatch, home: string, writes: readonly MessageWrite[]): Key<unknown>[] {
     return writes.flatMap((write) => {
       const current = stored(batch, home, idOf(write));
       const before = current === tombstone ? undefined : current;
@@ -65,7 +66,7 @@ export class DynamoMessages {
   }
 
   /** Into the batch, which has loaded `keysFor` it. */
-  async apply(batch: Batch, home: string, write: MessageWrite): Promise<EventBody | undefined> {
+  async apply(batch: HomeBatch, home: string, write: MessageWrite): Promise<EventBody | undefined> {
     const current = stored(batch, home, idOf(write));
     if (write.type === 'message.delete') {
       if (current !== undefined && current !== tombstone) await this.#bury(batch, current);
@@ -75,7 +76,7 @@ export class DynamoMessages {
     if (change === undefined) return undefined;
     const { next } = change;
     const before = current === tombstone ? undefined : current;
-    batch.put(keys.message(home, next.id), next, placementOf(next));
+    batch.put(keys.message(home, next.id), next);
     await this.#followSend(batch, before, next);
     await this.#conversations.follow(batch, home, before, next);
     return change.event;
@@ -83,24 +84,29 @@ export class DynamoMessages {
 
   async list(secret: string, home: string, filter: MessageFilter, request: PageRequest): Promise<Page<Message>> {
     const words = searchWords(filter.text ?? '');
-    const way = this.#wayTo(home, filter);
+    const view = await this.#records.open(home);
+    const way = wayTo(view, filter);
     const asked = Object.entries(filter).filter(([, value]) => value !== undefined);
-    const page = await readPage<MessageRecord>(secret, { kind: 'messages', home, filter }, request, {
+    const page = await readPage<StoredMessageOrGrave>(secret, { kind: 'messages', home, filter }, request, {
       read: way.read,
       positionOf: (message) => message.id,
-      isWanted: asked.length > 0 ? (message) => matches(message, filter, words) : undefined,
+      isWanted: (message) => !isGrave(message) && matches(message, filter, words),
       isDense: words.length === 0 && asked.every(([field]) => field === 'text' || way.covers.has(field)),
     });
-    return { items: page.items.map(toMessage), next: page.next };
+    const items = page.items.map(present).filter((message) => message !== undefined);
+    return { items: items.map(toMessage), next: page.next };
   }
 
   /** Sends that no phone has taken yet, in one of these states, oldest first. */
   async openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]> {
-    const open = await this.#records.all(keys.openSend(home, ''));
+    const view = await this.#records.open(home);
+    if (view.head.stored?.open === 0) return [];
+    const open = await view.all(keys.openSend(home, ''));
     const found: MessageRecord[] = [];
     for (let at = 0; at < open.length && found.length < limit; at += limit) {
       const some = open.slice(at, at + limit).map(({ id }) => keys.message(home, id));
-      found.push(...(await this.#records.getAll(some)).filter(({ state }) => states.includes(state)));
+      const records = (await view.getAll(some)).map(present).filter((record) => record !== undefined);
+      found.push(...records.filter((record) => isOpen(record) && states.includes(record.state)));
     }
     return found.slice(0, limit);
   }
@@ -111,21 +117,24 @@ export class DynamoMessages {
     phone: { id: string; epoch: number },
     { after, limit }: { after?: string | undefined; limit: number },
   ): Promise<{ items: InventoryItem[]; next?: string }> {
+    const view = await this.#records.open(home);
     const { pk: partition, sk: from } = keys.message(home, after ?? '');
     const items: InventoryItem[] = [];
     let seen = 0;
     let last = '';
-    for await (const message of this.#records.range<MessageRecord>({
+    for await (const each of view.range<StoredMessageOrGrave>({
       partition,
       from,
       to: keys.message(home, '~').sk,
       count: limit + 2,
     })) {
-      const { id, messageId, epoch, fingerprint } = message;
+      const { id } = each;
       if (id === after) continue;
       if (seen++ === mostSeen) return { items, next: last };
-      if (message.phone === phone.id && messageId !== null) {
+      const message = present(each);
+      if (message?.phone === phone.id && message.messageId !== null) {
         if (items.length === limit) return { items, next: last };
+        const { messageId, epoch, fingerprint } = message;
         items.push({ id, messageId, epoch: epoch ?? phone.epoch, fingerprint: fingerprint ?? '' });
       }
       last = id;
@@ -133,59 +142,30 @@ export class DynamoMessages {
     return { items };
   }
 
-  /** Of the ways to these messages the one that passes the fewest others. */
-  #wayTo(home: string, filter: MessageFilter): Way {
-    const { folder, status, conversation, session } = filter;
-    const group = conversation ?? session;
-    const inTable = (before: string, count: number) => {
-      const { pk: partition, sk: from } = keys.message(home, '');
-      return { partition, from, to: keys.message(home, before).sk, newestFirst: true, count };
-    };
-    if (group !== undefined) {
-      const index = { name: indexes.byGroup, partition: attributes.group, sort: attributes.sort };
-      const partition = partitions.group(home, group);
-      return {
-        read: (before, count) => this.#records.range({ ...inTable(before, count), partition, index }),
-        covers: new Set([conversation === undefined ? 'session' : 'conversation']),
-      };
-    }
-    if (folder === undefined && status !== 'Unread') {
-      return { read: (before, count) => this.#records.range(inTable(before, count)), covers: new Set() };
-    }
-    const index = { name: indexes.byList, partition: attributes.list, sort: attributes.place };
-    const lists = (folder === undefined ? messageFolders : [folder]).flatMap((each) =>
-      (status === undefined ? messageStatuses : [status]).map((other) => partitions.folder(home, each, other)),
-    );
-    return {
-      read: (before, count) => {
-        const range = { from: ' ', to: before, newestFirst: true, count, index };
-        const each = lists.map((partition) => this.#records.range<MessageRecord>({ ...range, partition }));
-        return mergeNewestFirst(each, (message) => message.id);
-      },
-      covers: new Set(['folder', 'status']),
-    };
-  }
-
   /** Keeps the list of open sends. */
-  async #followSend(batch: Batch, before: MessageRecord | undefined, after: MessageRecord | undefined): Promise<void> {
+  async #followSend(
+    batch: HomeBatch,
+    before: MessageRecord | undefined,
+    after: MessageRecord | undefined,
+  ): Promise<void> {
     const wasOpen = before !== undefined && isOpen(before);
     const isNowOpen = after !== undefined && isOpen(after);
     const some = after ?? before;
     if (some === undefined || (!wasOpen && !isNowOpen)) return;
     const key = keys.openSend(some.home, some.id);
-    await batch.load([key]);
-    // Its state stands in the message alone: each write of this would cost two units.
-    if (!isNowOpen) batch.delete(key);
-    else if (!batch.has(key)) batch.put(key, { id: after.id });
+    batch.open += Number(isNowOpen) - Number(wasOpen);
+    if (before === undefined) batch.assumeNew(key);
+    else await batch.load([key]);
+    // Its state stands in the message alone, and who looks for open sends reads that too: a leftover does no harm.
+    if (!isNowOpen) batch.drop(key);
+    else if (batch.get(key) === undefined) batch.put(key, { id: after.id });
   }
 
   /** Leaves nothing of the message but its id. */
-  async #bury(batch: Batch, message: MessageRecord): Promise<void> {
+  async #bury(batch: HomeBatch, message: MessageRecord): Promise<void> {
     const { home, id } = message;
-    const grave = keys.grave(home, id);
-    await batch.load([grave]);
-    batch.delete(keys.message(home, id));
-    batch.put(grave, true);
+    batch.put(keys.message(home, id), { id, gone: true });
+    batch.isErasing = true;
     await this.#followSend(batch, message, undefined);
     await this.#conversations.follow(batch, home, message, undefined);
   }
@@ -195,8 +175,9 @@ function idOf(write: MessageWrite): string {
   return write.type === 'send.create' ? write.message.id : write.id;
 }
 
-function stored(batch: Batch, home: string, id: string): StoredMessage {
-  return batch.get(keys.message(home, id)) ?? (batch.has(keys.grave(home, id)) ? tombstone : undefined);
+function stored(batch: HomeBatch, home: string, id: string): StoredMessage {
+  const message = batch.get(keys.message(home, id));
+  return message !== undefined && isGrave(message) ? tombstone : message;
 }
 
 /** A send that no phone has taken, and whose end is not known. */
@@ -217,12 +198,38 @@ function changeOf(current: StoredMessage, write: MessageWrite, home: string): Ch
   }
 }
 
-function placementOf(message: MessageRecord): Placement {
-  const { home, folder, status, id } = message;
-  const group = message.sessionId ?? conversationKey(message);
+/** Of the ways to these messages the one that passes the fewest others. */
+function wayTo(view: HomeView, filter: MessageFilter): Way {
+  const { home } = view;
+  const { folder, status, conversation, session } = filter;
+  const group = conversation ?? session;
+  const inTable = (before: string, count: number) => {
+    const { pk: partition, sk: from } = keys.message(home, '');
+    return { partition, from, to: keys.message(home, before).sk, newestFirst: true, count };
+  };
+  if (group !== undefined) {
+    const index = { name: indexes.byGroup, partition: attributes.group };
+    const partition = partitions.group(home, group);
+    return {
+      read: (before, count) => view.range({ ...inTable(before, count), partition, index }),
+      covers: new Set([conversation === undefined ? 'session' : 'conversation']),
+    };
+  }
+  const folders = folder === undefined ? messageFolders : [folder];
+  const statuses = status === undefined ? messageStatuses : [status];
+  if (!folders.every((each) => statuses.every((other) => isListed(each, other)))) {
+    return { read: (before, count) => view.range(inTable(before, count)), covers: new Set() };
+  }
+  const index = { name: indexes.byList, partition: attributes.list };
+  const lists = folders.flatMap((each) => statuses.map((other) => partitions.folder(home, each, other)));
   return {
-    group: group && partitions.group(home, group),
-    list: { partition: partitions.folder(home, folder, status), place: id },
+    read: (before, count) => {
+      const each = lists.map((partition) =>
+        view.range<StoredMessageOrGrave>({ ...inTable(before, count), partition, index }),
+      );
+      return mergeNewestFirst(each, (message) => message.id);
+    },
+    covers: new Set(['folder', 'status']),
   };
 }
 

@@ -1,26 +1,37 @@
 // Requests under an Idempotency-Key: begun once, answered the same for 24 hours.
 import { randomUUID } from 'node:crypto';
 import type { BegunRequest } from '../store.ts';
-import { keys } from './keys.ts';
+import type { Batch } from './batch.ts';
+import { type Key, keys } from './keys.ts';
 import type { Records } from './records.ts';
-import type { StoredRequest } from './stored.ts';
+import { keptMs, type StoredRequest } from './stored.ts';
 
-const keptMs = 24 * 3_600_000;
 /** Over the longest deadline of a call (120 s): by then the process that began it is gone. */
 const staleMs = 180_000;
+/** Requests under way that are remembered, so that their end need not look for their beginning. */
+const mostBegun = 1_000;
+
+interface Begun {
+  revision: number;
+  request: StoredRequest;
+}
 
 export class DynamoRequests {
   readonly #records: Records;
+  readonly #begun = new Map<string, Begun>();
 
   constructor(records: Records) {
     this.#records = records;
   }
 
-  begin(scope: string, key: string, fingerprint: string): Promise<BegunRequest> {
+  async begin(scope: string, key: string, fingerprint: string): Promise<BegunRequest> {
     const place = keys.request(scope, key);
     const nonce = randomUUID();
-    return this.#records.change(async (batch): Promise<BegunRequest> => {
+    let begun: Begun | undefined;
+    const answer = await this.#records.change(async (batch, isFirst): Promise<BegunRequest> => {
       const nowMs = this.#records.clock.now();
+      // Most are new.
+      if (isFirst) batch.assume(place, 0, undefined);
       await batch.load([place]);
       const found = batch.get(place);
       const current = found !== undefined && nowMs < found.firstBegunMs + keptMs ? found : undefined;
@@ -32,14 +43,17 @@ export class DynamoRequests {
       }
       const firstBegunMs = current?.firstBegunMs ?? nowMs;
       const request: StoredRequest = { fingerprint, firstBegunMs, begunMs: nowMs, nonce };
-      batch.put(place, request, { expiresAtMs: firstBegunMs + keptMs });
+      begun = { revision: batch.put(place, request, { expiresAtMs: firstBegunMs + keptMs }), request };
       return { state: 'new', firstBegunMs };
     });
+    if (answer.state === 'new' && begun !== undefined) this.#remember(place, begun);
+    return answer;
   }
 
   finish(scope: string, key: string, answer: { status: number; body: string }): Promise<void> {
     const place = keys.request(scope, key);
-    return this.#records.change(async (batch) => {
+    return this.#records.change(async (batch, isFirst) => {
+      if (isFirst) this.#recall(batch, place);
       await batch.load([place]);
       const current = batch.get(place);
       if (current === undefined || current.answer !== undefined) return;
@@ -49,9 +63,24 @@ export class DynamoRequests {
 
   abandon(scope: string, key: string): Promise<void> {
     const place = keys.request(scope, key);
-    return this.#records.change(async (batch) => {
+    return this.#records.change(async (batch, isFirst) => {
+      if (isFirst) this.#recall(batch, place);
       await batch.load([place]);
       if (batch.get(place)?.answer === undefined && batch.has(place)) batch.delete(place);
     });
+  }
+
+  #remember({ pk, sk }: Key<StoredRequest>, begun: Begun): void {
+    this.#begun.set(`${pk}\n${sk}`, begun);
+    const oldest = this.#begun.keys().next().value;
+    if (this.#begun.size > mostBegun && oldest !== undefined) this.#begun.delete(oldest);
+  }
+
+  /** It is written only if it is still so. */
+  #recall(batch: Batch, key: Key<StoredRequest>): void {
+    const name = `${key.pk}\n${key.sk}`;
+    const begun = this.#begun.get(name);
+    if (begun !== undefined) batch.assume(key, begun.revision, begun.request);
+    this.#begun.delete(name);
   }
 }

@@ -2,39 +2,41 @@
 import type { Session } from '../../../protocol/model.ts';
 import { type EventBody, putSession } from '../changes.ts';
 import type { Page, PageRequest, SessionFilter, Write } from '../store.ts';
-import type { Batch } from './batch.ts';
+import type { HomeBatch } from './home-batch.ts';
+import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
 import { readPage } from './page.ts';
-import type { Records } from './records.ts';
 
 export type SessionWrite = Extract<Write, { type: 'session.put' }>;
 
 export class DynamoSessions {
-  readonly #records: Records;
+  readonly #records: HomeRecords;
 
-  constructor(records: Records) {
+  constructor(records: HomeRecords) {
     this.#records = records;
   }
 
-  get(home: string, id: string): Promise<Session | undefined> {
-    return this.#records.get(keys.session(home, id));
+  async get(home: string, id: string): Promise<Session | undefined> {
+    const view = await this.#records.open(home);
+    return view.get(keys.session(home, id));
   }
 
   /** Into the batch, which has loaded the session. */
-  apply(batch: Batch, home: string, write: SessionWrite): EventBody | undefined {
+  apply(batch: HomeBatch, home: string, write: SessionWrite): EventBody | undefined {
     const key = keys.session(home, write.id);
-    const change = putSession(batch.get(key), write, home, this.#records.clock.now());
+    const change = putSession(batch.get(key), write, home, batch.view.nowMs);
     if (change !== undefined) batch.put(key, change.next);
     return change?.event;
   }
 
-  list(secret: string, home: string, filter: SessionFilter, request: PageRequest): Promise<Page<Session>> {
+  async list(secret: string, home: string, filter: SessionFilter, request: PageRequest): Promise<Page<Session>> {
+    const view = await this.#records.open(home);
     const { sessionClass, status, phone } = filter;
     const isSifted = sessionClass !== undefined || status !== undefined || phone !== undefined;
     return readPage<Session>(secret, { kind: 'sessions', home, filter }, request, {
       read: (before, count) => {
         const { pk: partition, sk: from } = keys.session(home, '');
-        return this.#records.range({ partition, from, to: keys.session(home, before).sk, newestFirst: true, count });
+        return view.range({ partition, from, to: keys.session(home, before).sk, newestFirst: true, count });
       },
       positionOf: (session) => session.id,
       isWanted: isSifted

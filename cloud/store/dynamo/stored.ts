@@ -1,14 +1,62 @@
 // What is kept in the table beside the records that the seam itself names.
 import type { Conversation, HomeEvent } from '../../../protocol/model.ts';
-import type { HomeRecord, PhoneRecord } from '../store.ts';
+import type { HomeRecord, MessageRecord, PhoneRecord } from '../store.ts';
 
-/** What every commit of a home goes through. */
+/** Events, and what else is only kept until nobody can have missed it. */
+export const keptMs = 24 * 3_600_000;
+
+/**
+ * A home's head: what every commit goes through. It carries what the latest commits changed until that is written to
+ * its own places, so that one conditional put is a whole commit.
+ */
 export interface StoredHome {
   home: HomeRecord;
   unread: number;
+  /** How many sends no phone has taken yet: mostly none, and then nobody looks for them. */
+  open: number;
   /** The id of its latest event; empty if there was none. */
   lastEvent: string;
+  /** The id of the latest event that stands in a page of its own. */
+  paged: string;
+  /** By sort key. */
+  changes: Record<string, StoredChange>;
+  /** The events after `paged`. */
+  told: StoredTold[];
 }
+
+/** A change that is not at its place yet. */
+export interface StoredChange {
+  /** Of the head when it was made, and of the item that it becomes. */
+  revision: number;
+  /** Undefined: it is gone. */
+  data?: unknown;
+  /** Nothing was ever written at its place. */
+  isNew?: true;
+  /** The name of the blob that the item at its place names, until the change comes there. */
+  blob?: string;
+}
+
+/** The events of one commit. */
+export interface StoredTold {
+  /** Of the very commit, which so knows its own write when the answer to that was lost. */
+  by: string;
+  events: HomeEvent[];
+}
+
+/** Some events in their order. */
+export interface StoredEvents {
+  /** The id of the event before the first: so a gap is seen where expired ones were deleted. */
+  previous: string;
+  told: StoredTold[];
+}
+
+/** The place of a deleted message, kept so that its id never comes back. */
+export interface StoredGrave {
+  id: string;
+  gone: true;
+}
+
+export type StoredMessageOrGrave = MessageRecord | StoredGrave;
 
 export interface StoredPhone {
   phone: PhoneRecord;
@@ -20,12 +68,6 @@ export interface StoredConversation extends Omit<Conversation, 'last'> {
   lastId: string;
   /** Of its messages. */
   count: number;
-}
-
-export interface StoredEvent {
-  event: HomeEvent;
-  /** The id of the event before it: so a gap is seen where expired events were deleted. */
-  previous: string;
 }
 
 export interface StoredRequest {

@@ -35,10 +35,9 @@ export class SqliteHomes {
     });
   }
 
-  of(account: string): HomeRecord[] {
-    return this.#engine
-      .all<HomeRow>(`SELECT ${columns} FROM homes WHERE account = ? ORDER BY id`, account)
-      .map(toRecord);
+  of(account: string): string[] {
+    const rows = this.#engine.all<{ id: string }>('SELECT id FROM homes WHERE account = ? ORDER BY id', account);
+    return rows.map(({ id }) => id);
   }
 
   get(id: string): HomeRecord | undefined {

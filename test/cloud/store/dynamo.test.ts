@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DynamoStore } from '../../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
 import { storeContract } from '../../contract/store.ts';
-import { DynamoDbLocal, missingForDynamoDbLocal, transactionItems } from './dynamodb-local.ts';
+import { DynamoDbLocal, missingForDynamoDbLocal } from './dynamodb-local.ts';
 
 const missing = missingForDynamoDbLocal();
 // DynamoDB Local takes its time where all test files run at once.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 describe.skipIf(missing !== undefined)('with DynamoDB Local', () => {
   const local = new DynamoDbLocal();
@@ -28,7 +28,6 @@ describe.skipIf(missing !== undefined)('with DynamoDB Local', () => {
         table: basename(place),
         blobs: new FolderBlobs(place),
         clock,
-        transactionItems,
       }),
     {
       make: async () => {

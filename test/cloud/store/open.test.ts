@@ -41,7 +41,6 @@ describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamo
         HOMELINE_PORT: '0',
         HOMELINE_DATA: join(folder, 'data'),
         HOMELINE_TABLE: 'homeline',
-        HOMELINE_TABLE_TRANSACTION: '10',
         AWS_REGION: 'eu-central-1',
         AWS_ACCESS_KEY_ID: 'local',
         AWS_SECRET_ACCESS_KEY: 'local',

@@ -1,0 +1,141 @@
+// What is decided together about one home: what was read of it, what becomes of that, and the events that tell of it.
+import { randomBytes } from 'node:crypto';
+import { GatewayError } from '../../../protocol/errors.ts';
+import type { HomeEvent } from '../../../protocol/model.ts';
+import type { EventBody } from '../changes.ts';
+import { nextId } from '../ordered-id.ts';
+import type { HomeRecord } from '../store.ts';
+import type { HomeView, Standing } from './home-view.ts';
+import { isPossible, type Key } from './keys.ts';
+import type { StoredChange, StoredHome, StoredTold } from './stored.ts';
+
+export class HomeBatch {
+  readonly view: HomeView;
+  /** Made for this very decision, so that it is known again. */
+  readonly told: StoredTold = { by: randomBytes(6).toString('base64url'), events: [] };
+  readonly #before: StoredHome;
+  readonly #known = new Map<string, Standing>();
+  /** Undefined: it is forgotten. */
+  readonly #changes = new Map<string, StoredChange | undefined>();
+  #home: HomeRecord;
+  #lastEvent: string;
+  unread: number;
+  open: number;
+  /** Whether something was deleted of which no word shall be left. */
+  isErasing = false;
+
+  constructor(view: HomeView, before: StoredHome) {
+    this.view = view;
+    this.#before = before;
+    this.#home = before.home;
+    this.#lastEvent = before.lastEvent;
+    this.unread = before.unread;
+    this.open = before.open;
+  }
+
+  get home(): HomeRecord {
+    return this.#home;
+  }
+
+  set home(home: HomeRecord) {
+    this.#home = home;
+  }
+
+  /** Reads what has not been read yet. */
+  async load(keys: readonly Key<unknown>[]): Promise<void> {
+    const missing = keys.filter(({ sk }) => !this.#known.has(sk));
+    if (missing.length === 0) return;
+    for (const [sk, standing] of await this.view.standing(missing)) this.#known.set(sk, standing);
+  }
+
+  /** What is certainly not there need not be read. */
+  assumeNew(key: Key<unknown>): void {
+    if (!this.#known.has(key.sk)) this.#known.set(key.sk, { revision: 0, data: undefined, isNew: true });
+  }
+
+  /** As the batch will leave it. To be loaded before. */
+  get<Data>(key: Key<Data>): Data | undefined {
+    return this.#find(key).data as Data | undefined;
+  }
+
+  put<Data>(key: Key<Data>, data: Data): void {
+    this.#set(key, data);
+  }
+
+  delete(key: Key<unknown>): void {
+    this.#set(key, undefined);
+  }
+
+  /**
+   * Deletes what need not be told apart from what was never there: what is new leaves nothing at its place. A commit that
+   * comes too late may bring it back, so only where a leftover does no harm.
+   */
+  drop(key: Key<unknown>): void {
+    const { isNew } = this.#find(key);
+    this.#set(key, undefined);
+    if (isNew) this.#changes.set(key.sk, undefined);
+  }
+
+  /** Numbers an event. */
+  tell(body: EventBody): void {
+    const { nowMs } = this.view;
+    const id = nextId(this.#lastEvent, nowMs);
+    const event: HomeEvent = { id, home: this.view.home, time: new Date(nowMs).toISOString(), ...body };
+    this.told.events.push(event);
+    this.#lastEvent = id;
+  }
+
+  /** What the batch has read or decided of the things whose keys begin so. */
+  *known<Data>(prefix: Key<Data>): Generator<Data> {
+    for (const [sk, { data }] of this.#known) if (sk.startsWith(prefix.sk) && data !== undefined) yield data as Data;
+  }
+
+  get isEmpty(): boolean {
+    return this.#changes.size === 0 && this.told.events.length === 0 && this.#before.home === this.#home;
+  }
+
+  /** The sort keys of what it changes. */
+  get touched(): ReadonlySet<string> {
+    return new Set(this.#changes.keys());
+  }
+
+  /** The head that carries this beside what it carried before; or this alone, once all else is at its place. */
+  head(carries: 'all' | 'this'): StoredHome {
+    const { changes: before, told, paged, lastEvent } = this.#before;
+    const changes = carries === 'all' ? { ...before } : {};
+    for (const [sk, change] of this.#changes) {
+      if (change === undefined) delete changes[sk];
+      else changes[sk] = change;
+    }
+    const mine = this.told.events.length === 0 ? [] : [this.told];
+    return {
+      home: this.#home,
+      unread: this.unread,
+      open: this.open,
+      lastEvent: this.#lastEvent,
+      paged: carries === 'all' ? paged : lastEvent,
+      changes,
+      told: carries === 'all' ? [...told, ...mine] : mine,
+    };
+  }
+
+  /** Throws `invalid-request` for a name that no key can hold: a head that carried it could never be emptied. */
+  #set(key: Key<unknown>, data: unknown): void {
+    if (!isPossible(key)) throw new GatewayError('invalid-request', 'An identifier is too long, or no text.');
+    const { isNew, blob } = this.#find(key);
+    const revision = this.view.head.revision + 1;
+    this.#changes.set(key.sk, {
+      revision,
+      ...(data !== undefined && { data }),
+      ...(isNew && { isNew }),
+      ...(blob !== undefined && { blob }),
+    });
+    this.#known.set(key.sk, { revision, data, isNew, ...(blob !== undefined && { blob }) });
+  }
+
+  #find(key: Key<unknown>): Standing {
+    const standing = this.#known.get(key.sk);
+    if (standing === undefined) throw new Error('An item was used before it was loaded.');
+    return standing;
+  }
+}

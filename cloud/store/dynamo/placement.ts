@@ -1,0 +1,36 @@
+// Where else in the table a record is found: messages in their conversation, and in a list if few would be found else.
+import { conversationKey } from '../conversation.ts';
+import type { MessageRecord } from '../store.ts';
+import type { Placement } from './items.ts';
+import { keys, partitions } from './keys.ts';
+import type { StoredGrave, StoredMessageOrGrave } from './stored.ts';
+
+/** Of what stands under that sort key in the partition of a home. */
+export function placementOf(sk: string, data: unknown): Placement {
+  if (!sk.startsWith(keys.message('', '').sk)) return {};
+  const message = data as StoredMessageOrGrave;
+  if (isGrave(message)) return {};
+  const { home, folder, status } = message;
+  const group = message.sessionId ?? conversationKey(message);
+  return {
+    group: group && partitions.group(home, group),
+    list: isListed(folder, status) ? partitions.folder(home, folder, status) : undefined,
+  };
+}
+
+/**
+ * Most messages have been read and lie in Received or Sent: who looks for those goes through all of them, and a place in
+ * the index, which costs a write unit, would save little.
+ */
+export function isListed(folder: string, status: string): boolean {
+  return status === 'Unread' || (folder !== 'Received' && folder !== 'Sent');
+}
+
+export function isGrave(message: StoredMessageOrGrave): message is StoredGrave {
+  return 'gone' in message;
+}
+
+/** Undefined for what was deleted. */
+export function present(message: StoredMessageOrGrave | undefined): MessageRecord | undefined {
+  return message === undefined || isGrave(message) ? undefined : message;
+}
