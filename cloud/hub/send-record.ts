@@ -1,7 +1,13 @@
 // A send as a record: who it is for, what the phone is given, and what a fault means for it.
 import { GatewayError } from '../../protocol/errors.ts';
-import type { Message, PhoneMessage } from '../../protocol/model.ts';
+import type { Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
 import type { MessageRecord } from '../store/store.ts';
+
+/** States in which it is not over with a send. */
+export const open: readonly MessageState[] = ['queued', 'sending'];
+
+/** Records that were under way before: whatever is learned now, the attempt of then may have done it. */
+export const doubtful = new WeakSet<MessageRecord>();
 
 /** The public part of a record. */
 export function messageOf(record: MessageRecord): Message {
@@ -69,6 +75,11 @@ export function overAtMs({ state, deliverByMs, hops = [] }: MessageRecord): numb
   const begunMs = state === 'sending' ? hops.findLast(([hop]) => hop === 'hub')?.[1] : undefined;
   if (begunMs === undefined) return deliverByMs;
   return Math.min(begunMs + settleWithinMs, deliverByMs ?? Number.POSITIVE_INFINITY);
+}
+
+export function isLate(record: MessageRecord, nowMs: number): boolean {
+  const overMs = overAtMs(record);
+  return overMs !== null && overMs <= nowMs;
 }
 
 const settleWithinMs = 6 * 86_400_000;

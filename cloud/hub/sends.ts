@@ -1,21 +1,9 @@
-// Sends of one home: stored before they are tried, in order for each circle of recipients, never twice.
+// The queue of a home's sends: stored before they are tried, in order for each circle of recipients, never twice.
 import { GatewayError } from '../../protocol/errors.ts';
-import type { HomeEvent, Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
-import type { MessageRecord, PhoneRecord, StoredHop, Write } from '../store/store.ts';
-import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
-import {
-  asGatewayError,
-  heldBecause,
-  isAbsence,
-  isLost,
-  isPassing,
-  isUndecided,
-  laneOf,
-  messageOf,
-  overAtMs,
-  phoneMessageOf,
-  reasonOf,
-} from './send-record.ts';
+import type { MessageRecord, StoredHop, Write } from '../store/store.ts';
+import type { SendOutcome } from './hubs.ts';
+import { type Asked, type Outgoing, SendAttempts } from './send-attempts.ts';
+import { doubtful, heldBecause, isLate, isPassing, laneOf, messageOf, open, overAtMs } from './send-record.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** How many open sends are looked at in one go. */
@@ -27,38 +15,19 @@ const longestWaitMs = 24 * 3_600_000;
 /** A send that must not wait is over after this, even if the cloud stops while it is under way. */
 const failWithinMs = 60_000;
 
-const open: readonly MessageState[] = ['queued', 'sending'];
-
-/** What sending needs of its home. */
-export interface Outgoing {
-  commit(writes: readonly Write[]): Promise<HomeEvent[]>;
-  /** The phone that would send this now. Throws why there is none. */
-  phoneFor(record: MessageRecord): PhoneRecord;
-  /** Unlike a call from outside, a lost answer is `tunnel-lost` or `deadline-exceeded` here. */
-  call(call: PhoneCall): Promise<CallAnswer>;
-  /** Since when nobody of the home is connected, where nobody is; epoch milliseconds. */
-  awaySinceMs(): number | undefined;
-}
-
-interface Waiter {
+interface Waiter extends Asked {
   readonly record: MessageRecord;
-  readonly failFast: boolean;
-  readonly requestId: string | undefined;
   settle(outcome: SendOutcome): void;
 }
-
-/** What came of an attempt: an end, or `waits` when it must be tried again later with everything behind it. */
-type Attempt = { ends: true; outcome: SendOutcome } | { ends: false; outcome: SendOutcome };
 
 export class Sends {
   readonly #home: string;
   readonly #around: Surroundings;
   readonly #outgoing: Outgoing;
+  readonly #attempts: SendAttempts;
   /** Records in memory by circle of recipients; the first of each lane is being tried. */
   readonly #lanes = new Map<string, MessageRecord[]>();
   readonly #held = new Set<string>();
-  /** Records that were under way before: whatever is learned now, the attempt of then may have done it. */
-  readonly #doubtful = new WeakSet<MessageRecord>();
   /** Lanes whose first record is just being stored as the next to be tried. */
   readonly #coming = new Set<string>();
   readonly #waiters = new Map<string, Waiter>();
@@ -77,6 +46,7 @@ export class Sends {
     this.#home = home;
     this.#around = around;
     this.#outgoing = outgoing;
+    this.#attempts = new SendAttempts(home, around, outgoing, this.#waiters);
   }
 
   /** Stores the send and tries it if a phone can take it now; answers when the phone did or when it has to wait. */
@@ -90,7 +60,7 @@ export class Sends {
     ];
     let record: MessageRecord = { ...given, place: this.#nextPlace(), hops };
     if (failFast) record.deliverByMs ??= nowMs + failWithinMs;
-    const absence = this.#absence(record);
+    const absence = this.#attempts.absence(record);
     if (absence !== undefined && (failFast || !isPassing(absence))) throw absence;
     if (absence !== undefined) {
       record.stateReason = heldBecause(absence, this.#outgoing.awaySinceMs(), record.deliverByMs);
@@ -104,7 +74,7 @@ export class Sends {
       this.#backlog === 'none' && this.#draining === undefined && !this.#lanes.has(lane) && !this.#coming.has(lane);
     if (isNext) this.#coming.add(lane);
     try {
-      record = await this.#create(record, isNext ? [this.#begin(record)] : []);
+      record = await this.#create(record, isNext ? [this.#attempts.begin(record)] : []);
     } finally {
       if (isNext) this.#coming.delete(lane);
     }
@@ -160,13 +130,6 @@ export class Sends {
     return this.#lastPlace;
   }
 
-  /** What waits in the store, in the order in which it came. */
-  async #readOpen(): Promise<MessageRecord[]> {
-    const records = await this.#around.store.openSends(this.#home, open, drainLimit);
-    for (const { place = 0 } of records) this.#lastPlace = Math.max(this.#lastPlace, place);
-    return records.sort((one, other) => (one.place ?? 0) - (other.place ?? 0));
-  }
-
   /** Tries what waits in the store, oldest first: records that were under way when a cloud stopped are among them. */
   drain(): void {
     this.#backlog = 'some';
@@ -182,7 +145,7 @@ export class Sends {
     const records = await this.#readOpen();
     for (const record of records) {
       if (this.#held.has(record.id)) continue;
-      if (this.#isLate(record)) await this.#giveUp(record);
+      if (isLate(record, this.#around.clock.now())) await this.#attempts.giveUp(record);
       else this.#expireAt(overAtMs(record));
     }
   }
@@ -202,8 +165,8 @@ export class Sends {
         if (this.#backlog === 'some') this.#retryLater();
         for (const record of records) {
           if (this.#held.has(record.id)) continue;
-          if (record.state === 'sending') this.#doubtful.add(record);
-          if (this.#absence(record) === undefined) this.#enqueue(record);
+          if (record.state === 'sending') doubtful.add(record);
+          if (this.#attempts.absence(record) === undefined) this.#enqueue(record);
           else this.#leaveWaiting(record);
         }
         if (!this.#drainAgain) await this.#settleElsewhere();
@@ -218,6 +181,13 @@ export class Sends {
     }
     // In the same turn as the last look at what else there is to do: who comes later begins anew.
     this.#draining = undefined;
+  }
+
+  /** What waits in the store, in the order in which it came. */
+  async #readOpen(): Promise<MessageRecord[]> {
+    const records = await this.#around.store.openSends(this.#home, open, drainLimit);
+    for (const { place = 0 } of records) this.#lastPlace = Math.max(this.#lastPlace, place);
+    return records.sort((one, other) => (one.place ?? 0) - (other.place ?? 0));
   }
 
   /** Whoever waits for a send that is no longer open was overtaken: by the phone's own event, or by a deletion. */
@@ -245,7 +215,7 @@ export class Sends {
 
   async #run(key: string, lane: MessageRecord[]): Promise<void> {
     for (let record = lane[0]; record !== undefined; record = lane[0]) {
-      const attempt = await this.#attempt(record);
+      const attempt = await this.#attempts.try(record);
       lane.shift();
       this.#held.delete(record.id);
       this.#settle(record.id, attempt.outcome);
@@ -264,118 +234,17 @@ export class Sends {
     this.#lanes.delete(key);
   }
 
-  #begin(record: MessageRecord): Write {
-    const { id: phone, epoch } = this.#outgoing.phoneFor(record);
-    const hops: StoredHop[] = [['hub', this.#around.clock.now()]];
-    return { type: 'send.move', id: record.id, from: ['queued'], to: 'sending', phone, epoch, hops };
-  }
-
-  /** Never throws: what goes wrong is the outcome. */
-  async #attempt(record: MessageRecord): Promise<Attempt> {
-    try {
-      if (this.#isLate(record)) return { ends: true, outcome: await this.#giveUp(record) };
-      const phone = this.#outgoing.phoneFor(record);
-      const about = { phone: phone.id, epoch: phone.epoch };
-      const message = await this.#phoneMessage(record);
-      if (record.state === 'queued') {
-        const events = await this.#outgoing.commit([this.#begin(record)]);
-        if (events.length === 0) {
-          // Deleted while it waited, or settled by the phone's own event.
-          const stored = await this.#around.store.getMessage(this.#home, record.id);
-          return { ends: true, outcome: { message: messageOf(stored ?? record) } };
-        }
-        record.state = 'sending';
-      }
-      try {
-        const answer = await this.#outgoing.call({
-          phone: phone.id,
-          action: 'SendMessage',
-          form: 'model',
-          arguments: { MessageToSend: message },
-          key: record.id,
-          requestId: this.#waiters.get(record.id)?.requestId,
-        });
-        const messageId = String(answer.arguments.MessageID);
-        const hops = answer.hops?.map(({ hop, time }): StoredHop => [hop, Date.parse(time)]);
-        return { ends: true, outcome: { message: await this.#move(record, 'sent', { ...about, messageId, hops }) } };
-      } catch (error) {
-        return await this.#fault(record, asGatewayError(error));
-      }
-    } catch (error) {
-      return await this.#fault(record, asGatewayError(error));
-    }
-  }
-
-  async #fault(record: MessageRecord, error: GatewayError): Promise<Attempt> {
-    try {
-      if (isUndecided(error)) {
-        const message = await this.#move(record, 'unknown', { reason: error.message });
-        return { ends: true, outcome: { message, error } };
-      }
-      // Asked again under the same key, the agent tells what became of it: `sending` until then.
-      if (error.code === 'outcome-pending' && record.stateReason !== error.message) {
-        const message = await this.#move(record, 'sending', { reason: error.message });
-        return { ends: !open.includes(record.state), outcome: { message } };
-      }
-      if (isLost(error) || (isAbsence(error) && this.#doubtful.has(record))) {
-        return { ends: false, outcome: { message: messageOf(record) } };
-      }
-      if (!isPassing(error) || this.#waiters.get(record.id)?.failFast === true) {
-        const message = await this.#move(record, 'failed', { reason: reasonOf(error) });
-        return { ends: true, outcome: { message, error } };
-      }
-      return { ends: false, outcome: { message: await this.#move(record, 'queued', { reason: error.message }) } };
-    } catch {
-      // The store no longer answers: the record stays as it is there, and is tried again under its key. That is no
-      // error of the request: repeated, it would be another message.
-      return { ends: false, outcome: { message: messageOf(record) } };
-    }
-  }
-
-  /** Moves the record on, in the store and here, and answers the message as it is now. */
-  async #move(
-    record: MessageRecord,
-    to: MessageState,
-    more: { reason?: string; messageId?: string; phone?: string; epoch?: number; hops?: StoredHop[] | undefined },
-  ): Promise<Message> {
-    const back: StoredHop = ['tunnel', this.#around.clock.now(), more.reason ?? 'The phone took it.'];
-    const hops = [...(more.hops ?? []), back];
-    const from: readonly MessageState[] = to === 'sent' ? [...open, 'unknown'] : open;
-    const events = await this.#outgoing.commit([{ type: 'send.move', id: record.id, from, to, ...more, hops }]);
-    const moved = events.find((event) => event.type === 'send.updated' && event.data.id === record.id);
-    if (moved?.type === 'send.updated') {
-      record.state = moved.data.state;
-      return moved.data;
-    }
-    // The phone's own event may have settled it first.
-    const stored = await this.#around.store.getMessage(this.#home, record.id);
-    if (stored === undefined) return messageOf(record);
-    record.state = stored.state;
-    return messageOf(stored);
-  }
-
-  async #giveUp(record: MessageRecord): Promise<SendOutcome> {
-    if (record.state === 'sending') {
-      const reason = 'It was under way when its time ran out, and no answer came: it may or may not have gone out.';
-      const message = await this.#move(record, 'unknown', { reason });
-      return { message, error: new GatewayError('outcome-unknown', reason) };
-    }
-    const reason = 'Its time ran out before a phone could send it.';
-    const message = await this.#move(record, 'failed', { reason });
-    return { message, error: new GatewayError('deadline-exceeded', reason) };
-  }
-
   /** A record stays in the store; whoever waits for it is told so. */
   #leaveWaiting(record: MessageRecord): void {
     this.#backlog = 'some';
     this.#expireAt(overAtMs(record));
     const waiter = this.#waiters.get(record.id);
-    if (waiter?.failFast !== true || this.#doubtful.has(record)) {
+    if (waiter?.failFast !== true || doubtful.has(record)) {
       this.#settle(record.id, { message: messageOf(record) });
       return;
     }
-    const error = this.#absence(record) ?? new GatewayError('phone-offline', 'The phone went away.');
-    void this.#fault(record, error).then(({ outcome }) => this.#settle(record.id, outcome));
+    const error = this.#attempts.absence(record) ?? new GatewayError('phone-offline', 'The phone went away.');
+    void this.#attempts.fault(record, error).then(({ outcome }) => this.#settle(record.id, outcome));
   }
 
   #settle(id: string, outcome: SendOutcome): void {
@@ -408,27 +277,5 @@ export class Sends {
       });
     });
     this.#expiry = { atMs, cancel };
-  }
-
-  #isLate(record: MessageRecord): boolean {
-    const overMs = overAtMs(record);
-    return overMs !== null && overMs <= this.#around.clock.now();
-  }
-
-  /** Why the record cannot be tried now; undefined if it can. */
-  #absence(record: MessageRecord): GatewayError | undefined {
-    try {
-      this.#outgoing.phoneFor(record);
-      return undefined;
-    } catch (error) {
-      return asGatewayError(error);
-    }
-  }
-
-  async #phoneMessage(record: MessageRecord): Promise<PhoneMessage> {
-    if (record.sessionId === null) return phoneMessageOf(record, undefined);
-    const session = await this.#around.store.getSession(this.#home, record.sessionId);
-    if (session === undefined) throw new GatewayError('invalid-request', 'The session of this message is gone.');
-    return phoneMessageOf(record, session.sessionId);
   }
 }

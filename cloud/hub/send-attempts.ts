@@ -1,0 +1,176 @@
+// One attempt at a send, and what its answer, or the want of one, means for the send.
+import { GatewayError } from '../../protocol/errors.ts';
+import type { HomeEvent, Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
+import type { MessageRecord, PhoneRecord, StoredHop, Write } from '../store/store.ts';
+import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
+import {
+  asGatewayError,
+  doubtful,
+  isAbsence,
+  isLate,
+  isLost,
+  isPassing,
+  isUndecided,
+  messageOf,
+  open,
+  phoneMessageOf,
+  reasonOf,
+} from './send-record.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** What sending needs of its home. */
+export interface Outgoing {
+  commit(writes: readonly Write[]): Promise<HomeEvent[]>;
+  /** The phone that would send this now. Throws why there is none. */
+  phoneFor(record: MessageRecord): PhoneRecord;
+  /** Unlike a call from outside, a lost answer is `tunnel-lost` or `deadline-exceeded` here. */
+  call(call: PhoneCall): Promise<CallAnswer>;
+  /** Since when nobody of the home is connected, where nobody is; epoch milliseconds. */
+  awaySinceMs(): number | undefined;
+}
+
+/** How whoever waits for a send asked for it. */
+export interface Asked {
+  readonly failFast: boolean;
+  readonly requestId: string | undefined;
+}
+
+/** What came of an attempt. */
+export interface Attempt {
+  /** False when the send must be tried again later, with everything behind it. */
+  readonly ends: boolean;
+  readonly outcome: SendOutcome;
+}
+
+/** The attempts at the sends of one home. They keep no order: that is for whoever asks for them. */
+export class SendAttempts {
+  readonly #home: string;
+  readonly #around: Surroundings;
+  readonly #outgoing: Outgoing;
+  /** By the record's id, of those that are waited for; it changes meanwhile, for a request may be repeated. */
+  readonly #asked: ReadonlyMap<string, Asked>;
+
+  constructor(home: string, around: Surroundings, outgoing: Outgoing, asked: ReadonlyMap<string, Asked>) {
+    this.#home = home;
+    this.#around = around;
+    this.#outgoing = outgoing;
+    this.#asked = asked;
+  }
+
+  /** Why the record cannot be tried now; undefined if it can. */
+  absence(record: MessageRecord): GatewayError | undefined {
+    try {
+      this.#outgoing.phoneFor(record);
+      return undefined;
+    } catch (error) {
+      return asGatewayError(error);
+    }
+  }
+
+  /** The write with which an attempt begins. Throws why there is none to begin. */
+  begin(record: MessageRecord): Write {
+    const { id: phone, epoch } = this.#outgoing.phoneFor(record);
+    const hops: StoredHop[] = [['hub', this.#around.clock.now()]];
+    return { type: 'send.move', id: record.id, from: ['queued'], to: 'sending', phone, epoch, hops };
+  }
+
+  /** Never throws: what goes wrong is the outcome. */
+  async try(record: MessageRecord): Promise<Attempt> {
+    try {
+      if (isLate(record, this.#around.clock.now())) return { ends: true, outcome: await this.giveUp(record) };
+      const phone = this.#outgoing.phoneFor(record);
+      const about = { phone: phone.id, epoch: phone.epoch };
+      const message = await this.#phoneMessage(record);
+      if (record.state === 'queued') {
+        const events = await this.#outgoing.commit([this.begin(record)]);
+        if (events.length === 0) {
+          // Deleted while it waited, or settled by the phone's own event.
+          const stored = await this.#around.store.getMessage(this.#home, record.id);
+          return { ends: true, outcome: { message: messageOf(stored ?? record) } };
+        }
+        record.state = 'sending';
+      }
+      const answer = await this.#outgoing.call({
+        phone: phone.id,
+        action: 'SendMessage',
+        form: 'model',
+        arguments: { MessageToSend: message },
+        key: record.id,
+        requestId: this.#asked.get(record.id)?.requestId,
+      });
+      const messageId = String(answer.arguments.MessageID);
+      const hops = answer.hops?.map(({ hop, time }): StoredHop => [hop, Date.parse(time)]);
+      return { ends: true, outcome: { message: await this.#move(record, 'sent', { ...about, messageId, hops }) } };
+    } catch (error) {
+      return await this.fault(record, asGatewayError(error));
+    }
+  }
+
+  /** What an error means for the send. Never throws. */
+  async fault(record: MessageRecord, error: GatewayError): Promise<Attempt> {
+    try {
+      if (isUndecided(error)) {
+        const message = await this.#move(record, 'unknown', { reason: error.message });
+        return { ends: true, outcome: { message, error } };
+      }
+      // Asked again under the same key, the agent tells what became of it: `sending` until then.
+      if (error.code === 'outcome-pending' && record.stateReason !== error.message) {
+        const message = await this.#move(record, 'sending', { reason: error.message });
+        return { ends: !open.includes(record.state), outcome: { message } };
+      }
+      if (isLost(error) || (isAbsence(error) && doubtful.has(record))) {
+        return { ends: false, outcome: { message: messageOf(record) } };
+      }
+      if (!isPassing(error) || this.#asked.get(record.id)?.failFast === true) {
+        const message = await this.#move(record, 'failed', { reason: reasonOf(error) });
+        return { ends: true, outcome: { message, error } };
+      }
+      return { ends: false, outcome: { message: await this.#move(record, 'queued', { reason: error.message }) } };
+    } catch {
+      // The store no longer answers: the record stays as it is there, and is tried again under its key. That is no
+      // error of the request: repeated, it would be another message.
+      return { ends: false, outcome: { message: messageOf(record) } };
+    }
+  }
+
+  /** For a send that is past its time. */
+  async giveUp(record: MessageRecord): Promise<SendOutcome> {
+    if (record.state === 'sending') {
+      const reason = 'It was under way when its time ran out, and no answer came: it may or may not have gone out.';
+      const message = await this.#move(record, 'unknown', { reason });
+      return { message, error: new GatewayError('outcome-unknown', reason) };
+    }
+    const reason = 'Its time ran out before a phone could send it.';
+    const message = await this.#move(record, 'failed', { reason });
+    return { message, error: new GatewayError('deadline-exceeded', reason) };
+  }
+
+  /** Moves the record on, in the store and here, and answers the message as it is now. */
+  async #move(
+    record: MessageRecord,
+    to: MessageState,
+    more: { reason?: string; messageId?: string; phone?: string; epoch?: number; hops?: StoredHop[] | undefined },
+  ): Promise<Message> {
+    const back: StoredHop = ['tunnel', this.#around.clock.now(), more.reason ?? 'The phone took it.'];
+    const hops = [...(more.hops ?? []), back];
+    const from: readonly MessageState[] = to === 'sent' ? [...open, 'unknown'] : open;
+    const events = await this.#outgoing.commit([{ type: 'send.move', id: record.id, from, to, ...more, hops }]);
+    const moved = events.find((event) => event.type === 'send.updated' && event.data.id === record.id);
+    if (moved?.type === 'send.updated') {
+      record.state = moved.data.state;
+      return moved.data;
+    }
+    // The phone's own event may have settled it first.
+    const stored = await this.#around.store.getMessage(this.#home, record.id);
+    if (stored === undefined) return messageOf(record);
+    record.state = stored.state;
+    return messageOf(stored);
+  }
+
+  async #phoneMessage(record: MessageRecord): Promise<PhoneMessage> {
+    if (record.sessionId === null) return phoneMessageOf(record, undefined);
+    const session = await this.#around.store.getSession(this.#home, record.sessionId);
+    if (session === undefined) throw new GatewayError('invalid-request', 'The session of this message is gone.');
+    return phoneMessageOf(record, session.sessionId);
+  }
+}
