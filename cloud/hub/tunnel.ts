@@ -1,48 +1,32 @@
 // One live connection of an agent: frames in, frames out (protocol/README.md). Durable work happens strictly in order.
 import { decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import {
-  type CloudFrame,
-  closeCodes,
-  type EdgeFrame,
-  type FrameOf,
-  protocolVersion,
-  type SequencedEvent,
-} from '../../protocol/frames.ts';
+import { type CloudFrame, closeCodes, type EdgeFrame, type FrameOf, protocolVersion } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
-import type { Write } from '../store/store.ts';
 import type { Calls } from './calls.ts';
-import { judge, type Refusal, type StoredEvent } from './edge-events.ts';
+import { EventIntake, type IntakeHome, type IntakeTunnel } from './event-intake.ts';
 import { type Attachment, type Flow, type Link, noFlow } from './link.ts';
-import type { Roster } from './roster.ts';
+import { firstDelayMs, isUnavailable, longer } from './store-absence.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Frames that wait for the store; a well-behaved agent stops at limits.eventsInFlight events. */
 const waitingLimit = 4 * limits.eventsInFlight;
-const firstDelayMs = 500;
-const longestDelayMs = 30_000;
 const inventoryPage = 1000;
 
 /** What a tunnel reports to its home. */
-export interface TunnelHome {
-  readonly id: string;
-  readonly roster: Roster;
+export interface TunnelHome extends IntakeHome {
   readonly calls: Calls;
-  /** `onStored` runs as soon as the writes are durable, before the watchers hear of them. */
-  commit(writes: readonly Write[], onStored?: () => void): Promise<unknown>;
   phonesChanged(): void;
 }
 
-export class Tunnel {
+export class Tunnel implements IntakeTunnel {
   readonly link: Link;
   readonly #home: TunnelHome;
   readonly #around: Surroundings;
+  readonly #intake: EventIntake;
   #attachment: Attachment;
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
-  #nakDelayMs = firstDelayMs;
-  /** After a nak, everything behind it is passed over until the agent sends again from there. */
-  #nakedSeq: number | undefined;
   #open = true;
   #wakeRetry: (() => void) | undefined;
 
@@ -51,6 +35,7 @@ export class Tunnel {
     this.#attachment = attachment;
     this.#home = home;
     this.#around = around;
+    this.#intake = new EventIntake(this, home, around);
   }
 
   get flow(): Flow {
@@ -59,6 +44,10 @@ export class Tunnel {
 
   get agent(): Attachment['agent'] {
     return this.#attachment.agent;
+  }
+
+  get ackedSeq(): number {
+    return this.#attachment.ackedSeq;
   }
 
   /** How many dead letters the agent keeps; undefined where it cannot be asked for them. */
@@ -100,6 +89,15 @@ export class Tunnel {
   closed(): void {
     this.#open = false;
     this.#wakeRetry?.();
+  }
+
+  acknowledge(seq: number): void {
+    this.#keep({ ackedSeq: Math.max(seq, this.ackedSeq) });
+    this.send({ type: 'ack', seq: this.ackedSeq });
+  }
+
+  flowed(direction: keyof Flow): void {
+    this.#keep({ flow: { ...this.flow, [direction]: this.#around.clock.now() } });
   }
 
   /** Runs after all work before it, with the store. */
@@ -157,15 +155,18 @@ export class Tunnel {
   #take(frame: Exclude<EdgeFrame, { type: 'hello' }>): void {
     switch (frame.type) {
       case 'result':
-        if (this.#home.calls.result(frame)) this.#flowed('toPhonesMs');
+        if (this.#home.calls.result(frame)) this.flowed('toPhonesMs');
         break;
       case 'failure':
         // A refusal is the phone's own answer.
-        if (frame.upnpCode !== undefined) this.#flowed('toPhonesMs');
+        if (frame.upnpCode !== undefined) this.flowed('toPhonesMs');
         this.#home.calls.failure(frame);
         break;
       case 'events':
-        this.inOrder(() => this.#takeEvents(frame.events));
+        this.inOrder(async () => {
+          await this.#persist(() => this.#home.roster.load());
+          await this.#intake.take(frame.events);
+        });
         break;
       case 'phones':
         this.inOrder(() => this.#persist(() => this.#takePhones(frame)));
@@ -197,72 +198,6 @@ export class Tunnel {
       ...(haveLettersChanged ? [{ type: 'home.updated' } as const] : []),
     ]);
     this.#home.phonesChanged();
-  }
-
-  async #takeEvents(events: readonly SequencedEvent[]): Promise<void> {
-    await this.#persist(() => this.#home.roster.load());
-    const fresh = events.filter((event) => event.seq > this.#attachment.ackedSeq);
-    const first = fresh[0];
-    if (first === undefined) {
-      // All of it is stored: the acknowledgement was lost on its way.
-      this.send({ type: 'ack', seq: this.#attachment.ackedSeq });
-      return;
-    }
-    if (this.#nakedSeq !== undefined && first.seq > this.#nakedSeq) return;
-    this.#nakedSeq = undefined;
-    const writes: StoredEvent[] = [];
-    const refused: Refusal[] = [];
-    for (const event of fresh) {
-      const judged = judge(event, this.#home.roster, this.#around.clock.now());
-      if ('write' in judged) writes.push(judged);
-      else refused.push(judged);
-    }
-    const last = fresh.at(-1) ?? first;
-    try {
-      await this.#commit(writes, () => this.#acknowledge(last.seq, refused));
-      this.#nakDelayMs = firstDelayMs;
-    } catch (error) {
-      if (isUnavailable(error)) this.#refuseForNow(first.seq, error);
-      else await this.#storeOneByOne(writes, refused, last.seq);
-    }
-  }
-
-  /** When a batch cannot be stored as a whole: one event that never can must not hold up the others. */
-  async #storeOneByOne(writes: readonly StoredEvent[], refused: Refusal[], lastSeq: number): Promise<void> {
-    for (const { seq, write } of writes) {
-      try {
-        await this.#commit([{ seq, write }], () => undefined);
-      } catch (error) {
-        if (isUnavailable(error)) {
-          this.#acknowledge(seq - 1, refused);
-          this.#refuseForNow(seq, error);
-          return;
-        }
-        this.#around.log.error('tunnel.event-refused', { home: this.#home.id, seq, error: String(error) });
-        refused.push({ seq, code: 'internal', reason: 'The store cannot hold this event.' });
-      }
-    }
-    this.#acknowledge(lastSeq, refused);
-  }
-
-  async #commit(writes: readonly StoredEvent[], onStored: () => void): Promise<void> {
-    const kept = writes.map(({ write }) => write).filter((write) => write !== undefined);
-    if (kept.length === 0) onStored();
-    else await this.#home.commit(kept, onStored);
-    if (writes.length > 0) this.#flowed('fromPhonesMs');
-  }
-
-  #acknowledge(seq: number, refused: readonly Refusal[]): void {
-    for (const refusal of refused) this.send({ type: 'term', ...refusal });
-    this.#keep({ ackedSeq: Math.max(seq, this.#attachment.ackedSeq) });
-    this.send({ type: 'ack', seq: this.#attachment.ackedSeq });
-  }
-
-  #refuseForNow(seq: number, error: GatewayError): void {
-    this.#nakedSeq = seq;
-    const delayMs = Math.max(error.retryAfterMs ?? 0, this.#nakDelayMs);
-    this.#nakDelayMs = longer(this.#nakDelayMs);
-    this.send({ type: 'nak', seq, delayMs, reason: error.message });
   }
 
   async #answerInventory({ udn, after }: FrameOf<EdgeFrame, 'inventory'>): Promise<void> {
@@ -302,20 +237,8 @@ export class Tunnel {
     }
   }
 
-  #flowed(direction: keyof Flow): void {
-    this.#keep({ flow: { ...this.flow, [direction]: this.#around.clock.now() } });
-  }
-
   #keep(change: Partial<Attachment>): void {
     this.#attachment = { ...this.#attachment, ...change };
     this.link.keep(this.#attachment);
   }
-}
-
-function longer(delayMs: number): number {
-  return Math.min(delayMs * 2, longestDelayMs);
-}
-
-function isUnavailable(error: unknown): error is GatewayError {
-  return error instanceof GatewayError && error.code === 'store-unavailable';
 }

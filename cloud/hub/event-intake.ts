@@ -1,0 +1,108 @@
+// The events that come up a tunnel: judged, stored, and only then acknowledged, in order (protocol/README.md).
+import type { GatewayError } from '../../protocol/errors.ts';
+import type { CloudFrame, SequencedEvent } from '../../protocol/frames.ts';
+import type { Write } from '../store/store.ts';
+import { judge, type Refusal, type StoredEvent } from './edge-events.ts';
+import type { Flow } from './link.ts';
+import type { Roster } from './roster.ts';
+import { firstDelayMs, isUnavailable, longer } from './store-absence.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** The home whose events they are. */
+export interface IntakeHome {
+  readonly id: string;
+  readonly roster: Roster;
+  /** `onStored` runs as soon as the writes are durable, before the watchers hear of them. */
+  commit(writes: readonly Write[], onStored?: () => void): Promise<unknown>;
+}
+
+/** The tunnel that they come up. */
+export interface IntakeTunnel {
+  /** Up to here everything is stored, or refused for good. */
+  readonly ackedSeq: number;
+  /** Tells the agent that everything up to here is; a number that was passed already changes nothing. */
+  acknowledge(seq: number): void;
+  send(frame: CloudFrame): void;
+  /** Something has just passed between the phones and the cloud. */
+  flowed(direction: keyof Flow): void;
+}
+
+export class EventIntake {
+  readonly #tunnel: IntakeTunnel;
+  readonly #home: IntakeHome;
+  readonly #around: Surroundings;
+  #nakDelayMs = firstDelayMs;
+  /** After a nak, everything behind it is passed over until the agent sends again from there. */
+  #nakedSeq: number | undefined;
+
+  constructor(tunnel: IntakeTunnel, home: IntakeHome, around: Surroundings) {
+    this.#tunnel = tunnel;
+    this.#home = home;
+    this.#around = around;
+  }
+
+  /** The phones of the home are known by now, and no other take is under way. */
+  async take(events: readonly SequencedEvent[]): Promise<void> {
+    const fresh = events.filter((event) => event.seq > this.#tunnel.ackedSeq);
+    const first = fresh[0];
+    if (first === undefined) {
+      // All of it is stored: the acknowledgement was lost on its way.
+      this.#tunnel.send({ type: 'ack', seq: this.#tunnel.ackedSeq });
+      return;
+    }
+    if (this.#nakedSeq !== undefined && first.seq > this.#nakedSeq) return;
+    this.#nakedSeq = undefined;
+    const writes: StoredEvent[] = [];
+    const refused: Refusal[] = [];
+    for (const event of fresh) {
+      const judged = judge(event, this.#home.roster, this.#around.clock.now());
+      if ('write' in judged) writes.push(judged);
+      else refused.push(judged);
+    }
+    const last = fresh.at(-1) ?? first;
+    try {
+      await this.#commit(writes, () => this.#acknowledge(last.seq, refused));
+      this.#nakDelayMs = firstDelayMs;
+    } catch (error) {
+      if (isUnavailable(error)) this.#refuseForNow(first.seq, error);
+      else await this.#storeOneByOne(writes, refused, last.seq);
+    }
+  }
+
+  /** When a batch cannot be stored as a whole: one event that never can must not hold up the others. */
+  async #storeOneByOne(writes: readonly StoredEvent[], refused: Refusal[], lastSeq: number): Promise<void> {
+    for (const { seq, write } of writes) {
+      try {
+        await this.#commit([{ seq, write }], () => undefined);
+      } catch (error) {
+        if (isUnavailable(error)) {
+          this.#acknowledge(seq - 1, refused);
+          this.#refuseForNow(seq, error);
+          return;
+        }
+        this.#around.log.error('tunnel.event-refused', { home: this.#home.id, seq, error: String(error) });
+        refused.push({ seq, code: 'internal', reason: 'The store cannot hold this event.' });
+      }
+    }
+    this.#acknowledge(lastSeq, refused);
+  }
+
+  async #commit(writes: readonly StoredEvent[], onStored: () => void): Promise<void> {
+    const kept = writes.map(({ write }) => write).filter((write) => write !== undefined);
+    if (kept.length === 0) onStored();
+    else await this.#home.commit(kept, onStored);
+    if (writes.length > 0) this.#tunnel.flowed('fromPhonesMs');
+  }
+
+  #acknowledge(seq: number, refused: readonly Refusal[]): void {
+    for (const refusal of refused) this.#tunnel.send({ type: 'term', ...refusal });
+    this.#tunnel.acknowledge(seq);
+  }
+
+  #refuseForNow(seq: number, error: GatewayError): void {
+    this.#nakedSeq = seq;
+    const delayMs = Math.max(error.retryAfterMs ?? 0, this.#nakDelayMs);
+    this.#nakDelayMs = longer(this.#nakDelayMs);
+    this.#tunnel.send({ type: 'nak', seq, delayMs, reason: error.message });
+  }
+}
