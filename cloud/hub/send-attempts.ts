@@ -141,7 +141,8 @@ export class SendAttempts {
       return { message, error: new GatewayError('outcome-unknown', reason) };
     }
     const reason = 'Its time ran out before a phone could send it.';
-    const message = await this.#move(record, 'failed', { reason });
+    // Not one whose attempt has begun since it was read.
+    const message = await this.#move(record, 'failed', { reason }, ['queued']);
     return { message, error: new GatewayError('deadline-exceeded', reason) };
   }
 
@@ -150,10 +151,10 @@ export class SendAttempts {
     record: MessageRecord,
     to: MessageState,
     more: { reason?: string; messageId?: string; phone?: string; epoch?: number; hops?: StoredHop[] | undefined },
+    from: readonly MessageState[] = to === 'sent' ? [...open, 'unknown'] : open,
   ): Promise<Message> {
     const back: StoredHop = ['tunnel', this.#around.clock.now(), more.reason ?? 'The phone took it.'];
     const hops = [...(more.hops ?? []), back];
-    const from: readonly MessageState[] = to === 'sent' ? [...open, 'unknown'] : open;
     const events = await this.#outgoing.commit([{ type: 'send.move', id: record.id, from, to, ...more, hops }]);
     const moved = events.find((event) => event.type === 'send.updated' && event.data.id === record.id);
     if (moved?.type === 'send.updated') {

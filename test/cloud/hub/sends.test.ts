@@ -388,6 +388,26 @@ describe('a hub that comes back', () => {
     await bench.revive();
     expect([(await stored(tried.id))?.state, (await stored(untried.id))?.state]).toEqual(['unknown', 'failed']);
   });
+
+  it('whose attempt begins while what is late is given up is not called untried', async () => {
+    const late = [draft(), draft()].map((record) => ({ ...record, deliverByMs: bench.clock.nowMs - 1 }));
+    await bench.hub.commit(late.map((message) => ({ type: 'send.create', message })));
+    const [first, second] = late.map(({ id }) => id);
+    const sends = new Sends('home', bench.surroundings, {
+      commit: async (writes) => {
+        if (writes.some((write) => write.type === 'send.move' && write.id === first)) {
+          await bench.hub.commit([{ type: 'send.move', id: second ?? '', from: ['queued'], to: 'sending' }]);
+        }
+        return bench.hub.commit(writes);
+      },
+      phoneFor: () => expect.fail('Nothing late is tried.'),
+      call: () => expect.fail('Nothing late is tried.'),
+      awaySinceMs: () => undefined,
+    });
+    await sends.expire();
+    sends.stop();
+    expect([(await stored(first ?? ''))?.state, (await stored(second ?? ''))?.state]).toEqual(['failed', 'sending']);
+  });
 });
 
 interface SendFrame {
