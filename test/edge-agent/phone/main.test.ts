@@ -103,7 +103,7 @@ describe('a phone that cannot run', () => {
     const { status, err } = await run('--phone-port', String(port)).ended;
     server.close();
     expect(status).toBe(1);
-    expect(err).toContain(`127.0.0.1:${port}`);
+    expect(err).toContain(`port ${port} of 127.0.0.1`);
     expect(err).toContain('--phone-port');
   });
 
