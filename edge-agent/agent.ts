@@ -1,6 +1,6 @@
 // The agent's life: discover → subscribe → connect. One composition root; start() and stop() are mirrors.
 import { Canary } from './canary.ts';
-import { Commands } from './commands.ts';
+import { Commands } from './commands/commands.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
 import { Phones } from './phones.ts';
 import type { BackOffTimes } from './tunnel/back-off.ts';

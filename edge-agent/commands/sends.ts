@@ -2,19 +2,19 @@
 // lost answer its effect is looked up on the phone: `outcome-pending` until that can be done, and what the phone then
 // does not show is `outcome-unknown`, never tried again (C15). Those that do no more when they are done twice are done
 // again instead, but never after their outcome is known: something else may have happened since.
-import type { ActionName } from '../protocol/actions.ts';
-import { ANY, actions } from '../protocol/actions.ts';
-import { GatewayError, isErrorCode } from '../protocol/errors.ts';
-import type { InventoryItem } from '../protocol/frames.ts';
-import type { FileInfo, PhoneSession } from '../protocol/model.ts';
-import { wholeSearch } from './messaging/agenda.ts';
-import { type PhoneCalls, standardDeadlineMs, type TextArguments } from './messaging/control-point.ts';
-import { readDocument } from './messaging/documents.ts';
-import { isMessageKey } from './messaging/identity.ts';
-import { takeMatch } from './messaging/known-messages.ts';
+import type { ActionName } from '../../protocol/actions.ts';
+import { ANY, actions } from '../../protocol/actions.ts';
+import { GatewayError, isErrorCode } from '../../protocol/errors.ts';
+import type { InventoryItem } from '../../protocol/frames.ts';
+import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
+import { wholeSearch } from '../messaging/agenda.ts';
+import { type PhoneCalls, standardDeadlineMs, type TextArguments } from '../messaging/control-point.ts';
+import { readDocument } from '../messaging/documents.ts';
+import { isMessageKey } from '../messaging/identity.ts';
+import { takeMatch } from '../messaging/known-messages.ts';
+import type { Journal, Send } from '../tunnel/journal.ts';
+import { UpnpError } from '../upnp/error.ts';
 import { translate } from './translation.ts';
-import type { Journal, Send } from './tunnel/journal.ts';
-import { UpnpError } from './upnp/error.ts';
 
 export interface SendRequest {
   readonly udn: string;

@@ -1,19 +1,19 @@
 // The cloud's `call` frames → a phone's actions → `result` or `failure`.
-import { type ActionName, actions, isActionName } from '../protocol/actions.ts';
-import { GatewayError } from '../protocol/errors.ts';
-import type { AgentHop, CloudFrame, EdgeFrame, FrameOf } from '../protocol/frames.ts';
-import { limits } from '../protocol/limits.ts';
+import { type ActionName, actions, isActionName } from '../../protocol/actions.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import type { AgentHop, CloudFrame, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
+import { limits } from '../../protocol/limits.ts';
 import {
   checkArguments,
   type PhoneControlPoint,
   readArguments,
   type TextArguments,
-} from './messaging/control-point.ts';
-import { readDocument, readMessageList } from './messaging/documents.ts';
-import type { PhoneSynchroniser } from './messaging/synchronise.ts';
+} from '../messaging/control-point.ts';
+import { readDocument, readMessageList } from '../messaging/documents.ts';
+import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
+import type { Journal } from '../tunnel/journal.ts';
 import { pending, sendOnce } from './sends.ts';
 import { translate } from './translation.ts';
-import type { Journal } from './tunnel/journal.ts';
 
 type CallFrame = FrameOf<CloudFrame, 'call'>;
 
