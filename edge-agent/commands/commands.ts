@@ -12,7 +12,8 @@ import {
 import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
 import type { Journal } from '../tunnel/journal.ts';
 import { noteEffect } from './effect.ts';
-import { pending, sendOnce } from './sends.ts';
+import { pending } from './outcome.ts';
+import { sendOnce } from './sends.ts';
 import { translate } from './translation.ts';
 
 type CallFrame = FrameOf<CloudFrame, 'call'>;

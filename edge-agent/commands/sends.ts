@@ -1,19 +1,15 @@
 // Actions that must not happen twice: each is journalled before the phone is asked and after it answered, and after a
-// lost answer its effect is looked up on the phone: `outcome-pending` until that can be done, and what the phone then
-// does not show is `outcome-unknown`, never tried again (C15). Those that do no more when they are done twice are done
-// again instead, but never after their outcome is known: something else may have happened since.
-import type { ActionName } from '../../protocol/actions.ts';
-import { ANY, actions } from '../../protocol/actions.ts';
+// lost answer its effect is looked up on the phone (outcome.ts): `outcome-pending` until that can be done, and what the
+// phone then does not show is `outcome-unknown`, never tried again (C15). Those that do no more when they are done twice
+// are done again instead, but never after their outcome is known: something else may have happened since.
+import { type ActionName, actions } from '../../protocol/actions.ts';
 import { GatewayError, isErrorCode } from '../../protocol/errors.ts';
 import type { InventoryItem } from '../../protocol/frames.ts';
-import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
-import { wholeSearch } from '../messaging/agenda.ts';
-import { type PhoneCalls, standardDeadlineMs, type TextArguments } from '../messaging/control-point.ts';
-import { readDocument } from '../messaging/documents.ts';
+import type { PhoneCalls, TextArguments } from '../messaging/control-point.ts';
 import { isMessageKey } from '../messaging/identity.ts';
-import { takeMatch } from '../messaging/known-messages.ts';
 import type { Journal, Send } from '../tunnel/journal.ts';
 import { UpnpError } from '../upnp/error.ts';
+import { isDone, lookUp, pending } from './outcome.ts';
 import { translate } from './translation.ts';
 
 export interface SendRequest {
@@ -118,7 +114,7 @@ function finish(journal: Journal, request: SendRequest, result: TextArguments): 
 }
 
 async function settle(journal: Journal, calls: PhoneCalls, request: SendRequest, send: Send): Promise<TextArguments> {
-  const result = await lookUp(journal, calls, request, send).catch((error: unknown) => {
+  const result = await lookUp(journal, calls, request.udn, send).catch((error: unknown) => {
     // What came of it can be asked when the phone is there again.
     if (error instanceof UpnpError && error.kind === 'unreachable') throw pending(send.action, error);
     if (error instanceof GatewayError && error.code === 'outcome-pending') throw error;
@@ -132,101 +128,4 @@ async function settle(journal: Journal, calls: PhoneCalls, request: SendRequest,
   }
   finish(journal, request, result);
   return result;
-}
-
-/** Of what was begun and is not settled yet, nothing else can be said. */
-export function pending(action: string, cause?: unknown): GatewayError {
-  const detail = `The phone's answer to ${action} was lost. What came of it is looked up as soon as the phone answers.`;
-  return new GatewayError('outcome-pending', detail, { cause });
-}
-
-/**
- * What the phone holds now and did not hold before the action, and is what the action would have made.
- * @throws UpnpError, and GatewayError `outcome-pending` before the phone was compared for the first time
- */
-async function lookUp(
-  journal: Journal,
-  calls: PhoneCalls,
-  { udn }: SendRequest,
-  send: Send,
-): Promise<TextArguments | undefined> {
-  // Without a list from before, an old message with the same words would be taken for the new one.
-  if (journal.readPhone(udn).comparedStore === undefined) throw pending(send.action);
-  const options = { deadlineMs: standardDeadlineMs };
-  const context = { device: udn, action: send.action };
-  if (send.action === 'SendMessage') {
-    const message = readDocument('message', send.arguments.MessageToSend ?? '', context);
-    for (const MessageFolder of ['Outgoing', 'Sent']) {
-      const search = { ...wholeSearch, MessageFolder };
-      for (const entry of await calls.searchMessages(search, options)) {
-        if (journal.isKnown(udn, entry.message.messageId)) continue;
-        if (takeMatch([{ key: send.key, message }], entry.message)) return { MessageID: entry.message.messageId };
-      }
-    }
-  }
-  if (send.action === 'CreateSession') {
-    const known = new Set(journal.sessionsOf(udn).map(({ session }) => session.sessionId));
-    const recipients = readDocument('recipientsList', send.arguments.SessionRecipients ?? '', context);
-    const { SessionClass = ANY, Subject = '' } = send.arguments;
-    const input = { SessionID: '', SessionClass, SessionStatus: ANY };
-    const { SessionsList } = await calls.model('GetSessions', input, options);
-    const made = SessionsList.find(
-      (session) =>
-        !known.has(session.sessionId) &&
-        (session.subject ?? '') === Subject &&
-        recipients.every(({ address }) => hasRecipient(session, address)),
-    );
-    if (made !== undefined) return { SessionID: made.sessionId };
-  }
-  return (await isDone(calls, send)) ? {} : undefined;
-}
-
-/** Whether the phone is as the action would have left it, as far as its lists tell. Throws UpnpError. */
-async function isDone(calls: PhoneCalls, { action, arguments: given }: Omit<Send, 'outcome'>): Promise<boolean> {
-  const options = { deadlineMs: standardDeadlineMs };
-  const { SessionID = '' } = given;
-  switch (action) {
-    case 'AcceptSession':
-    case 'JoinSession':
-      return (await findSession(calls, SessionID))?.status === 'Running';
-    case 'LeaveSession': {
-      const status = (await findSession(calls, SessionID))?.status;
-      return status === 'Parked' || status === 'Closed';
-    }
-    case 'CloseSession': {
-      const session = await findSession(calls, SessionID);
-      return session === undefined || session.status === 'Closed';
-    }
-    case 'CancelFileTransfer': {
-      const { FileInfoList } = await calls.model('GetFileTransferSession', { SessionID }, options);
-      return FileInfoList.every(({ status }) => !isOpen(status));
-    }
-    case 'StartFileTransfer': {
-      const asked = readDocument('fileInfoList', given.FileInfoList ?? '', { device: '', action });
-      for (const [sessionId, files] of Map.groupBy(asked, (file) => file.sessionId)) {
-        const { FileInfoList } = await calls.model('GetFileTransferSession', { SessionID: sessionId }, options);
-        const isStarted = ({ fileId }: FileInfo) =>
-          FileInfoList.some((file) => file.fileId === fileId && (isOpen(file.status) || file.status === 'completed'));
-        if (!files.every(isStarted)) return false;
-      }
-      return asked.length > 0;
-    }
-    default:
-      return false;
-  }
-}
-
-/** Undefined where the phone no longer lists it. */
-async function findSession(calls: PhoneCalls, sessionId: string): Promise<PhoneSession | undefined> {
-  const input = { SessionID: sessionId, SessionClass: ANY, SessionStatus: ANY };
-  const { SessionsList } = await calls.model('GetSessions', input, { deadlineMs: standardDeadlineMs });
-  return SessionsList.find((session) => session.sessionId === sessionId);
-}
-
-function isOpen(status: FileInfo['status']): boolean {
-  return status === 'pending' || status === 'transferring';
-}
-
-function hasRecipient(session: PhoneSession, address: string): boolean {
-  return session.recipients.some((party) => party.address === address);
 }
