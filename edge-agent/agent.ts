@@ -1,12 +1,12 @@
 // The agent's life: discover → subscribe → connect. One composition root; start() and stop() are mirrors.
 import { Canary } from './canary.ts';
-import { Commands } from './commands.ts';
-import { DeadLetterDesk } from './dead-letter-desk.ts';
+import { Commands } from './commands/commands.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
 import { Phones } from './phones.ts';
 import type { BackOffTimes } from './tunnel/back-off.ts';
 import { type PhoneFrame, TunnelClient } from './tunnel/client.ts';
 import { type AgentDatabase, openDatabase } from './tunnel/database.ts';
+import { DeadLetterDesk } from './tunnel/dead-letter-desk.ts';
 import { InventoryReader } from './tunnel/inventory.ts';
 import { Journal } from './tunnel/journal.ts';
 import { Outbox } from './tunnel/outbox.ts';

@@ -22,6 +22,11 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
   { room: 'edge-agent/messaging', own: ['edge-agent/messaging', 'edge-agent/upnp', 'protocol'], packages: /^node:/ },
   { room: 'edge-agent/tunnel', own: ['edge-agent/tunnel', 'protocol'], packages: /^(node:.*|ws)$/ },
   {
+    room: 'edge-agent/commands',
+    own: ['edge-agent/commands', 'edge-agent/messaging', 'edge-agent/tunnel', 'edge-agent/upnp', 'protocol'],
+    packages: /^node:/,
+  },
+  {
     room: 'edge-agent',
     own: ['edge-agent', 'protocol'],
     packages: /^(node:.*|ws|zod|fast-xml-parser|@nodable\/entities)$/,

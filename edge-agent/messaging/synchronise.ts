@@ -1,22 +1,11 @@
-// What the phone has ⇄ what the cloud knows: when to look at a phone, and at what. KnownPhone draws the conclusions.
-// ReadMessage is never called here: it would mark messages Read that nobody has read.
-import { ANY } from '../../protocol/actions.ts';
+// What the phone has ⇄ what the cloud knows: when to look at a phone, and what came of it. PhoneLook does the looking.
 import type { InventoryItem } from '../../protocol/frames.ts';
-import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import type { PhoneMessage } from '../../protocol/model.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { Agenda, noteEvent } from './agenda.ts';
-import { type PhoneCalls, type PhoneControlPoint, standardDeadlineMs } from './control-point.ts';
-import type { MessageEntry } from './documents.ts';
-import { KnownPhone, type Looked, type PhoneMemory } from './known-phone.ts';
-import { WholeSearch } from './message-search.ts';
-
-/** The cloud as a synchroniser needs it. */
-export interface CloudKnowledge {
-  /** The store of the connection that stands now; undefined while there is none. */
-  store(): string | undefined;
-  /** What the cloud knows of a phone's messages. Throws GatewayError when the connection breaks off. */
-  inventory(udn: string): Promise<InventoryItem[]>;
-}
+import type { PhoneControlPoint } from './control-point.ts';
+import { KnownPhone, type PhoneMemory } from './known-phone.ts';
+import { type CloudKnowledge, PhoneLook } from './look.ts';
 
 export interface SynchroniserOptions {
   readonly controlPoint: PhoneControlPoint;
@@ -44,13 +33,12 @@ const retryCapMs = 60_000;
 const shortestPauseMs = 2000;
 /** Listing all that a phone has takes at most a tenth of its time. */
 const pauseFactor = 9;
-const deadline = { deadlineMs: standardDeadlineMs } as const;
 
 export class PhoneSynchroniser {
   readonly #options: SynchroniserOptions;
   readonly #udn: string;
   readonly #known: KnownPhone;
-  readonly #search = new WholeSearch();
+  readonly #look: PhoneLook;
   #agenda = new Agenda();
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -66,6 +54,15 @@ export class PhoneSynchroniser {
     this.#options = options;
     this.#udn = options.controlPoint.udn;
     this.#known = new KnownPhone(this.#udn, options.memory);
+    this.#look = new PhoneLook({
+      controlPoint: options.controlPoint,
+      known: this.#known,
+      cloud: options.cloud,
+      onEpoch: () => options.onEpoch?.(),
+      onRecovered: () => {
+        if (this.#inStep && this.#hasEvents) options.onUntold?.();
+      },
+    });
   }
 
   get epoch(): number {
@@ -118,12 +115,12 @@ export class PhoneSynchroniser {
 
   /** Forgets and tells of a message that a command deleted; part of the command's own section of the queue. */
   onDeleted(messageId: string): void {
-    if (this.#mayConclude) this.#known.concludeDeletion(messageId);
+    if (this.#known.isLoaded) this.#known.concludeDeletion(messageId);
   }
 
   /** Takes over a message as a command's answer showed it; part of the command's own section of the queue. */
   onSeen(message: PhoneMessage, xml: string): void {
-    this.#concludeMessages([{ message, xml }], { whole: false, recovered: false });
+    this.#look.concludeMessages([{ message, xml }], { whole: false, recovered: false });
   }
 
   /** A message that a command made is known by the command's key from now on. */
@@ -136,11 +133,6 @@ export class PhoneSynchroniser {
     return this.#known.sessionKeyOf(sessionId);
   }
 
-  /** The approval may have been taken back while the phone was asked. */
-  get #mayConclude(): boolean {
-    return this.#approved && this.#known.isLoaded;
-  }
-
   #begin(): void {
     if (!this.#live || !this.#approved || this.#running !== undefined || this.#agenda.isEmpty) return;
     clearTimeout(this.#timer);
@@ -151,7 +143,7 @@ export class PhoneSynchroniser {
     }
     const agenda = this.#agenda;
     this.#agenda = isEarly ? agenda.putOffWide() : new Agenda();
-    this.#running = this.#work(agenda).finally(() => {
+    this.#running = this.#work(agenda, this.#agenda).finally(() => {
       this.#running = undefined;
       if (!this.#live) return;
       if (this.#agenda.isEmpty || this.#failures > 0) this.#schedule();
@@ -166,16 +158,24 @@ export class PhoneSynchroniser {
     this.#timer = setTimeout(() => this.lookAtEverything(), this.#failures > 0 ? retryMs : standardMs);
   }
 
-  async #work(agenda: Agenda): Promise<void> {
+  async #work(agenda: Agenda, next: Agenda): Promise<void> {
     try {
-      if (!(await this.#compareWithCloud(agenda))) return;
-      await this.#lookAtSessions(agenda);
-      await this.#lookAtMessages(agenda);
-      await this.#lookAtFiles(agenda);
+      if (!(await this.#look.compareWithCloud(agenda))) return;
+      await this.#look.atSessions(agenda, next);
+      await this.#lookAtMessages(agenda, next);
+      await this.#look.atFiles(agenda);
       this.#onDone(agenda);
     } catch (error) {
       this.#onFailed(error);
     }
+  }
+
+  async #lookAtMessages(agenda: Agenda, next: Agenda): Promise<void> {
+    const startedMs = performance.now();
+    await this.#look.atMessages(agenda, next);
+    if (!agenda.everything && !agenda.isWide) return;
+    const endedMs = performance.now();
+    this.#wideFromMs = endedMs + Math.max(shortestPauseMs, (endedMs - startedMs) * pauseFactor);
   }
 
   #onDone(agenda: Agenda): void {
@@ -196,122 +196,6 @@ export class PhoneSynchroniser {
     const words = error instanceof Error ? error.message : String(error);
     this.#options.report(`The phone's messages cannot be listed: ${words.replace(/\.$/, '')}. Trying again.`);
   }
-
-  /**
-   * Loads what is known. Where the cloud's store is another one, or the journal new, the cloud is asked what it knows,
-   * so that also deletions are found. False: that is needed and cannot be done now; the next connection begins anew.
-   */
-  async #compareWithCloud(agenda: Agenda): Promise<boolean> {
-    const { cloud } = this.#options;
-    if (!this.#known.isLoaded) this.#known.load();
-    const { comparedStore } = this.#known;
-    const store = cloud.store();
-    if (comparedStore !== undefined && (store === undefined || store === comparedStore)) return true;
-    if (store === undefined) return false;
-    const items = await cloud.inventory(this.#udn);
-    if (!this.#mayConclude) return false;
-    this.#known.compareWith(store, items);
-    agenda.lookAtEverything();
-    agenda.hinted = false;
-    return true;
-  }
-
-  async #lookAtMessages(agenda: Agenda): Promise<void> {
-    const whole = agenda.everything || agenda.allMessages;
-    const startedMs = performance.now();
-    const isWide = whole || agenda.sent;
-    if (agenda.sent) for (const MessageFolder of ['Outgoing', 'Sent']) agenda.search({ MessageFolder });
-    if (!whole && agenda.searches.size === 0) return;
-    const isComplete = await this.#options.controlPoint.inTurn(
-      async (calls) => {
-        const found = whole ? undefined : await narrowly(agenda, calls);
-        const entries = found ?? (await this.#search.list(calls, deadline));
-        const { hinted, notifiedMs } = agenda;
-        this.#concludeMessages(entries, { whole: found === undefined, recovered: !hinted, notifiedMs });
-        return found === undefined || [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
-      },
-      { exclusive: true },
-    );
-    if (isWide) {
-      const endedMs = performance.now();
-      this.#wideFromMs = endedMs + Math.max(shortestPauseMs, (endedMs - startedMs) * pauseFactor);
-    }
-    // The event named a message that the narrow search did not show.
-    if (!isComplete) this.#agenda.lookAtAllMessages();
-  }
-
-  #concludeMessages(entries: readonly MessageEntry[], looked: Looked): void {
-    if (!this.#mayConclude) return;
-    const before = this.#known.epoch;
-    const isNews = this.#known.concludeMessages(entries, looked);
-    if (isNews && looked.recovered && this.#inStep && this.#hasEvents) this.#options.onUntold?.();
-    if (this.#known.epoch !== before) this.#options.onEpoch?.();
-  }
-
-  async #lookAtSessions(agenda: Agenda): Promise<void> {
-    for (const sessionId of agenda.everything ? [''] : agenda.sessions) {
-      await this.#options.controlPoint.inTurn(
-        async (calls) => {
-          const listed = await this.#listSessions(calls, sessionId);
-          if (listed !== undefined && this.#mayConclude) this.#known.concludeSessions(listed, sessionId);
-        },
-        { exclusive: true },
-      );
-    }
-  }
-
-  /** Undefined when the phone has no sessions at all: the action is refused, as by a phone that knows only messages. */
-  async #listSessions(calls: PhoneCalls, sessionId: string): Promise<PhoneSession[] | undefined> {
-    const input = { SessionID: sessionId, SessionClass: ANY, SessionStatus: ANY };
-    try {
-      return (await calls.model('GetSessions', input, deadline)).SessionsList;
-    } catch (error) {
-      if (!isRefused(error)) throw error;
-      if (sessionId !== '' && error.upnpCode === noSuchSession) return [];
-      if (sessionId !== '') this.#agenda.lookAtEverything();
-      return undefined;
-    }
-  }
-
-  async #lookAtFiles(agenda: Agenda): Promise<void> {
-    for (const sessionId of agenda.files) {
-      await this.#options.controlPoint.inTurn(
-        async (calls) => {
-          const files = await listFiles(calls, sessionId);
-          if (this.#mayConclude) this.#known.concludeFiles(files, sessionId);
-        },
-        { exclusive: true },
-      );
-    }
-  }
-}
-
-/** Our own phone's code for a session that it does not have. */
-const noSuchSession = 702;
-
-/** Undefined when the phone refuses a narrow search: it is then asked for everything. */
-async function narrowly(agenda: Agenda, calls: PhoneCalls): Promise<MessageEntry[] | undefined> {
-  const entries: MessageEntry[] = [];
-  try {
-    for (const search of agenda.searches.values()) entries.push(...(await calls.searchMessages(search, deadline)));
-    return entries;
-  } catch (error) {
-    if (isRefused(error)) return undefined;
-    throw error;
-  }
-}
-
-async function listFiles(calls: PhoneCalls, sessionId: string): Promise<FileInfo[]> {
-  try {
-    return (await calls.model('GetFileTransferSession', { SessionID: sessionId }, deadline)).FileInfoList;
-  } catch (error) {
-    if (isRefused(error)) return [];
-    throw error;
-  }
-}
-
-function isRefused(error: unknown): error is UpnpError {
-  return error instanceof UpnpError && error.kind === 'refused';
 }
 
 function counted(count: number, what: string): string {

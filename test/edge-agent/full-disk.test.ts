@@ -2,9 +2,9 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { sendOnce } from '../../edge-agent/commands/sends.ts';
 import type { PhoneCalls } from '../../edge-agent/messaging/control-point.ts';
 import { writeDocument } from '../../edge-agent/messaging/documents.ts';
-import { sendOnce } from '../../edge-agent/sends.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import { Journal } from '../../edge-agent/tunnel/journal.ts';
 import { Outbox } from '../../edge-agent/tunnel/outbox.ts';

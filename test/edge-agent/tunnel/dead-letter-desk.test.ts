@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DeadLetterDesk } from '../../edge-agent/dead-letter-desk.ts';
-import type { DeadLetterRequest, EdgeFrame } from '../../protocol/frames.ts';
-import { newFolder, openOutbox, sampleEvents } from './tunnel/sample-events.ts';
+import { DeadLetterDesk } from '../../../edge-agent/tunnel/dead-letter-desk.ts';
+import type { DeadLetterRequest, EdgeFrame } from '../../../protocol/frames.ts';
+import { newFolder, openOutbox, sampleEvents } from './sample-events.ts';
 
 describe('a question about dead letters', () => {
   let folder: string;

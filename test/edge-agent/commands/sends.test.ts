@@ -1,10 +1,10 @@
 // What must not happen twice, besides messages: sessions and files whose answers were lost are looked up on the phone.
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { writeDocument } from '../../edge-agent/messaging/documents.ts';
-import type { ActionName } from '../../protocol/actions.ts';
-import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
-import { House } from './house.ts';
+import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
+import type { ActionName } from '../../../protocol/actions.ts';
+import type { FileInfo, PhoneSession } from '../../../protocol/model.ts';
+import { House } from '../house.ts';
 
 let house: House;
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 // UpnpError → wire: the first of the three translations of errors.
-import { GatewayError } from '../protocol/errors.ts';
-import { UpnpError } from './upnp/error.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import { UpnpError } from '../upnp/error.ts';
 
 /**
  * What failed at a phone in the words of the wire. Of an action that must not happen twice, an answer that was lost or

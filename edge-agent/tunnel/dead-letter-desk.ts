@@ -1,5 +1,5 @@
 // The cloud's `dead-letters` frames → the outbox's dead letters → `result` or `failure`.
-import { GatewayError } from '../protocol/errors.ts';
+import { GatewayError } from '../../protocol/errors.ts';
 import type {
   CloudFrame,
   DeadLetterOutcome,
@@ -7,8 +7,8 @@ import type {
   DeadLetterRequest,
   EdgeFrame,
   FrameOf,
-} from '../protocol/frames.ts';
-import type { Outbox } from './tunnel/outbox.ts';
+} from '../../protocol/frames.ts';
+import type { Outbox } from './outbox.ts';
 
 export interface DeadLetterDeskOptions {
   readonly outbox: Outbox;

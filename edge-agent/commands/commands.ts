@@ -1,19 +1,20 @@
 // The cloud's `call` frames → a phone's actions → `result` or `failure`.
-import { type ActionName, actions, isActionName } from '../protocol/actions.ts';
-import { GatewayError } from '../protocol/errors.ts';
-import type { AgentHop, CloudFrame, EdgeFrame, FrameOf } from '../protocol/frames.ts';
-import { limits } from '../protocol/limits.ts';
+import { type ActionName, actions, isActionName } from '../../protocol/actions.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import type { AgentHop, CloudFrame, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
+import { limits } from '../../protocol/limits.ts';
 import {
   checkArguments,
   type PhoneControlPoint,
   readArguments,
   type TextArguments,
-} from './messaging/control-point.ts';
-import { readDocument, readMessageList } from './messaging/documents.ts';
-import type { PhoneSynchroniser } from './messaging/synchronise.ts';
-import { pending, sendOnce } from './sends.ts';
+} from '../messaging/control-point.ts';
+import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
+import type { Journal } from '../tunnel/journal.ts';
+import { noteEffect } from './effect.ts';
+import { pending } from './outcome.ts';
+import { sendOnce } from './sends.ts';
 import { translate } from './translation.ts';
-import type { Journal } from './tunnel/journal.ts';
 
 type CallFrame = FrameOf<CloudFrame, 'call'>;
 
@@ -195,58 +196,4 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
     },
     { exclusive: changes, signal },
   );
-}
-
-/** What an action changed is looked at right after it, or told at once where the answer already shows it. */
-function noteEffect(
-  synchroniser: PhoneSynchroniser,
-  action: ActionName,
-  given: TextArguments,
-  output: TextArguments,
-): void {
-  const sessionId = given.SessionID ?? output.SessionID ?? '';
-  switch (action) {
-    case 'SendMessage':
-      synchroniser.request((agenda) => agenda.lookAtSent());
-      break;
-    case 'ReadMessage':
-      noteRead(synchroniser, given.MessageID ?? '', output.MessageRequested ?? '');
-      break;
-    case 'DeleteMessage':
-      synchroniser.onDeleted(given.MessageID ?? '');
-      break;
-    case 'StartFileTransfer':
-      synchroniser.request((agenda) => {
-        for (const id of sessionsOf(given.FileInfoList ?? '')) agenda.lookAtSession(id, { files: true });
-      });
-      break;
-    case 'CancelFileTransfer':
-      synchroniser.request((agenda) => agenda.lookAtSession(sessionId, { files: true }));
-      break;
-    default:
-      synchroniser.request((agenda) => agenda.lookAtSession(sessionId, { messages: true }));
-  }
-}
-
-function sessionsOf(fileInfoList: string): string[] {
-  try {
-    const files = readDocument('fileInfoList', fileInfoList, { device: '', action: 'StartFileTransfer' });
-    return files.map((file) => file.sessionId);
-  } catch {
-    return [];
-  }
-}
-
-function noteRead(synchroniser: PhoneSynchroniser, messageId: string, xml: string): void {
-  const entry = readOrEmpty(xml).find(({ message }) => message.messageId === messageId);
-  if (entry === undefined) synchroniser.request((agenda) => agenda.lookAtAllMessages());
-  else synchroniser.onSeen({ ...entry.message, status: 'Read' }, entry.xml);
-}
-
-function readOrEmpty(xml: string): ReturnType<typeof readMessageList> {
-  try {
-    return readMessageList(xml, { device: '', action: 'ReadMessage' });
-  } catch {
-    return [];
-  }
 }

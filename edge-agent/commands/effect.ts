@@ -1,0 +1,59 @@
+// What an action changed at the phone, so that the cloud knows of it before the phone tells.
+import type { ActionName } from '../../protocol/actions.ts';
+import type { TextArguments } from '../messaging/control-point.ts';
+import { readDocument, readMessageList } from '../messaging/documents.ts';
+import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
+
+/** What an action changed is looked at right after it, or told at once where the answer already shows it. */
+export function noteEffect(
+  synchroniser: PhoneSynchroniser,
+  action: ActionName,
+  given: TextArguments,
+  output: TextArguments,
+): void {
+  const sessionId = given.SessionID ?? output.SessionID ?? '';
+  switch (action) {
+    case 'SendMessage':
+      synchroniser.request((agenda) => agenda.lookAtSent());
+      break;
+    case 'ReadMessage':
+      noteRead(synchroniser, given.MessageID ?? '', output.MessageRequested ?? '');
+      break;
+    case 'DeleteMessage':
+      synchroniser.onDeleted(given.MessageID ?? '');
+      break;
+    case 'StartFileTransfer':
+      synchroniser.request((agenda) => {
+        for (const id of sessionsOf(given.FileInfoList ?? '')) agenda.lookAtSession(id, { files: true });
+      });
+      break;
+    case 'CancelFileTransfer':
+      synchroniser.request((agenda) => agenda.lookAtSession(sessionId, { files: true }));
+      break;
+    default:
+      synchroniser.request((agenda) => agenda.lookAtSession(sessionId, { messages: true }));
+  }
+}
+
+function sessionsOf(fileInfoList: string): string[] {
+  try {
+    const files = readDocument('fileInfoList', fileInfoList, { device: '', action: 'StartFileTransfer' });
+    return files.map((file) => file.sessionId);
+  } catch {
+    return [];
+  }
+}
+
+function noteRead(synchroniser: PhoneSynchroniser, messageId: string, xml: string): void {
+  const entry = readOrEmpty(xml).find(({ message }) => message.messageId === messageId);
+  if (entry === undefined) synchroniser.request((agenda) => agenda.lookAtAllMessages());
+  else synchroniser.onSeen({ ...entry.message, status: 'Read' }, entry.xml);
+}
+
+function readOrEmpty(xml: string): ReturnType<typeof readMessageList> {
+  try {
+    return readMessageList(xml, { device: '', action: 'ReadMessage' });
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,106 @@
+// What came of an action whose answer was lost, as far as the phone's own lists tell.
+import { ANY } from '../../protocol/actions.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
+import { wholeSearch } from '../messaging/agenda.ts';
+import { type PhoneCalls, standardDeadlineMs, type TextArguments } from '../messaging/control-point.ts';
+import { readDocument } from '../messaging/documents.ts';
+import { takeMatch } from '../messaging/known-messages.ts';
+import type { Journal, Send } from '../tunnel/journal.ts';
+
+/** Of what was begun and is not settled yet, nothing else can be said. */
+export function pending(action: string, cause?: unknown): GatewayError {
+  const detail = `The phone's answer to ${action} was lost. What came of it is looked up as soon as the phone answers.`;
+  return new GatewayError('outcome-pending', detail, { cause });
+}
+
+/**
+ * What the phone holds now and did not hold before the action, and is what the action would have made.
+ * @throws UpnpError, and GatewayError `outcome-pending` before the phone was compared for the first time
+ */
+export async function lookUp(
+  journal: Journal,
+  calls: PhoneCalls,
+  udn: string,
+  send: Send,
+): Promise<TextArguments | undefined> {
+  // Without a list from before, an old message with the same words would be taken for the new one.
+  if (journal.readPhone(udn).comparedStore === undefined) throw pending(send.action);
+  const options = { deadlineMs: standardDeadlineMs };
+  const context = { device: udn, action: send.action };
+  if (send.action === 'SendMessage') {
+    const message = readDocument('message', send.arguments.MessageToSend ?? '', context);
+    for (const MessageFolder of ['Outgoing', 'Sent']) {
+      const search = { ...wholeSearch, MessageFolder };
+      for (const entry of await calls.searchMessages(search, options)) {
+        if (journal.isKnown(udn, entry.message.messageId)) continue;
+        if (takeMatch([{ key: send.key, message }], entry.message)) return { MessageID: entry.message.messageId };
+      }
+    }
+  }
+  if (send.action === 'CreateSession') {
+    const known = new Set(journal.sessionsOf(udn).map(({ session }) => session.sessionId));
+    const recipients = readDocument('recipientsList', send.arguments.SessionRecipients ?? '', context);
+    const { SessionClass = ANY, Subject = '' } = send.arguments;
+    const input = { SessionID: '', SessionClass, SessionStatus: ANY };
+    const { SessionsList } = await calls.model('GetSessions', input, options);
+    const made = SessionsList.find(
+      (session) =>
+        !known.has(session.sessionId) &&
+        (session.subject ?? '') === Subject &&
+        recipients.every(({ address }) => hasRecipient(session, address)),
+    );
+    if (made !== undefined) return { SessionID: made.sessionId };
+  }
+  return (await isDone(calls, send)) ? {} : undefined;
+}
+
+/** Whether the phone is as the action would have left it, as far as its lists tell. Throws UpnpError. */
+export async function isDone(calls: PhoneCalls, { action, arguments: given }: Omit<Send, 'outcome'>): Promise<boolean> {
+  const options = { deadlineMs: standardDeadlineMs };
+  const { SessionID = '' } = given;
+  switch (action) {
+    case 'AcceptSession':
+    case 'JoinSession':
+      return (await findSession(calls, SessionID))?.status === 'Running';
+    case 'LeaveSession': {
+      const status = (await findSession(calls, SessionID))?.status;
+      return status === 'Parked' || status === 'Closed';
+    }
+    case 'CloseSession': {
+      const session = await findSession(calls, SessionID);
+      return session === undefined || session.status === 'Closed';
+    }
+    case 'CancelFileTransfer': {
+      const { FileInfoList } = await calls.model('GetFileTransferSession', { SessionID }, options);
+      return FileInfoList.every(({ status }) => !isOpen(status));
+    }
+    case 'StartFileTransfer': {
+      const asked = readDocument('fileInfoList', given.FileInfoList ?? '', { device: '', action });
+      for (const [sessionId, files] of Map.groupBy(asked, (file) => file.sessionId)) {
+        const { FileInfoList } = await calls.model('GetFileTransferSession', { SessionID: sessionId }, options);
+        const isStarted = ({ fileId }: FileInfo) =>
+          FileInfoList.some((file) => file.fileId === fileId && (isOpen(file.status) || file.status === 'completed'));
+        if (!files.every(isStarted)) return false;
+      }
+      return asked.length > 0;
+    }
+    default:
+      return false;
+  }
+}
+
+/** Undefined where the phone no longer lists it. */
+async function findSession(calls: PhoneCalls, sessionId: string): Promise<PhoneSession | undefined> {
+  const input = { SessionID: sessionId, SessionClass: ANY, SessionStatus: ANY };
+  const { SessionsList } = await calls.model('GetSessions', input, { deadlineMs: standardDeadlineMs });
+  return SessionsList.find((session) => session.sessionId === sessionId);
+}
+
+function isOpen(status: FileInfo['status']): boolean {
+  return status === 'pending' || status === 'transferring';
+}
+
+function hasRecipient(session: PhoneSession, address: string): boolean {
+  return session.recipients.some((party) => party.address === address);
+}
