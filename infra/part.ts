@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 
 export interface PartOptions {
   name: string;
-  /** The program, a path that Node runs. */
+  /** The program, a path that Node runs, with the flags that it was given here. */
   program: string;
   env: Readonly<Record<string, string | undefined>>;
   /** One line that the part printed, on stdout or, a fault, on stderr. */
@@ -34,7 +34,7 @@ export class Part {
     const { name, program, env } = this.#options;
     // A process group of its own: the terminal's Ctrl-C reaches the starter alone, which stops the parts in order.
     // Should the starter be killed, the closed IPC channel tells the part to stop.
-    const child = spawn(process.execPath, [program], {
+    const child = spawn(process.execPath, [...process.execArgv, program], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,

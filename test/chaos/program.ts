@@ -60,7 +60,9 @@ export class Program {
     mkdirSync(dirname(this.#clockFile), { recursive: true });
     writeFileSync(this.#clockFile, '0', { flag: 'a' });
     const imports = ['clock.ts', ...preload].flatMap((name) => ['--import', join(import.meta.dirname, name)]);
-    const child = spawn(process.execPath, [...imports, join(root, path)], {
+    // As `npm start` starts them.
+    const flags = ['--max-semi-space-size=16'];
+    const child = spawn(process.execPath, [...flags, ...imports, join(root, path)], {
       cwd: folder,
       env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, ...env, CHAOS_CLOCK: this.#clockFile },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
