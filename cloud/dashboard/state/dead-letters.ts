@@ -29,7 +29,9 @@ export class DeadLetters {
   }
 
   async loadMore(): Promise<void> {
-    const page = await this.#page(this.next.value);
+    const cursor = this.next.value;
+    if (cursor === null) return;
+    const page = await this.#page(cursor);
     this.items.value = [...(this.items.value ?? []), ...page.items];
     this.next.value = page.next;
   }
