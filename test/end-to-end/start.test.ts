@@ -222,8 +222,9 @@ describe('npm start', () => {
         HOMELINE_PORT: '0',
         HOMELINE_SSDP_PORT: '19087',
       };
-      // Its standard input is the keyboard of the terminal in which npm and everything that it starts run.
-      const terminal = spawn('script', ['--quiet', '--return', '--command', 'npm start', '/dev/null'], {
+      // Its standard input is the keyboard of the terminal in which npm and everything that it starts run. Without
+      // `exec` a shell that stays npm's parent (dash) would die of the same Ctrl-C and answer 130 for it.
+      const terminal = spawn('script', ['--quiet', '--return', '--command', 'exec npm start', '/dev/null'], {
         cwd: root,
         env,
       });
