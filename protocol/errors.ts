@@ -52,6 +52,14 @@ export interface PhoneRefusal {
 }
 
 /**
+ * Whether the phone may take the unchanged request later: 603 Out of Memory (UPnP Device Architecture 2.0, table 3-3:
+ * a temporary condition, to be tried again), and the profile's 709, it is not reachable now.
+ */
+export function isPassingRefusal({ upnpCode }: PhoneRefusal): boolean {
+  return upnpCode === 603 || upnpCode === 709;
+}
+
+/**
  * The one error that crosses rooms. `detail` names the cause and the mend in words for people, without secrets,
  * phone numbers or text of messages.
  */

@@ -6,6 +6,7 @@ import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
 import {
   asGatewayError,
   doubtful,
+  heldBecause,
   isAbsence,
   isLate,
   isLost,
@@ -49,6 +50,8 @@ export class SendAttempts {
   readonly #outgoing: Outgoing;
   /** By the record's id, of those that are waited for; it changes meanwhile, for a request may be repeated. */
   readonly #asked: ReadonlyMap<string, Asked>;
+  /** Phones that refuse for now, with what they said: none is asked by one message after the other to say it again. */
+  readonly #resting = new Map<string, GatewayError>();
 
   constructor(home: string, around: Surroundings, outgoing: Outgoing, asked: ReadonlyMap<string, Asked>) {
     this.#home = home;
@@ -60,11 +63,15 @@ export class SendAttempts {
   /** Why the record cannot be tried now; undefined if it can. */
   absence(record: MessageRecord): GatewayError | undefined {
     try {
-      this.#outgoing.phoneFor(record);
-      return undefined;
+      return this.#resting.get(this.#outgoing.phoneFor(record).id);
     } catch (error) {
       return asGatewayError(error);
     }
+  }
+
+  /** Phones that refused for now may be asked again. */
+  endRest(): void {
+    this.#resting.clear();
   }
 
   /** The write with which an attempt begins. Throws why there is none to begin. */
@@ -90,19 +97,32 @@ export class SendAttempts {
         }
         record.state = 'sending';
       }
+      const answer = await this.#ask(record, phone.id, message);
+      const messageId = String(answer.arguments.MessageID);
+      const hops = answer.hops?.map(({ hop, time }): StoredHop => [hop, Date.parse(time)]);
+      return { ends: true, outcome: { message: await this.#move(record, 'sent', { ...about, messageId, hops }) } };
+    } catch (error) {
+      return await this.fault(record, asGatewayError(error));
+    }
+  }
+
+  async #ask(record: MessageRecord, phone: string, message: PhoneMessage): Promise<CallAnswer> {
+    try {
       const answer = await this.#outgoing.call({
-        phone: phone.id,
+        phone,
         action: 'SendMessage',
         form: 'model',
         arguments: { MessageToSend: message },
         key: record.id,
         requestId: this.#asked.get(record.id)?.requestId,
       });
-      const messageId = String(answer.arguments.MessageID);
-      const hops = answer.hops?.map(({ hop, time }): StoredHop => [hop, Date.parse(time)]);
-      return { ends: true, outcome: { message: await this.#move(record, 'sent', { ...about, messageId, hops }) } };
+      this.#resting.delete(phone);
+      return answer;
     } catch (error) {
-      return await this.fault(record, asGatewayError(error));
+      if (error instanceof GatewayError && error.refusal !== undefined && isPassing(error)) {
+        this.#resting.set(phone, error);
+      }
+      throw error;
     }
   }
 
@@ -125,7 +145,8 @@ export class SendAttempts {
         const message = await this.#move(record, 'failed', { reason: reasonOf(error) });
         return { ends: true, outcome: { message, error } };
       }
-      return { ends: false, outcome: { message: await this.#move(record, 'queued', { reason: error.message }) } };
+      const reason = error.refusal === undefined ? error.message : heldBecause(error, undefined, record.deliverByMs);
+      return { ends: false, outcome: { message: await this.#move(record, 'queued', { reason }) } };
     } catch {
       // The store no longer answers: the record stays as it is there, and is tried again under its key. That is no
       // error of the request: repeated, it would be another message.

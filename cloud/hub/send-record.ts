@@ -1,5 +1,5 @@
 // A send as a record: who it is for, what the phone is given, and what a fault means for it.
-import { GatewayError } from '../../protocol/errors.ts';
+import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
 import type { MessageRecord } from '../store/store.ts';
 
@@ -49,7 +49,7 @@ export function isPassing(error: GatewayError): boolean {
     'too-many-requests',
     'store-unavailable',
   ];
-  return passing.includes(error.code);
+  return passing.includes(error.code) || (error.refusal !== undefined && isPassingRefusal(error.refusal));
 }
 
 /** Whether the agent itself cannot tell what happened, or told it in a way that nobody understands. */
@@ -86,6 +86,10 @@ const settleWithinMs = 6 * 86_400_000;
 
 /** What will happen to a send that cannot go out now, in words for people. */
 export function heldBecause(absence: GatewayError, awaySinceMs: number | undefined, untilMs: number | null): string {
+  if (absence.refusal !== undefined) {
+    const until = untilMs === null ? '' : ` until ${minuteOf(untilMs)}`;
+    return `${reasonOf(absence)}. The message is held and tried again${until}.`;
+  }
   const who = absence.code === 'home-offline' ? 'The home is offline' : 'The phone is offline';
   const since = awaySinceMs === undefined ? '' : ` since ${minuteOf(awaySinceMs)}`;
   const until = untilMs === null ? 'until it is back' : `until ${minuteOf(untilMs)}`;

@@ -88,7 +88,7 @@ export class Sends {
     };
     this.#waiters.set(record.id, { record, failFast, requestId, settle });
     // Older sends that wait in the store go first.
-    if (this.#backlog !== 'none' || this.#draining !== undefined) this.drain();
+    if (this.#backlog !== 'none' || this.#draining !== undefined) this.#drain();
     else this.#enqueue(record);
     return promise;
   }
@@ -132,6 +132,11 @@ export class Sends {
 
   /** Tries what waits in the store, oldest first: records that were under way when a cloud stopped are among them. */
   drain(): void {
+    this.#attempts.endRest();
+    this.#drain();
+  }
+
+  #drain(): void {
     this.#backlog = 'some';
     if (this.#stopped) return;
     this.#cancelRetry?.();

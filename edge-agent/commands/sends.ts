@@ -3,7 +3,7 @@
 // phone then does not show is `outcome-unknown`, never tried again (C15). Those that do no more when they are done twice
 // are done again instead, but never after their outcome is known: something else may have happened since.
 import { type ActionName, actions } from '../../protocol/actions.ts';
-import { GatewayError, isErrorCode } from '../../protocol/errors.ts';
+import { GatewayError, isErrorCode, isPassingRefusal } from '../../protocol/errors.ts';
 import type { InventoryItem } from '../../protocol/frames.ts';
 import type { PhoneCalls, TextArguments } from '../messaging/control-point.ts';
 import { isMessageKey } from '../messaging/identity.ts';
@@ -59,9 +59,13 @@ export async function sendOnce(journal: Journal, calls: PhoneCalls, request: Sen
     // What is asked for a second time, such as to accept a session, may be refused because the first time had done it.
     const wasDone = failure.code === 'phone-refused' && asked > 1 && (await isDone(calls, send));
     if (!wasDone) {
-      if (failure.code === 'phone-refused') journal.finishSend(udn, key, { failure: failureOf(failure) });
+      const { refusal } = failure;
+      const isPassing = refusal !== undefined && isPassingRefusal(refusal);
+      if (failure.code === 'phone-refused' && !isPassing) {
+        journal.finishSend(udn, key, { failure: failureOf(failure) });
+      }
       // Certainly not done: the same key may try again.
-      else if (earlier === undefined && !mayBeDone(error)) journal.abandonSend(key);
+      else if (earlier === undefined && (isPassing || !mayBeDone(error))) journal.abandonSend(key);
       throw failure;
     }
     result = {};

@@ -22,6 +22,11 @@ const migrations = [
    CREATE INDEX files_by_session ON files (session_id);`,
 ];
 
+/** Whether SQLite failed because the disk is full: its code 13 (sqlite.org/rescode.html). */
+export function isFull(error: unknown): boolean {
+  return (error as { errcode?: number }).errcode === 13;
+}
+
 interface Waiting {
   run(): void;
   /** The transaction is on disk, or failed as a whole. */

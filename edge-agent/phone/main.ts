@@ -1,6 +1,7 @@
 // npm run phone: a telephone in software on the LAN, with the demonstration line.
 import { join } from 'node:path';
 import { flagOf, readSettings, type SettingValues } from '../../protocol/settings.ts';
+import { isFull } from './database.ts';
 import { DemonstrationLine } from './lines/demonstration.ts';
 import { SoftwarePhone, telephonyClient, telephonyServer } from './phone.ts';
 import { say } from './say.ts';
@@ -103,10 +104,10 @@ function mendOf(error: unknown, settings: SettingValues<typeof phoneSettings>): 
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOTDIR' || code === 'EEXIST') {
     return 'Choose a folder that can be written by --data, or a port above 1023.';
   }
-  // SQLite: 8 read-only, 14 cannot open, 5 busy, 13 full (sqlite.org/rescode.html).
+  // SQLite: 8 read-only, 14 cannot open, 5 busy (sqlite.org/rescode.html).
   if (errcode === 8 || errcode === 14) return 'Its data folder cannot be written: choose another by --data.';
   if (errcode === 5) return 'Another phone runs on this data folder: stop it or choose another folder by --data.';
-  if (errcode === 13) return 'The disk is full.';
+  if (isFull(error)) return 'The disk is full.';
   if (messageOf(error).startsWith('There is no address')) {
     return settings.interfaces.includes('lo')
       ? 'Bring lo up, or name another interface by --interface.'

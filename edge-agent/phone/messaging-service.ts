@@ -13,6 +13,7 @@ import {
 import type { ActionInput, ActionOutput, DocumentOf, Party } from '../../protocol/model.ts';
 import { readDocument, writeDocument } from '../messaging/documents.ts';
 import type { Caller, HostedService } from '../upnp/hosting/hosted-device.ts';
+import { isFull } from './database.ts';
 import type { Line } from './lines/line.ts';
 import type { MessageDesk } from './message-desk.ts';
 import type { News, NewsVariable } from './news.ts';
@@ -51,7 +52,11 @@ export function messagingService(options: MessagingServiceOptions): HostedServic
     invoke: async (name, given, caller) => {
       if (!isActionName(name)) throw new RangeError(`There is no handler for ${name}.`);
       const handle = handlers[name] as (given: unknown, caller: Caller) => unknown;
-      return encode(name, await handle(decode(name, given), caller));
+      try {
+        return encode(name, await handle(decode(name, given), caller));
+      } catch (error) {
+        throw isFull(error) ? refuse('no-room', error) : error;
+      }
     },
   };
 }

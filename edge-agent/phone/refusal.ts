@@ -5,6 +5,7 @@ const refusals = {
   'invalid-document': [upnpCodes.argumentValueInvalid, 'Argument Value Invalid'],
   'not-allowed-value': [upnpCodes.argumentValueOutOfRange, 'Argument Value Out of Range'],
   'too-often': [upnpCodes.actionFailed, 'Too many messages in a short time'],
+  'no-room': [upnpCodes.outOfMemory, 'Out of Memory'],
   'no-message': [701, 'No such message'],
   'no-session': [702, 'No such session'],
   'wrong-state': [703, 'Not in a state for this action'],

@@ -81,9 +81,9 @@ export class LinkedAgent implements Link {
     this.says({ type: 'result', id, arguments: given });
   }
 
-  fail(code: string): void {
+  fail(code: string, more: { upnpCode?: number; upnpDescription?: string } = {}): void {
     const id = this.of('call').at(-1)?.id ?? '';
-    this.says({ type: 'failure', id, code, detail: 'as the test says' });
+    this.says({ type: 'failure', id, code, detail: 'as the test says', ...more });
   }
 }
 

@@ -147,6 +147,32 @@ describe('a send', () => {
     expect(new Set(agent.of('call').map((frame) => frame.key))).toEqual(new Set([record.id]));
   });
 
+  it('that the phone has no room for is held, and no other asks that phone in vain meanwhile', async () => {
+    const full = { upnpCode: 603, upnpDescription: 'Out of Memory' };
+    const reason = 'The phone refused: 603 Out of Memory. The message is held and tried again.';
+    const first = bench.hub.send(draft(), 'queue');
+    await called(1);
+    agent.fail('phone-refused', full);
+    expect(await first).toMatchObject({ message: { state: 'queued', stateReason: reason } });
+    expect((await first).error).toBeUndefined();
+    const second = await bench.hub.send(draft({ to: [{ address: '+2' }] }), 'queue');
+    expect(second.message).toMatchObject({ state: 'queued', stateReason: reason });
+    await expect(bench.hub.send(draft({ to: [{ address: '+3' }] }), 'fail')).rejects.toMatchObject({
+      code: 'phone-refused',
+      refusal: full,
+    });
+    expect(agent.of('call')).toHaveLength(1);
+    bench.clock.pass(5_000);
+    await called(3);
+    for (const { id, key } of agent.of('call').slice(1))
+      agent.says({ type: 'result', id, arguments: { MessageID: key } });
+    await settled(async () => (await stored(second.message.id))?.state === 'sent');
+    const next = bench.hub.send(draft(), 'queue');
+    await called(4);
+    agent.answer({ MessageID: 'x' });
+    expect((await next).message.state).toBe('sent');
+  });
+
   it('that must not wait fails at once', async () => {
     const sent = bench.hub.send(draft(), 'fail');
     await called(1);

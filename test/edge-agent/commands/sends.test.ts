@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import type { ActionName } from '../../../protocol/actions.ts';
 import type { FileInfo, PhoneSession } from '../../../protocol/model.ts';
+import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 import { House } from '../house.ts';
 
 let house: House;
@@ -24,6 +25,19 @@ const session = (status: PhoneSession['status']): PhoneSession => ({
   contentTypes: ['text/plain'],
   recipients: [{ address: '+1' }],
   updatedAt: '2026-11-22T12:00:00.000Z',
+});
+
+it.each([
+  [603, 'is asked again under the same key: it had no room for now', { type: 'result' }],
+  [709, 'is asked again under the same key: it could not reach its line for now', { type: 'result' }],
+  [706, 'is not asked again', { code: 'phone-refused', upnpCode: 706 }],
+])('a phone that refused a message with %i %s', async (upnpCode, _words, second) => {
+  house.phone.react = ({ action }) => (action === 'SendMessage' ? upnpCode : undefined);
+  const send = () => call('SendMessage', { MessageToSend: sampleMessage() });
+  expect(await send()).toMatchObject({ code: 'phone-refused', upnpCode });
+  house.phone.react = ({ action }) => (action === 'SendMessage' ? { MessageID: 'm-1' } : undefined);
+  expect(await send()).toMatchObject(second);
+  expect(house.phone.callsOf('SendMessage')).toHaveLength(upnpCode === 706 ? 1 : 2);
 });
 
 describe('a change of a session whose answer was lost', () => {
