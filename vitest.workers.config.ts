@@ -19,7 +19,7 @@ const endToEnd: TestProjectConfiguration = {
     exclude: ['test/cloud/routes/service.test.ts', 'test/end-to-end/start.test.ts'],
     testNamePattern: /^(?!.*(ends when the cloud stops|tells the same events as JSON))/,
     globalSetup: 'test/workers/cloud-setup.ts',
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
     // Each starts a workerd of its own.
@@ -52,7 +52,7 @@ export default defineConfig({
           // They hold the contract against files of the repository, which workerd cannot read.
           exclude: ['test/protocol/actions.test.ts', 'test/protocol/frames.test.ts'],
           globalSetup: 'test/workers/store-setup.ts',
-          testTimeout: 15_000,
+          testTimeout: 60_000,
         },
       },
       ...(missing === undefined ? [endToEnd] : []),

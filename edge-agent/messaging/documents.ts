@@ -40,7 +40,7 @@ export interface MessageEntry {
 }
 
 /** Parsing is synchronous: a longer list, some five thousand text messages, is read entry by entry. */
-const maxDocumentChars = 4 * 1024 * 1024;
+const maxDocumentChars = 2 * 1024 * 1024;
 
 /** A model as its XML document, exactly as the profile says. */
 export function writeDocument<Name extends DocumentName>(
@@ -86,9 +86,37 @@ export function readDocument(name: DocumentName, xml: string, context: DocumentC
   return checked(name, value, xml, context);
 }
 
-/** A device's list of messages. One bad entry never loses the others: it is delivered with its raw text as the body. */
+/** More bad entries than this are no messages but an attack, or a document that is broken as a whole. */
+const maxRawEntries = 1000;
+
+/** What is known across the entries of one list. */
+class ListReading {
+  /** How often a text was met of which no identifier can be read, by its digest. */
+  readonly idless = new Map<string, number>();
+  /** Entries that became messages by their raw text alone. */
+  raw = 0;
+
+  /** One message for each entry; from too many bad ones on, one for all that follows. */
+  read<Entry>(entries: readonly Entry[], read: (entry: Entry) => MessageEntry, rest: (entries: Entry[]) => string) {
+    const messages: MessageEntry[] = [];
+    for (const [index, entry] of entries.entries()) {
+      if (this.raw >= maxRawEntries) {
+        const xml = rest(entries.slice(index));
+        messages.push({ message: rawMessage(xml, {}, this), xml });
+        break;
+      }
+      messages.push(read(entry));
+    }
+    return messages;
+  }
+}
+
+/**
+ * A device's list of messages. One bad entry never loses the others: it is delivered with its raw text as the body.
+ * Where a thousand are bad, what follows is delivered as one.
+ */
 export function readMessageList(xml: string, context: DocumentContext): MessageEntry[] {
-  const idless = new Map<string, number>();
+  const reading = new ListReading();
   try {
     const top = parseDocument('messageList', xml, context);
     const shape = shapeFor('messageList', top);
@@ -97,15 +125,21 @@ export function readMessageList(xml: string, context: DocumentContext): MessageE
     if (items.length === 0 && !isEmptyList(top, shape.names)) {
       throw new DocumentError('messageList', xml, context, 'holds no message and is not an empty list');
     }
-    return items.map((item) => {
-      const source = innerXml({ ...nothing, content: [item] });
-      return { message: readMessageNode(item, source, idless), xml: source };
-    });
+    const sourceOf = (content: XmlNode[]) => innerXml({ ...nothing, content });
+    return reading.read(items, (item) => readItem(item, sourceOf([item]), reading), sourceOf);
   } catch (error) {
     const pieces = piecesOf(xml);
     if (pieces.length === 0) throw error;
-    return pieces.map((piece) => ({ message: readMessagePiece(piece, context, idless), xml: piece }));
+    return reading.read(
+      pieces,
+      (piece) => readPiece(piece, context, reading),
+      (rest) => rest.join(''),
+    );
   }
+}
+
+function readItem(item: XmlNode, xml: string, reading: ListReading): MessageEntry {
+  return { message: readMessageNode(item, xml, reading), xml };
 }
 
 function readMessage(xml: string, context: DocumentContext): PhoneMessage {
@@ -114,7 +148,7 @@ function readMessage(xml: string, context: DocumentContext): PhoneMessage {
     throw new DocumentError('message', xml, context, 'is empty');
   }
   const node = findElement(top, shapeFor('message', top).names) ?? onlyChild(top);
-  return readMessageNode(node, xml, new Map());
+  return readMessageNode(node, xml, new ListReading());
 }
 
 /** A broken list cut before each message's opening tag, and after its closing one where that is there. */
@@ -128,17 +162,17 @@ function piecesOf(xml: string): string[] {
     });
 }
 
-function readMessagePiece(piece: string, context: DocumentContext, idless: Map<string, number>): PhoneMessage {
+function readPiece(piece: string, context: DocumentContext, reading: ListReading): MessageEntry {
   try {
     const top = parseDocument('message', piece, context);
-    return readMessageNode(top.children[0] ?? top, piece, idless);
+    return readItem(top.children[0] ?? top, piece, reading);
   } catch {
     const id = /<(?:[\w.-]+:)?messageID\s*>([^<]{1,200})</i.exec(piece)?.[1];
-    return rawMessage(piece, id === undefined ? {} : { messageId: id }, idless);
+    return { message: rawMessage(piece, id === undefined ? {} : { messageId: id }, reading), xml: piece };
   }
 }
 
-function readMessageNode(node: XmlNode, source: string, idless: Map<string, number>): PhoneMessage {
+function readMessageNode(node: XmlNode, source: string, reading: ListReading): PhoneMessage {
   const shape = profileOf(node.namespace).documents.message;
   const { value, missing, found } = readRecord(node, shape.shape);
   if (typeof value.body === 'string') value.body = cutBody(value.body);
@@ -146,21 +180,22 @@ function readMessageNode(node: XmlNode, source: string, idless: Map<string, numb
     const result = phoneMessageSchema.safeParse(value);
     if (result.success) return result.data;
   } else if (found > 1) {
-    const result = phoneMessageSchema.safeParse({ ...value, messageId: idOf(source, idless) });
+    const result = phoneMessageSchema.safeParse({ ...value, messageId: idOf(source, reading) });
     if (result.success) return result.data;
   }
-  return rawMessage(node.children.length > 0 ? source : node.text, value, idless);
+  return rawMessage(node.children.length > 0 ? source : node.text, value, reading);
 }
 
 /** A message of which little can be read: its raw text is its body, so that nobody misses it. */
-function rawMessage(raw: string, read: Record<string, unknown>, idless: Map<string, number>): PhoneMessage {
+function rawMessage(raw: string, read: Record<string, unknown>, reading: ListReading): PhoneMessage {
+  reading.raw++;
   const id = phoneMessageSchema.shape.messageId.safeParse(read.messageId);
   const shape = homelineProfile.documents.message.shape;
   const { value } = readRecord(nothing, shape);
   const { bodyOmitted: _, ...blank } = value;
   return phoneMessageSchema.parse({
     ...blank,
-    messageId: id.success && id.data !== '' ? id.data : idOf(raw, idless),
+    messageId: id.success && id.data !== '' ? id.data : idOf(raw, reading),
     body: cutBody(raw),
   });
 }
@@ -169,7 +204,7 @@ function rawMessage(raw: string, read: Record<string, unknown>, idless: Map<stri
  * An identifier for a message that its device gave none: digest of the text, and its ordinal among equal ones of a
  * list, for two equal texts are two messages.
  */
-function idOf(raw: string, idless: Map<string, number>): string {
+function idOf(raw: string, { idless }: ListReading): string {
   const digest = createHash('sha256').update(raw).digest('hex').slice(0, 32);
   const ordinal = (idless.get(digest) ?? 0) + 1;
   idless.set(digest, ordinal);

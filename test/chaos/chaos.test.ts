@@ -1,6 +1,6 @@
 // A short run of the chaos suite, and its test of itself: with a safeguard taken away it must find what goes wrong.
 import { describe, expect, it } from 'vitest';
-import { type Round, type RoundOptions, runRound } from './round.ts';
+import { type RoundOptions, runRound } from './round.ts';
 
 const short: Omit<RoundOptions, 'seed'> = { loadMs: 4000, perSecond: 50, faults: 5, quietMs: 30_000 };
 const whole = { lost: 0, twice: 0, disordered: 0, misread: 0, unfinished: 0, crashes: 0, faults: [] };
@@ -16,23 +16,21 @@ describe('when everything fails now and then', () => {
 });
 
 describe('the suite itself', () => {
-  const unsafe = (seed: string, preload: RoundOptions['preload']): Promise<Round> =>
-    runRound({
-      ...short,
-      seed,
-      loadMs: 8000,
-      faults: 24,
-      kinds: ['cut'],
-      quietMs: 10_000,
-      discard: true,
-      ...(preload && { preload }),
-    });
+  /** What came twice in the first round in which anything did: on a busy machine a cut may meet nothing under way. */
+  async function twice(seed: string, preload: RoundOptions['preload']): Promise<number> {
+    let found = 0;
+    for (let round = 0; found === 0 && round < 5; round++) {
+      const unsafe = { ...short, seed: `${seed}/${round}`, loadMs: 8000, faults: 24, kinds: ['cut' as const] };
+      found = (await runRound({ ...unsafe, quietMs: 10_000, discard: true, ...(preload && { preload }) })).twice;
+    }
+    return found;
+  }
 
   it('finds what is sent twice when the agent keeps no journal', async () => {
-    expect((await unsafe('no journal', { agent: 'without-journal.ts' })).twice).toBeGreaterThan(0);
-  }, 60_000);
+    expect(await twice('no journal', { agent: 'without-journal.ts' })).toBeGreaterThan(0);
+  }, 300_000);
 
   it('finds what is stored twice when the store does not tell the same from the new', async () => {
-    expect((await unsafe('no dedupe', { cloud: 'without-dedupe.ts' })).twice).toBeGreaterThan(0);
-  }, 60_000);
+    expect(await twice('no dedupe', { cloud: 'without-dedupe.ts' })).toBeGreaterThan(0);
+  }, 300_000);
 });

@@ -14,7 +14,7 @@ export const ownerToken = `hl_${'o'.repeat(43)}`;
 const quiet = { error: () => undefined, warn: () => undefined, info: () => undefined };
 
 /** For expect.poll: a browser beside other work takes its time. */
-export const patiently = { timeout: 8_000 };
+export const patiently = { timeout: 30_000 };
 
 /** Why the browser tests cannot run here; never a reason where CI is set, so that they cannot be lost in silence. */
 export function browserIsMissing(): boolean {

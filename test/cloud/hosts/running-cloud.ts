@@ -11,7 +11,7 @@ import { type Script, ScriptedAgent } from './scripted-agent.ts';
 export const ownerToken = 'hl_owner-token-of-the-tests-0123456789abcdef';
 
 /** For expect.poll: a busy machine is no fault. */
-export const patiently = { timeout: 10_000 };
+export const patiently = { timeout: 30_000 };
 
 export interface Answer {
   status: number;

@@ -387,9 +387,24 @@ describe('documents that cannot be understood', () => {
     );
   });
 
-  it('gets through a list of nothing but openings', () => {
-    const xml = '<message>'.repeat(20_000);
-    expect(readDocument('messageList', xml, context).length).toBeGreaterThan(1);
+  it.each([
+    ['openings', '<message>x', 400_000],
+    ['what closes what was never opened', '<message></x>', 300_000],
+    ['messages without a word', '<message/>', 150_000],
+  ])('of nothing but %s are a thousand messages, and one for all that follows', (_what, entry, count) => {
+    const messages = readDocument('messageList', entry.repeat(count), context);
+    expect(messages).toHaveLength(1001);
+    expect(messages.at(-1)?.body.startsWith(entry.repeat(2))).toBe(true);
+    expect(new Set(messages.map(({ messageId }) => messageId)).size).toBe(1001);
+  });
+
+  it('lose no message that can be read, as long as fewer than a thousand are odd', () => {
+    const good = (id: number) => `<message messageClass="SMS"><messageID>${id}</messageID><body>hi</body></message>`;
+    const xml = Array.from({ length: 900 }, (_, id) => `<message>${good(id)}`).join('');
+    const messages = readDocument('messageList', xml, context);
+    expect(messages.filter(({ body }) => body === 'hi').map(({ messageId }) => Number(messageId))).toEqual([
+      ...Array(900).keys(),
+    ]);
   });
 });
 
