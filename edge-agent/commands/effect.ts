@@ -1,7 +1,8 @@
 // What an action changed at the phone, so that the cloud knows of it before the phone tells.
 import type { ActionName } from '../../protocol/actions.ts';
 import type { TextArguments } from '../messaging/control-point.ts';
-import { readDocument, readMessageList } from '../messaging/documents.ts';
+import { readDocument } from '../messaging/documents.ts';
+import { readMessageList } from '../messaging/message-list.ts';
 import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
 
 /** What an action changed is looked at right after it, or told at once where the answer already shows it. */

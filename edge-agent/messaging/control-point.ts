@@ -11,7 +11,9 @@ import { type ActionInput, type ActionOutput, documentSchemas } from '../../prot
 import { argumentOf, callAction } from '../upnp/control/soap.ts';
 import type { Network } from '../upnp/network/network.ts';
 import { ActionQueue, type QueueOptions } from './action-queue.ts';
-import { DocumentError, type MessageEntry, readDocument, readMessageList, writeDocument } from './documents.ts';
+import { DocumentError } from './document-tree.ts';
+import { readDocument, writeDocument } from './documents.ts';
+import { type MessageEntry, readMessageList } from './message-list.ts';
 
 export interface ControlPointOptions {
   readonly network: Network;

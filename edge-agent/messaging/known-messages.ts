@@ -1,8 +1,8 @@
 // What is known of a phone's messages, and what a list of them tells that is new: pure comparison, no calls.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
 import type { PhoneMessage } from '../../protocol/model.ts';
-import type { MessageEntry } from './documents.ts';
 import { fingerprintOf, isReused, messageKey, timeOfKey } from './identity.ts';
+import type { MessageEntry } from './message-list.ts';
 import { unknownTime } from './profile.ts';
 
 export type MessagePut = Extract<EdgeEvent, { type: 'message.put' }>;

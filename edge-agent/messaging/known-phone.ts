@@ -1,9 +1,10 @@
 // What is known of one phone, in memory and in the journal: each look at the phone is concluded here into events.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
-import { type MessageEntry, readDocument } from './documents.ts';
+import { readDocument } from './documents.ts';
 import { sessionKey } from './identity.ts';
 import { compareMessages, type KnownEntry, type OpenSend } from './known-messages.ts';
+import type { MessageEntry } from './message-list.ts';
 
 /** What is remembered of phones, durably. The agent's journal. */
 export interface PhoneMemory {

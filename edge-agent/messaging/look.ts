@@ -6,8 +6,8 @@ import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
 import { UpnpError } from '../upnp/error.ts';
 import type { Agenda } from './agenda.ts';
 import { type PhoneCalls, type PhoneControlPoint, standardDeadlineMs } from './control-point.ts';
-import type { MessageEntry } from './documents.ts';
 import type { KnownPhone, Looked } from './known-phone.ts';
+import type { MessageEntry } from './message-list.ts';
 import { WholeSearch } from './message-search.ts';
 
 /** The cloud as a look needs it. */

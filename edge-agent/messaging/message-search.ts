@@ -3,7 +3,8 @@ import { ANY, messageClasses, messageFolders, messageStatuses } from '../../prot
 import { UpnpError } from '../upnp/error.ts';
 import { wholeSearch } from './agenda.ts';
 import type { CallOptions, MessageSearch, PhoneCalls } from './control-point.ts';
-import { DocumentError, type MessageEntry } from './documents.ts';
+import { DocumentError } from './document-tree.ts';
+import type { MessageEntry } from './message-list.ts';
 
 const folderSearches: readonly MessageSearch[] = messageFolders.map((MessageFolder) => ({
   ...wholeSearch,

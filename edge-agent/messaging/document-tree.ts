@@ -1,0 +1,102 @@
+// What is lenient in reading a device's document: where its XML is, and where in it what was looked for is.
+import type { DocumentName } from '../../protocol/actions.ts';
+import { GatewayError } from '../../protocol/errors.ts';
+import { parseXml, type XmlNode } from '../upnp/xml/xml.ts';
+import { type DocumentShape, type Names, profileOf } from './profile.ts';
+import { plainName, plainNames } from './record.ts';
+
+/** Where a document came from, for the words of an error. */
+export interface DocumentContext {
+  readonly device: string;
+  readonly action: string;
+  /** Told of each list entry that was left out because nothing could be made of it; never of a message. */
+  onBadEntry?(error: DocumentError): void;
+}
+
+/** A document that cannot be understood: `phone-malformed`. The excerpt may hold private text: it is for the LAN only. */
+export class DocumentError extends GatewayError {
+  readonly device: string;
+  readonly action: string;
+  /** The first 200 characters, control characters as blanks. */
+  readonly excerpt: string;
+
+  constructor(document: string, xml: string, context: DocumentContext, reason: string, cause?: unknown) {
+    super('phone-malformed', `${context.action} of ${context.device}: the ${document} ${reason}.`, { cause });
+    this.name = 'DocumentError';
+    this.device = context.device;
+    this.action = context.action;
+    this.excerpt = xml.slice(0, 200).replace(/\p{C}/gu, ' ');
+  }
+}
+
+/** Parsing is synchronous: a longer list, some five thousand text messages, is read entry by entry. */
+const maxDocumentChars = 2 * 1024 * 1024;
+
+/**
+ * The document's top-level elements as children of one node, so that a list without its wrapper, junk around the
+ * root and a declaration in the middle are all the same to the reader. Escaped once more or in CDATA is unwrapped.
+ */
+export function parseDocument(name: DocumentName, xml: string, context: DocumentContext, depth = 0): XmlNode {
+  // A byte order mark is one at the start only; inside a text it is a character like others.
+  const bare = xml.replace(/<\?xml[^>]*\?>/g, '').replace(/^\uFEFF|\0/g, '');
+  let top: XmlNode;
+  try {
+    top = parseXml(`<document>${bare}</document>`, { lenient: true, maxChars: maxDocumentChars });
+  } catch (cause) {
+    throw new DocumentError(name, xml, context, 'is no XML', cause);
+  }
+  const disguised = depth < 2 ? disguisedDocument(top) : undefined;
+  if (disguised === undefined) return top;
+  try {
+    return parseDocument(name, disguised, context, depth + 1);
+  } catch {
+    return top;
+  }
+}
+
+/** The text that stands in place of a document or its content: escaped once more, or in CDATA. */
+function disguisedDocument(top: XmlNode): string | undefined {
+  const only = top.children.length === 1 && top.text.trim() === '' ? (top.children[0] ?? top) : top;
+  const text = only.children.length === 0 ? only.text.trim() : '';
+  return text.startsWith('<') ? text : undefined;
+}
+
+export function shapeFor(name: DocumentName, top: XmlNode): DocumentShape {
+  return profileOf(top.children[0]?.namespace).documents[name];
+}
+
+/** The first element of one of these names, outer before inner, at most three deep. */
+export function findElement(top: XmlNode, names: Names): XmlNode | undefined {
+  const plain = plainNames(names);
+  let level: readonly XmlNode[] = top.children;
+  for (let depth = 0; depth < 3 && level.length > 0; depth++) {
+    const match = level.find((node) => plain.includes(plainName(node.name)));
+    if (match !== undefined) return match;
+    level = level.flatMap((node) => node.children);
+  }
+  return undefined;
+}
+
+/** A document under a name that nobody expects is still the document, when there is no other. */
+export function onlyChild(top: XmlNode): XmlNode {
+  return top.children.length === 1 ? (top.children[0] ?? top) : top;
+}
+
+/** The entries of a list, whatever wraps them; an element that holds entries is itself a wrapper. */
+export function findItems(node: XmlNode, names: Names, depth = 0): XmlNode[] {
+  const plain = plainNames(names);
+  if (depth > 4) return [];
+  return node.children.flatMap((child) => {
+    const isItem = plain.includes(plainName(child.name));
+    const inner = isItem && depth > 1 ? [] : findItems(child, names, depth + 1);
+    if (inner.length > 0 && !(isItem && inner.length !== child.children.length)) return inner;
+    return isItem ? [child] : inner;
+  });
+}
+
+/** Nothing at all, or only a list element without entries: an empty page of another kind is no list. */
+export function isEmptyList(top: XmlNode, names: Names): boolean {
+  const list = findElement(top, names);
+  const inside = list ?? top;
+  return inside.children.length === 0 && inside.text.trim() === '' && top.text.trim() === '';
+}

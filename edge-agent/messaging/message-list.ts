@@ -1,0 +1,153 @@
+// Messages as a device writes them, alone and in lists: none is dropped because its entry is odd.
+import { createHash } from 'node:crypto';
+import { limits } from '../../protocol/limits.ts';
+import { type PhoneMessage, phoneMessageSchema } from '../../protocol/model.ts';
+import { innerXml, type XmlNode } from '../upnp/xml/xml.ts';
+import {
+  type DocumentContext,
+  DocumentError,
+  findElement,
+  findItems,
+  isEmptyList,
+  onlyChild,
+  parseDocument,
+  shapeFor,
+} from './document-tree.ts';
+import { homelineProfile, profileOf } from './profile.ts';
+import { nothing, readRecord } from './record.ts';
+
+/** One message of a list with the XML that it was read from, in which fields that the model lacks are kept. */
+export interface MessageEntry {
+  readonly message: PhoneMessage;
+  readonly xml: string;
+}
+
+/** More bad entries than this are no messages but an attack, or a document that is broken as a whole. */
+const maxRawEntries = 1000;
+
+/** What is known across the entries of one list. */
+class ListReading {
+  /** How often a text was met of which no identifier can be read, by its digest. */
+  readonly idless = new Map<string, number>();
+  /** Entries that became messages by their raw text alone. */
+  raw = 0;
+
+  /** One message for each entry; from too many bad ones on, one for all that follows. */
+  read<Entry>(entries: readonly Entry[], read: (entry: Entry) => MessageEntry, rest: (entries: Entry[]) => string) {
+    const messages: MessageEntry[] = [];
+    for (const [index, entry] of entries.entries()) {
+      if (this.raw >= maxRawEntries) {
+        const xml = rest(entries.slice(index));
+        messages.push({ message: rawMessage(xml, {}, this), xml });
+        break;
+      }
+      messages.push(read(entry));
+    }
+    return messages;
+  }
+}
+
+/**
+ * A device's list of messages. One bad entry never loses the others: it is delivered with its raw text as the body.
+ * Where a thousand are bad, what follows is delivered as one.
+ */
+export function readMessageList(xml: string, context: DocumentContext): MessageEntry[] {
+  const reading = new ListReading();
+  try {
+    const top = parseDocument('messageList', xml, context);
+    const shape = shapeFor('messageList', top);
+    if (shape.kind !== 'list') throw new Error('The table has no list of messages.');
+    const items = findItems(top, shape.item);
+    if (items.length === 0 && !isEmptyList(top, shape.names)) {
+      throw new DocumentError('messageList', xml, context, 'holds no message and is not an empty list');
+    }
+    const sourceOf = (content: XmlNode[]) => innerXml({ ...nothing, content });
+    return reading.read(items, (item) => readItem(item, sourceOf([item]), reading), sourceOf);
+  } catch (error) {
+    const pieces = piecesOf(xml);
+    if (pieces.length === 0) throw error;
+    return reading.read(
+      pieces,
+      (piece) => readPiece(piece, context, reading),
+      (rest) => rest.join(''),
+    );
+  }
+}
+
+function readItem(item: XmlNode, xml: string, reading: ListReading): MessageEntry {
+  return { message: readMessageNode(item, xml, reading), xml };
+}
+
+/** A document that is one message; what little can be read of an odd one is delivered with its raw text. */
+export function readMessage(xml: string, context: DocumentContext): PhoneMessage {
+  const top = parseDocument('message', xml, context);
+  if (top.children.length === 0 && top.text.trim() === '') {
+    throw new DocumentError('message', xml, context, 'is empty');
+  }
+  const node = findElement(top, shapeFor('message', top).names) ?? onlyChild(top);
+  return readMessageNode(node, xml, new ListReading());
+}
+
+/** A broken list cut before each message's opening tag, and after its closing one where that is there. */
+function piecesOf(xml: string): string[] {
+  return xml
+    .split(/(?=<(?:[\w.-]{1,40}:)?message[\s>])/i)
+    .filter((piece) => /^<(?:[\w.-]{1,40}:)?message[\s>]/i.test(piece))
+    .map((piece) => {
+      const end = /<\/(?:[\w.-]{1,40}:)?message\s{0,8}>/i.exec(piece);
+      return end === null ? piece : piece.slice(0, end.index + end[0].length);
+    });
+}
+
+function readPiece(piece: string, context: DocumentContext, reading: ListReading): MessageEntry {
+  try {
+    const top = parseDocument('message', piece, context);
+    return readItem(top.children[0] ?? top, piece, reading);
+  } catch {
+    const id = /<(?:[\w.-]+:)?messageID\s*>([^<]{1,200})</i.exec(piece)?.[1];
+    return { message: rawMessage(piece, id === undefined ? {} : { messageId: id }, reading), xml: piece };
+  }
+}
+
+function readMessageNode(node: XmlNode, source: string, reading: ListReading): PhoneMessage {
+  const shape = profileOf(node.namespace).documents.message;
+  const { value, missing, found } = readRecord(node, shape.shape);
+  if (typeof value.body === 'string') value.body = cutBody(value.body);
+  if (missing.length === 0) {
+    const result = phoneMessageSchema.safeParse(value);
+    if (result.success) return result.data;
+  } else if (found > 1) {
+    const result = phoneMessageSchema.safeParse({ ...value, messageId: idOf(source, reading) });
+    if (result.success) return result.data;
+  }
+  return rawMessage(node.children.length > 0 ? source : node.text, value, reading);
+}
+
+/** A message of which little can be read: its raw text is its body, so that nobody misses it. */
+function rawMessage(raw: string, read: Record<string, unknown>, reading: ListReading): PhoneMessage {
+  reading.raw++;
+  const id = phoneMessageSchema.shape.messageId.safeParse(read.messageId);
+  const shape = homelineProfile.documents.message.shape;
+  const { value } = readRecord(nothing, shape);
+  const { bodyOmitted: _, ...blank } = value;
+  return phoneMessageSchema.parse({
+    ...blank,
+    messageId: id.success && id.data !== '' ? id.data : idOf(raw, reading),
+    body: cutBody(raw),
+  });
+}
+
+/**
+ * An identifier for a message that its device gave none: digest of the text, and its ordinal among equal ones of a
+ * list, for two equal texts are two messages.
+ */
+function idOf(raw: string, { idless }: ListReading): string {
+  const digest = createHash('sha256').update(raw).digest('hex').slice(0, 32);
+  const ordinal = (idless.get(digest) ?? 0) + 1;
+  idless.set(digest, ordinal);
+  return `raw-${digest}-${ordinal}`;
+}
+
+function cutBody(body: string): string {
+  return body.length > limits.bodyChars ? body.slice(0, limits.bodyChars).toWellFormed() : body;
+}
