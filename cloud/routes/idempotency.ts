@@ -3,7 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { GatewayError } from '../../protocol/errors.ts';
 import { secretOf } from './doorkeeper.ts';
-import type { Parts, Surface } from './surface.ts';
+import { bodyText, type Parts, type Surface } from './surface.ts';
 
 const longestKey = 255;
 const twinPollMs = 100;
@@ -50,7 +50,7 @@ export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareH
     if (key === '' || key.length > longestKey) {
       throw new GatewayError('invalid-request', `An Idempotency-Key has 1 to ${longestKey} characters.`);
     }
-    const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await c.req.text()}`);
+    const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await bodyText(c)}`);
     const begun = await begin(scope, key, fingerprint);
     if (begun.state === 'conflict') {
       throw new GatewayError('idempotency-conflict', 'Use a new Idempotency-Key for another request.');

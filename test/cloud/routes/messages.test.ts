@@ -261,6 +261,32 @@ describe('POST /messages (SendMessage)', () => {
     expect(answer.body.issues[0].at).toBe(at);
   });
 
+  it.each([
+    ['a byte that begins no character', [0xff], 0, '0xFF'],
+    ['a character cut off by another', [0xc3, 0x28], 0, '0xC3'],
+    ['half a surrogate pair as bytes', [0x61, 0xed, 0xa0, 0xbd], 1, '0xED'],
+    ['more bytes than a character needs', [0xc3, 0xa9, 0xc0, 0xaf], 2, '0xC0'],
+  ])('refuses %s, and says where', async (_, bytes, offset, byte) => {
+    agent.script.SendMessage = () => ({ arguments: { MessageID: 'sent-2' } });
+    const [head = '', tail = ''] = JSON.stringify({ ...draft, body: '\ufeff\ufffd😀|' }).split('|');
+    const withBytes = new Uint8Array([...Buffer.from(head), ...bytes, ...Buffer.from(tail)]);
+    const place = Buffer.byteLength(head) + offset;
+    for (const headers of [{}, { 'idempotency-key': crypto.randomUUID() }]) {
+      const answer = await cloud.post(messages, withBytes, headers);
+      expect([answer.status, answer.body.code]).toEqual([400, 'invalid-request']);
+      expect(answer.body.issues).toEqual([
+        { at: 'body', message: `is not UTF-8 from byte ${place} on, counted from 0 (${byte})` },
+      ]);
+      expect((await cloud.post(messages, `${head}${tail}`)).body.body).toBe('\ufeff\ufffd😀');
+    }
+  });
+
+  it('refuses a body that ends in the middle of a character', async () => {
+    const cut = Buffer.from(`${JSON.stringify(draft)}\ufffd`).subarray(0, -1);
+    const answer = await cloud.post(messages, new Uint8Array(cut));
+    expect(answer.body.detail).toContain(`from byte ${cut.length - 2} on`);
+  });
+
   it('refuses a body that is not told to be JSON, and one over 1 MiB', async () => {
     const form = await cloud.post(messages, 'to=me', { 'content-type': 'application/x-www-form-urlencoded' });
     expect([form.status, form.body.code]).toEqual([415, 'unsupported-media-type']);
