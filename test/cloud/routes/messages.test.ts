@@ -127,6 +127,18 @@ describe('GET /messages/{id}', () => {
   });
 });
 
+describe('GET /messages/{id}/trace', () => {
+  it('tells the whole way in one page, with the end that every list has', async () => {
+    const event = put({ time: '2026-11-22T12:00:00.000Z' });
+    await agent.deliver(event);
+    const { body } = await cloud.get(`${messages}/${event.id}/trace`);
+    expect(body).toEqual({
+      items: ['phone', 'agent', 'tunnel'].map((hop) => ({ hop, time: expect.any(String) })),
+      next: null,
+    });
+  });
+});
+
 describe('POST /messages/{id}/read (ReadMessage)', () => {
   it('marks it read at the phone and answers it with its body', async () => {
     const event = put({ body: '', bodyOmitted: true });
