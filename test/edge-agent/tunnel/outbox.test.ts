@@ -80,6 +80,37 @@ describe('the outbox', () => {
     expect(journal.readPhone(udn).comparedStore).toBeUndefined();
   });
 
+  it('drops the oldest beyond its bytes, across restarts and whatever else was removed', () => {
+    const bytesOf = (event: EdgeEvent) => Buffer.byteLength(JSON.stringify(event));
+    const options = { maxBytes: 3 * bytesOf(sampleEvent(1)) };
+    const first = open(options);
+    first.outbox.append([...sampleEvents(2), sampleEvent(3, 'uuid:other')]);
+    first.outbox.drop('uuid:other');
+    first.outbox.append([sampleEvent(4)]);
+    expect(first.outbox.after(0, 10).map(({ seq }) => seq)).toEqual([1, 2, 4]);
+    expect(first.lines).toEqual([]);
+    opened.pop()?.();
+    const { outbox, lines } = open(options);
+    outbox.append([sampleEvent(5, `uuid:phone-ü${'x'.repeat(bytesOf(sampleEvent(1)) - 20)}`)]);
+    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([4, 5]);
+    expect(lines.join()).toContain('Warning: 2 events');
+    outbox.bury(4, 'internal', 'why');
+    outbox.append([sampleEvent(6)]);
+    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([5, 6]);
+  });
+
+  it('counts nothing of what could not be written', () => {
+    const { outbox } = open({ maxEvents: 2 });
+    const broken = () =>
+      outbox.append([], () => {
+        outbox.append(sampleEvents(2));
+        throw new Error('the disk is full');
+      });
+    expect(broken).toThrow('the disk is full');
+    outbox.append(sampleEvents(2));
+    expect(outbox.after(0, 10)).toHaveLength(2);
+  });
+
   it('drops what is older than its age', () => {
     let now = 1000;
     const { outbox } = open({ maxAgeMs: 500, now: () => now });
@@ -214,6 +245,19 @@ describe('a dead letter', () => {
       expect(outbox.retry('d1')).toBeUndefined();
       expect([outbox.after(0, 9).map(({ seq }) => seq), outbox.deadLetters.count]).toEqual([[2], 0]);
     });
+  });
+
+  it.each([
+    ['number', { letters: 2, bytes: 1_000_000 }],
+    ['bytes', { letters: 1000, bytes: 2_000 }],
+  ])('goes with a warning, the oldest first, beyond their %s', (_, deadLetters) => {
+    const { outbox, lines } = open({ deadLetters });
+    const warnings = () => lines.filter((line) => line.includes('1 dead letters, the oldest, were dropped')).length;
+    outbox.append([1, 2, 3].map((number) => message(number, { body: 'x'.repeat(500) })));
+    for (const seq of [1, 2]) outbox.bury(seq, 'internal', 'why');
+    expect([idsOf(outbox), warnings()]).toEqual([['d2', 'd1'], 0]);
+    outbox.bury(3, 'internal', 'why');
+    expect([idsOf(outbox), outbox.deadLetters.count, warnings()]).toEqual([['d3', 'd2'], 2, 1]);
   });
 
   it('is not made of an event that only proves the way', () => {
