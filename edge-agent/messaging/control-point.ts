@@ -36,7 +36,7 @@ export interface CallOptions {
 export type TextArguments = Readonly<Record<string, string>>;
 
 /** The list of all messages of a phone comes in one answer: some ten thousand of them. */
-const maxListChars = 8 * 1024 * 1024;
+export const maxListChars = 8 * 1024 * 1024;
 
 /** A service must answer within 30 s (UPnP Device Architecture 2.0 §3.2.5). */
 export const standardDeadlineMs = 30_000;

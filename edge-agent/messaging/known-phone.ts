@@ -1,10 +1,12 @@
 // What is known of one phone, in memory and in the journal: each look at the phone is concluded here into events.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import { maxListChars } from './control-point.ts';
 import { readDocument } from './documents.ts';
 import { sessionKey } from './identity.ts';
 import { compareMessages, type KnownEntry, type OpenSend } from './known-messages.ts';
 import type { MessageEntry } from './message-list.ts';
+import { charsOf } from './message-search.ts';
 
 /** What is remembered of phones, durably. The agent's journal. */
 export interface PhoneMemory {
@@ -53,6 +55,8 @@ export class KnownPhone {
   /** messageIds of an earlier epoch, which only the cloud remembers. */
   readonly #former = new Set<string>();
   #epoch: number | undefined;
+  /** What came to be known since the phone last listed all of it, UTF-16 units. */
+  readonly #unlisted = { messages: 0, sessions: 0 };
   /** The cloud's store with which the next whole look compares. */
   #comparing: string | undefined;
 
@@ -89,6 +93,14 @@ export class KnownPhone {
 
   unload(): void {
     this.#epoch = undefined;
+  }
+
+  /**
+   * Nothing more is taken in before the phone has listed all that it has: what is remembered of it, in memory and on the
+   * disk, stays within a few times what one list can hold, whatever it tells in its events.
+   */
+  get isOverfull(): boolean {
+    return this.#unlisted.messages > maxListChars || this.#unlisted.sessions > maxListChars;
   }
 
   isKnown(messageId: string): boolean {
@@ -146,6 +158,7 @@ export class KnownPhone {
       });
     }
     if (looked.whole) this.#comparing = undefined;
+    this.#unlisted.messages = looked.whole ? 0 : this.#unlisted.messages + charsOf(result.put);
     this.#epoch = result.epoch;
     const isNews = result.events.some(
       (event) =>
@@ -172,6 +185,7 @@ export class KnownPhone {
 
   /** Concludes what a list of sessions tells that was asked for by identifier, the empty one for all. */
   concludeSessions(listed: readonly PhoneSession[], asked: string): void {
+    if (asked === '') this.#unlisted.sessions = 0;
     const seen = new Set(listed.map((session) => session.sessionId));
     const gone = [...this.#sessions.keys()].filter((known) => (asked === '' || asked === known) && !seen.has(known));
     const changed = listed.filter(
@@ -195,6 +209,7 @@ export class KnownPhone {
         session,
       })),
     });
+    if (asked !== '') this.#unlisted.sessions += JSON.stringify(changed).length;
     for (const known of put) this.#sessions.set(known.session.sessionId, known);
     for (const known of gone) this.#sessions.delete(known);
   }
