@@ -333,7 +333,7 @@ describe('the journal', () => {
     expect(again.begunSends(udn)).toEqual([{ ...send, outcome: undefined }]);
     again.finishSend(udn, 'k', { result: { MessageID: 'm' } });
     expect(again.begunSends(udn)).toEqual([]);
-    expect(again.findSend('k')?.outcome).toEqual({ result: { MessageID: 'm' } });
+    expect(again.findSend('k')).toEqual({ ...send, arguments: {}, outcome: { result: { MessageID: 'm' } } });
   });
 
   it('forgets what waits of a phone whose approval is taken back', () => {
