@@ -51,7 +51,9 @@ export class KnownPhone {
   readonly #memory: PhoneMemory;
   #messages = new Map<string, InventoryItem>();
   #sessions = new Map<string, KnownSession>();
+  /** How each file was last told. */
   readonly #files = new Map<string, string>();
+  #fileChars = 0;
   /** messageIds of an earlier epoch, which only the cloud remembers. */
   readonly #former = new Set<string>();
   #epoch: number | undefined;
@@ -87,7 +89,7 @@ export class KnownPhone {
     this.#messages = new Map(memory.messagesOf(this.#udn).map((item) => [item.messageId, item]));
     this.#sessions = new Map(memory.sessionsOf(this.#udn).map((known) => [known.session.sessionId, known]));
     this.#former.clear();
-    this.#files.clear();
+    this.#forgetFiles();
     this.#epoch = memory.readPhone(this.#udn).epoch;
   }
 
@@ -227,7 +229,18 @@ export class KnownPhone {
         file,
       })),
     });
-    for (const file of changed) this.#files.set(nameOf(file), JSON.stringify(file));
+    if (this.#fileChars > maxListChars) this.#forgetFiles();
+    for (const file of changed) {
+      const told = JSON.stringify(file);
+      this.#files.set(nameOf(file), told);
+      this.#fileChars += told.length;
+    }
+  }
+
+  /** They are told once more, at most: no list of a phone names all its files, so that it could be known which are gone. */
+  #forgetFiles(): void {
+    this.#files.clear();
+    this.#fileChars = 0;
   }
 
   #openSends(): OpenSend[] {

@@ -106,11 +106,11 @@ describe('a phone that shows more each time', () => {
   let look: PhoneLook;
   let asked: (string | undefined)[];
 
-  /** A list of two and a half million characters; four of them are more than the longest list of a phone. */
+  /** A list of three million characters; three of them are more than the longest list of a phone. */
   const list = (sessionId: string) =>
     writeDocument(
       'messageList',
-      Array.from({ length: 10 }, () =>
+      Array.from({ length: 12 }, () =>
         sampleMessage({ messageId: randomUUID(), sessionId, body: 'x'.repeat(250_000) }),
       ),
     );
@@ -137,14 +137,14 @@ describe('a phone that shows more each time', () => {
 
   it('must list all that it has before more is remembered of it than a list can hold', async () => {
     const remembered: number[] = [];
-    for (let n = 0; n < 6; n++) remembered.push(await lookFor('s'));
-    expect(asked).toEqual(['s', 's', 's', 's', '', 's']);
-    expect(remembered).toEqual([10, 20, 30, 40, 10, 20]);
+    for (let n = 0; n < 5; n++) remembered.push(await lookFor('s'));
+    expect(asked).toEqual(['s', 's', 's', '', 's']);
+    expect(remembered).toEqual([12, 24, 36, 12, 24]);
   });
 
   it('must do so where several lists of one look are longer than one may be', async () => {
-    expect(await lookFor('s1', 's2', 's3', 's4', 's5')).toBe(10);
-    expect(asked).toEqual(['s1', 's2', 's3', 's4', '']);
+    expect(await lookFor('s1', 's2', 's3', 's4')).toBe(12);
+    expect(asked).toEqual(['s1', 's2', 's3', '']);
   });
 
   it('may not list more piece by piece than at once', async () => {
@@ -153,6 +153,19 @@ describe('a phone that shows more each time', () => {
     whole.lookAtAllMessages();
     await expect(look.atMessages(whole, new Agenda())).rejects.toThrow('too long together');
     expect(box.journal.messagesOf(phone.udn)).toEqual([]);
+  });
+
+  it('is told of files that it had told of before, where it names more of them than a list can hold', () => {
+    const told = () => box.database.prepare('SELECT count(*) AS events FROM outbox').get()?.events;
+    const files = (count: number, from = 0) =>
+      Array.from({ length: count }, (_, n) => ({ ...file, fileId: `f-${from + n}`, name: 'x'.repeat(4000) }));
+    known.concludeFiles(files(1000), 's-1');
+    known.concludeFiles(files(1000), 's-1');
+    expect(told()).toBe(1000);
+    known.concludeFiles(files(1100, 1000), 's-1');
+    known.concludeFiles(files(1, 2100), 's-1');
+    known.concludeFiles(files(1), 's-1');
+    expect(told()).toBe(2102);
   });
 
   it('must list all its sessions before more of them are remembered than a list can hold', async () => {
