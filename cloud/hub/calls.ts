@@ -4,7 +4,7 @@ import { encodeFrame } from '../../protocol/codec.ts';
 import { type ErrorCodeName, errorCodes, GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, DeadLetterRequest, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
-import { documentSchemas } from '../../protocol/model.ts';
+import { documentSchemas } from '../../protocol/phone-model.ts';
 import type { CallAnswer, PhoneCall } from './hubs.ts';
 import type { Link } from './link.ts';
 import type { Surroundings } from './surroundings.ts';

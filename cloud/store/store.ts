@@ -1,18 +1,8 @@
 // The seam Store: what must last. sqlite.ts is the embedded default; every adapter passes test/contract/store.ts.
 // Keys begin with the home, identifiers are ULIDs, creation is conditional, pages are cursors: DynamoDB's terms.
 import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
-import type {
-  Conversation,
-  FileInfo,
-  HomeEvent,
-  Hop,
-  Message,
-  MessageState,
-  Phone,
-  PhoneMessage,
-  PhoneSession,
-  Session,
-} from '../../protocol/model.ts';
+import type { Conversation, HomeEvent, Hop, Message, MessageState, Phone, Session } from '../../protocol/model.ts';
+import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
 export interface Clock {
   /** Epoch milliseconds. */

@@ -7,7 +7,7 @@ import {
   type StateVariableName,
 } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import { type ActionInput, type ActionOutput, documentSchemas } from '../../protocol/model.ts';
+import { type ActionInput, type ActionOutput, documentSchemas } from '../../protocol/phone-model.ts';
 import { argumentOf, callAction } from '../upnp/control/soap.ts';
 import type { Network } from '../upnp/network/network.ts';
 import { ActionQueue, type QueueOptions } from './action-queue.ts';

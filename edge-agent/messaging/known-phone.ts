@@ -1,6 +1,6 @@
 // What is known of one phone, in memory and in the journal: each look at the phone is concluded here into events.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
-import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 import { maxListChars } from './control-point.ts';
 import { readDocument } from './documents.ts';
 import { sessionKey } from './identity.ts';

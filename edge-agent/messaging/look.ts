@@ -2,7 +2,7 @@
 // ReadMessage is never called here: it would mark messages Read that nobody has read.
 import { ANY } from '../../protocol/actions.ts';
 import type { InventoryItem } from '../../protocol/frames.ts';
-import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import { UpnpError } from '../upnp/error.ts';
 import type { Agenda } from './agenda.ts';
 import { maxListChars, type PhoneCalls, type PhoneControlPoint, standardDeadlineMs } from './control-point.ts';

@@ -1,6 +1,6 @@
 // What the agent remembers of each phone, so that after a crash nothing is told twice and nothing is sent twice.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
-import type { PhoneSession } from '../../protocol/model.ts';
+import type { PhoneSession } from '../../protocol/phone-model.ts';
 import type { AgentDatabase } from './database.ts';
 import type { Outbox } from './outbox.ts';
 

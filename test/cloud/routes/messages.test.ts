@@ -1,7 +1,8 @@
 // The rows of the REST contract about messages, against the Node host with a scripted agent.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
-import type { Phone, PhoneMessage } from '../../../protocol/model.ts';
+import type { Phone } from '../../../protocol/model.ts';
+import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { messageId, phoneMessage, phoneSession, sessionId } from '../../contract/messages.ts';
 import { RunningCloud } from '../hosts/running-cloud.ts';
 import type { Call, ScriptedAgent } from '../hosts/scripted-agent.ts';

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import type { ActionName } from '../../../protocol/actions.ts';
-import type { FileInfo, PhoneSession } from '../../../protocol/model.ts';
+import type { FileInfo, PhoneSession } from '../../../protocol/phone-model.ts';
 import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 import { House } from '../house.ts';
 

@@ -11,7 +11,7 @@ import { PhoneLook } from '../../../edge-agent/messaging/look.ts';
 import { PhoneSynchroniser } from '../../../edge-agent/messaging/synchronise.ts';
 import { LanNetwork } from '../../../edge-agent/upnp/network/network.ts';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
-import type { PhoneSession } from '../../../protocol/model.ts';
+import type { PhoneSession } from '../../../protocol/phone-model.ts';
 import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 import { ScriptedPhone } from '../../fixtures/phone/scripted-phone.ts';
 import { newFolder, openOutbox } from '../tunnel/sample-events.ts';

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Outbox } from '../../../edge-agent/tunnel/outbox.ts';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
-import type { PhoneMessage } from '../../../protocol/model.ts';
+import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { phoneMessage, sessionId } from '../../contract/messages.ts';
 import { newFolder, openOutbox, sampleEvent, sampleEvents, udn } from './sample-events.ts';
 
