@@ -1,7 +1,7 @@
 // The life of one phone at the agent: subscribed to, kept in step, ready for commands.
 import type { PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
-import type { Capabilities } from '../protocol/model.ts';
+import type { Capabilities } from '../protocol/phone-model.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
 import { PhoneControlPoint, standardDeadlineMs } from './messaging/control-point.ts';
 import type { CloudKnowledge } from './messaging/look.ts';

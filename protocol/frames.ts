@@ -9,7 +9,7 @@ import {
   phoneMessageSchema,
   phoneSessionSchema,
   timeSchema,
-} from './model.ts';
+} from './phone-model.ts';
 
 export const subprotocol = 'homeline.v1';
 export const protocolVersion = 1;

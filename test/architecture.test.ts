@@ -69,6 +69,13 @@ describe('the doors of the house', () => {
     expect(strays).toEqual([]);
   });
 
+  it('keeps what the cloud makes of messages from whoever writes an agent', () => {
+    const strays = imports.filter(
+      (each) => each.to === 'protocol/model.ts' && (within(each.from, 'edge-agent') || within(each.from, 'protocol')),
+    );
+    expect(strays).toEqual([]);
+  });
+
   it('has no import cycle, by value or by type', () => {
     expect(findCycle(imports.filter((each) => each.own))).toBeUndefined();
   });

@@ -66,7 +66,7 @@ export class NodeSockets {
       await this.#arrivals.admit(() => this.#enter(incoming, duplex, head));
     } catch (refused) {
       if (!(refused instanceof GatewayError)) throw refused;
-      duplex.end(await refusal(await this.#ask(requestOf(incoming), { refusal: refused })));
+      refuse(duplex, await refusal(await this.#ask(requestOf(incoming), { refusal: refused })));
     }
   }
 
@@ -82,7 +82,7 @@ export class NodeSockets {
       return;
     }
     if (handler === undefined) {
-      duplex.end(await refusal(response));
+      refuse(duplex, await refusal(response));
       return;
     }
     const accepted = handler;
@@ -145,6 +145,11 @@ export class NodeSockets {
 /** No closure: it stays as long as its socket, and so would all that it could see. */
 function destroyed(this: Duplex): void {
   this.destroy();
+}
+
+/** Who then neither reads nor goes is not waited for: a socket that has left its HTTP server has no other end. */
+function refuse(duplex: Duplex, text: string): void {
+  duplex.end(text, () => duplex.destroy());
 }
 
 const goneSocket = { send: (_text: string, sent?: () => void) => sent?.(), close: () => undefined };

@@ -4,7 +4,7 @@ import { encodeFrame } from '../../protocol/codec.ts';
 import { type ErrorCodeName, errorCodes, GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, DeadLetterRequest, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
-import { documentSchemas } from '../../protocol/model.ts';
+import { documentSchemas } from '../../protocol/phone-model.ts';
 import type { CallAnswer, PhoneCall } from './hubs.ts';
 import type { Link } from './link.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -14,6 +14,8 @@ const defaultDeadlineMs = 30_000;
 const lettersDeadlineMs = 10_000;
 /** The agent gives up by itself at the deadline and says what it knows; only its silence is waited out here. */
 const graceMs = 250;
+/** Its answer is known by this, also to a hub that was not there when it was asked. */
+const proofPrefix = 'proof-';
 
 /** What an agent may report; anything else it claims says nothing about the request (a 401 would sign people out). */
 const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
@@ -95,8 +97,19 @@ export class Calls {
     return this.#ask(link, frame, { action: `dead-letters ${request.do}` }, (result) => read(result.arguments));
   }
 
+  /**
+   * Asks a phone what every phone can tell. Nobody waits for the answer, which `result` knows by its id: a deadline would
+   * keep a home awake that could sleep.
+   */
+  prove(link: Link, udn: string): void {
+    const id = `${proofPrefix}${this.#around.clock.now().toString(36)}`;
+    const question = { action: 'GetTelephonyIdentity', form: 'text', arguments: {} } as const;
+    link.send(encodeFrame({ type: 'call', id, udn, ...question, deadlineMs: defaultDeadlineMs }));
+  }
+
   /** An answer; one that nobody waits for is ignored. Answers whether it came from a phone, and not from the agent. */
   result(frame: FrameOf<EdgeFrame, 'result'>): boolean {
+    if (frame.id.startsWith(proofPrefix)) return true;
     const pending = this.#take(frame.id);
     if (pending === undefined) return false;
     const { action, phone } = pending.question;

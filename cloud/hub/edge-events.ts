@@ -6,6 +6,7 @@ import type { Roster } from './roster.ts';
 
 export interface StoredEvent {
   seq: number;
+  udn: string;
   /** Undefined for what proves the way and is not kept. */
   write: Write | undefined;
 }
@@ -17,6 +18,11 @@ export interface Refusal {
   reason: string;
 }
 
+/** Whether it can be judged without the phones of the home: what only proves the way costs a sleeping home no look. */
+export function isProof({ event }: SequencedEvent): boolean {
+  return typeof event === 'object' && event !== null && 'type' in event && event.type === 'phone.answered';
+}
+
 /** Each event is checked by itself: a bad one costs only itself. */
 export function judge({ seq, time, event }: SequencedEvent, roster: Roster, nowMs: number): StoredEvent | Refusal {
   const parsed = edgeEventSchema.safeParse(event);
@@ -24,14 +30,20 @@ export function judge({ seq, time, event }: SequencedEvent, roster: Roster, nowM
     const at = parsed.error.issues[0]?.path.join('.') ?? '';
     return { seq, code: 'frame-malformed', reason: `The event is not valid at “${at.slice(0, 200)}”.` };
   }
-  const phone = roster.byUdn(parsed.data.udn);
+  const { udn } = parsed.data;
+  if (parsed.data.type === 'phone.answered') return { seq, udn, write: undefined };
+  const phone = roster.byUdn(udn);
   if (phone?.approved !== true) {
     return { seq, code: 'phone-not-approved', reason: 'The household has not approved this phone.' };
   }
-  return { seq, write: writeOf(parsed.data, phone.id, { agentMs: Date.parse(time), nowMs }) };
+  return { seq, udn, write: writeOf(parsed.data, phone.id, { agentMs: Date.parse(time), nowMs }) };
 }
 
-function writeOf(event: EdgeEvent, phone: string, at: { agentMs: number; nowMs: number }): Write | undefined {
+function writeOf(
+  event: Exclude<EdgeEvent, { type: 'phone.answered' }>,
+  phone: string,
+  at: { agentMs: number; nowMs: number },
+): Write {
   switch (event.type) {
     case 'message.put': {
       const { type, id, epoch, message, fingerprint, recovered } = event;
@@ -44,8 +56,6 @@ function writeOf(event: EdgeEvent, phone: string, at: { agentMs: number; nowMs: 
       return { type: event.type, id: event.id, phone, session: event.session };
     case 'file.progress':
       return { type: event.type, phone, file: event.file };
-    case 'phone.answered':
-      return undefined;
   }
 }
 

@@ -3,7 +3,6 @@ import type { GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, SequencedEvent } from '../../protocol/frames.ts';
 import type { Write } from '../store/store.ts';
 import { judge, type Refusal, type StoredEvent } from './edge-events.ts';
-import type { Flow } from './link.ts';
 import type { Roster } from './roster.ts';
 import { firstDelayMs, isUnavailable, longer } from './store-absence.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -23,8 +22,8 @@ export interface IntakeTunnel {
   /** Tells the agent that everything up to here is; a number that was passed already changes nothing. */
   acknowledge(seq: number): void;
   send(frame: CloudFrame): void;
-  /** Something has just passed between the phones and the cloud. */
-  flowed(direction: keyof Flow): void;
+  /** Something of this phone has just come up. */
+  heardFrom(udn: string): void;
 }
 
 export class EventIntake {
@@ -41,7 +40,7 @@ export class EventIntake {
     this.#around = around;
   }
 
-  /** The phones of the home are known by now, and no other take is under way. */
+  /** The phones of the home are known by now, unless all of the events are proofs; no other take is under way. */
   async take(events: readonly SequencedEvent[]): Promise<void> {
     const fresh = events.filter((event) => event.seq > this.#tunnel.ackedSeq);
     const first = fresh[0];
@@ -71,9 +70,10 @@ export class EventIntake {
 
   /** When a batch cannot be stored as a whole: one event that never can must not hold up the others. */
   async #storeOneByOne(writes: readonly StoredEvent[], refused: Refusal[], lastSeq: number): Promise<void> {
-    for (const { seq, write } of writes) {
+    for (const event of writes) {
+      const { seq } = event;
       try {
-        await this.#commit([{ seq, write }], () => undefined);
+        await this.#commit([event], () => undefined);
       } catch (error) {
         if (isUnavailable(error)) {
           this.#acknowledge(seq - 1, refused);
@@ -91,7 +91,8 @@ export class EventIntake {
     const kept = writes.map(({ write }) => write).filter((write) => write !== undefined);
     if (kept.length === 0) onStored();
     else await this.#home.commit(kept, onStored);
-    if (writes.length > 0) this.#tunnel.flowed('fromPhonesMs');
+    const last = writes.at(-1);
+    if (last !== undefined) this.#tunnel.heardFrom(last.udn);
   }
 
   #acknowledge(seq: number, refused: readonly Refusal[]): void {

@@ -82,7 +82,8 @@ export class HomeHub {
 
   /** A new link, authenticated by its host. It takes the place of the one before. */
   attach(link: Link, agent: { id: string; name: string }): Tunnel {
-    const attachment: Attachment = { agent, bootId: null, ackedSeq: 0, online: [], flow: this.#flow };
+    const provenMs = this.#around.clock.now();
+    const attachment: Attachment = { agent, bootId: null, ackedSeq: 0, online: [], flow: this.#flow, provenMs };
     link.keep(attachment);
     return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#around));
   }

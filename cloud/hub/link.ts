@@ -11,6 +11,8 @@ export interface Attachment {
   online: string[];
   /** Absent from notes of earlier versions. */
   flow?: Flow;
+  /** When the way to the phones was last put to the proof, or the link came: epoch milliseconds. Absent as `flow` is. */
+  provenMs?: number;
   /** Absent while the agent has not told, or where it cannot be asked for its dead letters. */
   deadLetters?: number | undefined;
 }

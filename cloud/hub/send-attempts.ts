@@ -1,6 +1,7 @@
 // One attempt at a send, and what its answer, or the want of one, means for the send.
 import { GatewayError } from '../../protocol/errors.ts';
-import type { HomeEvent, Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
+import type { HomeEvent, Message, MessageState } from '../../protocol/model.ts';
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { MessageRecord, PhoneRecord, StoredHop, Write } from '../store/store.ts';
 import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
 import {

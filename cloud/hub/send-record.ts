@@ -1,6 +1,7 @@
 // A send as a record: who it is for, what the phone is given, and what a fault means for it.
 import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
-import type { Message, MessageState, PhoneMessage } from '../../protocol/model.ts';
+import type { Message, MessageState } from '../../protocol/model.ts';
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { MessageRecord } from '../store/store.ts';
 
 /** States in which it is not over with a send. */

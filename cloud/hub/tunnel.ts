@@ -4,6 +4,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import { type CloudFrame, closeCodes, type EdgeFrame, type FrameOf, protocolVersion } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Calls } from './calls.ts';
+import { isProof } from './edge-events.ts';
 import { EventIntake, type IntakeHome, type IntakeTunnel } from './event-intake.ts';
 import { type Attachment, type Flow, type Link, noFlow } from './link.ts';
 import { firstDelayMs, isUnavailable, longer } from './store-absence.ts';
@@ -12,6 +13,8 @@ import type { Surroundings } from './surroundings.ts';
 /** Frames that wait for the store; a well-behaved agent stops at limits.eventsInFlight events. */
 const waitingLimit = 4 * limits.eventsInFlight;
 const inventoryPage = 1000;
+/** The agent's canary comes every five minutes: at each of them, if nothing else passed the other way. */
+const quietMs = 4 * 60_000;
 
 /** What a tunnel reports to its home. */
 export interface TunnelHome extends IntakeHome {
@@ -96,7 +99,17 @@ export class Tunnel implements IntakeTunnel {
     this.send({ type: 'ack', seq: this.ackedSeq });
   }
 
-  flowed(direction: keyof Flow): void {
+  /** The way to the phones is put to the proof here, where the home is awake anyway. */
+  heardFrom(udn: string): void {
+    this.#flowed('fromPhonesMs');
+    const nowMs = this.#around.clock.now();
+    const { provenMs = 0 } = this.#attachment;
+    if (!this.#open || nowMs - Math.max(this.flow.toPhonesMs ?? 0, provenMs) < quietMs) return;
+    this.#keep({ provenMs: nowMs });
+    this.#home.calls.prove(this.link, udn);
+  }
+
+  #flowed(direction: keyof Flow): void {
     this.#keep({ flow: { ...this.flow, [direction]: this.#around.clock.now() } });
   }
 
@@ -155,16 +168,16 @@ export class Tunnel implements IntakeTunnel {
   #take(frame: Exclude<EdgeFrame, { type: 'hello' }>): void {
     switch (frame.type) {
       case 'result':
-        if (this.#home.calls.result(frame)) this.flowed('toPhonesMs');
+        if (this.#home.calls.result(frame)) this.#flowed('toPhonesMs');
         break;
       case 'failure':
         // A refusal is the phone's own answer.
-        if (frame.upnpCode !== undefined) this.flowed('toPhonesMs');
+        if (frame.upnpCode !== undefined) this.#flowed('toPhonesMs');
         this.#home.calls.failure(frame);
         break;
       case 'events':
         this.inOrder(async () => {
-          await this.#persist(() => this.#home.roster.load());
+          if (!frame.events.every(isProof)) await this.#persist(() => this.#home.roster.load());
           await this.#intake.take(frame.events);
         });
         break;

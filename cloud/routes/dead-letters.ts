@@ -1,6 +1,6 @@
 // Dead letters: what a phone told and the store refused for good. The agent keeps them; they are private like messages.
 import { z } from '@hono/zod-openapi';
-import { messageFolderSchema, partySchema } from '../../protocol/model.ts';
+import { messageFolderSchema, partySchema } from '../../protocol/phone-model.ts';
 import { homeParam, idParams, page, pageQuery } from './schemas.ts';
 import { type App, guarded, json, newApp, type Parts } from './surface.ts';
 

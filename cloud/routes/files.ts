@@ -2,7 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import { ulid } from 'ulid';
 import { limits } from '../../protocol/limits.ts';
-import { type FileInfo, fileInfoSchema, type Session } from '../../protocol/model.ts';
+import type { Session } from '../../protocol/model.ts';
+import { type FileInfo, fileInfoSchema } from '../../protocol/phone-model.ts';
 import { ask } from './phone-choice.ts';
 import { filesSchema, idParams } from './schemas.ts';
 import { needSession } from './stored.ts';

@@ -3,7 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { GatewayError } from '../../protocol/errors.ts';
 import { secretOf } from './doorkeeper.ts';
-import type { Parts, Surface } from './surface.ts';
+import { bodyText, type Parts, type Surface } from './surface.ts';
 
 const longestKey = 255;
 const twinPollMs = 100;
@@ -15,8 +15,13 @@ interface Answer {
   body: string;
 }
 
+/** Whether nobody knows yet what came of the request: the agent tells it to the same request, asked again. */
+function isOpen({ error }: Context<Surface>): boolean {
+  return error instanceof GatewayError && error.code === 'outcome-pending';
+}
+
 /**
- * Whether the request had no effect, so that the same key may try again. Every other answer is kept: also a refusal
+ * Whether this attempt had no effect, so that the same key may try again. Every other answer is kept: also a refusal
  * by the phone, and an outcome that nobody knows.
  */
 function isWithoutEffect({ res, error }: Context<Surface>): boolean {
@@ -50,7 +55,7 @@ export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareH
     if (key === '' || key.length > longestKey) {
       throw new GatewayError('invalid-request', `An Idempotency-Key has 1 to ${longestKey} characters.`);
     }
-    const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await c.req.text()}`);
+    const fingerprint = await digest(`${c.req.method} ${c.req.path}\n${await bodyText(c)}`);
     const begun = await begin(scope, key, fingerprint);
     if (begun.state === 'conflict') {
       throw new GatewayError('idempotency-conflict', 'Use a new Idempotency-Key for another request.');
@@ -68,7 +73,8 @@ export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareH
     running.set(mark, promise);
     try {
       await next();
-      if (isWithoutEffect(c)) await store.abandonRequest(scope, key);
+      if (isOpen(c) || (begun.isAnew && isWithoutEffect(c))) await store.releaseRequest(scope, key);
+      else if (isWithoutEffect(c)) await store.abandonRequest(scope, key);
       else await store.finishRequest(scope, key, { status: c.res.status, body: await seal(secret, await answerOf(c)) });
     } catch (error) {
       // The answer stands; only its repetition is lost.

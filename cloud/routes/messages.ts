@@ -84,7 +84,7 @@ const trace = guarded('messages:read', {
   path: '/homes/{home}/messages/{id}/trace',
   summary: 'The way of a message: each hop with its time, by the clock that was there, and its reason',
   request: { params: idParams },
-  responses: { 200: json(z.object({ items: z.array(hopSchema) }), 'Hops, oldest first') },
+  responses: { 200: json(page(hopSchema), 'Hops, oldest first; of more than 32 the first 8 and the latest') },
 });
 
 const conversations = guarded('messages:read', {
@@ -134,7 +134,7 @@ export function messageRoutes({ store, hubs }: Parts): App {
         time: new Date(timeMs).toISOString(),
         ...(reason !== undefined && { reason }),
       }));
-      return c.json({ items }, 200);
+      return c.json({ items, next: null }, 200);
     })
     .openapi(read, async (c) => {
       const { home, id } = c.req.valid('param');

@@ -2,7 +2,8 @@
 import { getContext } from 'hono/context-storage';
 import type { ActionName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import type { ActionInput, ActionOutput, Phone } from '../../protocol/model.ts';
+import type { Phone } from '../../protocol/model.ts';
+import type { ActionInput, ActionOutput } from '../../protocol/phone-model.ts';
 import type { Hubs } from '../hub/hubs.ts';
 import { InvalidRequest, type Surface } from './surface.ts';
 

@@ -2,14 +2,13 @@
 import { z } from '@hono/zod-openapi';
 import { ANY } from '../../protocol/actions.ts';
 import { limits } from '../../protocol/limits.ts';
+import { hopNames, messageStates } from '../../protocol/model.ts';
 import {
   attachmentSchema,
   capabilitiesSchema,
   fileInfoSchema,
-  hopNames,
   messageClassSchema,
   messageFolderSchema,
-  messageStates,
   messageStatusSchema,
   newMessageSchema,
   type Party,
@@ -17,7 +16,7 @@ import {
   sessionClassSchema,
   sessionStatusSchema,
   sessionUpdateSchema,
-} from '../../protocol/model.ts';
+} from '../../protocol/phone-model.ts';
 
 export const homeParam = z.object({ home: z.string() });
 export const phoneParams = homeParam.extend({ phone: z.string() });

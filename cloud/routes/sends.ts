@@ -3,14 +3,14 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { encodeTime } from 'ulid';
 import { limits } from '../../protocol/limits.ts';
+import type { Session } from '../../protocol/model.ts';
 import {
   attachmentSchema,
   type MessageClass,
   messageClassSchema,
   type Party,
-  type Session,
   type SessionClass,
-} from '../../protocol/model.ts';
+} from '../../protocol/phone-model.ts';
 import { newId } from '../store/ordered-id.ts';
 import type { MessageRecord } from '../store/store.ts';
 import { choosePhone } from './phone-choice.ts';

@@ -3,7 +3,8 @@ import { z } from '@hono/zod-openapi';
 import { ANY, sessionClasses, sessionStatuses } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
-import { type PhoneSession, type Session, sessionClassSchema } from '../../protocol/model.ts';
+import type { Session } from '../../protocol/model.ts';
+import { type PhoneSession, sessionClassSchema } from '../../protocol/phone-model.ts';
 import { sessionsOf } from './identifiers.ts';
 import { ask, needPhone, phonesToRead } from './phone-choice.ts';
 import {

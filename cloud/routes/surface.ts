@@ -10,6 +10,7 @@ import type { Hubs } from '../hub/hubs.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { Clock, Store } from '../store/store.ts';
 import type { SocketHandler } from './sockets.ts';
+import { readUtf8 } from './utf8.ts';
 
 /** What routes are made from. */
 export interface Parts {
@@ -103,6 +104,7 @@ export function guarded<const Path extends string, Route extends Omit<RouteConfi
     middleware: [
       async (c: Context<Surface>, next: () => Promise<void>) => {
         authorize(c, scope);
+        if (route.request?.body !== undefined) await bodyText(c);
         await next();
       },
     ],
@@ -117,6 +119,12 @@ export function unguarded<const Path extends string, Route extends Omit<RouteCon
   return createRoute<Path, Route>({
     ...route,
     security: [],
+    middleware: [
+      async (c: Context<Surface>, next: () => Promise<void>) => {
+        if (route.request?.body !== undefined) await bodyText(c);
+        await next();
+      },
+    ],
     responses: { ...route.responses, '4XX': problem, '5XX': problem },
   });
 }
@@ -143,6 +151,25 @@ export function holder(c: Context<Surface>): Principal {
 
 export function json<Schema extends z.ZodType>(schema: Schema, description: string) {
   return { description, content: { 'application/json': { schema } } };
+}
+
+/**
+ * The text of the body, for whoever reads it first and whoever comes after. Throws `invalid-request`, with the place,
+ * where it is not UTF-8: read leniently it would be another text, and nobody would know.
+ */
+export async function bodyText({ req }: Context<Surface>): Promise<string> {
+  const bytes = await req.bytes();
+  const read = readUtf8(bytes);
+  if ('malformedAt' in read) {
+    const { malformedAt: place } = read;
+    const byte = `0x${bytes[place]?.toString(16).toUpperCase().padStart(2, '0')}`;
+    throw new InvalidRequest('json', [
+      { at: 'body', message: `is not UTF-8 from byte ${place} on, counted from 0 (${byte})` },
+    ]);
+  }
+  // Where hono looks first, so that it does not decode once more.
+  Object.assign(req.bodyCache, { text: Promise.resolve(read.text) });
+  return read.text;
 }
 
 /** A JSON body. What no message can carry is refused at its place: left out on the way, it would be another text. */

@@ -1,7 +1,8 @@
 // What a write makes of what is stored, and the event that tells of it. Pure, and the same for every adapter.
 import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../protocol/frames.ts';
-import type { HomeEvent, Message, MessageFolder, MessageState, Session } from '../../protocol/model.ts';
+import type { HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
+import type { MessageFolder } from '../../protocol/phone-model.ts';
 import type { HomeRecord, MessageRecord, PhoneRecord, StoredHop, Write } from './store.ts';
 
 type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;

@@ -1,7 +1,8 @@
 // Which conversation a message is part of: the same session, or the same people.
 
 import { limits } from '../../protocol/limits.ts';
-import type { Conversation, Message, Party } from '../../protocol/model.ts';
+import type { Conversation, Message } from '../../protocol/model.ts';
+import type { Party } from '../../protocol/phone-model.ts';
 
 /** Undefined for what is in the phone's bin. */
 export function conversationKey(message: Message): string | undefined {

@@ -225,6 +225,10 @@ export class DynamoStore implements Store {
     return this.#requests.finish(scope, key, answer);
   }
 
+  releaseRequest(scope: string, key: string): Promise<void> {
+    return this.#requests.release(scope, key);
+  }
+
   abandonRequest(scope: string, key: string): Promise<void> {
     return this.#requests.abandon(scope, key);
   }

@@ -200,6 +200,10 @@ export class SqliteStore implements Store {
     return this.#requests.finish(scope, key, answer);
   }
 
+  releaseRequest(scope: string, key: string): Promise<void> {
+    return this.#requests.release(scope, key);
+  }
+
   abandonRequest(scope: string, key: string): Promise<void> {
     return this.#requests.abandon(scope, key);
   }

@@ -1,18 +1,8 @@
 // The seam Store: what must last. sqlite.ts is the embedded default; every adapter passes test/contract/store.ts.
 // Keys begin with the home, identifiers are ULIDs, creation is conditional, pages are cursors: DynamoDB's terms.
 import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
-import type {
-  Conversation,
-  FileInfo,
-  HomeEvent,
-  Hop,
-  Message,
-  MessageState,
-  Phone,
-  PhoneMessage,
-  PhoneSession,
-  Session,
-} from '../../protocol/model.ts';
+import type { Conversation, HomeEvent, Hop, Message, MessageState, Phone, Session } from '../../protocol/model.ts';
+import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
 export interface Clock {
   /** Epoch milliseconds. */
@@ -137,8 +127,11 @@ export type Write =
   | { type: 'home.updated' };
 
 export type BegunRequest =
-  /** `firstBegunMs` stays the same when it is begun anew: from it and the key follows what the request makes. */
-  | { state: 'new'; firstBegunMs: number }
+  /**
+   * `firstBegunMs` stays the same when it is begun anew: from it and the key follows what the request makes. An earlier
+   * attempt may have had its effect then.
+   */
+  | { state: 'new'; firstBegunMs: number; isAnew: boolean }
   /** The twin is still running, or its process died less than `expiresAtMs` ago. */
   | { state: 'running' }
   | { state: 'conflict' }
@@ -202,6 +195,8 @@ export interface Store {
   /** `scope` is the token's id. A running request that has not finished by `staleMs` may be begun anew. */
   beginRequest(scope: string, key: string, fingerprint: string): Promise<BegunRequest>;
   finishRequest(scope: string, key: string, answer: { status: number; body: string }): Promise<void>;
+  /** Lets go of a request whose outcome is not known yet: the same may begin it anew, and no other. */
+  releaseRequest(scope: string, key: string): Promise<void>;
   /** Forgets a request that failed before it had any effect. */
   abandonRequest(scope: string, key: string): Promise<void>;
 }

@@ -1,7 +1,7 @@
 // What came of an action whose answer was lost, as far as the phone's own lists tell.
 import { ANY } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import { wholeSearch } from '../messaging/agenda.ts';
 import { type PhoneCalls, standardDeadlineMs, type TextArguments } from '../messaging/control-point.ts';
 import { readDocument } from '../messaging/documents.ts';

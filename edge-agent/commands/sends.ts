@@ -5,6 +5,7 @@
 import { type ActionName, actions } from '../../protocol/actions.ts';
 import { GatewayError, isErrorCode, isPassingRefusal } from '../../protocol/errors.ts';
 import type { InventoryItem } from '../../protocol/frames.ts';
+import { limits } from '../../protocol/limits.ts';
 import type { PhoneCalls, TextArguments } from '../messaging/control-point.ts';
 import { isMessageKey } from '../messaging/identity.ts';
 import type { Journal, Send } from '../tunnel/journal.ts';
@@ -52,6 +53,7 @@ export async function sendOnce(journal: Journal, calls: PhoneCalls, request: Sen
         asked++;
       },
     });
+    refuseLong(result);
   } catch (error) {
     const heldBack = error instanceof UpnpError && error.cause instanceof GatewayError ? error.cause : undefined;
     const failure = heldBack ?? translate(error, { repeatable });
@@ -98,8 +100,17 @@ function replay({ outcome }: Send): TextArguments | undefined {
   });
 }
 
-function failureOf(error: GatewayError): { code: string; detail: string; upnpCode?: number; upnpDescription?: string } {
-  return { code: error.code, detail: error.message, ...error.refusal };
+function failureOf({ code, message, refusal }: GatewayError) {
+  const detail = message.slice(0, limits.shortTextChars);
+  if (refusal === undefined) return { code, detail };
+  const { upnpCode, upnpDescription } = refusal;
+  return { code, detail, upnpCode, upnpDescription: upnpDescription.slice(0, limits.shortTextChars) };
+}
+
+/** What such an action answers is the identifier of what it made: a longer text is none. */
+function refuseLong(result: TextArguments): void {
+  const long = Object.keys(result).find((name) => (result[name] ?? '').length > limits.identifierChars);
+  if (long !== undefined) throw new UpnpError('malformed', `The phone answered with a ${long} that is too long.`);
 }
 
 function finish(journal: Journal, request: SendRequest, result: TextArguments): void {

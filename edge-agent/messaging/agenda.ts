@@ -1,6 +1,6 @@
 // What a synchroniser has to look at next: hints gather here while a look is under way, and many become one.
 import { ANY, type DocumentName } from '../../protocol/actions.ts';
-import type { DocumentOf, NewMessage } from '../../protocol/model.ts';
+import type { DocumentOf, NewMessage } from '../../protocol/phone-model.ts';
 import type { MessageSearch } from './control-point.ts';
 import { readDocument } from './documents.ts';
 

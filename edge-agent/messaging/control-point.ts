@@ -7,7 +7,7 @@ import {
   type StateVariableName,
 } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import { type ActionInput, type ActionOutput, documentSchemas } from '../../protocol/model.ts';
+import { type ActionInput, type ActionOutput, documentSchemas } from '../../protocol/phone-model.ts';
 import { argumentOf, callAction } from '../upnp/control/soap.ts';
 import type { Network } from '../upnp/network/network.ts';
 import { ActionQueue, type QueueOptions } from './action-queue.ts';
@@ -36,7 +36,7 @@ export interface CallOptions {
 export type TextArguments = Readonly<Record<string, string>>;
 
 /** The list of all messages of a phone comes in one answer: some ten thousand of them. */
-const maxListChars = 8 * 1024 * 1024;
+export const maxListChars = 8 * 1024 * 1024;
 
 /** A service must answer within 30 s (UPnP Device Architecture 2.0 §3.2.5). */
 export const standardDeadlineMs = 30_000;

@@ -1,7 +1,7 @@
 // Profile XML ⇄ model: the documents inside Messaging arguments, by the table in profile.ts.
 // Written strictly, read leniently; a message is never dropped because its entry is odd.
 import type { DocumentName } from '../../protocol/actions.ts';
-import { type DocumentOf, documentSchemas } from '../../protocol/model.ts';
+import { type DocumentOf, documentSchemas } from '../../protocol/phone-model.ts';
 import { element, innerXml, writeXml, type XmlElement, type XmlNode } from '../upnp/xml/xml.ts';
 import {
   type DocumentContext,

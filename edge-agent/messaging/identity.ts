@@ -1,7 +1,7 @@
 // Who is who: identifiers that a lost journal finds again, and digests that tell new, changed and reused apart.
 // Identity is (phone, epoch, the phone's own identifier); text and arrival never decide it.
 import { createHash } from 'node:crypto';
-import type { PhoneMessage } from '../../protocol/model.ts';
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import { unknownTime } from './profile.ts';
 
 const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';

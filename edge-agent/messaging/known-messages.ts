@@ -1,6 +1,6 @@
 // What is known of a phone's messages, and what a list of them tells that is new: pure comparison, no calls.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
-import type { PhoneMessage } from '../../protocol/model.ts';
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import { fingerprintOf, isReused, messageKey, timeOfKey } from './identity.ts';
 import type { MessageEntry } from './message-list.ts';
 import { unknownTime } from './profile.ts';

@@ -1,10 +1,12 @@
 // What is known of one phone, in memory and in the journal: each look at the phone is concluded here into events.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
-import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
+import { maxListChars } from './control-point.ts';
 import { readDocument } from './documents.ts';
 import { sessionKey } from './identity.ts';
 import { compareMessages, type KnownEntry, type OpenSend } from './known-messages.ts';
 import type { MessageEntry } from './message-list.ts';
+import { charsOf } from './message-search.ts';
 
 /** What is remembered of phones, durably. The agent's journal. */
 export interface PhoneMemory {
@@ -49,10 +51,14 @@ export class KnownPhone {
   readonly #memory: PhoneMemory;
   #messages = new Map<string, InventoryItem>();
   #sessions = new Map<string, KnownSession>();
+  /** How each file was last told. */
   readonly #files = new Map<string, string>();
+  #fileChars = 0;
   /** messageIds of an earlier epoch, which only the cloud remembers. */
   readonly #former = new Set<string>();
   #epoch: number | undefined;
+  /** What came to be known since the phone last listed all of it, UTF-16 units. */
+  readonly #unlisted = { messages: 0, sessions: 0 };
   /** The cloud's store with which the next whole look compares. */
   #comparing: string | undefined;
 
@@ -83,12 +89,20 @@ export class KnownPhone {
     this.#messages = new Map(memory.messagesOf(this.#udn).map((item) => [item.messageId, item]));
     this.#sessions = new Map(memory.sessionsOf(this.#udn).map((known) => [known.session.sessionId, known]));
     this.#former.clear();
-    this.#files.clear();
+    this.#forgetFiles();
     this.#epoch = memory.readPhone(this.#udn).epoch;
   }
 
   unload(): void {
     this.#epoch = undefined;
+  }
+
+  /**
+   * Nothing more is taken in before the phone has listed all that it has: what is remembered of it, in memory and on the
+   * disk, stays within a few times what one list can hold, whatever it tells in its events.
+   */
+  get isOverfull(): boolean {
+    return this.#unlisted.messages > maxListChars || this.#unlisted.sessions > maxListChars;
   }
 
   isKnown(messageId: string): boolean {
@@ -146,6 +160,7 @@ export class KnownPhone {
       });
     }
     if (looked.whole) this.#comparing = undefined;
+    this.#unlisted.messages = looked.whole ? 0 : this.#unlisted.messages + charsOf(result.put);
     this.#epoch = result.epoch;
     const isNews = result.events.some(
       (event) =>
@@ -172,6 +187,7 @@ export class KnownPhone {
 
   /** Concludes what a list of sessions tells that was asked for by identifier, the empty one for all. */
   concludeSessions(listed: readonly PhoneSession[], asked: string): void {
+    if (asked === '') this.#unlisted.sessions = 0;
     const seen = new Set(listed.map((session) => session.sessionId));
     const gone = [...this.#sessions.keys()].filter((known) => (asked === '' || asked === known) && !seen.has(known));
     const changed = listed.filter(
@@ -195,6 +211,7 @@ export class KnownPhone {
         session,
       })),
     });
+    if (asked !== '') this.#unlisted.sessions += JSON.stringify(changed).length;
     for (const known of put) this.#sessions.set(known.session.sessionId, known);
     for (const known of gone) this.#sessions.delete(known);
   }
@@ -212,7 +229,18 @@ export class KnownPhone {
         file,
       })),
     });
-    for (const file of changed) this.#files.set(nameOf(file), JSON.stringify(file));
+    if (this.#fileChars > maxListChars) this.#forgetFiles();
+    for (const file of changed) {
+      const told = JSON.stringify(file);
+      this.#files.set(nameOf(file), told);
+      this.#fileChars += told.length;
+    }
+  }
+
+  /** They are told once more, at most: no list of a phone names all its files, so that it could be known which are gone. */
+  #forgetFiles(): void {
+    this.#files.clear();
+    this.#fileChars = 0;
   }
 
   #openSends(): OpenSend[] {

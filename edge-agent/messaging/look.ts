@@ -2,13 +2,13 @@
 // ReadMessage is never called here: it would mark messages Read that nobody has read.
 import { ANY } from '../../protocol/actions.ts';
 import type { InventoryItem } from '../../protocol/frames.ts';
-import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import { UpnpError } from '../upnp/error.ts';
 import type { Agenda } from './agenda.ts';
-import { type PhoneCalls, type PhoneControlPoint, standardDeadlineMs } from './control-point.ts';
+import { maxListChars, type PhoneCalls, type PhoneControlPoint, standardDeadlineMs } from './control-point.ts';
 import type { KnownPhone, Looked } from './known-phone.ts';
 import type { MessageEntry } from './message-list.ts';
-import { WholeSearch } from './message-search.ts';
+import { charsOf, WholeSearch } from './message-search.ts';
 
 /** The cloud as a look needs it. */
 export interface CloudKnowledge {
@@ -63,6 +63,7 @@ export class PhoneLook {
 
   async atSessions(agenda: Agenda, next: Agenda): Promise<void> {
     for (const sessionId of agenda.everything ? [''] : agenda.sessions) {
+      if (sessionId !== '' && this.#known.isOverfull) return next.lookAtEverything();
       await this.#inTurn(async (calls) => {
         const listed = await listSessions(calls, sessionId, next);
         if (listed !== undefined && this.#known.isLoaded) this.#known.concludeSessions(listed, sessionId);
@@ -71,7 +72,7 @@ export class PhoneLook {
   }
 
   async atMessages(agenda: Agenda, next: Agenda): Promise<void> {
-    const whole = agenda.everything || agenda.allMessages;
+    const whole = agenda.everything || agenda.allMessages || this.#known.isOverfull;
     if (agenda.sent) for (const MessageFolder of ['Outgoing', 'Sent']) agenda.search({ MessageFolder });
     if (!whole && agenda.searches.size === 0) return;
     const isComplete = await this.#inTurn(async (calls) => {
@@ -125,11 +126,14 @@ async function listSessions(calls: PhoneCalls, sessionId: string, next: Agenda):
   }
 }
 
-/** Undefined when the phone refuses a narrow search: it is then asked for everything. */
+/** Undefined when the phone refuses a narrow search, or shows more by them than it could at once: it is then asked for everything. */
 async function narrowly(agenda: Agenda, calls: PhoneCalls): Promise<MessageEntry[] | undefined> {
   const entries: MessageEntry[] = [];
   try {
-    for (const search of agenda.searches.values()) entries.push(...(await calls.searchMessages(search, deadline)));
+    for (const search of agenda.searches.values()) {
+      entries.push(...(await calls.searchMessages(search, deadline)));
+      if (charsOf(entries) > maxListChars) return undefined;
+    }
     return entries;
   } catch (error) {
     if (isRefused(error)) return undefined;

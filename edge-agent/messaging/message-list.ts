@@ -1,7 +1,7 @@
 // Messages as a device writes them, alone and in lists: none is dropped because its entry is odd.
 import { createHash } from 'node:crypto';
 import { limits } from '../../protocol/limits.ts';
-import { type PhoneMessage, phoneMessageSchema } from '../../protocol/model.ts';
+import { type PhoneMessage, phoneMessageSchema } from '../../protocol/phone-model.ts';
 import { innerXml, type XmlNode } from '../upnp/xml/xml.ts';
 import {
   type DocumentContext,

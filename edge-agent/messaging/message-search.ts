@@ -2,7 +2,7 @@
 import { ANY, messageClasses, messageFolders, messageStatuses } from '../../protocol/actions.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { wholeSearch } from './agenda.ts';
-import type { CallOptions, MessageSearch, PhoneCalls } from './control-point.ts';
+import { type CallOptions, type MessageSearch, maxListChars, type PhoneCalls } from './control-point.ts';
 import { DocumentError } from './document-tree.ts';
 import type { MessageEntry } from './message-list.ts';
 
@@ -44,16 +44,26 @@ export class WholeSearch {
   async #listBy(searches: readonly MessageSearch[], calls: PhoneCalls, options: CallOptions): Promise<MessageEntry[]> {
     const entries: MessageEntry[] = [];
     let refused = 0;
+    let chars = 0;
     for (const search of searches) {
       try {
-        entries.push(...(await calls.searchMessages(search, options)));
+        const found = await calls.searchMessages(search, options);
+        entries.push(...found);
+        chars += charsOf(found);
       } catch (error) {
         // A class or folder that the phone does not have is no message; but one of them it must have.
         if (!isRefusedValue(error) || ++refused === searches.length) throw error;
       }
+      // Asked piece by piece, a phone has no more than in one piece.
+      if (chars > maxListChars) throw new UpnpError('malformed', 'The lists of its messages are too long together.');
     }
     return entries;
   }
+}
+
+/** Of the XML of messages, in UTF-16 units. */
+export function charsOf(entries: readonly { readonly xml?: string }[]): number {
+  return entries.reduce((sum, { xml = '' }) => sum + xml.length, 0);
 }
 
 /** 402, the 6xx codes and 7xx codes of an argument it does not know; a failure (501) is another matter. */

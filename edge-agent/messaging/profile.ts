@@ -8,7 +8,7 @@ import {
   sessionClasses,
   sessionStatuses,
 } from '../../protocol/actions.ts';
-import { sessionChanges } from '../../protocol/model.ts';
+import { sessionChanges } from '../../protocol/phone-model.ts';
 
 /** How a single value stands in XML. A flag is true or false, a mark true or absent, a count a whole number from 0. */
 export type Scalar = 'text' | 'time' | 'flag' | 'mark' | 'count' | { readonly oneOf: readonly string[] };

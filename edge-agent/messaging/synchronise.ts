@@ -1,6 +1,6 @@
 // What the phone has ⇄ what the cloud knows: when to look at a phone, and what came of it. PhoneLook does the looking.
 import type { InventoryItem } from '../../protocol/frames.ts';
-import type { PhoneMessage } from '../../protocol/model.ts';
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { Agenda, noteEvent } from './agenda.ts';
 import type { PhoneControlPoint } from './control-point.ts';

@@ -5,7 +5,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { limits } from '../../protocol/limits.ts';
-import type { Party } from '../../protocol/model.ts';
+import type { Party } from '../../protocol/phone-model.ts';
 import type { LineEvents } from './lines/line.ts';
 import type { Messages } from './messages.ts';
 import { writePage } from './page.ts';

@@ -1,5 +1,5 @@
 // The phone's file transfers and the bytes it received. pending → transferring → completed, cancelled or failed.
-import type { FileInfo } from '../../protocol/model.ts';
+import type { FileInfo } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 
 /** Held in memory while it moves, so bounded. */

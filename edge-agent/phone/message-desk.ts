@@ -1,5 +1,5 @@
 // What the phone does with messages: sends, receives, lists, reads and throws them away.
-import type { NewMessage, Party, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import type { NewMessage, Party, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 import type { ArrivedMessage, Line } from './lines/line.ts';
 import type { MessageSearch, Messages } from './messages.ts';

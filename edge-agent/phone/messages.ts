@@ -1,5 +1,5 @@
 // The phone's messages, in folders. One prepared statement a query.
-import type { MessageFolder, NewMessage, PhoneMessage } from '../../protocol/model.ts';
+import type { MessageFolder, NewMessage, PhoneMessage } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 
 /** Each field narrows; the empty string does not. */

@@ -10,7 +10,7 @@ import {
   type StateVariableName,
   stateVariables,
 } from '../../protocol/actions.ts';
-import type { ActionInput, ActionOutput, DocumentOf, Party } from '../../protocol/model.ts';
+import type { ActionInput, ActionOutput, DocumentOf, Party } from '../../protocol/phone-model.ts';
 import { readDocument, writeDocument } from '../messaging/documents.ts';
 import type { Caller, HostedService } from '../upnp/hosting/hosted-device.ts';
 import { isFull } from './database.ts';

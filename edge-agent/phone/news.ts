@@ -1,5 +1,5 @@
 // The two evented variables: which messages arrived, and what happened to sessions, since somebody last asked.
-import type { SessionUpdate } from '../../protocol/model.ts';
+import type { SessionUpdate } from '../../protocol/phone-model.ts';
 import { writeDocument } from '../messaging/documents.ts';
 import type { Messages } from './messages.ts';
 

@@ -1,5 +1,5 @@
 // The folder Outgoing: each message is handed to the line in order, again and again until the line takes it.
-import type { PhoneMessage } from '../../protocol/model.ts';
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 import type { Line } from './lines/line.ts';
 import type { Messages } from './messages.ts';

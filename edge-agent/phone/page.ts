@@ -1,5 +1,5 @@
 // The HTML of the phone's own page: no script, nothing from elsewhere; all that others wrote is escaped.
-import type { Party, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import type { Party, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
 export interface PageContent {
   readonly owner: Party;

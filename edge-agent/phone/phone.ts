@@ -1,6 +1,6 @@
 // A Telephony Server in software (UPnP Telephony:2) that hosts Messaging:2. Its messages come and go by a Line.
 import { release, type } from 'node:os';
-import type { Party } from '../../protocol/model.ts';
+import type { Party } from '../../protocol/phone-model.ts';
 import { type HostedDevice, type HostedService, serverToken } from '../upnp/hosting/hosted-device.ts';
 import { RootDevice } from '../upnp/hosting/root-device.ts';
 import { canonicalAddress } from '../upnp/network/address.ts';

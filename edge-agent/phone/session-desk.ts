@@ -1,5 +1,5 @@
 // What the phone does with sessions. Every step may be asked for twice: what is already so is no error.
-import type { Party, PhoneSession, SessionClass, SessionStatus, SessionUpdate } from '../../protocol/model.ts';
+import type { Party, PhoneSession, SessionClass, SessionStatus, SessionUpdate } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 import type { Line, SessionOffer, SessionStep } from './lines/line.ts';
 import type { Messages } from './messages.ts';

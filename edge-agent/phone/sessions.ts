@@ -1,5 +1,5 @@
 // The phone's messaging sessions. Pending → Running ⇄ Parked → Closed, and who takes part in each.
-import type { Party, PhoneSession } from '../../protocol/model.ts';
+import type { Party, PhoneSession } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 
 /** Each field narrows; the empty string does not. */

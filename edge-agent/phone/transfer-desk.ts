@@ -1,5 +1,5 @@
 // What the phone does with files of a session: pending → transferring → completed, cancelled or failed.
-import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import type { Network } from '../upnp/network/network.ts';
 import type { PhoneDatabase } from './database.ts';
 import { type Files, largestFileBytes } from './files.ts';

@@ -3,8 +3,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { DeadLetterNote, DeadLetterPage, EdgeEvent } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 
-/** Older ones go when there are more. */
-const mostLetters = 1000;
+/** Older ones go when there are more, or when the JSON of their events is more, in UTF-8. */
+export interface DeadLetterBounds {
+  readonly letters: number;
+  readonly bytes: number;
+}
+const standardBounds: DeadLetterBounds = { letters: 1000, bytes: 64 * 1024 * 1024 };
 /** A person recognises a message by less; and a page of them must fit a frame. */
 const excerptChars = 200;
 const reasonChars = 500;
@@ -23,10 +27,12 @@ function thingOf(table: string): string {
  */
 export class DeadLetters {
   readonly #statements;
+  readonly #bounds: DeadLetterBounds;
   #count: number;
   #listener: () => void = () => {};
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, bounds = standardBounds) {
+    this.#bounds = bounds;
     this.#statements = {
       count: database.prepare('SELECT count(*) AS count FROM dead_letters'),
       // That nothing else happened need not be told later.
@@ -35,7 +41,11 @@ export class DeadLetters {
          WHERE seq = ? AND event ->> '$.type' <> 'phone.answered'`,
       ),
       forget: database.prepare(
-        'DELETE FROM dead_letters WHERE seq <= (SELECT seq FROM dead_letters ORDER BY seq DESC LIMIT 1 OFFSET ?)',
+        `DELETE FROM dead_letters WHERE seq <= (
+           SELECT max(seq) FROM (
+             SELECT seq, count(*) OVER newest AS letters, sum(octet_length(event)) OVER newest AS bytes
+             FROM dead_letters WINDOW newest AS (ORDER BY seq DESC))
+           WHERE letters > ? OR bytes > ?)`,
       ),
       before: database.prepare('SELECT * FROM dead_letters WHERE seq < ? ORDER BY seq DESC'),
       event: database.prepare('SELECT event FROM dead_letters WHERE seq = ?'),
@@ -94,9 +104,10 @@ export class DeadLetters {
 
   // What follows is for the outbox, within its commits; after them it calls recount().
 
-  put(seq: number, letter: { timeMs: number; code: string; reason: string }): void {
+  /** Answers how many of the oldest had to go. */
+  put(seq: number, letter: { timeMs: number; code: string; reason: string }): number {
     this.#statements.put.run(letter.timeMs, letter.code, letter.reason, seq);
-    this.#statements.forget.run(mostLetters);
+    return Number(this.#statements.forget.run(this.#bounds.letters, this.#bounds.bytes).changes);
   }
 
   remove(id: string): boolean {

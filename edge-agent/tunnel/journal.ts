@@ -1,6 +1,6 @@
 // What the agent remembers of each phone, so that after a crash nothing is told twice and nothing is sent twice.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
-import type { PhoneSession } from '../../protocol/model.ts';
+import type { PhoneSession } from '../../protocol/phone-model.ts';
 import type { AgentDatabase } from './database.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -28,7 +28,7 @@ export interface PhoneChange {
   readonly events: readonly EdgeEvent[];
 }
 
-/** What became of an action that must not happen twice. */
+/** What became of an action that must not happen twice: some kilobytes at most, for it is kept for a week. */
 export type SendOutcome =
   | { readonly result: Readonly<Record<string, string>> }
   | {
@@ -43,7 +43,7 @@ export type SendOutcome =
 export interface Send {
   readonly key: string;
   readonly action: string;
-  /** The arguments as exact UPnP strings. */
+  /** The arguments as exact UPnP strings. They are forgotten once the outcome is known: a body may be long. */
   readonly arguments: Readonly<Record<string, string>>;
   readonly begunMs: number;
   /** Undefined: begun, and nobody knows how it ended. */
@@ -76,7 +76,7 @@ export class Journal {
       send: database.prepare('SELECT * FROM sends WHERE key = ?'),
       begunSends: database.prepare('SELECT * FROM sends WHERE udn = ? AND outcome IS NULL ORDER BY begun_ms, key'),
       beginSend: database.prepare('INSERT INTO sends VALUES (?, ?, ?, ?, ?, NULL)'),
-      finishSend: database.prepare('UPDATE sends SET outcome = ? WHERE key = ?'),
+      finishSend: database.prepare("UPDATE sends SET outcome = ?, arguments = '{}' WHERE key = ?"),
       abandonSend: database.prepare('DELETE FROM sends WHERE key = ?'),
       forgetSends: database.prepare('DELETE FROM sends WHERE begun_ms < ?'),
       approvals: database.prepare('SELECT udn FROM approvals'),

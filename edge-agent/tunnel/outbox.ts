@@ -2,15 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import type { EdgeEvent, SequencedEvent } from '../../protocol/frames.ts';
 import type { AgentDatabase } from './database.ts';
-import { DeadLetters } from './dead-letters.ts';
+import { type DeadLetterBounds, DeadLetters } from './dead-letters.ts';
 
 export interface OutboxOptions {
   readonly database: AgentDatabase;
   report(line: string): void;
   /** More events than this are not kept: the oldest go. */
   readonly maxEvents?: number;
+  /** Nor more than this of their JSON, in UTF-8: 256 MiB unless told. */
+  readonly maxBytes?: number;
   /** Older events are not kept. */
   readonly maxAgeMs?: number;
+  readonly deadLetters?: DeadLetterBounds;
   now?(): number;
 }
 
@@ -20,15 +23,18 @@ export type Refusal = { readonly code: string; readonly reason: string } | undef
 /** An acknowledgement that a crash forgets costs only a repetition, so acknowledged events are removed in batches. */
 const pruneAfterMs = 250;
 const dayMs = 86_400_000;
+const mib = 1024 * 1024;
 
 /**
- * The bounds: 100,000 events and 30 days. What goes over them is dropped, oldest first, with a warning, and its phone
- * is marked as not compared, so that at the next connection the inventory finds what the phone still holds of it.
+ * The bounds: 100,000 events, 256 MiB and 30 days. What goes over them is dropped, oldest first, with a warning, and
+ * its phone is marked as not compared, so that at the next connection the inventory finds what the phone still holds
+ * of it.
  */
 export class Outbox {
   readonly #database: AgentDatabase;
   readonly #report: (line: string) => void;
   readonly #maxEvents: number;
+  readonly #maxBytes: number;
   readonly #maxAgeMs: number;
   readonly #now: () => number;
   readonly #statements;
@@ -36,7 +42,7 @@ export class Outbox {
   readonly #bootId: string;
   /** Whoever waits to hear what becomes of an event, by its sequence number. */
   readonly #waiters = new Map<number, { udn: string; settle(refusal: Refusal): void }>();
-  #count: number;
+  #held: { events: number; bytes: number };
   #acked = 0;
   /** On the clock of `performance.now()`. */
   #appendedMs = performance.now();
@@ -48,32 +54,30 @@ export class Outbox {
     this.#database = database;
     this.#report = options.report;
     this.#maxEvents = options.maxEvents ?? 100_000;
+    this.#maxBytes = options.maxBytes ?? 256 * mib;
     this.#maxAgeMs = options.maxAgeMs ?? 30 * dayMs;
     this.#now = options.now ?? Date.now;
     this.#statements = {
       append: database.prepare('INSERT INTO outbox (udn, time_ms, event) VALUES (?, ?, ?)'),
       after: database.prepare('SELECT seq, time_ms, event FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?'),
-      first: database.prepare('SELECT seq, time_ms FROM outbox ORDER BY seq LIMIT 1'),
+      oldest: database.prepare('SELECT seq, time_ms, octet_length(event) AS bytes FROM outbox ORDER BY seq'),
       next: database.prepare("SELECT seq + 1 AS seq FROM sqlite_sequence WHERE name = 'outbox'"),
-      count: database.prepare('SELECT count(*) AS count FROM outbox'),
-      removeUpTo: database.prepare('DELETE FROM outbox WHERE seq <= ?'),
-      removeOf: database.prepare('DELETE FROM outbox WHERE udn = ?'),
-      overdue: database.prepare(
-        'SELECT max(seq) AS seq FROM (SELECT seq FROM outbox WHERE time_ms < ? UNION ALL SELECT ? WHERE ? > 0)',
-      ),
-      edge: database.prepare('SELECT seq FROM outbox ORDER BY seq LIMIT 1 OFFSET ?'),
+      size: database.prepare('SELECT count(*) AS events, total(octet_length(event)) AS bytes FROM outbox'),
+      removeUpTo: database.prepare('DELETE FROM outbox WHERE seq <= ? RETURNING octet_length(event) AS bytes'),
+      removeOf: database.prepare('DELETE FROM outbox WHERE udn = ? RETURNING octet_length(event) AS bytes'),
       uncompare: database.prepare(
         'UPDATE phones SET compared_store = NULL WHERE udn IN (SELECT udn FROM outbox WHERE seq <= ?)',
       ),
       uncompareOf: database.prepare('UPDATE phones SET compared_store = NULL WHERE udn = ?'),
-      remove: database.prepare('DELETE FROM outbox WHERE seq = ?'),
+      remove: database.prepare('DELETE FROM outbox WHERE seq = ? RETURNING octet_length(event) AS bytes'),
       fact: database.prepare('SELECT value FROM facts WHERE name = ?'),
       keepFact: database.prepare('INSERT OR IGNORE INTO facts VALUES (?, ?)'),
     };
-    this.deadLetters = new DeadLetters(database);
+    this.deadLetters = new DeadLetters(database, options.deadLetters);
     this.#statements.keepFact.run('bootId', randomUUID());
     this.#bootId = String(this.#statements.fact.get('bootId')?.value);
-    this.#count = Number(this.#statements.count.get()?.count);
+    const size = this.#statements.size.get();
+    this.#held = { events: Number(size?.events), bytes: Number(size?.bytes) };
   }
 
   /** Names the series of sequence numbers: as old as the database file. */
@@ -88,7 +92,7 @@ export class Outbox {
 
   /** The lowest sequence still held, or the next one. */
   get firstSeq(): number {
-    return Math.max(this.#acked + 1, Number((this.#statements.first.get() ?? this.#statements.next.get())?.seq ?? 1));
+    return Math.max(this.#acked + 1, Number((this.#statements.oldest.get() ?? this.#statements.next.get())?.seq ?? 1));
   }
 
   /** Called after each commit that appended. */
@@ -98,18 +102,22 @@ export class Outbox {
 
   /** Keeps events, in one commit; with `also` other writes are part of the same commit. */
   append(events: readonly EdgeEvent[], also: () => void = () => {}): void {
-    const countBefore = this.#count;
-    try {
-      this.#database.commit(() => {
-        also();
-        const now = this.#now();
-        for (const event of events) this.#statements.append.run(event.udn, now, JSON.stringify(event));
-        this.#count += events.length;
-        if (events.length > 0) this.#shed(now);
-      });
-    } catch (error) {
-      this.#count = countBefore;
-      throw error;
+    const dropped = this.#commit(() => {
+      also();
+      const now = this.#now();
+      for (const event of events) {
+        const text = JSON.stringify(event);
+        this.#statements.append.run(event.udn, now, text);
+        this.#held.events++;
+        this.#held.bytes += Buffer.byteLength(text);
+      }
+      return events.length > 0 ? this.#shed(now) : 0;
+    });
+    if (dropped > 0) {
+      this.#report(
+        `Warning: ${dropped} events waited too long for the cloud and were dropped. ` +
+          'What the phone still holds of them is sent when the cloud is back.',
+      );
     }
     if (events.length === 0) return;
     this.#appendedMs = performance.now();
@@ -135,12 +143,16 @@ export class Outbox {
 
   /** The cloud can never store this event: it is put aside, with a warning. */
   bury(seq: number, code: string, reason: string): void {
-    this.#database.commit(() => {
-      this.deadLetters.put(seq, { timeMs: this.#now(), code, reason });
+    const dropped = this.#commit(() => {
+      const excess = this.deadLetters.put(seq, { timeMs: this.#now(), code, reason });
       this.deadLetters.overtake(seq);
-      this.#count -= Number(this.#statements.remove.run(seq).changes);
+      this.#release(this.#statements.remove.all(seq));
+      return excess;
     });
     this.#report(`Warning: event ${seq} was refused for good (${code}: ${reason}). It is kept among the dead letters.`);
+    if (dropped > 0) {
+      this.#report(`Warning: ${dropped} dead letters, the oldest, were dropped to make room.`);
+    }
     this.deadLetters.recount();
     this.#settle(seq, { code, reason });
   }
@@ -166,10 +178,10 @@ export class Outbox {
 
   /** Forgets what waits of a phone whose approval was taken back; the inventory makes it good if it is given again. */
   drop(udn: string): void {
-    this.#database.commit(() => {
+    this.#commit(() => {
       this.#statements.uncompareOf.run(udn);
       this.deadLetters.removeOf(udn);
-      this.#count -= Number(this.#statements.removeOf.run(udn).changes);
+      this.#release(this.#statements.removeOf.all(udn));
     });
     this.deadLetters.recount();
     const refusal = { code: 'phone-not-approved', reason: 'The approval of the phone was taken back.' };
@@ -191,9 +203,9 @@ export class Outbox {
   #removeAcked(): void {
     this.#prune = undefined;
     try {
-      this.#count -= this.#database.commit(() => {
+      this.#commit(() => {
         this.deadLetters.overtake(this.#acked);
-        return Number(this.#statements.removeUpTo.run(this.#acked).changes);
+        this.#release(this.#statements.removeUpTo.all(this.#acked));
       });
       this.deadLetters.recount();
     } catch {
@@ -201,19 +213,37 @@ export class Outbox {
     }
   }
 
-  #shed(now: number): void {
-    const excess = this.#count - this.#maxEvents;
-    const first = this.#statements.first.get();
-    if (excess <= 0 && (first === undefined || Number(first.time_ms) >= now - this.#maxAgeMs)) return;
-    const edge = excess > 0 ? Number(this.#statements.edge.get(excess - 1)?.seq ?? 0) : 0;
-    const last = Number(this.#statements.overdue.get(now - this.#maxAgeMs, edge, edge)?.seq ?? 0);
+  /** Drops what is over the bounds, from the oldest on; answers how many. */
+  #shed(now: number): number {
+    let { events, bytes } = this.#held;
+    let last = 0;
+    for (const row of this.#statements.oldest.iterate()) {
+      const isOverdue = Number(row.time_ms) < now - this.#maxAgeMs;
+      if (events <= this.#maxEvents && bytes <= this.#maxBytes && !isOverdue) break;
+      last = Number(row.seq);
+      events--;
+      bytes -= Number(row.bytes);
+    }
+    if (last === 0) return 0;
     this.#statements.uncompare.run(last);
-    const dropped = Number(this.#statements.removeUpTo.run(last).changes);
-    this.#count -= dropped;
-    if (dropped === 0) return;
-    this.#report(
-      `Warning: ${dropped} events waited too long for the cloud and were dropped. ` +
-        'What the phone still holds of them is sent when the cloud is back.',
-    );
+    return this.#release(this.#statements.removeUpTo.all(last));
+  }
+
+  /** No longer counts what was removed; answers how many these were. */
+  #release(removed: readonly Record<string, unknown>[]): number {
+    this.#held.events -= removed.length;
+    for (const { bytes } of removed) this.#held.bytes -= Number(bytes);
+    return removed.length;
+  }
+
+  /** What is counted within the work is so only if the commit is. */
+  #commit<Result>(work: () => Result): Result {
+    const before = { ...this.#held };
+    try {
+      return this.#database.commit(work);
+    } catch (error) {
+      this.#held = before;
+      throw error;
+    }
   }
 }

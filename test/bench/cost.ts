@@ -29,21 +29,33 @@ const prices = {
 const framesPerRequest = 20;
 /** An object is billed as 128 MB while it is awake. */
 const objectGb = 0.125;
-/** What a recording on one machine cannot tell: how long the object waits, awake, for DynamoDB and for a phone. */
-const waitsMs = { trip: 10, phone: 500 };
+/**
+ * What a recording on one machine cannot tell: how long the object waits, awake, for DynamoDB and for a phone, and how
+ * long a frame takes it by itself, with its waking.
+ */
+const waitsMs = { trip: 10, phone: 500, frame: 5 };
 
 /** Each lives its own day: a commit also pays for what commits before it left to be written. */
 export const households: Record<string, readonly Kind[]> = {
-  idle: ['reconnect'],
-  '100 messages a day': ['reconnect', 'message in', 'message out', 'list page', 'dashboard'],
-  'and all that came are read': ['reconnect', 'message in', 'message out', 'message read', 'list page', 'dashboard'],
+  idle: ['reconnect', 'canary'],
+  '100 messages a day': ['reconnect', 'canary', 'message in', 'message out', 'list page', 'dashboard'],
+  'and all that came are read': [
+    'reconnect',
+    'canary',
+    'message in',
+    'message out',
+    'message read',
+    'list page',
+    'dashboard',
+  ],
 };
 
 export type CostRecord = Record<keyof typeof households, DayRecord>;
 
 /** Each share in dollars for a home and month. */
 export function sharesOf(counts: Counts): Record<string, number> {
-  const objectSeconds = (counts.objectTrips * waitsMs.trip + counts.phoneCalls * waitsMs.phone) / 1_000;
+  const { objectTrips, phoneCalls, frames } = counts;
+  const objectSeconds = (objectTrips * waitsMs.trip + phoneCalls * waitsMs.phone + frames * waitsMs.frame) / 1_000;
   const daily = {
     'DynamoDB writes, table': counts.tableWriteUnits * prices.writeUnit,
     'DynamoDB writes, indexes': counts.indexWriteUnits * prices.writeUnit,
@@ -51,7 +63,7 @@ export function sharesOf(counts: Counts): Record<string, number> {
     'Data that leaves AWS': (counts.receivedBytes / gigabyte) * prices.leavingGb,
     'Worker, requests': counts.workerRequests * prices.workerRequest,
     'Worker, processor': counts.cpuMs * prices.workerCpuMs,
-    'Durable Object, requests': (counts.objectRequests + counts.frames / framesPerRequest) * prices.objectRequest,
+    'Durable Object, requests': (counts.objectRequests + frames / framesPerRequest) * prices.objectRequest,
     'Durable Object, awake': objectSeconds * objectGb * prices.objectGbSecond,
     // What a month has gathered, kept for a month.
     'DynamoDB storage of one month’s messages': (counts.keptBytes / gigabyte) * prices.storedGbMonth,

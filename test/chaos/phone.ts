@@ -3,7 +3,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } f
 import { DemonstrationLine } from '../../edge-agent/phone/lines/demonstration.ts';
 import type { Line, LineEvents } from '../../edge-agent/phone/lines/line.ts';
 import { SoftwarePhone } from '../../edge-agent/phone/phone.ts';
-import type { PhoneMessage } from '../../protocol/model.ts';
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
 
 /** What the far end wrote down of one message, a line of JSON each. */
 export interface Delivery {

@@ -1,5 +1,6 @@
 // What must hold when quiet has returned: nothing lost, nothing twice, everything in order. Pure.
-import type { HomeEvent, Message, PhoneMessage } from '../../protocol/model.ts';
+import type { HomeEvent, Message } from '../../protocol/model.ts';
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { SentLetter } from './client.ts';
 import type { Delivery } from './phone.ts';
 

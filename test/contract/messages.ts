@@ -1,7 +1,7 @@
 // Samples of what a store is given: identifiers in their order, phones, messages, sessions and sends.
 import type { MessageRecord } from '../../cloud/store/store.ts';
 import type { PhonePresence } from '../../protocol/frames.ts';
-import type { PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import type { PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
 /** The n-th of identifiers in their order. */
 export const messageId = (n: number) => `m_${String(n).padStart(26, '0')}`;

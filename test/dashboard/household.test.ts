@@ -80,6 +80,28 @@ describe.skipIf(browserIsMissing())('phones, agents and tokens', () => {
     await expect.poll(() => page.getByText('nothing has come').count(), patiently).toBe(0);
   });
 
+  test('it is told that nothing gets to the phones any more, and not because the cloud has just started', async () => {
+    await (await stage.home()).start();
+    const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+    let flow: { fromPhones: string | null; toPhones: string | null } = { fromPhones: null, toPhones: null };
+    const page = await stage.page();
+    await page.clock.install();
+    // As a home that has been online for an hour.
+    await page.route('**/v1/homes/home', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), since: hourAgo, flow } });
+    });
+    await page.goto(await stage.host.signInLink());
+    await page.getByRole('link', { name: 'Home', exact: true }).click();
+    await page.getByText('so that a way that is blocked does not go unnoticed').waitFor();
+    flow = { fromPhones: new Date().toISOString(), toPhones: hourAgo };
+    await page.clock.runFor(31_000);
+    await page
+      .getByRole('alert')
+      .getByText(/nothing that the cloud asked has got to them for 1 hour/)
+      .waitFor();
+  });
+
   test('an agent’s token is shown once, opens the tunnel, and is revoked for good', async () => {
     const page = await stage.signedIn();
     await page.goto(`${stage.url}/#/home`);

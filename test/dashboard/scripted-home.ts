@@ -12,7 +12,7 @@ import {
   protocolVersion,
   subprotocol,
 } from '../../protocol/frames.ts';
-import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
 /** In the order of arrival, even within a millisecond. */
 const mint = monotonicFactory();

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { stepsFor } from '../../cloud/dashboard/state/session-steps.ts';
-import type { Party, Session } from '../../protocol/model.ts';
+import type { Session } from '../../protocol/model.ts';
+import type { Party } from '../../protocol/phone-model.ts';
 
 const own = '+390119999';
 const session = (status: Session['status'], initiator: string, recipients: Party[]): Session => ({

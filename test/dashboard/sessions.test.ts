@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { ulid } from 'ulid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { FileInfo, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import { refusal, type ScriptedHome } from './scripted-home.ts';
 import { browserIsMissing, patiently, Stage } from './stage.ts';
 

@@ -2,7 +2,7 @@
 
 import { DemonstrationLine } from '../../edge-agent/phone/lines/demonstration.ts';
 import type { ArrivedMessage, Line, LineEvents, SessionStep } from '../../edge-agent/phone/lines/line.ts';
-import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/model.ts';
+import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
 export class DeskLine implements Line {
   readonly capabilities = new DemonstrationLine().capabilities;

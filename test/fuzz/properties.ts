@@ -28,7 +28,7 @@ import type { DocumentName } from '../../protocol/actions.ts';
 import { decodeCloudFrame, decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import { type CloudFrame, cloudFrameSchema, type EdgeFrame, edgeFrameSchema } from '../../protocol/frames.ts';
-import { documentSchemas } from '../../protocol/model.ts';
+import { documentSchemas } from '../../protocol/phone-model.ts';
 import { withinASecond } from '../fixtures/upnp/processor-time.ts';
 import { arbitraryOf } from './from-schema.ts';
 import { hostile } from './inputs.ts';

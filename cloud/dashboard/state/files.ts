@@ -1,6 +1,7 @@
 // The files of the session that is open: asked of its phone, and followed by events.
 import { signal } from '@preact/signals';
-import type { FileInfo, Session } from '../../../protocol/model.ts';
+import type { Session } from '../../../protocol/model.ts';
+import type { FileInfo } from '../../../protocol/phone-model.ts';
 import type { Api, Page } from '../api.ts';
 import type { HomeState } from './home.ts';
 

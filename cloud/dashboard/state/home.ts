@@ -1,6 +1,7 @@
 // The home that is shown, its phones, and the other homes of the account.
 import { computed, signal } from '@preact/signals';
-import type { Capabilities, Home, HomeEvent, MessageClass, Party, Phone } from '../../../protocol/model.ts';
+import type { Home, HomeEvent, Phone } from '../../../protocol/model.ts';
+import type { Capabilities, MessageClass, Party } from '../../../protocol/phone-model.ts';
 import type { Api, Page } from '../api.ts';
 import { coalesced } from './coalesced.ts';
 

@@ -1,6 +1,7 @@
 // Messages on their way from this page to the cloud. Once the cloud has taken one, it is a message like any other.
 import { signal } from '@preact/signals';
-import type { Message, MessageClass } from '../../../protocol/model.ts';
+import type { Message } from '../../../protocol/model.ts';
+import type { MessageClass } from '../../../protocol/phone-model.ts';
 import { type Api, ApiError, newKey } from '../api.ts';
 
 /** What a person wrote, and how it shall go out. */

@@ -1,6 +1,7 @@
 // The sessions of the home: chats, file transfers and other talks that are opened, joined and closed.
 import { signal } from '@preact/signals';
-import type { Session, SessionClass } from '../../../protocol/model.ts';
+import type { Session } from '../../../protocol/model.ts';
+import type { SessionClass } from '../../../protocol/phone-model.ts';
 import type { Api, Page } from '../api.ts';
 import { coalesced } from './coalesced.ts';
 import type { HomeState } from './home.ts';

@@ -1,5 +1,6 @@
 // Whom a message or a conversation is with, and what they are called.
-import type { Conversation, Message, Party } from '../../../protocol/model.ts';
+import type { Conversation, Message } from '../../../protocol/model.ts';
+import type { Party } from '../../../protocol/phone-model.ts';
 
 /** True for what the household itself sent or is sending. */
 export function isOwn(message: Message): boolean {

@@ -1,5 +1,6 @@
 // One message, and one send that is still on its way to the cloud.
-import type { Attachment, Message } from '../../../protocol/model.ts';
+import type { Message } from '../../../protocol/model.ts';
+import type { Attachment } from '../../../protocol/phone-model.ts';
 import type { PendingSend } from '../state/sends.ts';
 import { isOwn } from '../text/parties.ts';
 import { fileSize } from '../text/sizes.ts';

@@ -1,6 +1,6 @@
 // Where a message is written: class, phone, subject and text, held against what the phone says it can send.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { MessageClass } from '../../../protocol/model.ts';
+import type { MessageClass } from '../../../protocol/phone-model.ts';
 import { carriable } from '../../../protocol/text.ts';
 import { capabilityFor } from '../state/home.ts';
 import type { Written } from '../state/sends.ts';

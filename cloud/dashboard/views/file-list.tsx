@@ -1,6 +1,7 @@
 // The files of a session: how far each has come, and a way to stop them.
 import { useEffect } from 'preact/hooks';
-import type { FileInfo, Session } from '../../../protocol/model.ts';
+import type { Session } from '../../../protocol/model.ts';
+import type { FileInfo } from '../../../protocol/phone-model.ts';
 import { fileSize } from '../text/sizes.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';

@@ -9,7 +9,8 @@ const quietMs = 11 * 60_000;
 
 export function FlowSection() {
   const { home } = useDashboard();
-  const [nowMs, setNowMs] = useState(Date.now());
+  const [openedMs] = useState(Date.now());
+  const [nowMs, setNowMs] = useState(openedMs);
   useEffect(() => {
     const look = () => {
       if (document.visibilityState === 'hidden') return;
@@ -28,8 +29,11 @@ export function FlowSection() {
   if (current?.flow === undefined || current.since === null) return null;
   const { fromPhones, toPhones } = current.flow;
   const isAble = current.online && current.phones.some((phone) => phone.approved && phone.online);
-  const heardMs = Math.max(Date.parse(fromPhones ?? current.since), Date.parse(current.since));
-  const isStuck = isAble && nowMs - heardMs > quietMs;
+  const sinceMs = Date.parse(current.since);
+  /** Where nothing passed since the cloud started, which may be a moment ago, it counts from when it was looked at. */
+  const passedMs = (time: string | null) => Math.max(time === null ? openedMs : Date.parse(time), sinceMs);
+  const [heardMs, reachedMs] = [passedMs(fromPhones), passedMs(toPhones)];
+  const [isMute, isDeaf] = [heardMs, reachedMs].map((passed) => isAble && nowMs - passed > quietMs);
   return (
     <section class="card">
       <h2>When something last passed</h2>
@@ -37,15 +41,20 @@ export function FlowSection() {
         <Way words="From a phone" time={fromPhones} nowMs={nowMs} />
         <Way words="To a phone" time={toPhones} nowMs={nowMs} />
       </dl>
-      {isStuck ? (
+      {isMute ? (
         <p class="warning" role="alert">
           The home is online, but nothing has come from its phones for {howLongAgo(heardMs, nowMs)}. Look whether the
           phone still answers; starting the agent anew may help.
         </p>
+      ) : isDeaf ? (
+        <p class="warning" role="alert">
+          Messages come from the phones, but nothing that the cloud asked has got to them for{' '}
+          {howLongAgo(reachedMs, nowMs)}. Starting the agent anew may help.
+        </p>
       ) : (
         <p class="hint">
-          When nobody writes, the agent asks a phone every five minutes and tells the cloud of its answer, so that a way
-          that is blocked does not go unnoticed.
+          When nobody writes, the agent asks a phone every five minutes and tells the cloud of its answer, and the cloud
+          asks one through the agent, so that a way that is blocked does not go unnoticed.
         </p>
       )}
     </section>

@@ -1,6 +1,6 @@
 // Beginning a session.
 import { useState } from 'preact/hooks';
-import type { SessionClass } from '../../../protocol/model.ts';
+import type { SessionClass } from '../../../protocol/phone-model.ts';
 import { splitAddresses } from '../text/parties.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { DetailHeader } from './detail-header.tsx';

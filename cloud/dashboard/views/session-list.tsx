@@ -1,5 +1,6 @@
 // The sessions, by where they stand.
-import type { Session, SessionStatus } from '../../../protocol/model.ts';
+import type { Session } from '../../../protocol/model.ts';
+import type { SessionStatus } from '../../../protocol/phone-model.ts';
 import { formatRoute } from '../route.ts';
 import { briefTime, fullTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';

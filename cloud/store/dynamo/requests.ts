@@ -28,6 +28,7 @@ export class DynamoRequests {
     const place = keys.request(scope, key);
     const nonce = randomUUID();
     let begun: Begun | undefined;
+    let isAnew = false;
     const answer = await this.#records.change(async (batch, isFirst): Promise<BegunRequest> => {
       const nowMs = this.#records.clock.now();
       // Most are new.
@@ -36,28 +37,38 @@ export class DynamoRequests {
       const found = batch.get(place);
       const current = found !== undefined && nowMs < found.firstBegunMs + keptMs ? found : undefined;
       if (current !== undefined) {
-        if (current.nonce === nonce) return { state: 'new', firstBegunMs: current.firstBegunMs };
+        if (current.nonce === nonce) return { state: 'new', firstBegunMs: current.firstBegunMs, isAnew };
         if (current.fingerprint !== fingerprint) return { state: 'conflict' };
         if (current.answer !== undefined) return { state: 'done', ...current.answer };
         if (nowMs < current.begunMs + staleMs) return { state: 'running' };
       }
+      isAnew = current !== undefined;
       const firstBegunMs = current?.firstBegunMs ?? nowMs;
       const request: StoredRequest = { fingerprint, firstBegunMs, begunMs: nowMs, nonce };
       begun = { revision: batch.put(place, request, { expiresAtMs: firstBegunMs + keptMs }), request };
-      return { state: 'new', firstBegunMs };
+      return { state: 'new', firstBegunMs, isAnew };
     });
     if (answer.state === 'new' && begun !== undefined) this.#remember(place, begun);
     return answer;
   }
 
   finish(scope: string, key: string, answer: { status: number; body: string }): Promise<void> {
+    return this.#amend(scope, key, { answer });
+  }
+
+  /** As if its process had been gone for long. */
+  release(scope: string, key: string): Promise<void> {
+    return this.#amend(scope, key, { begunMs: 0 });
+  }
+
+  #amend(scope: string, key: string, more: Partial<StoredRequest>): Promise<void> {
     const place = keys.request(scope, key);
     return this.#records.change(async (batch, isFirst) => {
       if (isFirst) this.#recall(batch, place);
       await batch.load([place]);
       const current = batch.get(place);
       if (current === undefined || current.answer !== undefined) return;
-      batch.put(place, { ...current, answer }, { expiresAtMs: current.firstBegunMs + keptMs });
+      batch.put(place, { ...current, ...more }, { expiresAtMs: current.firstBegunMs + keptMs });
     });
   }
 

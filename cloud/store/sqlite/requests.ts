@@ -57,13 +57,13 @@ export class SqliteRequests {
         fingerprint,
         nowMs,
       );
-      return { state: 'new', firstBegunMs: nowMs };
+      return { state: 'new', firstBegunMs: nowMs, isAnew: false };
     }
     if (row.fingerprint !== fingerprint) return { state: 'conflict' };
     if (row.status !== null) return { state: 'done', status: row.status, body: row.body ?? '' };
     if (this.#running.has(markOf(scope, key)) && nowMs < row.begun_ms + staleMs) return { state: 'running' };
     this.#engine.run('UPDATE requests SET begun_ms = ? WHERE scope = ? AND key = ?', nowMs, scope, key);
-    return { state: 'new', firstBegunMs: row.first_begun_ms };
+    return { state: 'new', firstBegunMs: row.first_begun_ms, isAnew: true };
   }
 
   finish(scope: string, key: string, answer: { status: number; body: string }): Promise<void> {
@@ -77,6 +77,11 @@ export class SqliteRequests {
         key,
       );
     });
+  }
+
+  /** What is begun and not running is begun anew. */
+  async release(scope: string, key: string): Promise<void> {
+    this.#running.delete(markOf(scope, key));
   }
 
   abandon(scope: string, key: string): Promise<void> {

@@ -1,6 +1,6 @@
 // A line that leads nowhere: a few correspondents who answer after a moment, so that a phone can be tried without a SIM.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Capabilities, FileInfo, Party, PhoneMessage, PhoneSession } from '../../../protocol/model.ts';
+import type { Capabilities, FileInfo, Party, PhoneMessage, PhoneSession } from '../../../protocol/phone-model.ts';
 import type { Line, LineEvents, SessionStep } from './line.ts';
 
 interface Correspondent extends Party {

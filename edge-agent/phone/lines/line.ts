@@ -7,7 +7,7 @@ import type {
   PhoneMessage,
   PhoneSession,
   SessionClass,
-} from '../../../protocol/model.ts';
+} from '../../../protocol/phone-model.ts';
 
 /** What happens to a session of ours on the line's side. */
 export type SessionStep = 'created' | 'accepted' | 'modified' | 'joined' | 'left' | 'closed';

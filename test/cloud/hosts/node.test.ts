@@ -2,7 +2,7 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -228,6 +228,29 @@ describe('sockets', () => {
     await new Promise((resolve) => setTimeout(resolve, 600));
     clearInterval(beat);
     expect(lively.closeCode).toBeUndefined();
+  });
+
+  it('that are refused are gone, also where whoever dialled stays and goes on writing byte by byte', async () => {
+    await begin(30_000);
+    const { hostname, port } = new URL(cloud.url);
+    const stranger = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    let heard = '';
+    stranger.on('data', (data) => {
+      heard += data;
+    });
+    const gone = new Promise((resolve) => stranger.once('error', resolve));
+    const head = ['GET /v1/tunnel HTTP/1.1', `Host: ${hostname}`, 'Connection: Upgrade', 'Upgrade: websocket'];
+    stranger.write(`${head.join('\r\n')}\r\n\r\n`);
+    await once(stranger, 'end');
+    expect(heard).toContain('HTTP/1.1 401');
+    expect(heard).toContain('"code":"unauthorized"');
+    const writing = setInterval(() => stranger.write('x'), 1);
+    try {
+      expect(await gone).toMatchObject({ code: expect.stringMatching(/EPIPE|ECONNRESET/) });
+    } finally {
+      clearInterval(writing);
+      stranger.destroy();
+    }
   });
 
   it('that say more than a frame may hold, or no text, are closed', async () => {

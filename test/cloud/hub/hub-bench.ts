@@ -10,7 +10,8 @@ import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Store, Write } from '../../../cloud/store/store.ts';
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { CloudFrame, EdgeEvent, EdgeFrame, FrameOf, PhonePresence } from '../../../protocol/frames.ts';
-import type { HomeEvent, PhoneMessage } from '../../../protocol/model.ts';
+import type { HomeEvent } from '../../../protocol/model.ts';
+import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
 
 export const udn = 'uuid:phone-1';

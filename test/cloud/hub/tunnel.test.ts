@@ -1,7 +1,7 @@
 // What the hub does with an agent's frames: order, acknowledgement, refusal, replacement.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closeCodes } from '../../../protocol/frames.ts';
+import { closeCodes, type EdgeEvent } from '../../../protocol/frames.ts';
 import { limits } from '../../../protocol/limits.ts';
 import { messageId, presence } from '../../contract/messages.ts';
 import { HubBench, put, settled, udn, unavailable } from './hub-bench.ts';
@@ -295,6 +295,52 @@ describe('one live tunnel a home', () => {
     if (agent.tunnel !== undefined) await bench.hub.left(agent.tunnel);
     expect(await flow()).toEqual({ fromPhones, toPhones });
     expect(agent.attachment?.flow).toEqual({ fromPhonesMs: Date.parse(fromPhones), toPhonesMs: Date.parse(toPhones) });
+  });
+
+  it('puts the way to the phones to the proof when only events have passed for a while', async () => {
+    const { agent, phone } = await bench.online();
+    const flow = async () => (await bench.hub.status())?.flow;
+    const minute = 60_000;
+    let seq = 0;
+    const tell = async (event: EdgeEvent = { type: 'phone.answered', udn, epoch: 0 }) => {
+      agent.events([++seq, event]);
+      await settled(() => agent.of('ack').at(-1)?.seq === seq);
+    };
+    bench.clock.pass(3 * minute);
+    await tell();
+    expect(agent.of('call')).toEqual([]);
+    bench.clock.pass(2 * minute);
+    await tell(put(1));
+    const [proof] = agent.of('call');
+    expect(agent.of('call')).toMatchObject([{ udn, action: 'GetTelephonyIdentity', arguments: {} }]);
+    // Not again for each event: it is asked, whatever becomes of it.
+    await tell();
+    expect([agent.of('call').length, (await flow())?.toPhones]).toEqual([1, null]);
+    // Nothing of it is held in memory: the answer may come to another life of the hub.
+    expect(bench.clock.waiting.size).toBe(0);
+    agent.says({ type: 'result', id: proof?.id ?? '', arguments: { TelephonyIdentity: '' } });
+    expect((await flow())?.toPhones).toBe(new Date(bench.clock.nowMs).toISOString());
+    bench.clock.pass(5 * minute);
+    const call = bench.hub.call({ phone, action: 'GetNewMessages', form: 'text', arguments: {} });
+    await settled(() => agent.of('call').length === 2);
+    agent.answer({ NewMessages: '' });
+    await call;
+    await tell();
+    expect(agent.of('call')).toHaveLength(2);
+  });
+
+  it('asks the store nothing for a proof that comes up, also when it has just woken', async () => {
+    const { agent, phone } = await bench.online();
+    const { attachment } = agent;
+    if (attachment === undefined) throw new Error('The hub kept no note.');
+    bench.clock.pass(5 * 60_000);
+    await bench.revive([phone]);
+    agent.tunnel = bench.hub.resume(agent, attachment);
+    bench.reads = 0;
+    agent.events([1, { type: 'phone.answered', udn, epoch: 0 }]);
+    await settled(() => agent.of('call').length === 1);
+    expect(agent.of('ack').map((frame) => frame.seq)).toEqual([1]);
+    expect(bench.reads).toBe(0);
   });
 
   it('is told that its home is offline by the hub that finds it so after a crash', async () => {

@@ -138,6 +138,18 @@ describe('Idempotency-Key', () => {
     expect(keys).toEqual([keys[0], keys[0]]);
   });
 
+  it('is no other request’s where the answer was lost', async () => {
+    const replies = ['outcome-pending', 'phone-unreachable', 'outcome-pending'];
+    agent.script.LeaveSession = () => ({ code: replies.shift() ?? '' });
+    const id = await heldSession();
+    const ask = (step: string) =>
+      cloud.post(`/v1/homes/home/sessions/${id}/${step}`, undefined, { 'idempotency-key': 'open' });
+    const codes: string[] = [];
+    for (const step of ['leave', 'close', 'leave', 'close', 'leave']) codes.push((await ask(step)).body.code);
+    const refused = 'idempotency-conflict';
+    expect(codes).toEqual(['outcome-pending', refused, 'phone-unreachable', refused, 'outcome-pending']);
+  });
+
   it('is passed on with what changes a session', async () => {
     const keys: (string | undefined)[] = [];
     agent.script.LeaveSession = (call) => {

@@ -1,7 +1,8 @@
 // The rows of the REST contract about messages, against the Node host with a scripted agent.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
-import type { Phone, PhoneMessage } from '../../../protocol/model.ts';
+import type { Phone } from '../../../protocol/model.ts';
+import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { messageId, phoneMessage, phoneSession, sessionId } from '../../contract/messages.ts';
 import { RunningCloud } from '../hosts/running-cloud.ts';
 import type { Call, ScriptedAgent } from '../hosts/scripted-agent.ts';
@@ -124,6 +125,18 @@ describe('GET /messages/{id}', () => {
     await agent.deliver(event);
     expect((await cloud.get(`${messages}/${event.id}`)).body).toMatchObject({ id: event.id, status: 'Unread' });
     expect((await cloud.get(`${messages}/m_00000000000000000000009999`)).body.code).toBe('not-found');
+  });
+});
+
+describe('GET /messages/{id}/trace', () => {
+  it('tells the whole way in one page, with the end that every list has', async () => {
+    const event = put({ time: '2026-11-22T12:00:00.000Z' });
+    await agent.deliver(event);
+    const { body } = await cloud.get(`${messages}/${event.id}/trace`);
+    expect(body).toEqual({
+      items: ['phone', 'agent', 'tunnel'].map((hop) => ({ hop, time: expect.any(String) })),
+      next: null,
+    });
   });
 });
 
@@ -259,6 +272,32 @@ describe('POST /messages (SendMessage)', () => {
     const answer = await cloud.post(messages, body);
     expect(answer.status).toBe(400);
     expect(answer.body.issues[0].at).toBe(at);
+  });
+
+  it.each([
+    ['a byte that begins no character', [0xff], 0, '0xFF'],
+    ['a character cut off by another', [0xc3, 0x28], 0, '0xC3'],
+    ['half a surrogate pair as bytes', [0x61, 0xed, 0xa0, 0xbd], 1, '0xED'],
+    ['more bytes than a character needs', [0xc3, 0xa9, 0xc0, 0xaf], 2, '0xC0'],
+  ])('refuses %s, and says where', async (_, bytes, offset, byte) => {
+    agent.script.SendMessage = () => ({ arguments: { MessageID: 'sent-2' } });
+    const [head = '', tail = ''] = JSON.stringify({ ...draft, body: '\ufeff\ufffd😀|' }).split('|');
+    const withBytes = new Uint8Array([...Buffer.from(head), ...bytes, ...Buffer.from(tail)]);
+    const place = Buffer.byteLength(head) + offset;
+    for (const headers of [{}, { 'idempotency-key': crypto.randomUUID() }]) {
+      const answer = await cloud.post(messages, withBytes, headers);
+      expect([answer.status, answer.body.code]).toEqual([400, 'invalid-request']);
+      expect(answer.body.issues).toEqual([
+        { at: 'body', message: `is not UTF-8 from byte ${place} on, counted from 0 (${byte})` },
+      ]);
+      expect((await cloud.post(messages, `${head}${tail}`)).body.body).toBe('\ufeff\ufffd😀');
+    }
+  });
+
+  it('refuses a body that ends in the middle of a character', async () => {
+    const cut = Buffer.from(`${JSON.stringify(draft)}\ufffd`).subarray(0, -1);
+    const answer = await cloud.post(messages, new Uint8Array(cut));
+    expect(answer.body.detail).toContain(`from byte ${cut.length - 2} on`);
   });
 
   it('refuses a body that is not told to be JSON, and one over 1 MiB', async () => {

@@ -1,6 +1,7 @@
 // The rows of the REST contract about sessions and files, against the Node host with a scripted agent.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { FileInfo, NewMessage, Phone, PhoneSession } from '../../../protocol/model.ts';
+import type { Phone } from '../../../protocol/model.ts';
+import type { FileInfo, NewMessage, PhoneSession } from '../../../protocol/phone-model.ts';
 import { phoneSession, sessionId } from '../../contract/messages.ts';
 import { RunningCloud } from '../hosts/running-cloud.ts';
 import type { Call, ScriptedAgent } from '../hosts/scripted-agent.ts';

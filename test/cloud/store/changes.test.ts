@@ -12,7 +12,8 @@ import { searchText, searchWords } from '../../../cloud/store/search-text.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { MessageRecord, Write } from '../../../cloud/store/store.ts';
 import { messageFolders, messageStatuses } from '../../../protocol/actions.ts';
-import { messageStates, type PhoneMessage } from '../../../protocol/model.ts';
+import { messageStates } from '../../../protocol/model.ts';
+import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { messageId, phoneMessage, send, sessionId } from '../../contract/messages.ts';
 
 type Put = Extract<Write, { type: 'message.put' }>;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { idFloor } from '../../../cloud/store/ordered-id.ts';
 import type { Write } from '../../../cloud/store/store.ts';
-import type { PhoneMessage } from '../../../protocol/model.ts';
+import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { messageId, presence, send, sessionId } from '../messages.ts';
 import { ascending, dayMs, home, minuteMs, numbers, only, type StoreUnderTest, snapshot } from './store-under-test.ts';
 

@@ -7,7 +7,7 @@ export function requestsContract(at: StoreUnderTest): void {
     const answer = { status: 201, body: '{"id":"m_1"}' };
 
     it('are begun once; their twin waits, and then gets the same answer', async () => {
-      expect(await at.store.beginRequest('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toMatchObject({ state: 'new', isAnew: false });
       expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
       expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
       await at.store.finishRequest('t_1', 'key', answer);
@@ -37,6 +37,20 @@ export function requestsContract(at: StoreUnderTest): void {
       expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
     });
 
+    it('are begun anew by one of their repeats when they were let go, and still by no other', async () => {
+      const begun = await at.store.beginRequest('t_1', 'key', 'print');
+      at.clock.nowMs += minuteMs;
+      await at.store.releaseRequest('t_1', 'key');
+      expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
+      await at.reopen();
+      expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ ...begun, isAnew: true });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+      await at.store.finishRequest('t_1', 'key', answer);
+      await at.store.releaseRequest('t_1', 'key');
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'done', ...answer });
+    });
+
     it('are begun anew by one when the process that began them is surely gone', async () => {
       await at.store.beginRequest('t_1', 'key', 'print');
       at.clock.nowMs += 2 * minuteMs;
@@ -44,7 +58,7 @@ export function requestsContract(at: StoreUnderTest): void {
       at.clock.nowMs += 10 * minuteMs;
       expect(await at.store.beginRequest('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
       const firstBegunMs = at.clock.nowMs - 12 * minuteMs;
-      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new', firstBegunMs });
+      expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new', firstBegunMs, isAnew: true });
       expect(await at.store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
     });
   });

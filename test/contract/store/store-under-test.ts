@@ -1,6 +1,7 @@
 // One store that the contract is tried on, with what most of its tests do.
 import type { Clock, MessageFilter, PhoneRecord, Store, Write } from '../../../cloud/store/store.ts';
-import type { HomeEvent, PhoneMessage, PhoneSession } from '../../../protocol/model.ts';
+import type { HomeEvent } from '../../../protocol/model.ts';
+import type { PhoneMessage, PhoneSession } from '../../../protocol/phone-model.ts';
 import { phoneMessage, phoneSession, presence } from '../messages.ts';
 
 /** Opens the store in `place`, an empty folder at first; opened again, it holds what it held. */

@@ -1,9 +1,11 @@
 // What must not happen twice, besides messages: sessions and files whose answers were lost are looked up on the phone.
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import type { ActionName } from '../../../protocol/actions.ts';
-import type { FileInfo, PhoneSession } from '../../../protocol/model.ts';
+import type { FileInfo, PhoneSession } from '../../../protocol/phone-model.ts';
 import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 import { House } from '../house.ts';
 
@@ -95,6 +97,35 @@ describe('a change of a session whose answer was lost', () => {
     await house.restartAgent();
     expect(await call('LeaveSession', { SessionID: 'chat-1' }, 'leave')).toMatchObject({ type: 'result' });
     expect(house.phone.callsOf('LeaveSession')).toHaveLength(1);
+  });
+});
+
+describe('what a phone answers to an action that must not happen twice', () => {
+  const long = 'x'.repeat(500_000);
+  const bytes = () => statSync(join(house.folder, 'agent.db-wal')).size;
+
+  it('is looked up where it is no identifier, and not written down', async () => {
+    house.phone.react = ({ action, given }) => {
+      if (action !== 'SendMessage') return undefined;
+      house.phone.take(given.get('MessageToSend') ?? '');
+      return { MessageID: long };
+    };
+    const before = bytes();
+    const message = sampleMessage({ folder: 'Outgoing', to: [{ address: '+1' }] });
+    const answer = await call('SendMessage', { MessageToSend: message });
+    expect(answer).toMatchObject({ type: 'result', arguments: { MessageID: house.phone.messages.at(-1)?.messageId } });
+    expect(bytes() - before).toBeLessThan(long.length);
+  });
+
+  it('is kept in short where it refuses', async () => {
+    const before = bytes();
+    house.phone.react = ({ action }) => (action === 'CloseSession' ? [703, long] : undefined);
+    for (let time = 0; time < 2; time++) {
+      const answer = await call('CloseSession', { SessionID: 'chat-1' });
+      expect(answer).toMatchObject({ code: 'phone-refused', upnpCode: 703, upnpDescription: 'x'.repeat(4096) });
+    }
+    expect(bytes() - before).toBeLessThan(long.length);
+    expect(house.phone.callsOf('CloseSession')).toHaveLength(1);
   });
 });
 

@@ -11,7 +11,7 @@ import {
   sessionClasses,
   sessionStatuses,
 } from '../../../protocol/actions.ts';
-import { type PhoneMessage, sessionChanges } from '../../../protocol/model.ts';
+import { type PhoneMessage, sessionChanges } from '../../../protocol/phone-model.ts';
 
 const context = { device: 'uuid:phone-1', action: 'SearchMessages' };
 const xmlns = 'xmlns="urn:homeline:messaging:1"';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareMessages, type Looking } from '../../../edge-agent/messaging/known-messages.ts';
 import type { InventoryItem } from '../../../protocol/frames.ts';
-import type { PhoneMessage } from '../../../protocol/model.ts';
+import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 
 const udn = 'uuid:phone-1';

@@ -1,22 +1,64 @@
-// Keeping in step with a phone: what may no longer be concluded from an answer when it comes (requirement Z13).
+// Keeping in step with a phone: what may no longer be concluded from an answer when it comes (requirement Z13), and how
+// much of a phone is remembered at most.
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Agenda } from '../../../edge-agent/messaging/agenda.ts';
 import { PhoneControlPoint } from '../../../edge-agent/messaging/control-point.ts';
 import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
+import { KnownPhone } from '../../../edge-agent/messaging/known-phone.ts';
+import { PhoneLook } from '../../../edge-agent/messaging/look.ts';
 import { PhoneSynchroniser } from '../../../edge-agent/messaging/synchronise.ts';
 import { LanNetwork } from '../../../edge-agent/upnp/network/network.ts';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
+import type { PhoneSession } from '../../../protocol/phone-model.ts';
+import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 import { ScriptedPhone } from '../../fixtures/phone/scripted-phone.ts';
 import { newFolder, openOutbox } from '../tunnel/sample-events.ts';
 
-describe('an approval taken back in the middle of a look', () => {
-  const phone = new ScriptedPhone();
-  const network = new LanNetwork({ interfaces: ['lo'], allowOwnAddress: true });
-  let folder: string;
-  let box: ReturnType<typeof openOutbox>;
-  let synchroniser: PhoneSynchroniser;
-  let onAsked: (question: string) => void;
+const phone = new ScriptedPhone();
+const network = new LanNetwork({ interfaces: ['lo'], allowOwnAddress: true });
+let folder: string;
+let box: ReturnType<typeof openOutbox>;
+let controlPoint: PhoneControlPoint;
+let synchroniser: PhoneSynchroniser;
+let onAsked: (question: string) => void;
 
+beforeEach(async () => {
+  folder = newFolder();
+  box = openOutbox(folder);
+  onAsked = () => {};
+  await phone.start();
+  await network.start();
+  controlPoint = new PhoneControlPoint({
+    network,
+    udn: phone.udn,
+    controlUrl: new URL('/control', phone.location).href,
+    serviceType: 'urn:schemas-upnp-org:service:Messaging:2',
+  });
+  synchroniser = new PhoneSynchroniser({
+    controlPoint,
+    memory: box.journal,
+    cloud: {
+      store: () => 'store',
+      inventory: async () => {
+        onAsked('inventory');
+        return [];
+      },
+    },
+    report: () => {},
+  });
+  synchroniser.setApproved(true);
+});
+afterEach(async () => {
+  await synchroniser.stop();
+  await network.stop();
+  await phone.stop();
+  box.close();
+  rmSync(folder, { recursive: true });
+});
+
+describe('an approval taken back in the middle of a look', () => {
   const told = () => box.outbox.after(0, 100).map(({ event }) => (event as EdgeEvent).type);
 
   /** One look at everything, from its beginning to its end. */
@@ -26,9 +68,7 @@ describe('an approval taken back in the middle of a look', () => {
     await synchroniser.stop();
   }
 
-  beforeEach(async () => {
-    folder = newFolder();
-    box = openOutbox(folder);
+  beforeEach(() => {
     phone.messages = [];
     phone.receive('private');
     phone.sessions = [
@@ -38,33 +78,6 @@ describe('an approval taken back in the middle of a look', () => {
       onAsked(action);
       return action === 'GetFileTransferSession' ? { FileInfoList: writeDocument('fileInfoList', [file]) } : undefined;
     };
-    await phone.start();
-    await network.start();
-    synchroniser = new PhoneSynchroniser({
-      controlPoint: new PhoneControlPoint({
-        network,
-        udn: phone.udn,
-        controlUrl: new URL('/control', phone.location).href,
-        serviceType: 'urn:schemas-upnp-org:service:Messaging:2',
-      }),
-      memory: box.journal,
-      cloud: {
-        store: () => 'store',
-        inventory: async () => {
-          onAsked('inventory');
-          return [];
-        },
-      },
-      report: () => {},
-    });
-    synchroniser.setApproved(true);
-  });
-  afterEach(async () => {
-    await synchroniser.stop();
-    await network.stop();
-    await phone.stop();
-    box.close();
-    rmSync(folder, { recursive: true });
   });
 
   it.each(['inventory', 'GetSessions', 'SearchMessages', 'GetFileTransferSession'])(
@@ -86,6 +99,104 @@ describe('an approval taken back in the middle of a look', () => {
       expect(new Set(told())).toEqual(new Set(['session.put', 'message.put', 'file.progress']));
     },
   );
+});
+
+describe('a phone that shows more each time', () => {
+  let known: KnownPhone;
+  let look: PhoneLook;
+  let asked: (string | undefined)[];
+
+  /** A list of three million characters; three of them are more than the longest list of a phone. */
+  const list = (sessionId: string) =>
+    writeDocument(
+      'messageList',
+      Array.from({ length: 12 }, () =>
+        sampleMessage({ messageId: randomUUID(), sessionId, body: 'x'.repeat(250_000) }),
+      ),
+    );
+  async function lookFor(...sessions: string[]): Promise<number> {
+    const agenda = new Agenda();
+    for (const SessionID of sessions) agenda.search({ SessionID });
+    await look.atMessages(agenda, new Agenda());
+    return box.journal.messagesOf(phone.udn).length;
+  }
+
+  beforeEach(() => {
+    asked = [];
+    known = new KnownPhone(phone.udn, box.journal);
+    known.load();
+    const unheard = () => {};
+    const cloud = { store: () => 'store', inventory: async () => [] };
+    look = new PhoneLook({ controlPoint, known, cloud, onEpoch: unheard, onRecovered: unheard });
+    phone.react = ({ given }) => {
+      const sessionId = given.get('SessionID') ?? '';
+      asked.push(sessionId);
+      return { MessageList: list(sessionId) };
+    };
+  });
+
+  it('must list all that it has before more is remembered of it than a list can hold', async () => {
+    const remembered: number[] = [];
+    for (let n = 0; n < 5; n++) remembered.push(await lookFor('s'));
+    expect(asked).toEqual(['s', 's', 's', '', 's']);
+    expect(remembered).toEqual([12, 24, 36, 12, 24]);
+  });
+
+  it('must do so where several lists of one look are longer than one may be', async () => {
+    expect(await lookFor('s1', 's2', 's3', 's4')).toBe(12);
+    expect(asked).toEqual(['s1', 's2', 's3', '']);
+  });
+
+  it('may not list more piece by piece than at once', async () => {
+    phone.react = ({ given }) => (given.get('MessageFolder') === 'ANY' ? 402 : { MessageList: list('') });
+    const whole = new Agenda();
+    whole.lookAtAllMessages();
+    await expect(look.atMessages(whole, new Agenda())).rejects.toThrow('too long together');
+    expect(box.journal.messagesOf(phone.udn)).toEqual([]);
+  });
+
+  it('is told of files that it had told of before, where it names more of them than a list can hold', () => {
+    const told = () => box.database.prepare('SELECT count(*) AS events FROM outbox').get()?.events;
+    const files = (count: number, from = 0) =>
+      Array.from({ length: count }, (_, n) => ({ ...file, fileId: `f-${from + n}`, name: 'x'.repeat(4000) }));
+    known.concludeFiles(files(1000), 's-1');
+    known.concludeFiles(files(1000), 's-1');
+    expect(told()).toBe(1000);
+    known.concludeFiles(files(1100, 1000), 's-1');
+    known.concludeFiles(files(1, 2100), 's-1');
+    known.concludeFiles(files(1), 's-1');
+    expect(told()).toBe(2102);
+  });
+
+  it('must list all its sessions before more of them are remembered than a list can hold', async () => {
+    const sessionOf = (sessionId: string): PhoneSession => ({
+      sessionId,
+      sessionClass: 'Chat',
+      status: 'Running',
+      contentTypes: [],
+      recipients: [],
+      subject: 'x'.repeat(4000),
+    });
+    phone.react = ({ given }) => {
+      asked.push(given.get('SessionID'));
+      const sessions = Array.from({ length: 200 }, () => sessionOf(randomUUID()));
+      return { SessionsList: writeDocument('sessionsList', sessions) };
+    };
+    while (!known.isOverfull) {
+      const agenda = new Agenda();
+      agenda.lookAtSession('s');
+      await look.atSessions(agenda, new Agenda());
+      expect(asked.length).toBeLessThan(20);
+    }
+    const next = new Agenda();
+    const agenda = new Agenda();
+    agenda.lookAtSession('s');
+    const before = asked.length;
+    await look.atSessions(agenda, next);
+    expect([asked.length - before, next.everything]).toEqual([0, true]);
+    await look.atSessions(next, new Agenda());
+    expect([known.isOverfull, box.journal.sessionsOf(phone.udn).length]).toEqual([false, 200]);
+  });
 });
 
 const file = {

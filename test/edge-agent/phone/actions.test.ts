@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readDocument } from '../../../edge-agent/messaging/documents.ts';
-import type { FileInfo, Party } from '../../../protocol/model.ts';
+import type { FileInfo, Party } from '../../../protocol/phone-model.ts';
 import { blankMessage, context, nonna, owner, type PhoneUnderTest, startPhone, until } from './phone-under-test.ts';
 
 let home: PhoneUnderTest;

@@ -11,7 +11,7 @@ import { SoftwarePhone, type SoftwarePhoneOptions } from '../../../edge-agent/ph
 import { readActionAnswer, readFault, writeActionRequest } from '../../../edge-agent/upnp/control/soap-envelope.ts';
 import { parseXml } from '../../../edge-agent/upnp/xml/xml.ts';
 import { type ActionName, actions, documentOf, type StateVariableName } from '../../../protocol/actions.ts';
-import type { Capabilities, DocumentOf, FileInfo, PhoneMessage, PhoneSession } from '../../../protocol/model.ts';
+import type { Capabilities, DocumentOf, FileInfo, PhoneMessage, PhoneSession } from '../../../protocol/phone-model.ts';
 
 export const owner = { address: '+390119999', displayName: 'Home phone' };
 export const nonna = { address: '+390110001', displayName: 'Nonna' };

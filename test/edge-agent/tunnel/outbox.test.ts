@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Outbox } from '../../../edge-agent/tunnel/outbox.ts';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
-import type { PhoneMessage } from '../../../protocol/model.ts';
+import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { phoneMessage, sessionId } from '../../contract/messages.ts';
 import { newFolder, openOutbox, sampleEvent, sampleEvents, udn } from './sample-events.ts';
 
@@ -78,6 +78,37 @@ describe('the outbox', () => {
     expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([3, 4, 5]);
     expect(lines.join()).toContain('2 events waited too long');
     expect(journal.readPhone(udn).comparedStore).toBeUndefined();
+  });
+
+  it('drops the oldest beyond its bytes, across restarts and whatever else was removed', () => {
+    const bytesOf = (event: EdgeEvent) => Buffer.byteLength(JSON.stringify(event));
+    const options = { maxBytes: 3 * bytesOf(sampleEvent(1)) };
+    const first = open(options);
+    first.outbox.append([...sampleEvents(2), sampleEvent(3, 'uuid:other')]);
+    first.outbox.drop('uuid:other');
+    first.outbox.append([sampleEvent(4)]);
+    expect(first.outbox.after(0, 10).map(({ seq }) => seq)).toEqual([1, 2, 4]);
+    expect(first.lines).toEqual([]);
+    opened.pop()?.();
+    const { outbox, lines } = open(options);
+    outbox.append([sampleEvent(5, `uuid:phone-ü${'x'.repeat(bytesOf(sampleEvent(1)) - 20)}`)]);
+    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([4, 5]);
+    expect(lines.join()).toContain('Warning: 2 events');
+    outbox.bury(4, 'internal', 'why');
+    outbox.append([sampleEvent(6)]);
+    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([5, 6]);
+  });
+
+  it('counts nothing of what could not be written', () => {
+    const { outbox } = open({ maxEvents: 2 });
+    const broken = () =>
+      outbox.append([], () => {
+        outbox.append(sampleEvents(2));
+        throw new Error('the disk is full');
+      });
+    expect(broken).toThrow('the disk is full');
+    outbox.append(sampleEvents(2));
+    expect(outbox.after(0, 10)).toHaveLength(2);
   });
 
   it('drops what is older than its age', () => {
@@ -216,6 +247,19 @@ describe('a dead letter', () => {
     });
   });
 
+  it.each([
+    ['number', { letters: 2, bytes: 1_000_000 }],
+    ['bytes', { letters: 1000, bytes: 2_000 }],
+  ])('goes with a warning, the oldest first, beyond their %s', (_, deadLetters) => {
+    const { outbox, lines } = open({ deadLetters });
+    const warnings = () => lines.filter((line) => line.includes('1 dead letters, the oldest, were dropped')).length;
+    outbox.append([1, 2, 3].map((number) => message(number, { body: 'x'.repeat(500) })));
+    for (const seq of [1, 2]) outbox.bury(seq, 'internal', 'why');
+    expect([idsOf(outbox), warnings()]).toEqual([['d2', 'd1'], 0]);
+    outbox.bury(3, 'internal', 'why');
+    expect([idsOf(outbox), outbox.deadLetters.count, warnings()]).toEqual([['d3', 'd2'], 2, 1]);
+  });
+
   it('is not made of an event that only proves the way', () => {
     const { outbox } = open();
     outbox.append([{ type: 'phone.answered', udn, epoch: 0 }]);
@@ -289,7 +333,7 @@ describe('the journal', () => {
     expect(again.begunSends(udn)).toEqual([{ ...send, outcome: undefined }]);
     again.finishSend(udn, 'k', { result: { MessageID: 'm' } });
     expect(again.begunSends(udn)).toEqual([]);
-    expect(again.findSend('k')?.outcome).toEqual({ result: { MessageID: 'm' } });
+    expect(again.findSend('k')).toEqual({ ...send, arguments: {}, outcome: { result: { MessageID: 'm' } } });
   });
 
   it('forgets what waits of a phone whose approval is taken back', () => {

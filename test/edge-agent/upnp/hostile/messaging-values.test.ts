@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import { readDocument, writeDocument } from '../../../../edge-agent/messaging/documents.ts';
 import { readActionAnswer, writeActionAnswer } from '../../../../edge-agent/upnp/control/soap-envelope.ts';
-import type { PhoneMessage } from '../../../../protocol/model.ts';
+import type { PhoneMessage } from '../../../../protocol/phone-model.ts';
 import { sampleMessage } from '../../../fixtures/phone/sample-message.ts';
 
 const serviceType = 'urn:schemas-upnp-org:service:Messaging:2';
