@@ -116,6 +116,7 @@ const importMark = 'import';
 /** What an earlier import of the same export left, or a new database: rows of two exports would not fit together. */
 function openUnfinished(path: string, exported: string): DatabaseSync {
   const open = (): DatabaseSync => {
+    makePrivate(path);
     const database = new DatabaseSync(path, { enableForeignKeyConstraints: true });
     database.exec('PRAGMA journal_mode = WAL');
     migrate(database, path);
@@ -226,8 +227,11 @@ export async function backupDatabase(path: string, copy: string): Promise<void> 
   const unfinished = `${copy}.unfinished`;
   mkdirSync(dirname(copy), { recursive: true, mode: 0o700 });
   rmSync(unfinished, { force: true });
+  makePrivate(unfinished);
   const database = new DatabaseSync(path, { readOnly: true });
   try {
+    // One state of it: otherwise the copy would begin anew at each write of the cloud, and perhaps never end.
+    database.exec('BEGIN; SELECT 1 FROM meta');
     await backup(database, unfinished);
   } finally {
     database.close();
@@ -244,9 +248,14 @@ export async function backupDatabase(path: string, copy: string): Promise<void> 
   moveInPlace(unfinished, copy);
 }
 
+/** The file, empty if it is not there: what comes into it is for its owner's eyes only. */
+function makePrivate(path: string): void {
+  closeSync(openSync(path, 'a', 0o600));
+}
+
 /** On the disk under its own name, or not at all. */
 function moveInPlace(unfinished: string, path: string): void {
-  const descriptor = openSync(unfinished, 'r+', 0o600);
+  const descriptor = openSync(unfinished, 'r+');
   fsyncSync(descriptor);
   closeSync(descriptor);
   renameSync(unfinished, path);

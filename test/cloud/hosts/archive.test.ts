@@ -1,12 +1,13 @@
 // Export, import and backup, as their user runs them: everything comes back, also when it broke off on the way.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { backupDatabase } from '../../../cloud/store/sqlite/archive.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Message } from '../../../protocol/model.ts';
 import { messageId, phoneMessage, presence, send } from '../../contract/messages.ts';
@@ -186,6 +187,31 @@ describe('backup', () => {
     const made = run('backup', 'from', join(folder, 'copy', 'cloud.db'));
     expect([made.status, made.stderr]).toEqual([0, expect.stringContaining('is a whole copy')]);
     await expectSame('copy');
+  });
+
+  it('ends although the store is written to all the time', async () => {
+    const body = 'x'.repeat(4000);
+    for (let n = 100; n < 300; n++) {
+      await store.commit('home', [{ type: 'send.create', message: send(messageId(n), { body }) }]);
+    }
+    // Without an end of its own: a copy that begins anew at each write would not come to one.
+    let ended = false;
+    const made = backupDatabase(join(folder, 'from', 'cloud.db'), join(folder, 'copy', 'cloud.db')).finally(() => {
+      ended = true;
+    });
+    for (let n = 300; !ended; n++) await store.commit('home', [{ type: 'send.create', message: send(messageId(n)) }]);
+    await made;
+    const copy = await open('copy');
+    expect((await copy.getMessage('home', messageId(299)))?.body).toBe(body);
+    await copy.stop();
+  });
+
+  it('is for its owner alone, like the file of an import', () => {
+    run('export', 'from', file());
+    run('import', 'to', file());
+    run('backup', 'from', join(folder, 'copy.db'));
+    const modes = [file(), join(folder, 'to', 'cloud.db'), join(folder, 'copy.db')].map((path) => statSync(path).mode);
+    expect(modes.map((mode) => mode & 0o077)).toEqual([0, 0, 0]);
   });
 
   it('says what is missing', () => {
