@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cloudSettings } from '../../../cloud/settings.ts';
-import { closeCodes, heartbeat } from '../../../protocol/frames.ts';
+import { closeCodes, heartbeat, subprotocol } from '../../../protocol/frames.ts';
 import { flagOf } from '../../../protocol/settings.ts';
 import { ownerToken, RunningCloud } from './running-cloud.ts';
 import { ScriptedAgent } from './scripted-agent.ts';
@@ -258,6 +258,39 @@ describe('sockets', () => {
     loud.sendText('x'.repeat(4 * 1024 * 1024));
     await loud.until(() => loud.closeCode !== undefined);
     expect([1009, 1006]).toContain(loud.closeCode);
+    expect((await cloud.get('/healthz')).body).toBe('ok');
+  });
+
+  it.each([
+    ['pongs', heartbeat.ping],
+    ['errors', 'what'],
+  ])('that ask for %s without end, and read none, are cut off', async (_answers, text) => {
+    await begin(30_000);
+    const road = connect(Number(new URL(cloud.url).port), '127.0.0.1');
+    const ended = new Promise((resolve) => road.on('error', resolve).on('close', resolve));
+    const dialling = {
+      Host: '127.0.0.1',
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Protocol': subprotocol,
+      Authorization: `Bearer ${await cloud.host.issueAgentToken('scripted')}`,
+    };
+    const headers = Object.entries(dialling).map(([name, value]) => `${name}: ${value}\r\n`);
+    road.write(`GET /v1/tunnel HTTP/1.1\r\n${headers.join('')}\r\n`);
+    await once(road, 'data');
+    road.pause();
+    // A text, masked with zeros (RFC 6455, 5.3).
+    const frame = Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0, ...Buffer.from(text)]);
+    const frames = Buffer.concat(Array(10_000).fill(frame));
+    const flood = () => {
+      if (!road.writable) return;
+      if (road.write(frames)) setImmediate(flood);
+      else road.once('drain', flood);
+    };
+    flood();
+    await ended;
     expect((await cloud.get('/healthz')).body).toBe('ok');
   });
 });
