@@ -107,7 +107,11 @@ export class NodeSockets {
         sent?.();
       });
     };
-    const ears = handler.open({ send, close: (code, reason) => socket.close(code, reason) });
+    const ears = handler.open({
+      send,
+      close: (code, reason) => socket.close(code, reason),
+      pause: (isPaused) => (isPaused ? socket.pause() : socket.resume()),
+    });
     const isTunnel = handler.protocol !== undefined;
     const sign = () => {
       if (socket.readyState === socket.OPEN) this.#lastSign.set(socket, Date.now());

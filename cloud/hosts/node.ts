@@ -181,7 +181,7 @@ async function serveAgent(hubs: LocalHubs, home: string, agent: { id: string; na
   return {
     protocol: 'homeline.v1',
     open: (socket) => {
-      const tunnel = hub.attach({ send: socket.send, close: socket.close, keep: () => undefined }, agent);
+      const tunnel = hub.attach({ ...socket, keep: () => undefined }, agent);
       return { text: (text) => tunnel.receive(text), closed: () => void hub.left(tunnel) };
     },
   };

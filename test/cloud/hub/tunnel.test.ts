@@ -169,6 +169,23 @@ describe('events', () => {
     expect(agent.closed?.code).toBe(closeCodes.protocolError);
   });
 
+  it('that are long wait at the agent while the store is away, and not in memory', async () => {
+    const { agent } = await bench.online();
+    bench.fault = unavailable;
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true, name: 'Hall' })] });
+    const long = { body: 'x'.repeat(limits.bodyChars) };
+    for (let seq = 1; seq <= 15; seq++) agent.events([seq, put(seq, long)]);
+    expect(agent.isPaused).toBe(false);
+    agent.events([16, put(16, long)]);
+    expect(agent.isPaused).toBe(true);
+    await settled(() => bench.clock.waiting.size > 0);
+    bench.fault = undefined;
+    bench.clock.pass(500);
+    await settled(() => agent.of('ack').at(-1)?.seq === 16);
+    await settled(() => !agent.isPaused);
+    expect((await bench.store.listMessages('home', {}, { limit: 20 })).items).toHaveLength(16);
+  });
+
   it('are known as acknowledged after an eviction, by what the socket keeps', async () => {
     const { agent, phone } = await bench.online();
     agent.events([1, put(1)]);
