@@ -429,6 +429,21 @@ describe('phones', () => {
     expect(await bench.hub.approve('p_none', true)).toBeUndefined();
   });
 
+  it('are named to the agent as far as a frame goes, those first that it sees', async () => {
+    const many = (from: number) =>
+      Array.from({ length: limits.phones }, (_, n) => presence(`uuid:${from + n}`, { online: false }));
+    const { agent } = await bench.online();
+    for (const from of [100, 200]) {
+      const known = await bench.store.putPhones('home', many(from));
+      for (const { id } of known) await bench.store.approvePhone('home', id, true);
+    }
+    agent.says({ type: 'phones', phones: [presence(udn)] });
+    await settled(() => agent.of('approvals').length > 1);
+    const { approved } = agent.of('approvals').at(-1) ?? { approved: [] };
+    expect(approved).toHaveLength(limits.phones);
+    expect(approved.slice(-2)).toEqual([`uuid:${200 + limits.phones - 1}`, udn]);
+  });
+
   it('wait for a store that does not answer', async () => {
     const agent = bench.attach();
     bench.fault = unavailable;
