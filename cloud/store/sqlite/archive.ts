@@ -259,4 +259,7 @@ function moveInPlace(unfinished: string, path: string): void {
   fsyncSync(descriptor);
   closeSync(descriptor);
   renameSync(unfinished, path);
+  const folder = openSync(dirname(path), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
 }
