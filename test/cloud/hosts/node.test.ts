@@ -8,7 +8,9 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cloudSettings } from '../../../cloud/settings.ts';
 import { closeCodes, heartbeat, subprotocol } from '../../../protocol/frames.ts';
+import { limits } from '../../../protocol/limits.ts';
 import { flagOf } from '../../../protocol/settings.ts';
+import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
 import { ownerToken, RunningCloud } from './running-cloud.ts';
 import { ScriptedAgent } from './scripted-agent.ts';
 
@@ -260,6 +262,26 @@ describe('sockets', () => {
     expect([1009, 1006]).toContain(loud.closeCode);
     expect((await cloud.get('/healthz')).body).toBe('ok');
   });
+
+  it('whose reader stops reading are closed, so that it comes back for the rest', async () => {
+    const agent = await begin(500);
+    const beat = setInterval(() => agent.sendText(heartbeat.ping), 100);
+    const road = connect(Number(new URL(cloud.url).port), '127.0.0.1');
+    road.write(`GET /v1/homes/home/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${ownerToken}\r\n\r\n`);
+    await once(road, 'data');
+    road.pause();
+    await agent.phones(presence('uuid:1', { trusted: true }));
+    // More than the kernel keeps for it on either side.
+    for (let n = 1; n <= 64; n++) {
+      const message = phoneMessage({ messageId: `m-${n}`, body: 'x'.repeat(limits.bodyChars) });
+      await agent.deliver({ type: 'message.put', udn: 'uuid:1', epoch: 0, id: messageId(n), message, fingerprint: '' });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    clearInterval(beat);
+    const ended = once(road, 'close');
+    road.resume();
+    await ended;
+  }, 60_000);
 
   it.each([
     ['pongs', heartbeat.ping],
