@@ -205,6 +205,22 @@ describe('export and import', () => {
     await expectSame('to');
   });
 
+  it('wait for whoever reads a pipe slowly', async () => {
+    const body = 'x'.repeat(100_000);
+    for (let n = 100; n < 120; n++) {
+      await store.commit('home', [{ type: 'send.create', message: send(messageId(n), { body }) }]);
+    }
+    const exporting = spawn(process.execPath, [program, 'export', '--data', join(folder, 'from')]);
+    exporting.stdout.pause();
+    const closed = once(exporting, 'close');
+    // Until a pipe is full: 64 KiB.
+    await once(exporting.stdout, 'readable');
+    await pause(200);
+    const text = (await exporting.stdout.toArray()).join('');
+    expect(await closed).toEqual([0, null]);
+    expect(JSON.parse(text.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({ end: true });
+  });
+
   it('refuse what is no export, what is cut off, and a store that is there', () => {
     writeFileSync(file(), '{"some":"json"}\n');
     expect(run('import', 'to', file()).stderr).toContain('Line 1 is no line of an export.');
