@@ -97,7 +97,10 @@ export async function importLines(path: string, lines: AsyncIterable<string>): P
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const unfinished = `${path}.import`;
   const reader = lines[Symbol.asyncIterator]();
-  const { id } = readHead((await reader.next()).value ?? '');
+  let head = await reader.next();
+  // `npm run export > file` writes what npm says of itself, too.
+  while (head.done !== true && /^(> .*)?$/.test(head.value)) head = await reader.next();
+  const { id } = readHead(head.value ?? '');
   const database = openUnfinished(unfinished, id);
   let rows = 0;
   try {

@@ -199,7 +199,10 @@ describe('export and import', () => {
   }
 
   it('pass through a pipe', async () => {
-    const text = run('export', 'from').stdout;
+    const npm = ['run', 'export', '--', '--data', join(folder, 'from')];
+    const env = { ...process.env, npm_config_loglevel: 'notice' };
+    const text = spawnSync('npm', npm, { encoding: 'utf8', env }).stdout;
+    expect(text).toMatch(/^\n> homeline/);
     const made = spawnSync(process.execPath, [program, 'import', '--data', join(folder, 'to')], { input: text });
     expect(made.status).toBe(0);
     await expectSame('to');
