@@ -17,7 +17,7 @@ const endToEnd: TestProjectConfiguration = {
     include: ['test/workers/*.test.ts', 'test/end-to-end/*.test.ts', 'test/cloud/routes/*.test.ts'],
     // What is about the Node host alone: its counters, its dashboard folder, and its graceful stop.
     exclude: ['test/cloud/routes/service.test.ts', 'test/end-to-end/start.test.ts'],
-    testNamePattern: /^(?!.*(ends when the cloud stops|tells the same events as JSON))/,
+    testNamePattern: /^(?!.*ends when the cloud stops)/,
     globalSetup: 'test/workers/cloud-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,

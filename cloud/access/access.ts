@@ -115,7 +115,8 @@ export class Access {
 
   /**
    * Sees to it that account and home exist and that somebody owns them. Answers the owner's token if it was made
-   * here, to be shown once. A preset token (HOMELINE_OWNER_TOKEN) takes the place of the preset one before it.
+   * here, to be shown once. A preset token (HOMELINE_OWNER_TOKEN) takes the place of the preset one before it, and ends
+   * the sessions: who found that out may have opened some.
    */
   async ensureOwner(owner: { account: string; home: string; presetToken?: string | undefined }): Promise<{
     token?: string;
@@ -133,7 +134,12 @@ export class Access {
       if (!presets.some((token) => token.hash === hash)) {
         await this.#create('owner', { ...grant, name: presetName }, null, presetToken);
       }
-      for (const token of presets) if (token.hash !== hash) await this.revoke(account, token.id);
+      const replaced = presets.filter((token) => token.hash !== hash);
+      if (replaced.length === 0) return {};
+      const kinds = ['session', 'sign-in'] as const;
+      const opened = (await Promise.all(kinds.map((kind) => this.list(account, { kind })))).flat();
+      // The token last: what broke off before that is begun anew by the next start.
+      for (const { id } of [...opened, ...replaced]) await this.revoke(account, id);
       return {};
     }
     if (tokens.length > 0) return {};

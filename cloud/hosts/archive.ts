@@ -11,6 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { GatewayError } from '../../protocol/errors.ts';
 import { readSettings, type Setting } from '../../protocol/settings.ts';
 import { cloudSettings } from '../settings.ts';
@@ -22,7 +24,12 @@ const verbs = {
   export: {
     summary: 'writes everything that the cloud keeps as lines of JSON',
     operands: '  npm run export -- <file>   one that broke off is gone on with; without a file, to stdout',
-    run: async (database: string, file: string | undefined) => exportTo(database, file),
+    run: async (database: string, file: string | undefined) => {
+      if (file !== undefined) return exportTo(database, file);
+      // Whoever reads a pipe sets the pace.
+      await pipeline(Readable.from(exported(database)), process.stdout, { end: false });
+      return '';
+    },
   },
   import: {
     summary: 'makes a store from an export, in a data folder that has none',
@@ -46,18 +53,25 @@ const verbs = {
 };
 
 /** Appends to an export that broke off, after its last whole line. */
-function exportTo(database: string, file: string | undefined): string {
-  const target = file === undefined ? process.stdout.fd : openSync(file, 'a+', 0o600);
-  const last = file === undefined ? undefined : cutToWholeLines(target);
+function exportTo(database: string, file: string): string {
+  const target = openSync(file, 'a+', 0o600);
   let lines = 0;
-  for (const line of exportLines(database, last)) {
-    writeSync(target, `${line}\n`);
-    if (++lines % progressLines === 0) tellProgress(lines, 'written');
+  for (const line of exported(database, cutToWholeLines(target))) {
+    writeSync(target, line);
+    lines++;
   }
-  if (file === undefined) return '';
   fsyncSync(target);
   closeSync(target);
   return `${lines} lines were written to ${file}.`;
+}
+
+/** Lines with their line feeds. */
+function* exported(database: string, last?: string): Generator<string> {
+  let lines = 0;
+  for (const line of exportLines(database, last)) {
+    yield `${line}\n`;
+    if (++lines % progressLines === 0) tellProgress(lines, 'written');
+  }
 }
 
 /** Takes what follows the last line feed off the file, and answers its last whole line; undefined where it has none. */

@@ -11,7 +11,8 @@ import { Arrivals } from './node-arrivals.ts';
 
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
 const maxPayload = 3 * limits.frameChars;
-/** What may wait for a peer that does not read, before it is cut off. */
+/** What may wait for a peer that does not read, before it is cut off: four times what a tunnel may have under way. */
+const maxWaiting = 4 * limits.callsInFlight;
 const maxWaitingBytes = 64 * 1024 * 1024;
 /** Heartbeats without a sign of life. */
 const patience = 2.5;
@@ -97,12 +98,19 @@ export class NodeSockets {
   }
 
   #open(socket: WebSocket, handler: SocketHandler): void {
+    let waiting = 0;
+    // Pongs too: asked for without end and never read, they alone would fill the memory.
+    const send = (text: string, sent?: () => void) => {
+      if (++waiting > maxWaiting || socket.bufferedAmount > maxWaitingBytes) socket.terminate();
+      socket.send(text, () => {
+        waiting--;
+        sent?.();
+      });
+    };
     const ears = handler.open({
-      send: (text, sent) => {
-        if (socket.bufferedAmount > maxWaitingBytes) socket.terminate();
-        socket.send(text, () => sent?.());
-      },
+      send,
       close: (code, reason) => socket.close(code, reason),
+      pause: (isPaused) => (isPaused ? socket.pause() : socket.resume()),
     });
     const isTunnel = handler.protocol !== undefined;
     const sign = () => {
@@ -116,7 +124,7 @@ export class NodeSockets {
         return;
       }
       const text = data.toString();
-      if (text === heartbeat.ping) socket.send(heartbeat.pong);
+      if (text === heartbeat.ping) send(heartbeat.pong);
       else ears.text(text);
     });
     // A browser cannot be made to send texts: its pongs are its signs of life.

@@ -17,6 +17,8 @@ import { NodeMetrics } from './node-metrics.ts';
 import { NodeSockets } from './node-sockets.ts';
 
 const account = 'household';
+/** Heartbeats: longer than any call takes, and than an event stream is without a comment. */
+const stall = 5;
 /** How long requests may take to end when the cloud stops. */
 const stopMs = 2_000;
 /** Connections that wait to be accepted, for a fleet that comes back at once; what more come dial again, in seconds. */
@@ -81,6 +83,8 @@ export class NodeHost {
     this.#access = access;
     this.#hubs = hubs;
     this.#server = createServer(getRequestListener(app.fetch));
+    // Nobody reads an answer of which nothing is taken for so long; whoever does after all comes back.
+    this.#server.setTimeout(stall * heartbeatMs);
     this.#server.on('request', (_request, response) => {
       this.#answersDue++;
       response.once('close', () => this.#answersDue--);
@@ -181,7 +185,7 @@ async function serveAgent(hubs: LocalHubs, home: string, agent: { id: string; na
   return {
     protocol: 'homeline.v1',
     open: (socket) => {
-      const tunnel = hub.attach({ send: socket.send, close: socket.close, keep: () => undefined }, agent);
+      const tunnel = hub.attach({ ...socket, keep: () => undefined }, agent);
       return { text: (text) => tunnel.receive(text), closed: () => void hub.left(tunnel) };
     },
   };

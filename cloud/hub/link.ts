@@ -30,4 +30,6 @@ export interface Link {
   close(code: number, reason: string): void;
   /** Keeps the attachment with the socket; a host that never hibernates may ignore it. */
   keep(attachment: Attachment): void;
+  /** Reads nothing more, or again, so that what the agent says waits at its own end; not every host can. */
+  pause?: ((isPaused: boolean) => void) | undefined;
 }

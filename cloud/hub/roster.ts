@@ -1,5 +1,6 @@
 // The phones of one home: what the store keeps of them, and which are online now.
 import { GatewayError } from '../../protocol/errors.ts';
+import { limits } from '../../protocol/limits.ts';
 import type { Phone } from '../../protocol/model.ts';
 import type { PhoneRecord, Store } from '../store/store.ts';
 
@@ -64,8 +65,13 @@ export class Roster {
     return this.#records.map((record) => this.phoneOf(record));
   }
 
+  /** As many as a frame may name: of more, those that are online, and then those that came last. */
   get approvedUdns(): string[] {
-    return this.#records.filter((record) => record.approved).map((record) => record.udn);
+    const approved = this.#records.filter((record) => record.approved);
+    const isOnline = ({ id }: PhoneRecord) => Number(this.isOnline(id));
+    // Sorting is stable.
+    const named = approved.toSorted((one, other) => isOnline(one) - isOnline(other)).slice(-limits.phones);
+    return named.map((record) => record.udn);
   }
 
   phoneOf({ epoch: _, ...record }: PhoneRecord): Phone {

@@ -12,6 +12,8 @@ import type { Surroundings } from './surroundings.ts';
 
 /** Frames that wait for the store; a well-behaved agent stops at limits.eventsInFlight events. */
 const waitingLimit = 4 * limits.eventsInFlight;
+/** Characters of such frames beyond which no more are read: read, some take twenty times their length in memory. */
+const waitingChars = 4 * limits.frameChars;
 const inventoryPage = 1000;
 /** The agent's canary comes every five minutes: at each of them, if nothing else passed the other way. */
 const quietMs = 4 * 60_000;
@@ -30,6 +32,7 @@ export class Tunnel implements IntakeTunnel {
   #attachment: Attachment;
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #waitingChars = 0;
   #open = true;
   #wakeRetry: (() => void) | undefined;
 
@@ -75,7 +78,7 @@ export class Tunnel implements IntakeTunnel {
     }
     if (frame.type === 'hello') this.#greet(frame);
     else if (!this.greeted) this.close(closeCodes.protocolError, 'hello comes first');
-    else this.#take(frame);
+    else this.#take(frame, text.length);
   }
 
   send(frame: CloudFrame): void {
@@ -113,22 +116,31 @@ export class Tunnel implements IntakeTunnel {
     this.#keep({ flow: { ...this.flow, [direction]: this.#around.clock.now() } });
   }
 
-  /** Runs after all work before it, with the store. */
-  inOrder(task: () => Promise<void>): void {
+  /** Runs after all work before it, with the store. `chars`: of the frame that asks for it. */
+  inOrder(task: () => Promise<void>, chars = 0): void {
     if (++this.#waiting > waitingLimit) {
       this.close(closeCodes.protocolError, 'more frames than the window allows');
       return;
     }
+    this.#hold(chars);
     this.#work = this.#work.then(async () => {
       this.#waiting--;
-      if (!this.#open) return;
       try {
-        await task();
+        if (this.#open) await task();
       } catch (error) {
         this.#around.log.error('tunnel.work-failed', { home: this.#home.id, error: String(error) });
         this.close(1011, 'the cloud failed at this frame');
+      } finally {
+        this.#hold(-chars);
       }
     });
+  }
+
+  #hold(chars: number): void {
+    const wasPaused = this.#waitingChars > waitingChars;
+    this.#waitingChars += chars;
+    const isPaused = this.#waitingChars > waitingChars;
+    if (isPaused !== wasPaused) this.link.pause?.(isPaused);
   }
 
   #greet(hello: FrameOf<EdgeFrame, 'hello'>): void {
@@ -165,7 +177,7 @@ export class Tunnel implements IntakeTunnel {
     );
   }
 
-  #take(frame: Exclude<EdgeFrame, { type: 'hello' }>): void {
+  #take(frame: Exclude<EdgeFrame, { type: 'hello' }>, chars: number): void {
     switch (frame.type) {
       case 'result':
         if (this.#home.calls.result(frame)) this.#flowed('toPhonesMs');
@@ -179,13 +191,13 @@ export class Tunnel implements IntakeTunnel {
         this.inOrder(async () => {
           if (!frame.events.every(isProof)) await this.#persist(() => this.#home.roster.load());
           await this.#intake.take(frame.events);
-        });
+        }, chars);
         break;
       case 'phones':
-        this.inOrder(() => this.#persist(() => this.#takePhones(frame)));
+        this.inOrder(() => this.#persist(() => this.#takePhones(frame)), chars);
         break;
       case 'inventory':
-        this.inOrder(() => this.#persist(() => this.#answerInventory(frame)));
+        this.inOrder(() => this.#persist(() => this.#answerInventory(frame)), chars);
         break;
       case 'error':
         this.#around.log.warn('tunnel.agent-error', { home: this.#home.id, code: frame.code });

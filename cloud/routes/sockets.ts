@@ -4,6 +4,8 @@ export interface Socket {
   /** `sent` runs when the text has left, or the socket is gone. */
   send(text: string, sent?: () => void): void;
   close(code: number, reason: string): void;
+  /** Reads nothing more, or again; not every host can. */
+  pause?: ((isPaused: boolean) => void) | undefined;
 }
 
 /** What becomes of an accepted socket. */

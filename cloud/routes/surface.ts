@@ -55,16 +55,23 @@ export interface Issue {
   message: string;
 }
 
+/** Nobody mends more at once; and what names every fault of a hostile body is longer than the body. */
+const mostIssues = 20;
+const longestWords = 1000;
+
 /** A request that does not fit its schema: each fault with its place. */
 export class InvalidRequest extends GatewayError {
   readonly issues: readonly Issue[];
 
   constructor(place: string, faults: z.ZodError | readonly Issue[]) {
     const where = place === 'json' ? 'body' : place;
-    const issues =
+    const all =
       'issues' in faults
         ? faults.issues.map((issue) => ({ at: [where, ...issue.path].join('.'), message: issue.message }))
         : faults;
+    const issues = all
+      .slice(0, mostIssues)
+      .map(({ at, message }) => ({ at: at.slice(0, longestWords), message: message.slice(0, longestWords) }));
     super('invalid-request', issues.map((issue) => `${issue.at}: ${issue.message}`).join('; '));
     this.issues = issues;
   }

@@ -1,8 +1,10 @@
 // What a write makes of what is stored, and the event that tells of it. Pure, and the same for every adapter.
 import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../protocol/frames.ts';
+import { limits } from '../../protocol/limits.ts';
 import type { HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
 import type { MessageFolder } from '../../protocol/phone-model.ts';
+import { nextId } from './ordered-id.ts';
 import type { HomeRecord, MessageRecord, PhoneRecord, StoredHop, Write } from './store.ts';
 
 type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
@@ -165,20 +167,33 @@ export function setPhoneStatus(wasOnline: boolean, write: WriteOf<'phone.status'
   return { next: online, event: { type: online ? 'phone.online' : 'phone.offline', data: write.phone } };
 }
 
-/** A phone as the agent sees it. Only people change what they approved; a trusted phone starts approved. */
-export function seePhone(current: PhoneRecord | undefined, presence: PhonePresence, newId: string): PhoneRecord {
+/**
+ * A phone as the agent sees it. Only people change what they approved; a trusted phone starts approved, unless as many as
+ * an agent can show are approved already. `known`: the home's phones by id, the last of which a new one follows.
+ */
+export function seePhone(known: readonly PhoneRecord[], presence: PhonePresence, nowMs: number): PhoneRecord {
+  const current = known.find((phone) => phone.udn === presence.udn);
   const { udn, name, deviceType, address, epoch, trusted } = presence;
   const capabilities = presence.capabilities ?? current?.capabilities;
   return {
-    id: current?.id ?? newId,
+    id: current?.id ?? `p_${nextId(known.at(-1)?.id.slice(2) ?? '', nowMs)}`,
     udn,
     name,
     deviceType,
-    approved: current?.approved ?? trusted,
+    approved: current?.approved ?? (trusted && known.filter((phone) => phone.approved).length < limits.phones),
     address,
     ...(capabilities !== undefined && { capabilities }),
     epoch,
   };
+}
+
+/**
+ * The phones that a home forgets so as to keep no more than an agent can show: of those that nobody approved and that are
+ * not seen, the ones that came first. Names cost a stranger in the house nothing, and would otherwise add up.
+ */
+export function phonesToForget(known: readonly PhoneRecord[], seen: readonly PhonePresence[]): PhoneRecord[] {
+  const strangers = known.filter((phone) => !phone.approved && !seen.some(({ udn }) => udn === phone.udn));
+  return strangers.slice(0, Math.max(0, known.length - limits.phones));
 }
 
 /** A send that is tried for days would grow without end: its beginning and its latest are kept. */

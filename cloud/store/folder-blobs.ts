@@ -1,7 +1,8 @@
-// Blobs in a folder of this machine's disk. A blob is whole or not there: it is written beside its name and renamed.
+// Blobs in a folder of this machine's disk. A blob is whole or not there: it is written beside its name and renamed, and
+// both the text and its name are on the disk before the store refers to it.
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { GatewayError } from '../../protocol/errors.ts';
 import { type Blobs, expiringFolder } from './blobs.ts';
 
@@ -10,14 +11,14 @@ export class FolderBlobs implements Blobs {
   #sweptOn = '';
 
   constructor(folder: string) {
-    this.#folder = folder;
+    this.#folder = resolve(folder);
   }
 
   async put(name: string, text: string): Promise<void> {
     const path = join(this.#folder, name);
     const draft = `${path}.${randomUUID()}`;
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       const file = await open(draft, 'wx', 0o600);
       try {
         await file.writeFile(text);
@@ -26,6 +27,9 @@ export class FolderBlobs implements Blobs {
         await file.close();
       }
       await rename(draft, path);
+      // Up to the one that was there already.
+      const last = dirname(made ?? path);
+      for (let at = path; at !== last; at = dirname(at)) await syncFolder(dirname(at));
     } catch (cause) {
       await rm(draft, { force: true }).catch(() => undefined);
       throw new GatewayError('store-unavailable', `The folder ${this.#folder} does not take a text.`, { cause });
@@ -56,5 +60,15 @@ export class FolderBlobs implements Blobs {
     for (const each of await readdir(expiring)) {
       if (each < yesterday) await rm(join(expiring, each), { recursive: true, force: true });
     }
+  }
+}
+
+/** A name is as lasting as the folder that holds it: fsync of a file says nothing of that (fsync(2)). */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }

@@ -126,8 +126,7 @@ export class SqliteStore implements Store {
   putPhones(home: string, phones: readonly PhonePresence[]): Promise<PhoneRecord[]> {
     return this.#engine.write(() => {
       this.#homes.require(home);
-      for (const phone of phones) this.#phones.see(home, phone);
-      return this.#phones.list(home);
+      return this.#phones.see(home, phones);
     });
   }
 

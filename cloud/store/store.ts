@@ -162,7 +162,10 @@ export interface Store {
   takeToken(hash: string): Promise<TokenRecord | undefined>;
 
   // phones
-  /** Keeps what the agent sees; a trusted phone is approved when it is first seen. Answers all phones of the home. */
+  /**
+   * Keeps what the agent sees; a trusted phone is approved when it is first seen (see changes.ts, which also says
+   * when one is forgotten). Answers all phones of the home.
+   */
   putPhones(home: string, phones: readonly PhonePresence[]): Promise<PhoneRecord[]>;
   listPhones(home: string): Promise<PhoneRecord[]>;
   getPhone(home: string, id: string): Promise<PhoneRecord | undefined>;

@@ -1,5 +1,5 @@
 // What the phone keeps on disk: one SQLite file, each change durable before anyone hears of it.
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
@@ -46,8 +46,11 @@ export class PhoneDatabase {
   /** Opens or creates `phone.db` in the folder. Throws where it cannot be written, is open already, or a newer version wrote it. */
   static open(dataFolder: string): PhoneDatabase {
     mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-    const connection = new DatabaseSync(join(dataFolder, 'phone.db'));
+    const path = join(dataFolder, 'phone.db');
+    const connection = new DatabaseSync(path);
     try {
+      // Messages are in it, and the folder may have been there before.
+      chmodSync(path, 0o600);
       // Two phones on one folder would be one device twice, so the file is held for good: the second finds it locked.
       connection.exec('PRAGMA busy_timeout = 500; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
       connection.exec('PRAGMA synchronous = FULL;');

@@ -1,5 +1,5 @@
 // The agent's one database file: what must survive a crash. SQLite with WAL, every commit on the disk before it counts.
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -110,8 +110,11 @@ export class AgentDatabase extends DatabaseSync {
  */
 export function openDatabase(dataFolder: string): AgentDatabase {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  const database = new AgentDatabase(join(dataFolder, 'agent.db'));
+  const path = join(dataFolder, 'agent.db');
+  const database = new AgentDatabase(path);
   try {
+    // Messages are in it, and the folder may have been there before.
+    chmodSync(path, 0o600);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
     const version = Number(database.prepare('PRAGMA user_version').get()?.user_version ?? 0);
     if (version > migrations.length) {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateTableCommand, type CreateTableCommandInput, DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
+import { readWorkerSettings } from '../../cloud/hosts/worker-settings.ts';
 import { tableDefinition, timeToLive } from '../../cloud/store/table.ts';
 import { DynamoDbLocal, missingForDynamoDbLocal } from '../cloud/store/dynamodb-local.ts';
 
@@ -53,6 +54,26 @@ describe('the CloudFormation template', () => {
     for (const [path] of readme.matchAll(/infra\/[\w.]+\w/g)) {
       expect(existsSync(join(import.meta.dirname, '../..', path)), path).toBe(true);
     }
+  });
+
+  it('deploys the Worker in four commands, which give it every secret that it needs', () => {
+    const page = (name: string) => readFileSync(join(import.meta.dirname, '../..', name), 'utf8');
+    const [, section = ''] = page('infra/README.md').split('## The Worker from nothing');
+    const commands = section.split('\n\n').find((block) => block.startsWith('    ')) ?? '';
+    expect(commands.split('\n')).toHaveLength(4);
+    const variables = [...page('wrangler.toml').matchAll(/^([A-Z_]+) = /gm)].map(([, name = '']) => [name, 'x']);
+    const missing = (given: string[][]) => {
+      try {
+        readWorkerSettings(Object.fromEntries(given));
+        return [];
+      } catch (error) {
+        return String(error).match(/\b(HOMELINE|AWS)_[A-Z_]+(?=: is missing)/g);
+      }
+    };
+    const given = commands.match(/\b(HOMELINE|AWS)_[A-Z_]+\b/g) ?? [];
+    expect(missing(variables)?.toSorted()).toEqual(given.toSorted());
+    expect(missing([...variables, ...given.map((name) => [name, 'x'.repeat(32)])])).toEqual([]);
+    expect(section).toContain(/^bucket_name = "(.+)"$/m.exec(page('wrangler.toml'))?.[1]);
   });
 
   it.skipIf(missing !== undefined)('makes a table in DynamoDB Local', async () => {

@@ -153,7 +153,7 @@ describe('a backup', () => {
       await phone.line.receive('+390110001', 'before');
       await household.until('the first is there', async () => (await bodies()).includes('before'));
       const backup = join(folder, 'homeline.db');
-      run(/^node -e/, household.cloudFolder, backup);
+      run(/^cd .* npm run backup/, household.cloudFolder, backup);
       await phone.line.receive('+390110001', 'after');
       await household.until('the second is there', async () => (await bodies()).includes('after'));
       await household.stopCloud();
@@ -173,6 +173,7 @@ describe('a backup', () => {
 function run(beginning: RegExp, data: string, backup: string): void {
   const block = blocks.find(({ language, text }) => language === 'sh' && beginning.test(text));
   const script = (block?.text ?? 'false')
+    .replaceAll('/opt/homeline', root)
     .replaceAll('/var/lib/homeline-cloud', data)
     .replaceAll('/var/backups/homeline.db', backup);
   execFileSync('sh', ['-ec', script], { stdio: 'pipe' });

@@ -1,8 +1,7 @@
 // The phones of each home, by the name that they give themselves (UDN), so that none is there twice. A home has few.
 import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../../protocol/frames.ts';
-import { type EventBody, seePhone, setPhoneStatus } from '../changes.ts';
-import { nextId } from '../ordered-id.ts';
+import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../changes.ts';
 import type { PhoneRecord, Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
@@ -27,12 +26,16 @@ export class DynamoPhones {
       for (const presence of presences) {
         const key = keys.phone(home, presence.udn);
         const current = batch.get(key);
-        const last = inOrder([...known.values()]).at(-1)?.id ?? '';
-        const newId = `p_${nextId(last.slice(2), batch.view.nowMs)}`;
-        const phone = seePhone(current?.phone, presence, newId);
+        const phone = seePhone(inOrder([...known.values()]), presence, batch.view.nowMs);
         const next = { phone, online: current?.online ?? false };
         known.set(presence.udn, next);
         if (!isDeepStrictEqual(next, current)) batch.put(key, next);
+      }
+      const forgotten = phonesToForget(inOrder([...known.values()]), presences);
+      await batch.load(forgotten.map(({ udn }) => keys.phone(home, udn)));
+      for (const { udn } of forgotten) {
+        batch.delete(keys.phone(home, udn));
+        known.delete(udn);
       }
       return inOrder([...known.values()]);
     });

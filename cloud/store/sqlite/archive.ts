@@ -33,12 +33,15 @@ const rowSchema = z.object({
 const endSchema = z.object({ end: z.literal(true), rows: z.int() });
 type Row = z.infer<typeof rowSchema>['row'];
 
+/** An export that goes on tells the tables before this one anew: they are small, and a token may be revoked by now. */
+const firstLarge = 'messages';
+
 /** Rows that are written in one transaction. */
 const groupSize = 500;
 
 /**
  * The lines of an export, without line feeds: a head, a row each, an end. `after`: the last line of an export that broke
- * off; the lines then begin with the one that follows it.
+ * off; what follows is then told as it is now, and what is told twice counts as it was told last.
  * Throws `store-unavailable` when the database cannot be read, `invalid-request` when `after` is no line of an export.
  */
 export function* exportLines(path: string, after?: string): Generator<string> {
@@ -51,16 +54,14 @@ export function* exportLines(path: string, after?: string): Generator<string> {
     const from = after === undefined ? undefined : readLine(after);
     if (from === undefined)
       yield JSON.stringify({ homeline: 'export', version, id: ulid(), time: new Date().toISOString() });
-    const names = Object.keys(tables);
-    const fromTable = from !== undefined && 'table' in from ? from.table : undefined;
     if (from !== undefined && 'end' in from) return;
+    const last = from !== undefined && 'row' in from ? from : undefined;
+    const names = Object.keys(tables);
     let rows = 0;
-    for (const table of fromTable === undefined ? names : names.slice(names.indexOf(fromTable))) {
-      for (const row of readRows(
-        database,
-        table,
-        table === fromTable && from !== undefined && 'row' in from ? from.row : undefined,
-      )) {
+    for (const [index, table] of names.entries()) {
+      const isLarge = index >= names.indexOf(firstLarge);
+      if (last !== undefined && isLarge && index < names.indexOf(last.table)) continue;
+      for (const row of readRows(database, table, isLarge && table === last?.table ? last.row : undefined)) {
         rows++;
         yield JSON.stringify({ table, row });
       }
@@ -96,11 +97,15 @@ export async function importLines(path: string, lines: AsyncIterable<string>): P
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const unfinished = `${path}.import`;
   const reader = lines[Symbol.asyncIterator]();
-  const { id } = readHead((await reader.next()).value ?? '');
+  let head = await reader.next();
+  // `npm run export > file` writes what npm says of itself, too.
+  while (head.done !== true && /^(> .*)?$/.test(head.value)) head = await reader.next();
+  const { id } = readHead(head.value ?? '');
   const database = openUnfinished(unfinished, id);
   let rows = 0;
   try {
     rows = await fill(database, { [Symbol.asyncIterator]: () => reader });
+    database.exec(reconciliation);
     database.prepare('DELETE FROM meta WHERE name = ?').run(importMark);
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
@@ -110,12 +115,31 @@ export async function importLines(path: string, lines: AsyncIterable<string>): P
   return rows;
 }
 
+/** Parts of an export that broke off tell of different times: what was deleted in between goes, and counts are made anew. */
+const reconciliation = `
+  BEGIN IMMEDIATE;
+  DELETE FROM messages_text WHERE rowid IN (SELECT row FROM messages JOIN tombstones USING (home, id));
+  DELETE FROM messages WHERE (home, id) IN (SELECT home, id FROM tombstones);
+  CREATE TEMP VIEW arrivals AS
+    SELECT home, conversation FROM messages WHERE folder = 'Received' AND status = 'Unread';
+  UPDATE conversations SET
+    unread = (SELECT count(*) FROM arrivals a WHERE a.home = conversations.home AND a.conversation = key),
+    last_id = coalesce(
+      (SELECT max(id) FROM messages m WHERE m.home = conversations.home AND m.conversation = key), '');
+  DELETE FROM conversations WHERE last_id = '';
+  UPDATE homes SET
+    unread = (SELECT count(*) FROM arrivals WHERE home = homes.id),
+    last_event = max(last_event, coalesce((SELECT max(id) FROM events WHERE home = homes.id), ''));
+  COMMIT;
+`;
+
 /** Which export an unfinished database is made from. */
 const importMark = 'import';
 
 /** What an earlier import of the same export left, or a new database: rows of two exports would not fit together. */
 function openUnfinished(path: string, exported: string): DatabaseSync {
   const open = (): DatabaseSync => {
+    makePrivate(path);
     const database = new DatabaseSync(path, { enableForeignKeyConstraints: true });
     database.exec('PRAGMA journal_mode = WAL');
     migrate(database, path);
@@ -159,7 +183,7 @@ function readHead(line: string): z.infer<typeof headSchema> {
   throw new GatewayError('invalid-request', detail);
 }
 
-/** Rows as they come, in transactions; a row that is there already stays. */
+/** Rows as they come, in transactions; a later one takes the place of an earlier. */
 class RowWriter {
   readonly #database: DatabaseSync;
   /** By table and columns. */
@@ -179,7 +203,9 @@ class RowWriter {
     const values: SQLInputValue[] = Object.values(row);
     const made = insert.all(...values)[0];
     if (made?.row !== undefined) {
-      this.#database.prepare('INSERT INTO messages_text (rowid, text) VALUES (?, ?)').run(made.row, row.text ?? '');
+      this.#database
+        .prepare('INSERT OR REPLACE INTO messages_text (rowid, text) VALUES (?, ?)')
+        .run(made.row, row.text ?? '');
     }
     if (++this.#waiting >= groupSize) this.commit();
   }
@@ -192,8 +218,10 @@ class RowWriter {
     if (strange !== undefined)
       throw new GatewayError('invalid-request', `${table} has no column “${strange.slice(0, 40)}”.`);
     const place = table === 'messages' ? 'RETURNING row' : '';
+    const values = names.map(() => '?');
+    const instead = names.map((name) => `${name} = excluded.${name}`);
     return this.#database.prepare(
-      `INSERT INTO ${table} (${names}) VALUES (${names.map(() => '?')}) ON CONFLICT DO NOTHING ${place}`,
+      `INSERT INTO ${table} (${names}) VALUES (${values}) ON CONFLICT DO UPDATE SET ${instead} ${place}`,
     );
   }
 
@@ -226,8 +254,11 @@ export async function backupDatabase(path: string, copy: string): Promise<void> 
   const unfinished = `${copy}.unfinished`;
   mkdirSync(dirname(copy), { recursive: true, mode: 0o700 });
   rmSync(unfinished, { force: true });
+  makePrivate(unfinished);
   const database = new DatabaseSync(path, { readOnly: true });
   try {
+    // One state of it: otherwise the copy would begin anew at each write of the cloud, and perhaps never end.
+    database.exec('BEGIN; SELECT 1 FROM meta');
     await backup(database, unfinished);
   } finally {
     database.close();
@@ -244,10 +275,18 @@ export async function backupDatabase(path: string, copy: string): Promise<void> 
   moveInPlace(unfinished, copy);
 }
 
+/** The file, empty if it is not there: what comes into it is for its owner's eyes only. */
+function makePrivate(path: string): void {
+  closeSync(openSync(path, 'a', 0o600));
+}
+
 /** On the disk under its own name, or not at all. */
 function moveInPlace(unfinished: string, path: string): void {
-  const descriptor = openSync(unfinished, 'r+', 0o600);
+  const descriptor = openSync(unfinished, 'r+');
   fsyncSync(descriptor);
   closeSync(descriptor);
   renameSync(unfinished, path);
+  const folder = openSync(dirname(path), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
 }

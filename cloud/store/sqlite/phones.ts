@@ -1,7 +1,6 @@
 // The phones of each home, and what people decided about them.
 import type { PhonePresence } from '../../../protocol/frames.ts';
-import { type EventBody, seePhone, setPhoneStatus } from '../changes.ts';
-import { nextId } from '../ordered-id.ts';
+import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../changes.ts';
 import type { Clock, PhoneRecord, Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 
@@ -14,15 +13,13 @@ export class SqlitePhones {
     this.#clock = clock;
   }
 
-  /** Within a write. For a phone that is as it was, SQLite writes no page. */
-  see(home: string, presence: PhonePresence): void {
-    const row = this.#engine.get<{ record: string }>(
-      'SELECT record FROM phones WHERE home = ? AND udn = ?',
-      home,
-      presence.udn,
-    );
-    const current = row && parse(row);
-    this.#put(home, seePhone(current, presence, current?.id ?? this.#newId(home)));
+  /** Within a write. For a phone that is as it was, SQLite writes no page. Answers all phones of the home. */
+  see(home: string, presences: readonly PhonePresence[]): PhoneRecord[] {
+    for (const presence of presences) this.#put(home, seePhone(this.list(home), presence, this.#clock.now()));
+    const known = this.list(home);
+    const forgotten = phonesToForget(known, presences);
+    for (const { id } of forgotten) this.#engine.run('DELETE FROM phones WHERE home = ? AND id = ?', home, id);
+    return known.filter((phone) => !forgotten.includes(phone));
   }
 
   /** In the order in which they were first seen. */
@@ -62,11 +59,6 @@ export class SqlitePhones {
       write.phone.id,
     );
     return change.event;
-  }
-
-  #newId(home: string): string {
-    const last = this.#engine.get<{ id: string | null }>('SELECT max(id) AS id FROM phones WHERE home = ?', home)?.id;
-    return `p_${nextId(last?.slice(2) ?? '', this.#clock.now())}`;
   }
 
   #put(home: string, phone: PhoneRecord): void {

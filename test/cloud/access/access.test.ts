@@ -253,6 +253,17 @@ describe('the owner', () => {
     expect(await access.ensureOwner(fresh)).toEqual({});
   });
 
+  it('has all sessions ended by another preset token, and none by the same', async () => {
+    await access.ensureOwner(preset('a'));
+    const { token: link } = await access.createSignIn('new');
+    const session = await access.signIn((await access.createSignIn('new')).token);
+    await access.ensureOwner(preset('a'));
+    expect(await access.identify(session?.token ?? '')).toBeDefined();
+    await access.ensureOwner(preset('b'));
+    expect(await access.identify(session?.token ?? '')).toBeUndefined();
+    expect(await access.signIn(link)).toBeUndefined();
+  });
+
   it('is refused a preset token that could be guessed', async () => {
     await expect(access.ensureOwner({ ...fresh, presetToken: 'a'.repeat(31) })).rejects.toMatchObject({
       code: 'invalid-request',

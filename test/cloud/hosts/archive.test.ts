@@ -1,12 +1,13 @@
 // Export, import and backup, as their user runs them: everything comes back, also when it broke off on the way.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { backupDatabase } from '../../../cloud/store/sqlite/archive.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Message } from '../../../protocol/model.ts';
 import { messageId, phoneMessage, presence, send } from '../../contract/messages.ts';
@@ -117,9 +118,48 @@ describe('export and import', () => {
     const early = run('import', 'to', file());
     expect([early.status, early.stderr]).toEqual([1, expect.stringContaining('is no line of an export')]);
     expect(run('export', 'from', file()).status).toBe(0);
-    expect(readFileSync(file(), 'utf8').split('\n').slice(0, -2)).toEqual(whole.split('\n').slice(0, -2));
+    const linesOf = (text: string) => new Set(text.split('\n').slice(0, -2));
+    expect(linesOf(readFileSync(file(), 'utf8'))).toEqual(linesOf(whole));
     expect(run('import', 'to', file()).status).toBe(0);
     await expectSame('to');
+  });
+
+  it('tell of what changed since they broke off', async () => {
+    const token = { id: 't_1', kind: 'api', account: 'a', home: null, name: 'old', scopes: [] } as const;
+    await store.createToken({ ...token, scopes: [], hash: 'h', createdAtMs: 1, expiresAtMs: null, revokedAtMs: null });
+    run('export', 'from', file());
+    const whole = readFileSync(file(), 'utf8');
+    writeFileSync(file(), whole.slice(0, whole.indexOf('"table":"tombstones"')));
+    const [phone = { id: '' }] = await store.listPhones('home');
+    const read = phoneMessage({ messageId: 'm-2', body: 'Dinner number 2?', status: 'Read' });
+    await store.commit('home', [
+      { type: 'message.delete', id: messageId(1) },
+      {
+        type: 'message.put',
+        id: messageId(2),
+        phone: phone.id,
+        epoch: 0,
+        session: null,
+        message: read,
+        fingerprint: '2',
+      },
+    ]);
+    await store.revokeToken('a', 't_1');
+    run('export', 'from', file());
+    expect(run('import', 'to', file()).status).toBe(0);
+    const restored = await open('to');
+    expect(await restored.findToken('h')).toBeUndefined();
+    expect(await restored.getMessage('home', messageId(1))).toBeUndefined();
+    expect((await restored.listMessages('home', { text: 'number' }, { limit: 200 })).items).toHaveLength(28);
+    // What was told before it changed is as it was: the agent compares, and tells it again.
+    const unread = (await allMessages(restored)).filter(
+      ({ folder, status }) => `${folder} ${status}` === 'Received Unread',
+    );
+    expect(await restored.countUnread('home')).toBe(unread.length);
+    const conversations = (await restored.listConversations('home', { limit: 50 })).items;
+    expect(conversations.reduce((sum, conversation) => sum + conversation.unread, 0)).toBe(unread.length);
+    expect(unread).not.toHaveLength(0);
+    await restored.stop();
   });
 
   it('go on after the import was killed half-way, and begin anew with another export', async () => {
@@ -159,10 +199,29 @@ describe('export and import', () => {
   }
 
   it('pass through a pipe', async () => {
-    const text = run('export', 'from').stdout;
+    const npm = ['run', 'export', '--', '--data', join(folder, 'from')];
+    const env = { ...process.env, npm_config_loglevel: 'notice' };
+    const text = spawnSync('npm', npm, { encoding: 'utf8', env }).stdout;
+    expect(text).toMatch(/^\n> homeline/);
     const made = spawnSync(process.execPath, [program, 'import', '--data', join(folder, 'to')], { input: text });
     expect(made.status).toBe(0);
     await expectSame('to');
+  });
+
+  it('wait for whoever reads a pipe slowly', async () => {
+    const body = 'x'.repeat(100_000);
+    for (let n = 100; n < 120; n++) {
+      await store.commit('home', [{ type: 'send.create', message: send(messageId(n), { body }) }]);
+    }
+    const exporting = spawn(process.execPath, [program, 'export', '--data', join(folder, 'from')]);
+    exporting.stdout.pause();
+    const closed = once(exporting, 'close');
+    // Until a pipe is full: 64 KiB.
+    await once(exporting.stdout, 'readable');
+    await pause(200);
+    const text = (await exporting.stdout.toArray()).join('');
+    expect(await closed).toEqual([0, null]);
+    expect(JSON.parse(text.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({ end: true });
   });
 
   it('refuse what is no export, what is cut off, and a store that is there', () => {
@@ -186,6 +245,31 @@ describe('backup', () => {
     const made = run('backup', 'from', join(folder, 'copy', 'cloud.db'));
     expect([made.status, made.stderr]).toEqual([0, expect.stringContaining('is a whole copy')]);
     await expectSame('copy');
+  });
+
+  it('ends although the store is written to all the time', async () => {
+    const body = 'x'.repeat(4000);
+    for (let n = 100; n < 300; n++) {
+      await store.commit('home', [{ type: 'send.create', message: send(messageId(n), { body }) }]);
+    }
+    // Without an end of its own: a copy that begins anew at each write would not come to one.
+    let ended = false;
+    const made = backupDatabase(join(folder, 'from', 'cloud.db'), join(folder, 'copy', 'cloud.db')).finally(() => {
+      ended = true;
+    });
+    for (let n = 300; !ended; n++) await store.commit('home', [{ type: 'send.create', message: send(messageId(n)) }]);
+    await made;
+    const copy = await open('copy');
+    expect((await copy.getMessage('home', messageId(299)))?.body).toBe(body);
+    await copy.stop();
+  });
+
+  it('is for its owner alone, like the file of an import', () => {
+    run('export', 'from', file());
+    run('import', 'to', file());
+    run('backup', 'from', join(folder, 'copy.db'));
+    const modes = [file(), join(folder, 'to', 'cloud.db'), join(folder, 'copy.db')].map((path) => statSync(path).mode);
+    expect(modes.map((mode) => mode & 0o077)).toEqual([0, 0, 0]);
   });
 
   it('says what is missing', () => {

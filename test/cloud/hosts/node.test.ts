@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cloudSettings } from '../../../cloud/settings.ts';
-import { closeCodes, heartbeat } from '../../../protocol/frames.ts';
+import { closeCodes, heartbeat, subprotocol } from '../../../protocol/frames.ts';
+import { limits } from '../../../protocol/limits.ts';
 import { flagOf } from '../../../protocol/settings.ts';
+import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
 import { ownerToken, RunningCloud } from './running-cloud.ts';
 import { ScriptedAgent } from './scripted-agent.ts';
 
@@ -258,6 +260,59 @@ describe('sockets', () => {
     loud.sendText('x'.repeat(4 * 1024 * 1024));
     await loud.until(() => loud.closeCode !== undefined);
     expect([1009, 1006]).toContain(loud.closeCode);
+    expect((await cloud.get('/healthz')).body).toBe('ok');
+  });
+
+  it('whose reader stops reading are closed, so that it comes back for the rest', async () => {
+    const agent = await begin(500);
+    const beat = setInterval(() => agent.sendText(heartbeat.ping), 100);
+    const road = connect(Number(new URL(cloud.url).port), '127.0.0.1');
+    road.write(`GET /v1/homes/home/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${ownerToken}\r\n\r\n`);
+    await once(road, 'data');
+    road.pause();
+    await agent.phones(presence('uuid:1', { trusted: true }));
+    // More than the kernel keeps for it on either side.
+    for (let n = 1; n <= 64; n++) {
+      const message = phoneMessage({ messageId: `m-${n}`, body: 'x'.repeat(limits.bodyChars) });
+      await agent.deliver({ type: 'message.put', udn: 'uuid:1', epoch: 0, id: messageId(n), message, fingerprint: '' });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    clearInterval(beat);
+    const ended = once(road, 'close');
+    road.resume();
+    await ended;
+  }, 60_000);
+
+  it.each([
+    ['pongs', heartbeat.ping],
+    ['errors', 'what'],
+  ])('that ask for %s without end, and read none, are cut off', async (_answers, text) => {
+    await begin(30_000);
+    const road = connect(Number(new URL(cloud.url).port), '127.0.0.1');
+    const ended = new Promise((resolve) => road.on('error', resolve).on('close', resolve));
+    const dialling = {
+      Host: '127.0.0.1',
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Protocol': subprotocol,
+      Authorization: `Bearer ${await cloud.host.issueAgentToken('scripted')}`,
+    };
+    const headers = Object.entries(dialling).map(([name, value]) => `${name}: ${value}\r\n`);
+    road.write(`GET /v1/tunnel HTTP/1.1\r\n${headers.join('')}\r\n`);
+    await once(road, 'data');
+    road.pause();
+    // A text, masked with zeros (RFC 6455, 5.3).
+    const frame = Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0, ...Buffer.from(text)]);
+    const frames = Buffer.concat(Array(10_000).fill(frame));
+    const flood = () => {
+      if (!road.writable) return;
+      if (road.write(frames)) setImmediate(flood);
+      else road.once('drain', flood);
+    };
+    flood();
+    await ended;
     expect((await cloud.get('/healthz')).body).toBe('ok');
   });
 });

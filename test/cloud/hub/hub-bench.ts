@@ -46,6 +46,7 @@ export class LinkedAgent implements Link {
   attachment: Attachment | undefined;
   closed: { code: number; reason: string } | undefined;
   tunnel: Tunnel | undefined;
+  isPaused = false;
 
   send(text: string): void {
     this.frames.push(JSON.parse(text));
@@ -57,6 +58,10 @@ export class LinkedAgent implements Link {
 
   keep(attachment: Attachment): void {
     this.attachment = structuredClone(attachment);
+  }
+
+  pause(isPaused: boolean): void {
+    this.isPaused = isPaused;
   }
 
   says(frame: EdgeFrame): void {

@@ -169,6 +169,23 @@ describe('events', () => {
     expect(agent.closed?.code).toBe(closeCodes.protocolError);
   });
 
+  it('that are long wait at the agent while the store is away, and not in memory', async () => {
+    const { agent } = await bench.online();
+    bench.fault = unavailable;
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true, name: 'Hall' })] });
+    const long = { body: 'x'.repeat(limits.bodyChars) };
+    for (let seq = 1; seq <= 15; seq++) agent.events([seq, put(seq, long)]);
+    expect(agent.isPaused).toBe(false);
+    agent.events([16, put(16, long)]);
+    expect(agent.isPaused).toBe(true);
+    await settled(() => bench.clock.waiting.size > 0);
+    bench.fault = undefined;
+    bench.clock.pass(500);
+    await settled(() => agent.of('ack').at(-1)?.seq === 16);
+    await settled(() => !agent.isPaused);
+    expect((await bench.store.listMessages('home', {}, { limit: 20 })).items).toHaveLength(16);
+  });
+
   it('are known as acknowledged after an eviction, by what the socket keeps', async () => {
     const { agent, phone } = await bench.online();
     agent.events([1, put(1)]);
@@ -410,6 +427,21 @@ describe('phones', () => {
     await bench.hub.approve(other?.id ?? '', true);
     expect(agent.of('approvals').at(-1)?.approved.sort()).toEqual(['uuid:other', udn].sort());
     expect(await bench.hub.approve('p_none', true)).toBeUndefined();
+  });
+
+  it('are named to the agent as far as a frame goes, those first that it sees', async () => {
+    const many = (from: number) =>
+      Array.from({ length: limits.phones }, (_, n) => presence(`uuid:${from + n}`, { online: false }));
+    const { agent } = await bench.online();
+    for (const from of [100, 200]) {
+      const known = await bench.store.putPhones('home', many(from));
+      for (const { id } of known) await bench.store.approvePhone('home', id, true);
+    }
+    agent.says({ type: 'phones', phones: [presence(udn)] });
+    await settled(() => agent.of('approvals').length > 1);
+    const { approved } = agent.of('approvals').at(-1) ?? { approved: [] };
+    expect(approved).toHaveLength(limits.phones);
+    expect(approved.slice(-2)).toEqual([`uuid:${200 + limits.phones - 1}`, udn]);
   });
 
   it('wait for a store that does not answer', async () => {

@@ -191,6 +191,12 @@ describe('WebSocket …/events/ws', () => {
     await expect
       .poll(() => texts.map((event) => (event.data as { body?: string }).body), patiently)
       .toEqual(['text 2', 'text 3']);
+    socket.close();
+  });
+
+  it('ends when the cloud stops, with the code that sends its reader to come back', async () => {
+    const socket = new WebSocket(`${cloud.url.replace('http', 'ws')}/v1/homes/home/events/ws`, { headers: bearer });
+    await once(socket, 'open');
     const closed = once(socket, 'close');
     await cloud.restart();
     expect((await closed)[0]).toBe(1001);

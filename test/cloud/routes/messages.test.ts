@@ -307,6 +307,15 @@ describe('POST /messages (SendMessage)', () => {
     expect([huge.status, huge.body.code]).toEqual([413, 'too-large']);
   });
 
+  it('names no more faults than somebody mends at once, however many there are', async () => {
+    const fields = Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`field ${n}`, n]));
+    const to = Array.from({ length: 200 }, () => '');
+    const answer = await cloud.post('/v1/homes/home/messages', { messageClass: 'SMS', to, body: 'x', ...fields });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid-request' } });
+    expect(answer.body.issues).toHaveLength(20);
+    expect(JSON.stringify(answer.body).length).toBeLessThan(10_000);
+  });
+
   it('needs the phone to be named when several could send, and names them', async () => {
     const approved = await agent.phones(
       { ...phonePresence('uuid:phone-1'), name: 'Kitchen' },

@@ -1,6 +1,7 @@
 // The contract of Store: phones.
 import { describe, expect, it } from 'vitest';
 import type { Write } from '../../../cloud/store/store.ts';
+import { limits } from '../../../protocol/limits.ts';
 import { presence } from '../messages.ts';
 import { home, type StoreUnderTest } from './store-under-test.ts';
 
@@ -30,6 +31,24 @@ export function phonesContract(at: StoreUnderTest): void {
         { approved: true },
       ]);
       expect(await at.store.approvePhone(home, 'p_none', true)).toBeUndefined();
+    });
+
+    it('keeps no more than an agent can show, but for those that somebody approved', async () => {
+      const known = async () => (await at.store.listPhones(home)).map(({ udn }) => udn);
+      const strangers = (from: number, trusted = false) =>
+        Array.from({ length: limits.phones }, (_, n) => presence(`uuid:stranger-${from + n}`, { trusted }));
+      await at.store.putPhones(home, [presence('uuid:absent')]);
+      await at.store.approvePhone(home, at.phone.id, true);
+      await at.store.putPhones(home, strangers(100));
+      expect(await known()).toEqual(['uuid:1', ...strangers(100).map(({ udn }) => udn)]);
+      expect(await at.store.putPhones(home, strangers(200))).toHaveLength(limits.phones + 1);
+      expect(await known()).toEqual(['uuid:1', ...strangers(200).map(({ udn }) => udn)]);
+      // An agent that trusts whatever it sees does not fill the home with what may never be forgotten.
+      await at.store.putPhones(home, strangers(300, true));
+      const [ours, ...trusted] = await at.store.putPhones(home, strangers(400, true));
+      expect(ours).toMatchObject({ udn: 'uuid:1', approved: true });
+      expect(trusted.filter(({ approved }) => approved)).toHaveLength(limits.phones - 1);
+      expect(await at.store.putPhones(home, [])).toHaveLength(limits.phones);
     });
 
     it('tells that a phone came or went once, at the change', async () => {

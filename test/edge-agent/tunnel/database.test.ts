@@ -1,5 +1,6 @@
 // The agent's database file: what is written soon shares the flush of what is written now, and neither harms the other.
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AgentDatabase, openDatabase } from '../../../edge-agent/tunnel/database.ts';
 import { newFolder } from './sample-events.ts';
@@ -37,6 +38,13 @@ function committed(): string[] {
 }
 
 describe('the agent’s database', () => {
+  it('is for its owner alone, whatever the folder is', () => {
+    put('a');
+    const modes = readdirSync(folder).map((name) => statSync(join(folder, name)).mode & 0o077);
+    expect(modes.length).toBeGreaterThan(1);
+    expect(new Set(modes)).toEqual(new Set([0]));
+  });
+
   it('has a commit on the disk when it returns', () => {
     expect(database.commit(() => put('a'))).toBeUndefined();
     expect(committed()).toEqual(['a']);
