@@ -4,17 +4,20 @@ import { GatewayError } from '../../protocol/errors.ts';
 
 /** Under way at once: enough to hide the way to a distant store, few enough that calls have their turn in between. */
 const atOnce = 16;
-/** An agent waits ten seconds for the answer to its dialling (edge-agent/tunnel/client.ts): who may expect to wait this… */
-const longestWaitMs = 5_000;
-/** … and who has waited this, because it went more slowly than it had, would soon be gone. */
-const patienceMs = 8_000;
+/**
+ * An agent waits 30 seconds for the answer to its dialling (edge-agent/tunnel/client.ts). Some of them pass before it is
+ * seen here, and on the way back. Who may expect to wait this…
+ */
+const longestWaitMs = 10_000;
+/** … and who has waited this, because it went more slowly than it had, is put off. */
+const patienceMs = 15_000;
 const longestPutOffMs = 120_000;
-/** What one takes until that has been measured. */
-const firstGuessMs = 5;
+/** What one takes until that has been measured: too little costs some a second try, too much leaves the door idle. */
+const firstGuessMs = 2;
 /** How much the latest counts in the average: that of about fifty. */
 const weight = 0.02;
-/** A process that was suspended has measured nothing. */
-const longestMeasureMs = 1_000;
+/** What took longer was something else: a thousand who dialled in the same moment, or a process that was suspended. */
+const longestMeasureMs = 50;
 
 interface Arrival {
   sinceMs: number;
@@ -59,7 +62,8 @@ export class Arrivals {
 
   /** Each is told a later time than the one before, so that they come as they can be served. */
   #putOff(nowMs: number, waitMs: number): GatewayError {
-    const booked = Math.max(this.#bookedMs, nowMs + waitMs) + this.#eachMs;
+    // The first while others still wait: a door that is idle until they come loses more than it costs to ask a few again.
+    const booked = Math.max(this.#bookedMs, nowMs + waitMs / 2) + this.#eachMs;
     this.#bookedMs = Math.min(booked, nowMs + longestPutOffMs);
     return new GatewayError('overloaded', 'Too many dial in at once: come back later.', {
       retryAfterMs: this.#bookedMs - nowMs,
