@@ -5,12 +5,17 @@ import { GatewayError } from '../../protocol/errors.ts';
 /** Under way at once: enough to hide the way to a distant store, few enough that calls have their turn in between. */
 const atOnce = 16;
 /**
- * An agent waits 30 seconds for the answer to its dialling (edge-agent/tunnel/client.ts). Some of them pass before it is
- * seen here, and on the way back. Who may expect to wait this…
+ * The event loop accepts one connection a turn (libuv 1.52), and who is not accepted yet waits unseen. While one comes in
+ * each turn, turns are kept short: one is let in for so many who come.
  */
-const longestWaitMs = 10_000;
+const comingForOne = 4;
+/**
+ * An agent waits 30 seconds for the answer to its dialling (edge-agent/tunnel/client.ts). As much as a third of them may
+ * pass before it is accepted, where a machine is busy with other things too. Who may expect to wait this…
+ */
+const longestWaitMs = 8_000;
 /** … and who has waited this, because it went more slowly than it had, is put off. */
-const patienceMs = 15_000;
+const patienceMs = 10_000;
 const longestPutOffMs = 120_000;
 /** What one takes until that has been measured: too little costs some a second try, too much leaves the door idle. */
 const firstGuessMs = 2;
@@ -29,6 +34,9 @@ export class Arrivals {
   readonly #nowMs: () => number;
   readonly #waiting: Arrival[] = [];
   #underWay = 0;
+  /** Connections since the last who was let in, and whether there was one in this turn. */
+  #came = 0;
+  #isComing = false;
   #eachMs = firstGuessMs;
   #measuredMs = 0;
   /** Until when there is enough to do with those who were told to come back. */
@@ -39,6 +47,12 @@ export class Arrivals {
   /** `nowMs`: of a clock that only goes on. */
   constructor(nowMs = () => performance.now()) {
     this.#nowMs = nowMs;
+  }
+
+  /** A connection was accepted, whatever it is for. */
+  came(): void {
+    this.#came++;
+    this.#isComing = true;
   }
 
   /** Lets in when it is its turn, and resolves with it. Throws `overloaded` at once when that would take too long. */
@@ -62,8 +76,9 @@ export class Arrivals {
 
   /** Each is told a later time than the one before, so that they come as they can be served. */
   #putOff(nowMs: number, waitMs: number): GatewayError {
-    // The first while others still wait: a door that is idle until they come loses more than it costs to ask a few again.
-    const booked = Math.max(this.#bookedMs, nowMs + waitMs / 2) + this.#eachMs;
+    // In half the time that it would take now: once nobody is put off any more it goes faster, and an idle door loses more
+    // than it costs to put off some once more.
+    const booked = Math.max(this.#bookedMs, nowMs + waitMs / 2) + this.#eachMs / 2;
     this.#bookedMs = Math.min(booked, nowMs + longestPutOffMs);
     return new GatewayError('overloaded', 'Too many dial in at once: come back later.', {
       retryAfterMs: this.#bookedMs - nowMs,
@@ -75,10 +90,18 @@ export class Arrivals {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;
       this.#putOffTheLate();
-      const next = this.#waiting.splice(0, atOnce - this.#underWay);
+      const next = this.#waiting.splice(0, Math.min(this.#places(), atOnce - this.#underWay));
       this.#underWay += next.length;
       for (const { enter } of next) void enter().then(() => this.#done());
+      if (this.#waiting.length > 0 && this.#underWay < atOnce) this.#letInSoon();
     });
+  }
+
+  #places(): number {
+    const places = this.#isComing ? Math.floor(this.#came / comingForOne) : atOnce;
+    if (places > 0) this.#came = 0;
+    this.#isComing = false;
+    return places;
   }
 
   #putOffTheLate(): void {

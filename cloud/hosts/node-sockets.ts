@@ -60,6 +60,11 @@ export class NodeSockets {
     this.#server.close();
   }
 
+  /** For the HTTP server's `connection` event. */
+  connected(): void {
+    this.#arrivals.came();
+  }
+
   /** For the HTTP server's `upgrade` event. */
   async upgrade(incoming: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
     duplex.on('error', destroyed);

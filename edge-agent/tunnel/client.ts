@@ -34,7 +34,7 @@ export interface TunnelOptions {
   report(line: string): void;
   readonly backOff?: BackOffTimes;
   readonly stallMs?: number;
-  /** For the handshake and then for `welcome`: 30,000 unless told, as a cloud lets a fleet that comes back wait for half of it. */
+  /** For the handshake and then for `welcome`: 30,000 unless told, since a cloud lets a fleet that comes back wait. */
   readonly answerMs?: number;
 }
 
