@@ -19,9 +19,11 @@ const patienceMs = 10_000;
 const longestPutOffMs = 120_000;
 /** What one takes until that has been measured: too little costs some a second try, too much leaves the door idle. */
 const firstGuessMs = 2;
+/** To look at one who comes, and to put him off, takes about as much of what it takes to let one in. */
+const lookShare = 1 / 3;
 /** How much the latest counts in the average: that of about fifty. */
 const weight = 0.02;
-/** What took longer was something else: a thousand who dialled in the same moment, or a process that was suspended. */
+/** What took longer was something else: a process that was suspended, a disk that was busy. */
 const longestMeasureMs = 50;
 
 interface Arrival {
@@ -39,6 +41,8 @@ export class Arrivals {
   #isComing = false;
   #eachMs = firstGuessMs;
   #measuredMs = 0;
+  /** Who came since then. */
+  #lookedAt = 0;
   /** Until when there is enough to do with those who were told to come back. */
   #bookedMs = 0;
   #turn: NodeJS.Immediate | undefined;
@@ -58,9 +62,10 @@ export class Arrivals {
   /** Lets in when it is its turn, and resolves with it. Throws `overloaded` at once when that would take too long. */
   admit(enter: () => Promise<void>): Promise<void> {
     const nowMs = this.#nowMs();
+    this.#lookedAt++;
     const waitMs = this.#waiting.length * this.#eachMs;
     if (waitMs > longestWaitMs || this.#closed) return Promise.reject(this.#putOff(nowMs, waitMs));
-    if (this.#underWay + this.#waiting.length === 0) this.#measuredMs = nowMs;
+    if (this.#underWay + this.#waiting.length === 0) this.#measureFrom(nowMs);
     this.#letInSoon();
     return new Promise((resolve, refuse) => {
       this.#waiting.push({ sinceMs: nowMs, enter: () => enter().then(resolve, refuse), refuse });
@@ -76,9 +81,8 @@ export class Arrivals {
 
   /** Each is told a later time than the one before, so that they come as they can be served. */
   #putOff(nowMs: number, waitMs: number): GatewayError {
-    // In half the time that it would take now: once nobody is put off any more it goes faster, and an idle door loses more
-    // than it costs to put off some once more.
-    const booked = Math.max(this.#bookedMs, nowMs + waitMs / 2) + this.#eachMs / 2;
+    // The first while others still wait: a door that is idle until they come loses more than it costs to put off some again.
+    const booked = Math.max(this.#bookedMs, nowMs + waitMs / 2) + this.#eachMs;
     this.#bookedMs = Math.min(booked, nowMs + longestPutOffMs);
     return new GatewayError('overloaded', 'Too many dial in at once: come back later.', {
       retryAfterMs: this.#bookedMs - nowMs,
@@ -111,12 +115,17 @@ export class Arrivals {
     for (const { refuse } of late) refuse(this.#putOff(nowMs, this.#waiting.length * this.#eachMs));
   }
 
+  #measureFrom(nowMs: number): void {
+    this.#measuredMs = nowMs;
+    this.#lookedAt = 0;
+  }
+
   #done(): void {
     this.#underWay--;
     const nowMs = this.#nowMs();
-    const tookMs = Math.min(nowMs - this.#measuredMs, longestMeasureMs);
-    this.#eachMs += weight * (tookMs - this.#eachMs);
-    this.#measuredMs = nowMs;
+    const tookMs = (nowMs - this.#measuredMs) / (1 + this.#lookedAt * lookShare);
+    this.#eachMs += weight * (Math.min(tookMs, longestMeasureMs) - this.#eachMs);
+    this.#measureFrom(nowMs);
     if (this.#waiting.length > 0) this.#letInSoon();
   }
 }
