@@ -165,6 +165,7 @@ async function storm(at: RunningHost): Promise<RunningHost> {
   const next = await startHost(new URL(at.url).port);
   const backMs = performance.now();
   const beganS = cpuSeconds(next);
+  const beganBusyMs = busyMs(next);
   const fleetCpu = process.cpuUsage();
   let peakPercent = 0;
   let lastS = beganS;
@@ -177,6 +178,7 @@ async function storm(at: RunningHost): Promise<RunningHost> {
     [lastS, lastMs] = [nowS, nowMs];
   }
   const { user, system } = process.cpuUsage(fleetCpu);
+  const idleMs = lastMs - backMs - (busyMs(next) - beganBusyMs);
   tries.stop();
   fleet.disable();
   const timesMs = agents.map((agent) => agent.welcomedMs - backMs).sort((a, b) => a - b);
@@ -188,6 +190,8 @@ async function storm(at: RunningHost): Promise<RunningHost> {
     allBackS: seconds(quantile(timesMs, 1)),
     peakCpuPercent: peakPercent,
     cpuPercent: percent(lastS - beganS, lastMs - backMs),
+    // It had nothing to do, though agents were to come: the rest it ran, or waited for a processor that others had.
+    idlePercent: Math.max(0, percent(idleMs / 1_000, lastMs - backMs)),
     fleetCpuPercent: percent((user + system) / 1e6, lastMs - backMs),
     ...tries.figures(goneMs),
     // A fleet that is late itself takes its own lateness for the cloud's.
@@ -232,6 +236,12 @@ async function memoryOf({ child }: RunningHost): Promise<HostMemory> {
 function cpuSeconds({ child }: RunningHost): number {
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** How long the process's main thread ran or waited for a processor. */
+function busyMs({ child }: RunningHost): number {
+  const [ranNs = 0, waitedNs = 0] = readFileSync(`/proc/${child.pid}/schedstat`, 'utf8').split(' ').map(Number);
+  return (ranNs + waitedNs) / 1e6;
 }
 
 /** Of one processor. */
