@@ -8,7 +8,7 @@ const atOnce = 16;
  * The event loop accepts one connection a turn (libuv 1.52), and who is not accepted yet waits unseen. While one comes in
  * each turn, turns are kept short: one is let in for so many who come.
  */
-const comingForOne = 4;
+const comingForOne = 2;
 /**
  * An agent waits 30 seconds for the answer to its dialling (edge-agent/tunnel/client.ts). As much as a third of them may
  * pass before it is accepted, where a machine is busy with other things too. Who may expect to wait this…
@@ -81,8 +81,9 @@ export class Arrivals {
 
   /** Each is told a later time than the one before, so that they come as they can be served. */
   #putOff(nowMs: number, waitMs: number): GatewayError {
-    // The first while others still wait: a door that is idle until they come loses more than it costs to put off some again.
-    const booked = Math.max(this.#bookedMs, nowMs + waitMs / 2) + this.#eachMs;
+    // In half the time that it seems to take: a door that is idle until they come loses more than it costs to put off some
+    // again, and once the crowd is gone it goes faster.
+    const booked = Math.max(this.#bookedMs, nowMs + waitMs / 2) + this.#eachMs / 2;
     this.#bookedMs = Math.min(booked, nowMs + longestPutOffMs);
     return new GatewayError('overloaded', 'Too many dial in at once: come back later.', {
       retryAfterMs: this.#bookedMs - nowMs,
