@@ -4,17 +4,27 @@ import { GatewayError } from '../../protocol/errors.ts';
 
 /** Under way at once: enough to hide the way to a distant store, few enough that calls have their turn in between. */
 const atOnce = 16;
-/** An agent waits ten seconds for the answer to its dialling (edge-agent/tunnel/client.ts): who may expect to wait this… */
-const longestWaitMs = 5_000;
-/** … and who has waited this, because it went more slowly than it had, would soon be gone. */
-const patienceMs = 8_000;
+/**
+ * The event loop accepts one connection a turn (libuv 1.52), and who is not accepted yet waits unseen. While one comes in
+ * each turn, turns are kept short: one is let in for so many who come.
+ */
+const comingForOne = 2;
+/**
+ * An agent waits 30 seconds for the answer to its dialling (edge-agent/tunnel/client.ts). As much as a third of them may
+ * pass before it is accepted, where a machine is busy with other things too. Who may expect to wait this…
+ */
+const longestWaitMs = 8_000;
+/** … and who has waited this, because it went more slowly than it had, is put off. */
+const patienceMs = 10_000;
 const longestPutOffMs = 120_000;
-/** What one takes until that has been measured. */
-const firstGuessMs = 5;
+/** What one takes until that has been measured: too little costs some a second try, too much leaves the door idle. */
+const firstGuessMs = 2;
+/** To look at one who comes, and to put him off, takes about as much of what it takes to let one in. */
+const lookShare = 1 / 3;
 /** How much the latest counts in the average: that of about fifty. */
 const weight = 0.02;
-/** A process that was suspended has measured nothing. */
-const longestMeasureMs = 1_000;
+/** What took longer was something else: a process that was suspended, a disk that was busy. */
+const longestMeasureMs = 50;
 
 interface Arrival {
   sinceMs: number;
@@ -26,8 +36,13 @@ export class Arrivals {
   readonly #nowMs: () => number;
   readonly #waiting: Arrival[] = [];
   #underWay = 0;
+  /** Connections since the last who was let in, and whether there was one in this turn. */
+  #came = 0;
+  #isComing = false;
   #eachMs = firstGuessMs;
   #measuredMs = 0;
+  /** Who came since then. */
+  #lookedAt = 0;
   /** Until when there is enough to do with those who were told to come back. */
   #bookedMs = 0;
   #turn: NodeJS.Immediate | undefined;
@@ -38,12 +53,19 @@ export class Arrivals {
     this.#nowMs = nowMs;
   }
 
+  /** A connection was accepted, whatever it is for. */
+  came(): void {
+    this.#came++;
+    this.#isComing = true;
+  }
+
   /** Lets in when it is its turn, and resolves with it. Throws `overloaded` at once when that would take too long. */
   admit(enter: () => Promise<void>): Promise<void> {
     const nowMs = this.#nowMs();
+    this.#lookedAt++;
     const waitMs = this.#waiting.length * this.#eachMs;
     if (waitMs > longestWaitMs || this.#closed) return Promise.reject(this.#putOff(nowMs, waitMs));
-    if (this.#underWay + this.#waiting.length === 0) this.#measuredMs = nowMs;
+    if (this.#underWay + this.#waiting.length === 0) this.#measureFrom(nowMs);
     this.#letInSoon();
     return new Promise((resolve, refuse) => {
       this.#waiting.push({ sinceMs: nowMs, enter: () => enter().then(resolve, refuse), refuse });
@@ -59,7 +81,9 @@ export class Arrivals {
 
   /** Each is told a later time than the one before, so that they come as they can be served. */
   #putOff(nowMs: number, waitMs: number): GatewayError {
-    const booked = Math.max(this.#bookedMs, nowMs + waitMs) + this.#eachMs;
+    // In half the time that it seems to take: a door that is idle until they come loses more than it costs to put off some
+    // again, and once the crowd is gone it goes faster.
+    const booked = Math.max(this.#bookedMs, nowMs + waitMs / 2) + this.#eachMs / 2;
     this.#bookedMs = Math.min(booked, nowMs + longestPutOffMs);
     return new GatewayError('overloaded', 'Too many dial in at once: come back later.', {
       retryAfterMs: this.#bookedMs - nowMs,
@@ -71,10 +95,18 @@ export class Arrivals {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;
       this.#putOffTheLate();
-      const next = this.#waiting.splice(0, atOnce - this.#underWay);
+      const next = this.#waiting.splice(0, Math.min(this.#places(), atOnce - this.#underWay));
       this.#underWay += next.length;
       for (const { enter } of next) void enter().then(() => this.#done());
+      if (this.#waiting.length > 0 && this.#underWay < atOnce) this.#letInSoon();
     });
+  }
+
+  #places(): number {
+    const places = this.#isComing ? Math.floor(this.#came / comingForOne) : atOnce;
+    if (places > 0) this.#came = 0;
+    this.#isComing = false;
+    return places;
   }
 
   #putOffTheLate(): void {
@@ -84,12 +116,17 @@ export class Arrivals {
     for (const { refuse } of late) refuse(this.#putOff(nowMs, this.#waiting.length * this.#eachMs));
   }
 
+  #measureFrom(nowMs: number): void {
+    this.#measuredMs = nowMs;
+    this.#lookedAt = 0;
+  }
+
   #done(): void {
     this.#underWay--;
     const nowMs = this.#nowMs();
-    const tookMs = Math.min(nowMs - this.#measuredMs, longestMeasureMs);
-    this.#eachMs += weight * (tookMs - this.#eachMs);
-    this.#measuredMs = nowMs;
+    const tookMs = (nowMs - this.#measuredMs) / (1 + this.#lookedAt * lookShare);
+    this.#eachMs += weight * (Math.min(tookMs, longestMeasureMs) - this.#eachMs);
+    this.#measureFrom(nowMs);
     if (this.#waiting.length > 0) this.#letInSoon();
   }
 }

@@ -60,18 +60,28 @@ export class NodeSockets {
     this.#server.close();
   }
 
+  /** For the HTTP server's `connection` event. */
+  connected(): void {
+    this.#arrivals.came();
+  }
+
   /** For the HTTP server's `upgrade` event. */
   async upgrade(incoming: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
     duplex.on('error', destroyed);
+    // Who hangs up while waiting would be served in vain, and delay all who came later. Else there is nothing to read yet:
+    // a client waits for its answer before it says more (RFC 6455, 4.1).
+    duplex.on('readable', destroyed);
     try {
       await this.#arrivals.admit(() => this.#enter(incoming, duplex, head));
     } catch (refused) {
       if (!(refused instanceof GatewayError)) throw refused;
+      if (duplex.destroyed) return;
       refuse(duplex, await refusal(await this.#ask(requestOf(incoming), { refusal: refused })));
     }
   }
 
   async #enter(incoming: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
+    duplex.off('readable', destroyed);
     if (duplex.destroyed) return;
     let handler: SocketHandler | undefined;
     const accept = (accepted: SocketHandler) => {

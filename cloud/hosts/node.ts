@@ -100,6 +100,7 @@ export class NodeHost {
       this.#madeToken = (await this.#access.ensureOwner({ account, home, presetToken })).token;
       // Sends whose time ran out meanwhile are settled now, agent or no agent.
       await this.#hubs.hub(home);
+      this.#server.on('connection', () => this.#sockets.connected());
       this.#server.on('upgrade', (request, socket, head) => {
         this.#sockets.upgrade(request, socket, head).catch((error) => {
           this.#settings.log.error('upgrade.failed', { error: String(error) });

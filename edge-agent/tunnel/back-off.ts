@@ -24,6 +24,7 @@ export class BackOff {
   readonly #times: BackOffTimes;
   readonly #random: () => number;
   #failures = 0;
+  #putOffs = 0;
 
   constructor(times: BackOffTimes = backOffTimes, random: () => number = Math.random) {
     this.#times = times;
@@ -32,9 +33,12 @@ export class BackOff {
 
   /** How long to wait before the next try, in milliseconds. */
   nextMs(): number {
-    const ceiling = Math.min(this.#times.capMs, this.#times.firstMs * 2 ** Math.min(this.#failures, 20));
-    this.#failures++;
-    return this.#random() * ceiling;
+    return this.#jitterMs(this.#failures++);
+  }
+
+  /** What a busy cloud asked for, and some on top, as it may have asked the same of all. How long it was away counts not. */
+  putOffMs(askedMs: number): number {
+    return askedMs + this.#jitterMs(this.#putOffs++);
   }
 
   replacedMs(): number {
@@ -57,5 +61,10 @@ export class BackOff {
 
   forget(): void {
     this.#failures = 0;
+    this.#putOffs = 0;
+  }
+
+  #jitterMs(before: number): number {
+    return this.#random() * Math.min(this.#times.capMs, this.#times.firstMs * 2 ** Math.min(before, 20));
   }
 }

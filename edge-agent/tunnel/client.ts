@@ -34,7 +34,7 @@ export interface TunnelOptions {
   report(line: string): void;
   readonly backOff?: BackOffTimes;
   readonly stallMs?: number;
-  /** For the handshake and then for `welcome`. */
+  /** For the handshake and then for `welcome`: 30,000 unless told, since a cloud lets a fleet that comes back wait. */
   readonly answerMs?: number;
 }
 
@@ -102,7 +102,7 @@ export class TunnelClient {
   }
 
   #dial(): void {
-    const { url, token, answerMs = 10_000 } = this.#options;
+    const { url, token, answerMs = 30_000 } = this.#options;
     const socket = new WebSocket(url, [subprotocol], {
       headers: { authorization: `Bearer ${token}` },
       maxPayload: maxPayloadBytes,
@@ -124,7 +124,7 @@ export class TunnelClient {
         this.#waitMs = this.#backOff.refusedMs();
       } else {
         const retryAfter = Number(response.headers['retry-after']);
-        if (retryAfter > 0) this.#waitMs = Math.min(retryAfter, 3600) * 1000 + this.#backOff.nextMs();
+        if (retryAfter > 0) this.#waitMs = this.#backOff.putOffMs(Math.min(retryAfter, 3600) * 1000);
       }
       response.resume();
       request.destroy();

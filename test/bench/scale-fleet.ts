@@ -1,6 +1,4 @@
 // A fleet for scale.ts: one agent for each home, each with the real tunnel client and its full-jitter back-off.
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { IncomingMessage } from 'node:http';
 import { Access } from '../../cloud/access/access.ts';
 import type { Scope } from '../../cloud/access/scopes.ts';
 import type { Store } from '../../cloud/store/store.ts';
@@ -11,6 +9,7 @@ import { messageId, phoneMessage, presence } from '../contract/messages.ts';
 
 /** An agent without a LAN: it has one phone, which never says anything of itself and has no sessions when asked. */
 export class FleetAgent {
+  readonly token: string;
   readonly #client: TunnelClient;
   #dialledMs = 0;
   #seq = 0;
@@ -23,6 +22,7 @@ export class FleetAgent {
 
   /** The outbox stays empty, so that all may share one. */
   constructor(url: string, token: string, outbox: Outbox) {
+    this.token = token;
     this.#client = new TunnelClient({
       url: `${url.replace(/^http/, 'ws')}/v1/tunnel`,
       token,
@@ -80,73 +80,19 @@ export class FleetAgent {
   }
 }
 
-/** Every try of the fleet to connect and its end, which the agents themselves tell once and not at each try. */
-export class Tries {
-  readonly #agents: readonly FleetAgent[];
-  readonly #welcomesBefore: number;
-  #dials = 0;
-  /** Nobody listened. */
-  #unheard = 0;
-  /** 503 with the time to come back. */
-  #putOff = 0;
-
-  constructor(agents: readonly FleetAgent[]) {
-    this.#agents = agents;
-    this.#welcomesBefore = this.#welcomes;
-  }
-
-  start(): void {
-    subscribe('http.client.request.start', this.#onDial);
-    subscribe('http.client.request.error', this.#onError);
-    subscribe('http.client.response.finish', this.#onAnswer);
-  }
-
-  stop(): void {
-    unsubscribe('http.client.request.start', this.#onDial);
-    unsubscribe('http.client.request.error', this.#onError);
-    unsubscribe('http.client.response.finish', this.#onAnswer);
-  }
-
-  /** `failedHellos`: whatever else a try came to but a welcome. */
-  get figures(): { tries: number; unheard: number; putOff: number; failedHellos: number } {
-    const welcomes = this.#welcomes - this.#welcomesBefore;
-    return {
-      tries: this.#dials,
-      unheard: this.#unheard,
-      putOff: this.#putOff,
-      failedHellos: this.#dials - this.#unheard - this.#putOff - welcomes,
-    };
-  }
-
-  get #welcomes(): number {
-    return this.#agents.reduce((total, agent) => total + agent.welcomes, 0);
-  }
-
-  readonly #onDial = () => {
-    this.#dials++;
-  };
-
-  readonly #onError = (message: unknown) => {
-    const { error } = message as { error: NodeJS.ErrnoException };
-    if (error.code === 'ECONNREFUSED') this.#unheard++;
-  };
-
-  readonly #onAnswer = (message: unknown) => {
-    const { response } = message as { response: IncomingMessage };
-    if (response.statusCode === 503) this.#putOff++;
-  };
-}
-
-/** As many homes as agents, each of an account of its own; the first of them get a token with `scopes` too. */
+/**
+ * Homes from number `from` on, each of an account of its own, and a token for the agent of each; the first of them get a
+ * token with `scopes` too.
+ */
 export async function seedHomes(
   store: Store,
-  homes: number,
+  homes: { from?: number; count: number },
   readers: { count: number; scopes: readonly Scope[] },
 ): Promise<{ agentTokens: string[]; readerTokens: string[] }> {
   const access = new Access({ store, clock: Date });
   const issue = async (kind: 'agent' | 'api', n: number, scopes: readonly Scope[]) =>
     (await access.issue(kind, { account: `account-${n}`, home: `home-${n}`, name: 'bench', scopes })).token;
-  const numbers = Array.from({ length: homes }, (_, n) => n);
+  const numbers = Array.from({ length: homes.count }, (_, n) => (homes.from ?? 0) + n);
   await Promise.all(
     numbers.map((n) => store.createHome({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
   );

@@ -1,8 +1,8 @@
-// How many homes one workerd takes, each an object with the tunnel of its agent: memory while they are awake, while they
-// sleep and when all were woken, and calls to them. `node test/bench/scale-workerd.ts --homes 2000`: JSON lines.
+// How many homes one workerd takes, each an object with the tunnel of its agent, and what stops it: memory while they are
+// awake, while they sleep and when all were woken, and calls to them. `node test/bench/scale-workerd.ts`: JSON lines.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,22 +13,38 @@ import type { Page } from '../../cloud/store/store.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import type { Phone } from '../../protocol/model.ts';
 import { StoreService } from '../workers/store-service.ts';
-import { loadInTurns, quantile } from './load.ts';
+import { loadInTurns, quantile, type Shot } from './load.ts';
 import { report } from './report.ts';
-import { FleetAgent, seedHomes, sharedOutbox, Tries } from './scale-fleet.ts';
+import { FleetAgent, seedHomes, sharedOutbox } from './scale-fleet.ts';
+import { Tries } from './scale-tries.ts';
 
-const { values } = parseArgs({ options: { homes: { type: 'string', default: '2000' } } });
+const { values } = parseArgs({
+  options: {
+    homes: { type: 'string', default: '100000' },
+    /** Of workerd's memory, GiB. */
+    memory: { type: 'string', default: '8' },
+    /** For bringing them in. */
+    minutes: { type: 'string', default: '8' },
+  },
+});
 const most = Number(values.homes);
+const mostBytes = Number(values.memory) * 1024 ** 3;
+const untilMs = performance.now() + Number(values.minutes) * 60_000;
 /** Homes are brought in by as many; then it is seen whether the machine takes more. */
 const step = Math.min(250, most);
 const dialsAtOnce = 32;
+const scopes = ['phones:read', 'actions:call'] as const;
 const sampled = Math.min(200, most);
 /** An object sleeps after ten seconds without work (Cloudflare's documents; so does workerd). */
 const asleepMs = 20_000;
 const quietMs = 5_000;
-/** A dial that takes longer is one that the machine does not take. */
+/** A home that is not in after as long is one that the machine does not take. */
 const patienceMs = 30_000;
 const leastFreeBytes = 1024 ** 3;
+/** Of those that workerd may open, for calls and for what woken objects ask the store: without, it closes on who calls. */
+const spareFiles = 1_000;
+const wokenAtOnce = 32;
+const wakingMs = 100;
 
 /** Nothing of this leaves the machine. */
 const offline = { WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' };
@@ -39,52 +55,61 @@ const database = openDatabase(join(folder, 'agents'));
 const outbox = sharedOutbox(database);
 const stores = new StoreService();
 const agents: FleetAgent[] = [];
-const tries = new Tries(agents);
+const tries = new Tries();
 let workerd: ChildProcess | undefined;
 try {
   const storeUrl = await stores.start();
-  const scopes = ['phones:read', 'actions:call'] as const;
-  const seeded = await seedHomes(await stores.open('bench'), most, { count: sampled, scopes });
-  const { agentTokens, readerTokens } = seeded;
+  const store = await stores.open('bench');
   const { child, url } = await startWorkerd(storeUrl);
   workerd = child;
   await (await fetch(`${url}/readyz`)).text();
   const emptyBytes = rssBytes(child);
-  const each = () => Math.round((rssBytes(child) - emptyBytes) / agents.length / 1024);
+  const beganMs = performance.now();
+  const size = () => ({
+    homes: agents.length,
+    rssMb: mebibytes(rssBytes(child)),
+    rssKbPerHome: Math.round((rssBytes(child) - emptyBytes) / agents.length / 1024),
+    openFiles: openFiles(child),
+  });
 
+  const readerTokens: string[] = [];
+  let stoppedBy: string | undefined;
   tries.start();
-  while (agents.length < most && (await bringIn(url, agentTokens.slice(agents.length, agents.length + step)))) {
-    report({ bench: 'scale.workerd.ramp', homes: agents.length, rssKbPerHome: each(), ...dialFigures() });
+  while (stoppedBy === undefined) {
+    const from = agents.length;
+    const count = Math.min(step, most - from);
+    const seeded = await seedHomes(store, { from, count }, { count: Math.max(0, sampled - from), scopes });
+    readerTokens.push(...seeded.readerTokens);
+    stoppedBy = (await bringIn(child, url, seeded.agentTokens)) ?? bound(child);
+    report({
+      bench: 'scale.workerd.ramp',
+      ...size(),
+      seconds: Math.round((performance.now() - beganMs) / 1_000),
+      ...dialFigures(),
+    });
   }
   tries.stop();
   await settled();
   report({
     bench: 'scale.workerd.awake',
-    homes: agents.length,
-    rssMb: mebibytes(rssBytes(child)),
-    rssKbPerHome: each(),
+    stoppedBy,
+    ...size(),
   });
 
   await sleep(asleepMs);
-  report({
-    bench: 'scale.workerd.asleep',
-    homes: agents.length,
-    rssMb: mebibytes(rssBytes(child)),
-    rssKbPerHome: each(),
-  });
+  report({ bench: 'scale.workerd.asleep', ...size() });
   await callEach(url, readerTokens);
 
   await sleep(asleepMs);
   const before = woken();
-  for (const agent of agents) agent.tell(1);
+  for (let from = 0; from < agents.length; from += wokenAtOnce) {
+    for (const agent of agents.slice(from, from + wokenAtOnce)) agent.tell(1);
+    // What an object asked the store over stays open for some seconds.
+    do await sleep(wakingMs);
+    while (filesLeft(child) < spareFiles / 2);
+  }
   await settled();
-  report({
-    bench: 'scale.workerd.all-woken',
-    homes: agents.length,
-    woken: woken() - before,
-    rssMb: mebibytes(rssBytes(child)),
-    rssKbPerHome: each(),
-  });
+  report({ bench: 'scale.workerd.all-woken', woken: woken() - before, ...size() });
 } finally {
   await Promise.all(agents.map((agent) => agent.stop()));
   workerd?.kill('SIGKILL');
@@ -106,7 +131,6 @@ async function startWorkerd(storeUrl: string): Promise<{ child: ChildProcess; ur
   );
   const date = /^compatibility_date = "(.*)"$/m.exec(readFileSync(join(root, 'wrangler.toml'), 'utf8'))?.[1] ?? '';
   writeFileSync(join(folder, 'config.capnp'), configuration(date, storeUrl));
-  mkdirSync(join(folder, 'objects'));
   const child = spawn(
     join(root, 'node_modules/.bin/workerd'),
     ['serve', '--control-fd=3', join(folder, 'config.capnp')],
@@ -116,13 +140,13 @@ async function startWorkerd(storeUrl: string): Promise<{ child: ChildProcess; ur
   return { child, url: `http://127.0.0.1:${JSON.parse(line).port}` };
 }
 
+/** What an object stores is its alarm (docs/decisions/0006-workers.md): on disk it would take three open files more. */
 function configuration(compatibilityDate: string, storeUrl: string): string {
   return `
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "worker", worker = .worker),
-    (name = "objects", disk = (path = "${join(folder, 'objects')}", writable = true)),
     (name = "network", network = (allow = ["private", "local"])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "worker")],
@@ -136,37 +160,49 @@ const worker :Workerd.Worker = (
     (name = "STORE_NAME", text = "bench"),
   ],
   durableObjectNamespaces = [(className = "HomeObject", uniqueKey = "homes", enableSql = true)],
-  durableObjectStorage = (localDisk = "objects"),
+  durableObjectStorage = (inMemory = void),
   globalOutbound = "network",
 );
 `;
 }
 
-/** False when the machine takes no more. */
-async function bringIn(url: string, tokens: readonly string[]): Promise<boolean> {
+/** Answers why the machine takes no more. */
+async function bringIn(child: ChildProcess, url: string, tokens: readonly string[]): Promise<string | undefined> {
   const waiting = tokens.values();
-  let taken = true;
+  let stoppedBy: string | undefined;
   await Promise.all(
     Array.from({ length: dialsAtOnce }, async () => {
       for (const token of waiting) {
-        if (freemem() < leastFreeBytes) {
-          taken = false;
-          return;
-        }
+        stoppedBy ??= bound(child);
+        if (stoppedBy !== undefined) return;
         const agent = new FleetAgent(url, token, outbox);
         agents.push(agent);
+        tries.add(agent);
         const welcomed = new Promise<boolean>((answer) => {
           agent.onWelcome = () => answer(true);
         });
         agent.start();
-        if (!(await Promise.race([welcomed, sleep(patienceMs, false, { ref: false })]))) taken = false;
+        if (!(await Promise.race([welcomed, sleep(patienceMs, false, { ref: false })]))) {
+          stoppedBy ??= `a home that was not in after ${patienceMs / 1_000} s`;
+        }
       }
     }),
   );
-  return taken && tries.figures.failedHellos === 0;
+  const { failedHellos, failures } = tries.figures();
+  return failedHellos > 0 ? `failed hellos: ${failures}` : stoppedBy;
 }
 
-function dialFigures(): Record<string, number> {
+/** Which of the bounds is reached. */
+function bound(child: ChildProcess): string | undefined {
+  if (agents.length >= most) return `the bound of ${most} homes`;
+  if (rssBytes(child) >= mostBytes) return `the bound of ${values.memory} GiB`;
+  if (freemem() < leastFreeBytes) return 'the memory of the machine';
+  if (filesLeft(child) <= spareFiles) return `the limit of ${openFilesLimit(child)} open files`;
+  if (performance.now() >= untilMs) return `the bound of ${values.minutes} minutes`;
+  return undefined;
+}
+
+function dialFigures(): Record<string, number | string> {
   const timesMs = agents
     .slice(-step)
     .map((agent) => agent.connectMs)
@@ -174,26 +210,25 @@ function dialFigures(): Record<string, number> {
   return {
     p50Ms: quantile(timesMs, 0.5),
     p99Ms: quantile(timesMs, 0.99),
-    ...tries.figures,
+    ...tries.figures(),
   };
 }
 
 /** A call to each of some homes, which wakes them, and then calls to those that are awake. */
 async function callEach(url: string, readerTokens: readonly string[]): Promise<void> {
-  const shots = await Promise.all(
-    readerTokens.map(async (token, n) => {
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-      const phones = await fetch(`${url}/v1/homes/home-${n}/phones`, { headers });
-      const [phone] = ((await phones.json()) as Page<Phone>).items;
-      const body = JSON.stringify({ arguments: { SessionID: '', SessionClass: 'ANY', SessionStatus: 'ANY' } });
-      return {
-        url: `${url}/v1/homes/home-${n}/phones/${phone?.id}/actions/GetSessions`,
-        method: 'POST',
-        headers,
-        body,
-      };
-    }),
-  );
+  const shots: Shot[] = [];
+  for (const [n, token] of readerTokens.entries()) {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const phones = await fetch(`${url}/v1/homes/home-${n}/phones`, { headers });
+    const [phone] = ((await phones.json()) as Page<Phone>).items;
+    const body = JSON.stringify({ arguments: { SessionID: '', SessionClass: 'ANY', SessionStatus: 'ANY' } });
+    shots.push({
+      url: `${url}/v1/homes/home-${n}/phones/${phone?.id}/actions/GetSessions`,
+      method: 'POST',
+      headers,
+      body,
+    });
+  }
   await sleep(asleepMs);
   const before = woken();
   const shoot = (count: number) => shots[count % shots.length] ?? { url, method: 'GET', headers: {} };
@@ -218,6 +253,19 @@ async function settled(): Promise<void> {
 function rssBytes({ pid }: ChildProcess): number {
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kibibytes) * 1024;
+}
+
+/** Linux tells their number as the size of their folder, since 6.2. */
+function openFiles({ pid }: ChildProcess): number {
+  return statSync(`/proc/${pid}/fd`).size;
+}
+
+function openFilesLimit({ pid }: ChildProcess): number {
+  return Number(/^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1]);
+}
+
+function filesLeft(child: ChildProcess): number {
+  return openFilesLimit(child) - openFiles(child);
 }
 
 function mebibytes(bytes: number): number {

@@ -13,8 +13,9 @@ import { openSqlite } from '../../cloud/store/open.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import { quantile } from './load.ts';
 import { report } from './report.ts';
-import { FleetAgent, seedHomes, sharedOutbox, Tries } from './scale-fleet.ts';
+import { FleetAgent, seedHomes, sharedOutbox } from './scale-fleet.ts';
 import type { HostMemory } from './scale-host.ts';
+import { Tries } from './scale-tries.ts';
 
 const { values } = parseArgs({ options: { tunnels: { type: 'string', default: '10000' } } });
 const tunnels = Number(values.tunnels);
@@ -62,7 +63,7 @@ async function seed(): Promise<{ agentTokens: string[]; readerTokens: string[] }
   const beganMs = performance.now();
   const store = openSqlite(join(folder, 'cloud'));
   await store.start();
-  const tokens = await seedHomes(store, tunnels, { count: manyWatchers, scopes: ['events:read'] });
+  const tokens = await seedHomes(store, { count: tunnels }, { count: manyWatchers, scopes: ['events:read'] });
   await store.stop();
   report({ bench: 'scale.seed', homes: tunnels, seconds: seconds(performance.now() - beganMs) });
   return tokens;
@@ -79,7 +80,8 @@ async function startHost(port: string): Promise<RunningHost> {
 }
 
 async function connect(at: RunningHost): Promise<void> {
-  const tries = new Tries(agents);
+  const tries = new Tries();
+  for (const agent of agents) tries.add(agent);
   tries.start();
   const beganMs = performance.now();
   const beganS = cpuSeconds(at);
@@ -106,7 +108,7 @@ async function connect(at: RunningHost): Promise<void> {
     p50Ms: quantile(timesMs, 0.5),
     p99Ms: quantile(timesMs, 0.99),
     cpuMsEach: Math.round(((cpuSeconds(at) - beganS) * 1_000 * 100) / tunnels) / 100,
-    ...tries.figures,
+    ...tries.figures(),
   });
 }
 
@@ -152,7 +154,8 @@ async function fanOut(what: string, at: RunningHost, tokens: string | string[], 
 /** The host is killed and started again; answers the new one. */
 async function storm(at: RunningHost): Promise<RunningHost> {
   const welcomesBefore = agents.map((agent) => agent.welcomes);
-  const tries = new Tries(agents);
+  const tries = new Tries();
+  for (const agent of agents) tries.add(agent);
   tries.start();
   const fleet = monitorEventLoopDelay();
   fleet.enable();
@@ -161,8 +164,11 @@ async function storm(at: RunningHost): Promise<RunningHost> {
   const goneMs = performance.now();
   const next = await startHost(new URL(at.url).port);
   const backMs = performance.now();
+  const beganS = cpuSeconds(next);
+  const beganBusyMs = busyMs(next);
+  const fleetCpu = process.cpuUsage();
   let peakPercent = 0;
-  let lastS = cpuSeconds(next);
+  let lastS = beganS;
   let lastMs = backMs;
   while (agents.some((agent, n) => agent.welcomes === welcomesBefore[n])) {
     await sleep(500);
@@ -171,6 +177,8 @@ async function storm(at: RunningHost): Promise<RunningHost> {
     peakPercent = Math.max(peakPercent, percent(nowS - lastS, nowMs - lastMs));
     [lastS, lastMs] = [nowS, nowMs];
   }
+  const { user, system } = process.cpuUsage(fleetCpu);
+  const idleMs = lastMs - backMs - (busyMs(next) - beganBusyMs);
   tries.stop();
   fleet.disable();
   const timesMs = agents.map((agent) => agent.welcomedMs - backMs).sort((a, b) => a - b);
@@ -181,7 +189,11 @@ async function storm(at: RunningHost): Promise<RunningHost> {
     halfBackS: seconds(quantile(timesMs, 0.5)),
     allBackS: seconds(quantile(timesMs, 1)),
     peakCpuPercent: peakPercent,
-    ...tries.figures,
+    cpuPercent: percent(lastS - beganS, lastMs - backMs),
+    // It had nothing to do, though agents were to come: the rest it ran, or waited for a processor that others had.
+    idlePercent: Math.max(0, percent(idleMs / 1_000, lastMs - backMs)),
+    fleetCpuPercent: percent((user + system) / 1e6, lastMs - backMs),
+    ...tries.figures(goneMs),
     // A fleet that is late itself takes its own lateness for the cloud's.
     fleetLagMs: Math.round(fleet.max / 1e6),
   });
@@ -224,6 +236,12 @@ async function memoryOf({ child }: RunningHost): Promise<HostMemory> {
 function cpuSeconds({ child }: RunningHost): number {
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** How long the process's main thread ran or waited for a processor. */
+function busyMs({ child }: RunningHost): number {
+  const [ranNs = 0, waitedNs = 0] = readFileSync(`/proc/${child.pid}/schedstat`, 'utf8').split(' ').map(Number);
+  return (ranNs + waitedNs) / 1e6;
 }
 
 /** Of one processor. */

@@ -24,13 +24,21 @@ export function remoteStore(url: string, clock: Clock = Date): Store {
     if (fault !== undefined) throw new GatewayError(fault.code as 'internal', fault.detail);
     return value;
   };
-  // Every store numbers the events of commits in the order in which these began.
-  let committed: Promise<unknown> = Promise.resolve();
+  // Every store numbers the events of a home's commits in the order in which these began. Homes have nothing to wait for
+  // from each other, and what one object awaits, another must not keep.
+  const committed = new Map<unknown, Promise<unknown>>();
   let commits = 0;
   const commit = (...given: unknown[]) => {
+    const [home] = given;
     remote.mostCommits = Math.max(remote.mostCommits, ++commits);
-    const asked = committed.then(() => ask('commit', given)).finally(() => commits--);
-    committed = asked.catch(() => undefined);
+    const asked = (committed.get(home) ?? Promise.resolve())
+      .then(() => ask('commit', given))
+      .finally(() => {
+        commits--;
+        if (committed.get(home) === settled) committed.delete(home);
+      });
+    const settled = asked.catch(() => undefined);
+    committed.set(home, settled);
     return asked;
   };
   return new Proxy({} as Store, {

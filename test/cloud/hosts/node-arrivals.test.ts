@@ -66,6 +66,17 @@ describe('arrivals', () => {
     expect(most).toBe(16);
   });
 
+  it('are let in one for every two who connect, while somebody does in each turn of the event loop', async () => {
+    const door = new Door();
+    for (let n = 0; n < 8; n++) {
+      door.arrivals.came();
+      await door.arrive(1);
+    }
+    expect(door.inside).toHaveLength(4);
+    await nextTurn();
+    expect(door.inside).toHaveLength(8);
+  });
+
   it('go on when one of them fails, who is told', async () => {
     const arrivals = new Arrivals();
     const failures = Array.from({ length: 20 }, (_, n) =>
@@ -76,10 +87,15 @@ describe('arrivals', () => {
   });
 
   it('that would wait too long are told to come back, each later than the one before', async () => {
-    const door = await crowd(1_300);
+    const door = await crowd(5_300);
     expect(door.putOffMs.length).toBeGreaterThan(200);
     expect(door.putOffMs).toEqual([...new Set(door.putOffMs)].sort((a, b) => a - b));
-    expect(door.putOffMs[0]).toBeGreaterThan(5_000);
+  });
+
+  it('that were put off first come back while others still wait, so that the door is never idle', async () => {
+    const door = await crowd(5_300);
+    expect(door.putOffMs[0]).toBeGreaterThan(1_000);
+    expect(door.putOffMs[0]).toBeLessThan(10_000);
   });
 
   it.each([
@@ -95,7 +111,7 @@ describe('arrivals', () => {
 
   it('that have waited long, because it went more slowly than it had, are put off after all', async () => {
     const door = await crowd(100);
-    door.nowMs += 7_000;
+    door.nowMs += 9_000;
     await door.arrive(50);
     await door.serve(1, 2_000);
     expect(door.putOffMs).toHaveLength(84);
@@ -104,8 +120,24 @@ describe('arrivals', () => {
     expect(door.putOffMs).toHaveLength(84);
   });
 
+  it('are not taken to be slow for the time in which others were looked at', async () => {
+    const door = await crowd(400);
+    for (let n = 0; n < 100; n++) {
+      await door.arrive(3);
+      await door.serve(1, 20);
+    }
+    expect(door.putOffMs).toEqual([]);
+  });
+
+  it('are not taken to be slow for one moment in which nothing went on', async () => {
+    const door = await crowd(900);
+    await door.serve(1, 5_000);
+    await door.arrive(900);
+    expect(door.putOffMs).toEqual([]);
+  });
+
   it('are never put off for more than two minutes, whoever crowds at the door', async () => {
-    expect((await crowd(50_000)).putOffMs.at(-1)).toBe(120_000);
+    expect((await crowd(130_000)).putOffMs.at(-1)).toBe(120_000);
   });
 
   it('are refused once the door is closed, those who wait too', async () => {
@@ -123,6 +155,30 @@ async function crowd(count: number): Promise<Door> {
   await door.arrive(count);
   return door;
 }
+
+it('who hangs up or goes on talking while it waits is not served', async () => {
+  const asked: string[] = [];
+  const { promise: atWork, resolve: finish } = Promise.withResolvers<Response>();
+  const sockets = new NodeSockets((request) => {
+    asked.push(new URL(request.url).pathname);
+    return atWork;
+  }, 30_000);
+  const dial = (url: string) => {
+    const [ours, theirs] = duplexPair();
+    return { theirs, done: sockets.upgrade({ headers: {}, url } as IncomingMessage, ours, Buffer.of()) };
+  };
+  const crowd = Array.from({ length: 16 }, () => dial('/crowd'));
+  const gone = dial('/gone');
+  const patient = dial('/patient');
+  const hasty = dial('/hasty');
+  await nextTurn();
+  gone.theirs.end();
+  hasty.theirs.write('already');
+  await nextTurn();
+  finish(new Response(null, { status: 401 }));
+  await Promise.all([...crowd, gone, patient, hasty].map(({ done }) => done));
+  expect(asked.filter((path) => path !== '/crowd')).toEqual(['/patient']);
+});
 
 it('an agent that must come back later is told when, as any refusal is told', async () => {
   const store = new SqliteStore({ path: '/never-opened' });
@@ -145,14 +201,14 @@ it('an agent that must come back later is told when, as any refusal is told', as
     30_000,
   );
   const request = { headers: { host: 'localhost' }, url: '/v1/tunnel' } as IncomingMessage;
-  const answers = Array.from({ length: 1_100 }, () => {
+  const answers = Array.from({ length: 5_100 }, () => {
     const [ours, theirs] = duplexPair();
     void sockets.upgrade(request, ours, Buffer.of());
     return text(theirs);
   });
   const [head = '', body = ''] = ((await answers.at(-1)) ?? '').split('\r\n\r\n');
   expect(head).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
-  expect(head).toMatch(/\r\nretry-after: [6-9]\r\n/);
+  expect(head).toMatch(/\r\nretry-after: [5-9]\r\n/);
   expect(head).toContain('content-type: application/problem+json');
   expect(JSON.parse(body)).toMatchObject({ status: 503, code: 'overloaded', requestId: expect.stringMatching(/^r_/) });
 });

@@ -299,6 +299,18 @@ describe('back-off', () => {
     expect(highest.nextMs()).toBeLessThanOrEqual(1000);
   });
 
+  it('after a put-off waits what was asked and a part on top, more each time, however long the cloud was away', () => {
+    const highest = new BackOff(backOffTimes, () => 0.999999);
+    for (let failure = 0; failure < 12; failure++) highest.nextMs();
+    expect(highest.putOffMs(7_000)).toBeCloseTo(8_000, 0);
+    expect(highest.putOffMs(7_000)).toBeCloseTo(9_000, 0);
+    for (let more = 0; more < 12; more++) highest.putOffMs(7_000);
+    expect(highest.putOffMs(7_000)).toBeCloseTo(37_000, 0);
+    highest.forget();
+    expect(highest.putOffMs(7_000)).toBeCloseTo(8_000, 0);
+    expect(new BackOff(backOffTimes, () => 0).putOffMs(7_000)).toBe(7_000);
+  });
+
   it('asks for at least 30 s of stability and of patience with a twin', () => {
     const lowest = new BackOff(backOffTimes, () => 0);
     expect(lowest.stableMs()).toBe(30_000);
