@@ -54,8 +54,9 @@ export type CostRecord = Record<keyof typeof households, DayRecord>;
 
 /** Each share in dollars for a home and month. */
 export function sharesOf(counts: Counts): Record<string, number> {
-  const { objectTrips, phoneCalls, frames } = counts;
-  const objectSeconds = (objectTrips * waitsMs.trip + phoneCalls * waitsMs.phone + frames * waitsMs.frame) / 1_000;
+  const { objectTrips, objectCpuMs, phoneCalls, frames } = counts;
+  const waitedMs = objectTrips * waitsMs.trip + phoneCalls * waitsMs.phone + frames * waitsMs.frame;
+  const objectSeconds = (waitedMs + objectCpuMs) / 1_000;
   const daily = {
     'DynamoDB writes, table': counts.tableWriteUnits * prices.writeUnit,
     'DynamoDB writes, indexes': counts.indexWriteUnits * prices.writeUnit,
