@@ -2,6 +2,12 @@
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Phone } from '../../protocol/model.ts';
 import type { PhoneRecord, Store } from '../store/store.ts';
+import type { Attachment } from './link.ts';
+
+/** Of their JSON, so that the note of a link stays far below its 16 KiB: a dozen phones with long names. */
+const notedChars = 4_000;
+
+export type RosterNote = Pick<Attachment, 'online' | 'phones'>;
 
 export class Roster {
   readonly #home: string;
@@ -11,11 +17,48 @@ export class Roster {
   #online: readonly string[];
   #loading: Promise<void> | undefined;
   #loaded = false;
+  #changing = 0;
+  #lastChange: Promise<unknown> = Promise.resolve();
 
-  constructor(home: string, store: Store, online: readonly string[]) {
+  /** `noted`: what a link that outlived the hub's last life knows. */
+  constructor(home: string, store: Store, { online, phones }: RosterNote) {
     this.#home = home;
     this.#store = store;
     this.#online = online;
+    if (phones !== undefined) this.keep(phones);
+  }
+
+  /**
+   * For a link to keep. Nobody but this hub changes what the store holds of phones, so that it stays true; a life that
+   * ends in the middle of a change leaves a note without them, and the next one reads them.
+   */
+  get note(): RosterNote {
+    const isSure = this.#loaded && this.#changing === 0;
+    const isSmall = isSure && JSON.stringify(this.#records).length <= notedChars;
+    return { online: [...this.#online], phones: isSmall ? this.#records : undefined };
+  }
+
+  /**
+   * Has the store change phones, and takes in what it answers. One after the other, so that an older answer does not
+   * take the place of a newer one. After a failure, which may have changed them, they are read again.
+   */
+  change<Answer>(ask: () => Promise<Answer>, takeIn: (answer: Answer) => void): Promise<Answer> {
+    this.#changing++;
+    const change = this.#lastChange.then(ask).then(
+      (answer) => {
+        this.#changing--;
+        takeIn(answer);
+        return answer;
+      },
+      (error) => {
+        this.#changing--;
+        this.#loaded = false;
+        this.#loading = undefined;
+        throw error;
+      },
+    );
+    this.#lastChange = change.catch(() => undefined);
+    return change;
   }
 
   /** Reads the phones from the store the first time; a failure is tried again by the next who asks. */

@@ -182,7 +182,7 @@ class SleepingHome {
     if (this.#next === undefined) throw new Error('The home sleeps, and its next life was not prepared.');
     const { attachment } = this.agent;
     const store = this.#next;
-    const hub = new HomeHub(home, { ...around, store }, attachment?.online);
+    const hub = new HomeHub(home, { ...around, store }, attachment);
     this.#life = { hub, store };
     if (attachment !== undefined) this.agent.tunnel = hub.resume(this.agent, attachment);
     return hub;

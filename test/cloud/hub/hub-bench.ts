@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HomeHub } from '../../../cloud/hub/home-hub.ts';
 import type { Attachment, Link } from '../../../cloud/hub/link.ts';
+import type { RosterNote } from '../../../cloud/hub/roster.ts';
 import type { Deadlines, Surroundings } from '../../../cloud/hub/surroundings.ts';
 import type { Tunnel } from '../../../cloud/hub/tunnel.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
@@ -106,9 +107,9 @@ export class HubBench {
   }
 
   /** A new hub over the same store, as after a restart or an eviction. */
-  async revive(online: readonly string[] = []): Promise<void> {
-    this.hub = new HomeHub('home', this.surroundings, online);
-    if (online.length === 0) await this.hub.start();
+  async revive(noted?: RosterNote): Promise<void> {
+    this.hub = new HomeHub('home', this.surroundings, noted);
+    if (noted === undefined) await this.hub.start();
   }
 
   async stop(): Promise<void> {
