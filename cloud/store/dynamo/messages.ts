@@ -205,7 +205,7 @@ function wayTo(view: HomeView, filter: MessageFilter): Way {
   const group = conversation ?? session;
   const inTable = (before: string, count: number) => {
     const { pk: partition, sk: from } = keys.message(home, '');
-    return { partition, from, to: keys.message(home, before).sk, newestFirst: true, count };
+    return { partition, from, to: keys.message(home, before).sk, newestFirst: true, isForPeople: true, count };
   };
   if (group !== undefined) {
     const index = { name: indexes.byGroup, partition: attributes.group };
