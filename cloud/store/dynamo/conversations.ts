@@ -71,13 +71,15 @@ export class DynamoConversations {
 
   #join(batch: HomeBatch, home: string, key: string, message: MessageRecord, more: number, unreadMore: number): void {
     const current = batch.get(keys.conversation(home, key));
+    const unread = (current?.unread ?? 0) + unreadMore;
     const next: StoredConversation = {
       key,
       session: message.sessionId,
       parties: mergeParties(current?.parties ?? [], correspondents(message)),
       lastId: current !== undefined && current.lastId > message.id ? current.lastId : message.id,
-      unread: (current?.unread ?? 0) + unreadMore,
+      unread,
       count: (current?.count ?? 0) + more,
+      unreadFrom: unread === 0 ? undefined : unreadFrom(current, message),
     };
     if (JSON.stringify(next) !== JSON.stringify(current)) this.#put(batch, home, next);
   }
@@ -91,7 +93,9 @@ export class DynamoConversations {
       return;
     }
     const lastId = current.lastId === id ? await this.#newest(batch, home, key, id) : current.lastId;
-    this.#put(batch, home, { ...current, lastId, count, unread: current.unread - unreadLess });
+    const unread = current.unread - unreadLess;
+    const from = unread === 0 ? undefined : current.unreadFrom;
+    this.#put(batch, home, { ...current, lastId, count, unread, unreadFrom: from });
   }
 
   /** The newest message of a conversation but one. The index proposes; the table, or the batch itself, decides. */
@@ -125,6 +129,14 @@ export class DynamoConversations {
   #put(batch: HomeBatch, home: string, conversation: StoredConversation): void {
     batch.put(keys.conversation(home, conversation.key), conversation);
   }
+}
+
+/** It is not looked for again when the oldest is read: that it lies too early only makes a search longer. */
+function unreadFrom(current: StoredConversation | undefined, message: MessageRecord): string | undefined {
+  if (current === undefined || current.unread === 0) return message.id;
+  if (current.unreadFrom === undefined || !countsAsUnread(message)) return current.unreadFrom;
+  const isOlder = message.id < current.unreadFrom;
+  return isOlder ? message.id : current.unreadFrom;
 }
 
 /**

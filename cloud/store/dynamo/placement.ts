@@ -19,11 +19,11 @@ export function placementOf(sk: string, data: unknown): Placement {
 }
 
 /**
- * Most messages have been read and lie in Received or Sent: who looks for those goes through all of them, and a place in
- * the index, which costs a write unit, would save little.
+ * Most messages lie in Received or Sent: who looks for those goes through all of them, or through the conversations that
+ * have unread ones (unread.ts), and a place in the index, which costs a write unit, would save little.
  */
 export function isListed(folder: string, status: string): boolean {
-  return status === 'Unread' || (folder !== 'Received' && folder !== 'Sent');
+  return folder !== 'Received' && (folder !== 'Sent' || status === 'Unread');
 }
 
 export function isGrave(message: StoredMessageOrGrave): message is StoredGrave {

@@ -68,6 +68,8 @@ export interface StoredConversation extends Omit<Conversation, 'last'> {
   lastId: string;
   /** Of its messages. */
   count: number;
+  /** No message before this is unread. Absent where none is, and where an earlier version did not note it. */
+  unreadFrom?: string | undefined;
 }
 
 export interface StoredRequest {

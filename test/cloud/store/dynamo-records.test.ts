@@ -210,7 +210,7 @@ function incompressible(chars: number): string {
 }
 
 describe('lists that are read as one', () => {
-  it('come newest first, nothing left out', async () => {
+  it('come newest first, nothing left out and nothing twice', async () => {
     const list = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 })).map((items) => items.sort().reverse());
     await fc.assert(
       fc.asyncProperty(fc.array(list), async (lists) => {
@@ -219,7 +219,7 @@ describe('lists that are read as one', () => {
           yield* items;
         });
         for await (const item of mergeNewestFirst(each, (text) => text)) merged.push(item);
-        expect(merged).toEqual(lists.flat().sort().reverse());
+        expect(merged).toEqual([...new Set(lists.flat())].sort().reverse());
       }),
     );
   });
