@@ -45,11 +45,14 @@ async function begin(
   { key, unread, unreadFrom, lastId }: StoredConversation,
   before: string,
 ): Promise<Reading | undefined> {
+  const from = unreadFrom ?? '';
+  // Later ones, which the index may know, are none of the conversation as it was when the home was opened.
+  const to = lastId < before ? lastId : before;
+  if (from > to) return undefined;
   const range: Range = {
     partition: partitions.group(view.home, key),
-    from: keys.message(view.home, unreadFrom ?? '').sk,
-    // Later ones, which the index may know, are none of the conversation as it was when the home was opened.
-    to: keys.message(view.home, lastId < before ? lastId : before).sk,
+    from: keys.message(view.home, from).sk,
+    to: keys.message(view.home, to).sk,
     newestFirst: true,
     isForPeople: true,
     count: unread + readBetween,
