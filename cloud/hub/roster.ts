@@ -133,4 +133,11 @@ export class Roster {
     const able = this.#records.filter((record) => record.approved && this.isOnline(record.id));
     return able.length === 1 ? able[0] : undefined;
   }
+
+  /** The only phone that whoever names none can mean: of those that are online, or of all where none is. */
+  onlyApproved(): PhoneRecord | undefined {
+    const approved = this.#records.filter((record) => record.approved);
+    if (approved.some(({ id }) => this.isOnline(id))) return this.onlyApprovedOnline();
+    return approved.length === 1 ? approved[0] : undefined;
+  }
 }
