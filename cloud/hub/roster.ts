@@ -53,7 +53,6 @@ export class Roster {
       (error) => {
         this.#changing--;
         this.#loaded = false;
-        this.#loading = undefined;
         throw error;
       },
     );
@@ -63,17 +62,20 @@ export class Roster {
 
   /** Reads the phones from the store the first time; a failure is tried again by the next who asks. */
   async load(): Promise<void> {
-    if (this.#loaded) return;
-    this.#loading ??= this.#store.listPhones(this.#home).then(
-      (records) => {
-        if (!this.#loaded) this.keep(records);
-      },
-      (error) => {
+    while (!this.#loaded) {
+      this.#loading ??= this.#read().finally(() => {
         this.#loading = undefined;
-        throw error;
-      },
-    );
-    await this.#loading;
+      });
+      await this.#loading;
+    }
+  }
+
+  /** What is changed while they are read may or may not be in the answer: then they are read once more. */
+  async #read(): Promise<void> {
+    const lastChange = this.#lastChange;
+    await lastChange;
+    const records = await this.#store.listPhones(this.#home);
+    if (lastChange === this.#lastChange && !this.#loaded) this.keep(records);
   }
 
   /** Takes in all phones of the home, as the store answers them. */
