@@ -8,8 +8,8 @@ import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
+import { present } from './message-parts.ts';
 import { readPage } from './page.ts';
-import { present } from './placement.ts';
 import type { StoredConversation, StoredMessageOrGrave } from './stored.ts';
 
 /** As JSON: with it, a conversation still takes one write unit. */
@@ -28,12 +28,13 @@ export class DynamoConversations {
       read: (before) => newestFirst(view, before),
       positionOf: (conversation) => conversation.lastId,
     });
-    const uncopied = page.items.filter(({ last }) => last === undefined);
+    // One that an earlier version has changed since may hold a copy of another message.
+    const uncopied = page.items.filter(({ last, lastId }) => last?.id !== lastId);
     const lasts = await view.getAll(uncopied.map(({ lastId }) => keys.message(home, lastId)));
     const byId = new Map(lasts.map((each) => [each.id, present(each)]));
     const items = page.items.flatMap(({ key, parties, session, unread, lastId, last: copy }): Conversation[] => {
       const record = byId.get(lastId);
-      const last = copy ?? (record && toMessage(record));
+      const last = copy?.id === lastId ? copy : record && toMessage(record);
       // It may have gone between the two reads.
       return last === undefined ? [] : [{ key, parties, session, last, unread }];
     });

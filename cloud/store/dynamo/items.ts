@@ -90,7 +90,7 @@ export class Items {
     if (packed instanceof Uint8Array) {
       const shown = JSON.parse(unpack(packed));
       const parts = { shown, aside: aside instanceof Uint8Array ? JSON.parse(unpack(aside)) : undefined };
-      return { revision, data: joined(String(item[attributes.sort]), parts) };
+      return { revision, data: joined(parts) };
     }
     if (item[attributes.blob] === undefined) return { revision, data: undefined };
     const blob = String(item[attributes.blob]);

@@ -1,9 +1,8 @@
 // A message at its place, in two parts: what people see of it, and what only the cloud needs to know, which pages leave
-// behind. Its identifier stands in the key alone.
+// behind. The first is a record by itself: a version that knows no second part reads it, and learns the rest anew.
 import type { MessageRecord } from '../store.ts';
 import { keys } from './keys.ts';
-import { isGrave } from './placement.ts';
-import type { StoredMessageOrGrave } from './stored.ts';
+import type { StoredGrave, StoredMessageOrGrave } from './stored.ts';
 
 const { sk: prefix } = keys.message('', '');
 
@@ -18,13 +17,20 @@ export function partsOf(sk: string, data: unknown): Parts {
   if (!sk.startsWith(prefix)) return { shown: data };
   const message = data as StoredMessageOrGrave;
   if (isGrave(message)) return { shown: message };
-  const { id: _, epoch, fingerprint, deliverByMs, place, hops, ...shown } = message;
-  const aside: Partial<MessageRecord> = { epoch, fingerprint, deliverByMs, place, hops };
-  return { shown, aside };
+  const { epoch, fingerprint, hops, ...shown } = message;
+  return { shown, aside: { epoch, fingerprint, hops } };
 }
 
-/** The other way. Earlier versions kept it in one part, with its identifier. */
-export function joined(sk: string, { shown, aside }: Parts): unknown {
-  if (!sk.startsWith(prefix)) return shown;
-  return { id: sk.slice(prefix.length), ...(shown as object), ...aside };
+/** The other way. Earlier versions kept messages in one part. */
+export function joined({ shown, aside }: Parts): unknown {
+  return aside === undefined ? shown : { ...(shown as object), ...aside };
+}
+
+export function isGrave(message: StoredMessageOrGrave): message is StoredGrave {
+  return 'gone' in message;
+}
+
+/** Undefined for what was deleted. */
+export function present(message: StoredMessageOrGrave | undefined): MessageRecord | undefined {
+  return message === undefined || isGrave(message) ? undefined : message;
 }

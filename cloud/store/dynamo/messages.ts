@@ -22,8 +22,9 @@ import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
+import { isGrave, present } from './message-parts.ts';
 import { mergeNewestFirst, readPage } from './page.ts';
-import { isGrave, isListed, present } from './placement.ts';
+import { isListed } from './placement.ts';
 import type { StoredMessageOrGrave } from './stored.ts';
 import { amongUnread } from './unread.ts';
 

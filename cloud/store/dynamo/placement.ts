@@ -1,9 +1,9 @@
 // Where else in the table a record is found: messages in their conversation, and in a list if few would be found else.
 import { conversationKey } from '../conversation.ts';
-import type { MessageRecord } from '../store.ts';
 import type { Placement } from './items.ts';
 import { keys, partitions } from './keys.ts';
-import type { StoredGrave, StoredMessageOrGrave } from './stored.ts';
+import { isGrave } from './message-parts.ts';
+import type { StoredMessageOrGrave } from './stored.ts';
 
 /** Of what stands under that sort key in the partition of a home. */
 export function placementOf(sk: string, data: unknown): Placement {
@@ -24,13 +24,4 @@ export function placementOf(sk: string, data: unknown): Placement {
  */
 export function isListed(folder: string, status: string): boolean {
   return folder !== 'Received' && (folder !== 'Sent' || status === 'Unread');
-}
-
-export function isGrave(message: StoredMessageOrGrave): message is StoredGrave {
-  return 'gone' in message;
-}
-
-/** Undefined for what was deleted. */
-export function present(message: StoredMessageOrGrave | undefined): MessageRecord | undefined {
-  return message === undefined || isGrave(message) ? undefined : message;
 }

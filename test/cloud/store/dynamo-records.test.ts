@@ -205,7 +205,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
           new PutCommand({ TableName, Item: { ...rest, ...more, [attributes.record]: pack(JSON.stringify(record)) } }),
         );
       if (sk.startsWith('M#') && aside instanceof Uint8Array) {
-        const record = { id: sk.slice(2), ...shown, ...JSON.parse(unpack(aside)) };
+        const record = { ...shown, ...JSON.parse(unpack(aside)) };
         const list = partitions.folder(home, record.folder, record.status);
         await write(record, record.status === 'Unread' ? { [attributes.list]: list } : {});
       } else if (sk.startsWith('C#')) {
