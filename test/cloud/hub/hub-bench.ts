@@ -96,6 +96,8 @@ export class HubBench {
   readonly logged: string[] = [];
   /** Commits fail with this while it is set. */
   fault: ((writes: readonly Write[]) => Error | undefined) | undefined;
+  /** Commits are done, and yet fail with this while it is set. */
+  lost: ((writes: readonly Write[]) => Error | undefined) | undefined;
   commits: (readonly Write[])[] = [];
   reads = 0;
   hub!: HomeHub;
@@ -173,7 +175,10 @@ export class HubBench {
             const fault = this.fault?.(writes);
             if (fault !== undefined) throw fault;
             this.commits.push(writes);
-            return store.commit(home, writes);
+            const events = await store.commit(home, writes);
+            const lost = this.lost?.(writes);
+            if (lost !== undefined) throw lost;
+            return events;
           };
         }
         this.reads++;
