@@ -163,7 +163,7 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
       .map((socket) => ({ socket, note: noteOf(socket) }))
       .sort((one, other) => other.note.acceptedMs - one.note.acceptedMs);
     for (const { socket } of replaced) socket.close(closeCodes.replaced, 'another connection of this home took over');
-    const hub = new HomeHub(home, around, newest?.note.online);
+    const hub = new HomeHub(home, around, newest?.note);
     const life: Life = { hub, tunnels: new Map(), watchers: new Map() };
     if (newest !== undefined) {
       const { socket, note } = newest;

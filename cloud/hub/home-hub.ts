@@ -8,7 +8,8 @@ import { Calls } from './calls.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { CallAnswer, PhoneCall, SendOutcome, Watch } from './hubs.ts';
 import { type Attachment, type Link, noFlow } from './link.ts';
-import { Roster } from './roster.ts';
+import { Roster, type RosterNote } from './roster.ts';
+import { messageOf } from './send-record.ts';
 import { Sends } from './sends.ts';
 import type { Surroundings } from './surroundings.ts';
 import { Tunnel, type TunnelHome } from './tunnel.ts';
@@ -34,11 +35,11 @@ export class HomeHub {
   #awaySinceMs: number | undefined;
   #cancelAbsence: (() => void) | undefined;
 
-  /** `online`: the phones of the link that outlived the hub's last life (Attachment.online), if there is one. */
-  constructor(id: string, around: Surroundings, online: readonly string[] = []) {
+  /** `noted`: of the link that outlived the hub's last life, if there is one. */
+  constructor(id: string, around: Surroundings, noted: RosterNote = { online: [] }) {
     this.id = id;
     this.#around = around;
-    this.#roster = new Roster(id, around.store, online);
+    this.#roster = new Roster(id, around.store, noted);
     this.#calls = new Calls(id, around);
     this.deadLetters = new DeadLetters(this.#roster, this.#calls, () => this.#online());
     this.#watchers = new Watchers(id, around);
@@ -142,7 +143,13 @@ export class HomeHub {
 
   async send(record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome> {
     await this.#roster.load();
-    return this.#sends.send(record, ifOffline, requestId);
+    const phone = record.phone ?? this.#roster.onlyApproved()?.id ?? null;
+    const isNobodyKnown = this.#roster.phones.length === 0 && this.#tunnel?.greeted !== true;
+    if (phone !== null || isNobodyKnown) return this.#sends.send({ ...record, phone }, ifOffline, requestId);
+    // Perhaps asked once more after its answer was lost, while phones came and went.
+    const stored = await this.#around.store.getMessage(this.id, record.id);
+    if (stored === undefined) throw new GatewayError('invalid-request', 'Say which phone is to send this.');
+    return { message: messageOf(stored) };
   }
 
   /**
@@ -170,9 +177,14 @@ export class HomeHub {
   async approve(id: string, approved: boolean): Promise<Phone | undefined> {
     await this.#roster.load();
     const isNews = this.#roster.phones.some((phone) => phone.id === id && phone.approved !== approved);
-    const record = await this.#around.store.approvePhone(this.id, id, approved);
+    const changed = this.#roster.change(
+      () => this.#around.store.approvePhone(this.id, id, approved),
+      (phone) => phone && this.#roster.update(phone),
+    );
+    this.#tunnel?.keepRoster();
+    const record = await changed;
+    this.#tunnel?.keepRoster();
     if (record === undefined) return undefined;
-    this.#roster.update(record);
     const phone = this.#roster.phoneOf(record);
     if (this.#tunnel?.greeted) this.#tunnel.send({ type: 'approvals', approved: this.#roster.approvedUdns });
     await this.commit([{ type: 'phone.status', phone }, ...(isNews ? [{ type: 'home.updated' } as const] : [])]);

@@ -61,7 +61,10 @@ export interface Hubs {
   call(home: string, call: PhoneCall): Promise<CallAnswer>;
   /** Stores and tells the watchers. */
   commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]>;
-  /** Stores a send, then tries it. With `fail` an absent home or phone throws and nothing is stored. */
+  /**
+   * Stores a send, then tries it. With `fail` an absent home or phone throws and nothing is stored; nor is it where the
+   * record names no phone and it does not go without saying which is meant (`invalid-request`).
+   */
   send(home: string, record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome>;
   /** Events after `after`, without gap or repeat; without it from now on. */
   watch(home: string, after?: string): Promise<Watch>;

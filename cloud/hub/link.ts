@@ -1,4 +1,5 @@
 // One end of a tunnel as the host sees it: a text socket, and a small note that survives the hub's hibernation.
+import type { PhoneRecord } from '../store/store.ts';
 
 /** What a hub needs to know of its socket after it was evicted from memory. Stays far below 16 KiB. */
 export interface Attachment {
@@ -9,6 +10,8 @@ export interface Attachment {
   ackedSeq: number;
   /** `p_…` of the phones that are online. */
   online: string[];
+  /** All phones of the home, so that its next life need not read them. Absent while they are unknown or too many. */
+  phones?: readonly PhoneRecord[] | undefined;
   /** Absent from notes of earlier versions. */
   flow?: Flow;
   /** When the way to the phones was last put to the proof, or the link came: epoch milliseconds. Absent as `flow` is. */

@@ -3,6 +3,12 @@ import { GatewayError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Phone } from '../../protocol/model.ts';
 import type { PhoneRecord, Store } from '../store/store.ts';
+import type { Attachment } from './link.ts';
+
+/** Of their JSON, so that the note of a link stays far below its 16 KiB: a dozen phones with long names. */
+const notedChars = 4_000;
+
+export type RosterNote = Pick<Attachment, 'online' | 'phones'>;
 
 export class Roster {
   readonly #home: string;
@@ -12,26 +18,65 @@ export class Roster {
   #online: readonly string[];
   #loading: Promise<void> | undefined;
   #loaded = false;
+  #changing = 0;
+  #lastChange: Promise<unknown> = Promise.resolve();
 
-  constructor(home: string, store: Store, online: readonly string[]) {
+  /** `noted`: what a link that outlived the hub's last life knows. */
+  constructor(home: string, store: Store, { online, phones }: RosterNote) {
     this.#home = home;
     this.#store = store;
     this.#online = online;
+    if (phones !== undefined) this.keep(phones);
+  }
+
+  /**
+   * For a link to keep. Nobody but this hub changes what the store holds of phones, so that it stays true; a life that
+   * ends in the middle of a change leaves a note without them, and the next one reads them.
+   */
+  get note(): RosterNote {
+    const isSure = this.#loaded && this.#changing === 0;
+    const isSmall = isSure && JSON.stringify(this.#records).length <= notedChars;
+    return { online: [...this.#online], phones: isSmall ? this.#records : undefined };
+  }
+
+  /**
+   * Has the store change phones, and takes in what it answers. One after the other, so that an older answer does not
+   * take the place of a newer one. After a failure, which may have changed them, they are read again.
+   */
+  change<Answer>(ask: () => Promise<Answer>, takeIn: (answer: Answer) => void): Promise<Answer> {
+    this.#changing++;
+    const change = this.#lastChange.then(ask).then(
+      (answer) => {
+        this.#changing--;
+        takeIn(answer);
+        return answer;
+      },
+      (error) => {
+        this.#changing--;
+        this.#loaded = false;
+        throw error;
+      },
+    );
+    this.#lastChange = change.catch(() => undefined);
+    return change;
   }
 
   /** Reads the phones from the store the first time; a failure is tried again by the next who asks. */
   async load(): Promise<void> {
-    if (this.#loaded) return;
-    this.#loading ??= this.#store.listPhones(this.#home).then(
-      (records) => {
-        if (!this.#loaded) this.keep(records);
-      },
-      (error) => {
+    while (!this.#loaded) {
+      this.#loading ??= this.#read().finally(() => {
         this.#loading = undefined;
-        throw error;
-      },
-    );
-    await this.#loading;
+      });
+      await this.#loading;
+    }
+  }
+
+  /** What is changed while they are read may or may not be in the answer: then they are read once more. */
+  async #read(): Promise<void> {
+    const lastChange = this.#lastChange;
+    await lastChange;
+    const records = await this.#store.listPhones(this.#home);
+    if (lastChange === this.#lastChange && !this.#loaded) this.keep(records);
   }
 
   /** Takes in all phones of the home, as the store answers them. */
@@ -95,5 +140,12 @@ export class Roster {
   onlyApprovedOnline(): PhoneRecord | undefined {
     const able = this.#records.filter((record) => record.approved && this.isOnline(record.id));
     return able.length === 1 ? able[0] : undefined;
+  }
+
+  /** The only phone that whoever names none can mean: of those that are online, or of all where none is. */
+  onlyApproved(): PhoneRecord | undefined {
+    const approved = this.#records.filter((record) => record.approved);
+    if (approved.some(({ id }) => this.isOnline(id))) return this.onlyApprovedOnline();
+    return approved.length === 1 ? approved[0] : undefined;
   }
 }

@@ -112,6 +112,11 @@ export class Tunnel implements IntakeTunnel {
     this.#home.calls.prove(this.link, udn);
   }
 
+  /** Once phones have changed otherwise than by the agent's word. */
+  keepRoster(): void {
+    this.#keep(this.#home.roster.note);
+  }
+
   #flowed(direction: keyof Flow): void {
     this.#keep({ flow: { ...this.flow, [direction]: this.#around.clock.now() } });
   }
@@ -208,12 +213,17 @@ export class Tunnel implements IntakeTunnel {
   async #takePhones(frame: FrameOf<EdgeFrame, 'phones'>): Promise<void> {
     const { roster } = this.#home;
     await roster.load();
-    roster.keep(await this.#around.store.putPhones(this.#home.id, frame.phones));
+    const seen = roster.change(
+      () => this.#around.store.putPhones(this.#home.id, frame.phones),
+      (records) => roster.keep(records),
+    );
+    this.keepRoster();
+    await seen;
     if (!this.#open) return;
     const before = new Set(roster.online);
     roster.setOnline(frame.phones.flatMap((phone) => (phone.online ? (roster.byUdn(phone.udn)?.id ?? []) : [])));
     const haveLettersChanged = (frame.deadLetters ?? 0) !== (this.deadLetters ?? 0);
-    this.#keep({ online: roster.online, deadLetters: frame.deadLetters });
+    this.#keep({ ...roster.note, deadLetters: frame.deadLetters });
     this.send({ type: 'approvals', approved: roster.approvedUdns });
     const changed = roster.phones.filter((phone) => phone.online !== before.has(phone.id));
     // The others too: one that was told to be online may have gone while the home was away for a moment.

@@ -1,7 +1,7 @@
 // Idempotency-Key: a POST that is repeated gets the first answer, for 24 hours.
 import type { Context, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { GatewayError } from '../../protocol/errors.ts';
+import { type ErrorCodeName, GatewayError } from '../../protocol/errors.ts';
 import { secretOf } from './doorkeeper.ts';
 import { bodyText, type Parts, type Surface } from './surface.ts';
 
@@ -15,9 +15,21 @@ interface Answer {
   body: string;
 }
 
-/** Whether nobody knows yet what came of the request: the agent tells it to the same request, asked again. */
+/** What is said where an answer of the agent, of the home's hub or of the store was lost. */
+const lost: ReadonlySet<ErrorCodeName> = new Set([
+  'outcome-pending',
+  'tunnel-lost',
+  'deadline-exceeded',
+  'too-many-requests',
+  'store-unavailable',
+]);
+
+/**
+ * Whether nobody knows yet what came of the request. The same request, asked again, is told it by the agent, or finds
+ * the message that was stored. A send that was stored and failed is answered, and not thrown.
+ */
 function isOpen({ error }: Context<Surface>): boolean {
-  return error instanceof GatewayError && error.code === 'outcome-pending';
+  return error instanceof GatewayError && lost.has(error.code);
 }
 
 /**

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { encodeTime } from 'ulid';
+import { GatewayError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Session } from '../../protocol/model.ts';
 import {
@@ -79,8 +80,7 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
       if (session !== undefined && given.phone !== undefined && given.phone !== session.phone) {
         throw new InvalidRequest('json', [{ at: 'body.phone', message: 'is not the phone of the session' }]);
       }
-      const phone = session?.phone ?? (await choosePhone(hubs, home, given.phone)) ?? null;
-      return deliver(c, home, given, phone, session?.id ?? null);
+      return deliver(c, home, given, session?.phone ?? given.phone ?? null, session?.id ?? null);
     })
     .openapi(sendInSession, async (c) => {
       const { home, id } = c.req.valid('param');
@@ -132,7 +132,13 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
       fingerprint: null,
       deliverByMs,
     };
-    const { message, error } = await hubs.send(home, record, given.ifOffline, c.var.requestId);
+    const ask = (by: string | null) => hubs.send(home, { ...record, phone: by }, given.ifOffline, c.var.requestId);
+    const { message, error } = await ask(phone).catch(async (thrown: unknown) => {
+      const isUndecided = phone === null && thrown instanceof GatewayError && thrown.code === 'invalid-request';
+      if (!isUndecided) throw thrown;
+      // Mostly it goes without saying which phone is meant. Here it does not, and this says why.
+      return ask((await choosePhone(hubs, home, undefined)) ?? null);
+    });
     const headers = { location: `/v1/homes/${home}/messages/${message.id}` };
     // The failed message stays, so that nobody has to wonder what became of it.
     if (error !== undefined) return problem(c, error, { resource: message.id, headers }) as never;

@@ -9,7 +9,7 @@ export const attributes = {
   sort: 'sk',
   /** Index 1: a conversation's messages. */
   group: 'g1',
-  /** Index 2: messages that are unread or lie in a rare folder. */
+  /** Index 2: messages in a rare folder, or unread otherwise than in Received. */
   list: 'g2',
   /** Epoch seconds. DynamoDB deletes expired items within days, so that readers check it too. */
   expiry: 'ttl',
@@ -17,6 +17,8 @@ export const attributes = {
   revision: 'rev',
   /** The thing itself, if it is small: packed JSON (store/dynamo/packing.ts). */
   record: 'z',
+  /** Of a message, what only the cloud needs to know of it, packed: pages do not read it. */
+  aside: 'y',
   /** The name of the blob that holds the JSON, if it is large. */
   blob: 'blob',
 } as const;

@@ -36,14 +36,16 @@ export type Kind = (typeof kinds)[number];
 /** What one kind of thing took, all of its times together. */
 export interface Counts {
   times: number;
-  /** Requests that the stateless Worker got; its processor time as Node took it, hub and store included. */
+  /** Requests that the stateless Worker got, and its processor time as Node took it. */
   workerRequests: number;
   cpuMs: number;
   /** Calls and upgrades that the home's object got, and the agent's frames, of which 20 are billed as one. */
   objectRequests: number;
   frames: number;
-  /** Requests to DynamoDB that the object waited for. */
+  /** Requests to DynamoDB that the object waited for, one after the other: what runs side by side is one. */
   objectTrips: number;
+  /** The object's processor time as Node took it, which is part of the time that it is awake. */
+  objectCpuMs: number;
   /** Requests to the phone that the object waited for. */
   phoneCalls: number;
   readUnits: number;
@@ -75,8 +77,8 @@ const earlier = 50;
 const minuteMs = 60_000;
 /** Between a canary and what was before it; all else is a minute apart. */
 const canaryMs = 5 * minuteMs;
-/** index.html, a script and a style sheet: they come through the Worker. */
-const dashboardFiles = 3;
+/** They come through the Worker: index.html each time; script and style sheet, which browsers keep, once a day. */
+const dashboardFiles = { always: 1, kept: 2 };
 /** Messages are made of these, each different, so that packing finds no more alike in them than in what people write. */
 const words =
   `about after again another anything around because before bring call came children coffee come could dinner doctor door
@@ -104,15 +106,15 @@ export async function recordDay(of: readonly Kind[]): Promise<DayRecord> {
       clock,
     });
   const [worker, object] = [new Meter(shadow), new Meter(shadow)];
-  const [workerStore, objectStore] = [open(worker), open(object)];
+  const workerStore = open(worker);
+  const home = new SleepingHome(() => open(object));
   try {
     await workerStore.start();
-    await objectStore.start();
-    const day = new Day(workerStore, objectStore, worker, object, shadow);
+    const day = new Day(workerStore, home, worker, object, shadow);
     return await day.run(of);
   } finally {
     await workerStore.stop();
-    await objectStore.stop();
+    await home.hibernate();
     await local.stop();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -133,32 +135,40 @@ const around: Omit<Surroundings, 'store'> = {
   heartbeatMs: 45_000,
 };
 
-/** The home's object: it lives while something happens, and is made anew the next time. */
+/**
+ * The home's object: it lives while something happens, and is made anew the next time. Its store then remembers nothing
+ * of the home; that it is started is what an isolate does once, for all homes in it.
+ */
 class SleepingHome {
   readonly agent = new CountedAgent();
-  readonly #store: DynamoStore;
-  #hub: HomeHub | undefined;
+  readonly #openStore: () => DynamoStore;
+  #life: { hub: HomeHub; store: DynamoStore } | undefined;
+  #next: DynamoStore | undefined;
   requests = 0;
+  /** Processor time, in milliseconds, of what the Worker waited for. */
+  cpuMs = 0;
 
-  constructor(store: DynamoStore) {
-    this.#store = store;
+  constructor(openStore: () => DynamoStore) {
+    this.#openStore = openStore;
   }
 
   /** As from outside: a request that is billed. */
   readonly hubs: Hubs = {
-    status: () => this.#asked().status(),
-    call: (_, call) => this.#asked().call(call),
-    commit: (_, writes) => this.#asked().commit(writes),
-    send: (_, record, ifOffline, requestId) => this.#asked().send(record, ifOffline, requestId),
-    watch: async (_, after) => this.#asked().watch(after),
-    approve: (_, phone, approved) => this.#asked().approve(phone, approved),
-    deadLetters: (_, page) => this.#asked().deadLetters.list(page),
-    settleDeadLetter: (_, id, step) => this.#asked().deadLetters.settle(id, step),
-    dismiss: (_, agent) => this.#asked().dismiss(agent),
+    status: () => this.#asked((hub) => hub.status()),
+    call: (_, call) => this.#asked((hub) => hub.call(call)),
+    commit: (_, writes) => this.#asked((hub) => hub.commit(writes)),
+    send: (_, record, ifOffline, requestId) => this.#asked((hub) => hub.send(record, ifOffline, requestId)),
+    watch: (_, after) => this.#asked(async (hub) => hub.watch(after)),
+    approve: (_, phone, approved) => this.#asked((hub) => hub.approve(phone, approved)),
+    deadLetters: (_, page) => this.#asked((hub) => hub.deadLetters.list(page)),
+    settleDeadLetter: (_, id, step) => this.#asked((hub) => hub.deadLetters.settle(id, step)),
+    dismiss: (_, agent) => this.#asked((hub) => hub.dismiss(agent)),
   };
 
-  dial(agent: { id: string; name: string }): void {
-    this.agent.tunnel = this.#asked().attach(this.agent, agent);
+  dial(agent: { id: string; name: string }): Promise<void> {
+    return this.#asked(async (hub) => {
+      this.agent.tunnel = hub.attach(this.agent, agent);
+    });
   }
 
   async hangUp(): Promise<void> {
@@ -168,21 +178,35 @@ class SleepingHome {
   }
 
   awake(): HomeHub {
-    if (this.#hub === undefined) {
-      const { attachment } = this.agent;
-      this.#hub = new HomeHub(home, { ...around, store: this.#store }, attachment?.online);
-      if (attachment !== undefined) this.agent.tunnel = this.#hub.resume(this.agent, attachment);
-    }
-    return this.#hub;
+    if (this.#life !== undefined) return this.#life.hub;
+    if (this.#next === undefined) throw new Error('The home sleeps, and its next life was not prepared.');
+    const { attachment } = this.agent;
+    const store = this.#next;
+    const hub = new HomeHub(home, { ...around, store }, attachment);
+    this.#life = { hub, store };
+    if (attachment !== undefined) this.agent.tunnel = hub.resume(this.agent, attachment);
+    return hub;
   }
 
-  hibernate(): void {
-    this.#hub = undefined;
+  async hibernate(): Promise<void> {
+    await this.#life?.store.stop();
+    this.#life = undefined;
   }
 
-  #asked(): HomeHub {
+  /** Before anything is counted. */
+  async prepare(): Promise<void> {
+    this.#next = this.#openStore();
+    await this.#next.start();
+  }
+
+  async #asked<Answer>(ask: (hub: HomeHub) => Promise<Answer>): Promise<Answer> {
     this.requests++;
-    return this.awake();
+    const beforeMs = processorMs();
+    try {
+      return await ask(this.awake());
+    } finally {
+      this.cpuMs += processorMs() - beforeMs;
+    }
   }
 }
 
@@ -250,12 +274,13 @@ class Day {
   /** Identifiers of messages that came, as an agent mints them: in the order of their time. */
   readonly #ids: string[] = [];
   #requests = 0;
+  #workerCpuMs = 0;
 
-  constructor(workerStore: DynamoStore, objectStore: DynamoStore, worker: Meter, object: Meter, shadow: Shadow) {
+  constructor(workerStore: DynamoStore, home: SleepingHome, worker: Meter, object: Meter, shadow: Shadow) {
     this.#workerStore = workerStore;
     this.#meters = { worker, object };
     this.#shadow = shadow;
-    this.#home = new SleepingHome(objectStore);
+    this.#home = home;
     this.#app = createApp({
       store: workerStore,
       hubs: this.#home.hubs,
@@ -264,7 +289,7 @@ class Day {
       deadlines: around.deadlines,
       log: around.log,
       serveAgent: async (_, agent): Promise<SocketHandler> => {
-        this.#home.dial(agent);
+        await this.#home.dial(agent);
         return { open: () => ({ text: () => undefined, closed: () => undefined }) };
       },
       isOurs: () => true,
@@ -273,6 +298,7 @@ class Day {
   }
 
   async run(of: readonly Kind[]): Promise<DayRecord> {
+    await this.#home.prepare();
     await this.#moveIn();
     const record = new Map(of.map((kind) => [kind, empty()]));
     const steps: Record<Kind, (n: number) => Promise<void>> = {
@@ -282,7 +308,7 @@ class Day {
       'message out': (n) => this.#send(n),
       'message read': (n) => this.#read(n),
       'list page': (n) => this.#list(n),
-      dashboard: () => this.#visit(),
+      dashboard: (n) => this.#visit(n),
     };
     // Things of all kinds in turn, each as often as its share of the day.
     const rounds = Math.max(...of.map((kind) => times[kind]));
@@ -291,8 +317,6 @@ class Day {
         if (counts.times >= ((round + 1) * times[kind]) / rounds) continue;
         clock.nowMs += kind === 'canary' ? canaryMs : minuteMs;
         await this.#count(counts, () => steps[kind](counts.times));
-        // Its frames go to the object at once: no Worker runs.
-        if (kind === 'canary') counts.cpuMs = 0;
       }
     }
     return Object.fromEntries(record);
@@ -367,8 +391,8 @@ class Day {
   }
 
   /** What the dashboard asks for when it is opened. */
-  async #visit(): Promise<void> {
-    this.#requests += dashboardFiles;
+  async #visit(n: number): Promise<void> {
+    this.#requests += dashboardFiles.always + (n === 0 ? dashboardFiles.kept : 0);
     for (const path of ['/me', '/homes', `/homes/${home}`, `/homes/${home}/conversations?limit=50`]) {
       await this.#fetch('GET', path);
     }
@@ -384,7 +408,10 @@ class Day {
       headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
+    // While the Worker waits for the object, it does nothing: what is done then is the object's.
+    const [beforeMs, objectBeforeMs] = [processorMs(), this.#home.cpuMs];
     const answer = await this.#app.fetch(request, { accept: () => undefined });
+    this.#workerCpuMs += processorMs() - beforeMs - (this.#home.cpuMs - objectBeforeMs);
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return answer;
   }
@@ -402,7 +429,8 @@ class Day {
   }
 
   async #count(counts: Counts, step: () => Promise<void>): Promise<void> {
-    this.#home.hibernate();
+    await this.#home.hibernate();
+    await this.#home.prepare();
     const before = this.#total();
     await step();
     await this.#settle();
@@ -416,14 +444,14 @@ class Day {
   #total(): Omit<Counts, 'times'> {
     const { worker, object } = this.#meters;
     const both = (name: keyof Consumption) => worker.spent[name] + object.spent[name];
-    const { user, system } = process.cpuUsage();
     const { agent } = this.#home;
     return {
       workerRequests: this.#requests,
-      cpuMs: (user + system) / 1_000,
+      cpuMs: this.#workerCpuMs,
       objectRequests: this.#home.requests,
       frames: agent.said,
-      objectTrips: object.spent.requests,
+      objectTrips: object.spent.turns,
+      objectCpuMs: processorMs() - this.#workerCpuMs,
       phoneCalls: agent.calls,
       readUnits: both('readUnits'),
       tableWriteUnits: both('tableWriteUnits'),
@@ -434,6 +462,11 @@ class Day {
   }
 }
 
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
 function empty(): Counts {
   return {
     times: 0,
@@ -442,6 +475,7 @@ function empty(): Counts {
     objectRequests: 0,
     frames: 0,
     objectTrips: 0,
+    objectCpuMs: 0,
     phoneCalls: 0,
     readUnits: 0,
     tableWriteUnits: 0,

@@ -5,7 +5,8 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { attributes, indexes } from '../../cloud/store/table.ts';
 
 export interface Consumption {
-  requests: number;
+  /** Requests that had to wait for one another: the longest chain in which each began after the one before had ended. */
+  turns: number;
   readUnits: number;
   tableWriteUnits: number;
   indexWriteUnits: number;
@@ -74,7 +75,7 @@ export class Shadow {
 export class Meter {
   readonly #shadow: Shadow;
   readonly spent: Consumption = {
-    requests: 0,
+    turns: 0,
     readUnits: 0,
     tableWriteUnits: 0,
     indexWriteUnits: 0,
@@ -91,7 +92,7 @@ export class Meter {
     client.middlewareStack.add(
       (next, context) => async (step) => {
         this.underWay++;
-        this.spent.requests++;
+        const turn = this.spent.turns + 1;
         const input = step.input as Input;
         const isDeletion = String(context.commandName).startsWith('Delete');
         const writes = writesOf(input, isDeletion);
@@ -107,6 +108,7 @@ export class Meter {
           return { ...result, output: this.#countRead(input, result.output as Output) as typeof result.output };
         } finally {
           this.underWay--;
+          this.spent.turns = Math.max(this.spent.turns, turn);
         }
       },
       { step: 'initialize', priority: 'low' },

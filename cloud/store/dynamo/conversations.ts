@@ -1,5 +1,5 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same commit.
-import type { Conversation } from '../../../protocol/model.ts';
+import type { Conversation, Message } from '../../../protocol/model.ts';
 import { toMessage } from '../changes.ts';
 import { conversationKey, correspondents, countsAsUnread, mergeParties } from '../conversation.ts';
 import type { MessageRecord, Page, PageRequest } from '../store.ts';
@@ -8,9 +8,12 @@ import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
+import { present } from './message-parts.ts';
 import { readPage } from './page.ts';
-import { present } from './placement.ts';
 import type { StoredConversation, StoredMessageOrGrave } from './stored.ts';
+
+/** As JSON: with it, a conversation still takes one write unit. */
+const copiedChars = 1_000;
 
 export class DynamoConversations {
   readonly #records: HomeRecords;
@@ -25,12 +28,15 @@ export class DynamoConversations {
       read: (before) => newestFirst(view, before),
       positionOf: (conversation) => conversation.lastId,
     });
-    const lasts = await view.getAll(page.items.map(({ lastId }) => keys.message(home, lastId)));
-    const byId = new Map(lasts.map((last) => [last.id, present(last)]));
-    const items = page.items.flatMap(({ key, parties, session, unread, lastId }): Conversation[] => {
-      const last = byId.get(lastId);
+    // One that an earlier version has changed since may hold a copy of another message.
+    const uncopied = page.items.filter(({ last, lastId }) => last?.id !== lastId);
+    const lasts = await view.getAll(uncopied.map(({ lastId }) => keys.message(home, lastId)));
+    const byId = new Map(lasts.map((each) => [each.id, present(each)]));
+    const items = page.items.flatMap(({ key, parties, session, unread, lastId, last: copy }): Conversation[] => {
+      const record = byId.get(lastId);
+      const last = copy?.id === lastId ? copy : record && toMessage(record);
       // It may have gone between the two reads.
-      return last === undefined ? [] : [{ key, parties, session, last: toMessage(last), unread }];
+      return last === undefined ? [] : [{ key, parties, session, last, unread }];
     });
     return { items, next: page.next };
   }
@@ -71,13 +77,17 @@ export class DynamoConversations {
 
   #join(batch: HomeBatch, home: string, key: string, message: MessageRecord, more: number, unreadMore: number): void {
     const current = batch.get(keys.conversation(home, key));
+    const unread = (current?.unread ?? 0) + unreadMore;
+    const isLast = current === undefined || message.id >= current.lastId;
     const next: StoredConversation = {
       key,
       session: message.sessionId,
       parties: mergeParties(current?.parties ?? [], correspondents(message)),
-      lastId: current !== undefined && current.lastId > message.id ? current.lastId : message.id,
-      unread: (current?.unread ?? 0) + unreadMore,
+      lastId: isLast ? message.id : current.lastId,
+      last: isLast ? copyOf(message) : current.last,
+      unread,
       count: (current?.count ?? 0) + more,
+      unreadFrom: unread === 0 ? undefined : unreadFrom(current, message),
     };
     if (JSON.stringify(next) !== JSON.stringify(current)) this.#put(batch, home, next);
   }
@@ -90,8 +100,15 @@ export class DynamoConversations {
       batch.delete(keys.conversation(home, key));
       return;
     }
-    const lastId = current.lastId === id ? await this.#newest(batch, home, key, id) : current.lastId;
-    this.#put(batch, home, { ...current, lastId, count, unread: current.unread - unreadLess });
+    let { lastId, last } = current;
+    if (lastId === id) {
+      lastId = await this.#newest(batch, home, key, id);
+      const record = present(batch.get(keys.message(home, lastId)));
+      last = lastId === id ? undefined : record && copyOf(record);
+    }
+    const unread = current.unread - unreadLess;
+    const from = unread === 0 ? undefined : current.unreadFrom;
+    this.#put(batch, home, { ...current, lastId, last, count, unread, unreadFrom: from });
   }
 
   /** The newest message of a conversation but one. The index proposes; the table, or the batch itself, decides. */
@@ -125,6 +142,20 @@ export class DynamoConversations {
   #put(batch: HomeBatch, home: string, conversation: StoredConversation): void {
     batch.put(keys.conversation(home, conversation.key), conversation);
   }
+}
+
+/** Undefined for what would make the conversation dear to write. */
+function copyOf(record: MessageRecord): Message | undefined {
+  const message = toMessage(record);
+  return JSON.stringify(message).length <= copiedChars ? message : undefined;
+}
+
+/** It is not looked for again when the oldest is read: that it lies too early only makes a search longer. */
+function unreadFrom(current: StoredConversation | undefined, message: MessageRecord): string | undefined {
+  if (current === undefined || current.unread === 0) return message.id;
+  if (current.unreadFrom === undefined || !countsAsUnread(message)) return current.unreadFrom;
+  const isOlder = message.id < current.unreadFrom;
+  return isOlder ? message.id : current.unreadFrom;
 }
 
 /**

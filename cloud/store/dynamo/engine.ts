@@ -32,6 +32,8 @@ export interface Range {
   from: string;
   to: string;
   newestFirst?: boolean;
+  /** Only what people see of messages. */
+  isForPeople?: boolean;
   /** Read at once; a page of DynamoDB is at most 1 MB besides. */
   count: number;
   /** Without it, the table itself, strongly consistent. What an index tells may be some moments old. */
@@ -47,9 +49,8 @@ export interface ItemChange {
 }
 
 /** Keys of indexes stay behind: what leaves AWS is paid. */
-const shown = [attributes.sort, attributes.revision, attributes.record, attributes.blob, attributes.expiry];
-const projection = shown.map((_, at) => `#shown${at}`).join(', ');
-const projectionNames = Object.fromEntries(shown.map((name, at) => [`#shown${at}`, name]));
+const forPeople = projectionOf([attributes.sort, attributes.record, attributes.blob, attributes.expiry]);
+const forUs = projectionOf([...forPeople.names, attributes.revision, attributes.aside]);
 
 export class DynamoEngine {
   readonly #client: DynamoDBClient;
@@ -84,8 +85,8 @@ export class DynamoEngine {
         TableName: this.#table,
         Key: place(only),
         ConsistentRead: true,
-        ProjectionExpression: projection,
-        ExpressionAttributeNames: projectionNames,
+        ProjectionExpression: forUs.expression,
+        ExpressionAttributeNames: forUs.attributes,
       };
       const { Item } = await this.#try((abortSignal) => this.#documents.send(new GetCommand(input), { abortSignal }));
       return Item === undefined ? [] : [{ ...Item, ...place(only) }];
@@ -96,8 +97,8 @@ export class DynamoEngine {
       const asked = {
         Keys: wanted,
         ConsistentRead: true,
-        ProjectionExpression: `#partition, ${projection}`,
-        ExpressionAttributeNames: { '#partition': attributes.partition, ...projectionNames },
+        ProjectionExpression: `#partition, ${forUs.expression}`,
+        ExpressionAttributeNames: { '#partition': attributes.partition, ...forUs.attributes },
       };
       items.push(...(await this.#getBatch({ [this.#table]: asked })));
     }
@@ -108,6 +109,7 @@ export class DynamoEngine {
   async *query(range: Range): AsyncGenerator<Item> {
     const { index, partition, from, to } = range;
     if (![from, to].every((sk) => isPossible({ pk: partition, sk }))) return;
+    const projection = range.isForPeople === true ? forPeople : forUs;
     let start: Item | undefined;
     do {
       const input = {
@@ -117,9 +119,9 @@ export class DynamoEngine {
         ExpressionAttributeNames: {
           '#partition': index?.partition ?? attributes.partition,
           '#sort': attributes.sort,
-          ...projectionNames,
+          ...projection.attributes,
         },
-        ProjectionExpression: projection,
+        ProjectionExpression: projection.expression,
         ExpressionAttributeValues: { ':partition': partition, ':from': from, ':to': to },
         ScanIndexForward: range.newestFirst !== true,
         Limit: range.count,
@@ -227,6 +229,14 @@ export function pause(tries: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, Math.random() * boundMs);
   });
+}
+
+function projectionOf(names: readonly string[]) {
+  return {
+    names,
+    expression: names.map((_, at) => `#shown${at}`).join(', '),
+    attributes: Object.fromEntries(names.map((name, at) => [`#shown${at}`, name])),
+  };
 }
 
 function place({ pk, sk }: Key<unknown>): Item {

@@ -5,6 +5,7 @@ import { type Blobs, expiringFolder } from '../blobs.ts';
 import { attributes } from '../table.ts';
 import type { Item } from './engine.ts';
 import type { Key } from './keys.ts';
+import { joined, partsOf } from './message-parts.ts';
 import { pack, unpack } from './packing.ts';
 
 /** Bytes of a record within an item. DynamoDB takes 400 KB, but each kilobyte is paid at each write. */
@@ -27,7 +28,7 @@ export interface Draft {
   revision: number;
   placement: Placement;
   /** Undefined: there is nothing any more, which is said by an item without a record. */
-  record: { json: string; packed: Uint8Array } | undefined;
+  record: { json: string; packed: Uint8Array; aside?: Uint8Array | undefined } | undefined;
 }
 
 export interface Known {
@@ -40,8 +41,13 @@ export interface Known {
 
 export function draftOf(key: Key<unknown>, revision: number, data: unknown, placement: Placement = {}): Draft {
   if (data === undefined) return { key, revision, placement, record: undefined };
-  const json = JSON.stringify(data);
-  return { key, revision, placement, record: { json, packed: pack(json) } };
+  const { shown, aside } = partsOf(key.sk, data);
+  const record = {
+    json: JSON.stringify(data),
+    packed: pack(JSON.stringify(shown)),
+    aside: aside && pack(JSON.stringify(aside)),
+  };
+  return { key, revision, placement, record };
 }
 
 /** What the item will take in the table, without indexes; as large as it is, also where a blob holds most of it. */
@@ -68,17 +74,24 @@ export class Items {
       ...(expiresAtMs !== undefined && { [attributes.expiry]: Math.ceil(expiresAtMs / 1_000) }),
     };
     if (record === undefined) return item;
-    if (record.packed.byteLength <= inlineBytes) return { ...item, [attributes.record]: record.packed };
+    const { packed, aside } = record;
+    if (packed.byteLength + (aside?.byteLength ?? 0) <= inlineBytes) {
+      return { ...item, [attributes.record]: packed, ...(aside !== undefined && { [attributes.aside]: aside }) };
+    }
     const blob = blobName(key, revision, record.json, expiresAtMs);
     await this.#blobs.put(blob, record.json);
     return { ...item, [attributes.blob]: blob };
   }
 
-  /** Undefined if its blob is missing. */
+  /** Undefined if its blob is missing. What was not asked for of the item is not there: its revision is then 0. */
   async decode(item: Item): Promise<Known | undefined> {
-    const revision = Number(item[attributes.revision]);
-    const packed = item[attributes.record];
-    if (packed instanceof Uint8Array) return { revision, data: JSON.parse(unpack(packed)) };
+    const revision = Number(item[attributes.revision] ?? 0);
+    const [packed, aside] = [item[attributes.record], item[attributes.aside]];
+    if (packed instanceof Uint8Array) {
+      const shown = JSON.parse(unpack(packed));
+      const parts = { shown, aside: aside instanceof Uint8Array ? JSON.parse(unpack(aside)) : undefined };
+      return { revision, data: joined(parts) };
+    }
     if (item[attributes.blob] === undefined) return { revision, data: undefined };
     const blob = String(item[attributes.blob]);
     const json = await this.#blobs.get(blob);

@@ -22,9 +22,11 @@ import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
+import { isGrave, present } from './message-parts.ts';
 import { mergeNewestFirst, readPage } from './page.ts';
-import { isGrave, isListed, present } from './placement.ts';
+import { isListed } from './placement.ts';
 import type { StoredMessageOrGrave } from './stored.ts';
+import { amongUnread } from './unread.ts';
 
 export type MessageWrite = Extract<Write, { type: 'message.put' | 'message.delete' | 'send.create' | 'send.move' }>;
 
@@ -205,7 +207,7 @@ function wayTo(view: HomeView, filter: MessageFilter): Way {
   const group = conversation ?? session;
   const inTable = (before: string, count: number) => {
     const { pk: partition, sk: from } = keys.message(home, '');
-    return { partition, from, to: keys.message(home, before).sk, newestFirst: true, count };
+    return { partition, from, to: keys.message(home, before).sk, newestFirst: true, isForPeople: true, count };
   };
   if (group !== undefined) {
     const index = { name: indexes.byGroup, partition: attributes.group };
@@ -217,16 +219,20 @@ function wayTo(view: HomeView, filter: MessageFilter): Way {
   }
   const folders = folder === undefined ? messageFolders : [folder];
   const statuses = status === undefined ? messageStatuses : [status];
-  if (!folders.every((each) => statuses.every((other) => isListed(each, other)))) {
+  const places = folders.flatMap((each) => statuses.map((other) => ({ folder: each, status: other })));
+  const isUnread = (place: { folder: string; status: string }) =>
+    place.folder === 'Received' && place.status === 'Unread';
+  if (!places.every((place) => isUnread(place) || isListed(place.folder, place.status))) {
     return { read: (before, count) => view.range(inTable(before, count)), covers: new Set() };
   }
   const index = { name: indexes.byList, partition: attributes.list };
-  const lists = folders.flatMap((each) => statuses.map((other) => partitions.folder(home, each, other)));
   return {
     read: (before, count) => {
-      const each = lists.map((partition) =>
-        view.range<StoredMessageOrGrave>({ ...inTable(before, count), partition, index }),
-      );
+      const each = places.map((place) => {
+        if (isUnread(place)) return amongUnread(view, before);
+        const partition = partitions.folder(home, place.folder, place.status);
+        return view.range<StoredMessageOrGrave>({ ...inTable(before, count), partition, index });
+      });
       return mergeNewestFirst(each, (message) => message.id);
     },
     covers: new Set(['folder', 'status']),

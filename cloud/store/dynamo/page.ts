@@ -42,12 +42,13 @@ export async function readPage<Item>(
   return { items, next: null };
 }
 
-/** Several lists that are each newest first, as one. */
+/** Several lists that are each newest first, as one; what stands in two of them comes once. */
 export async function* mergeNewestFirst<Item>(
   lists: readonly AsyncIterator<Item>[],
   positionOf: (item: Item) => string,
 ): AsyncGenerator<Item> {
   const heads = await Promise.all(lists.map((list) => list.next()));
+  let last: string | undefined;
   for (;;) {
     let newest = -1;
     let position = '';
@@ -59,7 +60,8 @@ export async function* mergeNewestFirst<Item>(
     const head = heads[newest];
     const list = lists[newest];
     if (head === undefined || head.done === true || list === undefined) return;
-    yield head.value;
+    if (position !== last) yield head.value;
+    last = position;
     heads[newest] = await list.next();
   }
 }

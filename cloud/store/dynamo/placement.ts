@@ -1,9 +1,9 @@
 // Where else in the table a record is found: messages in their conversation, and in a list if few would be found else.
 import { conversationKey } from '../conversation.ts';
-import type { MessageRecord } from '../store.ts';
 import type { Placement } from './items.ts';
 import { keys, partitions } from './keys.ts';
-import type { StoredGrave, StoredMessageOrGrave } from './stored.ts';
+import { isGrave } from './message-parts.ts';
+import type { StoredMessageOrGrave } from './stored.ts';
 
 /** Of what stands under that sort key in the partition of a home. */
 export function placementOf(sk: string, data: unknown): Placement {
@@ -19,18 +19,9 @@ export function placementOf(sk: string, data: unknown): Placement {
 }
 
 /**
- * Most messages have been read and lie in Received or Sent: who looks for those goes through all of them, and a place in
- * the index, which costs a write unit, would save little.
+ * Most messages lie in Received or Sent: who looks for those goes through all of them, or through the conversations that
+ * have unread ones (unread.ts), and a place in the index, which costs a write unit, would save little.
  */
 export function isListed(folder: string, status: string): boolean {
-  return status === 'Unread' || (folder !== 'Received' && folder !== 'Sent');
-}
-
-export function isGrave(message: StoredMessageOrGrave): message is StoredGrave {
-  return 'gone' in message;
-}
-
-/** Undefined for what was deleted. */
-export function present(message: StoredMessageOrGrave | undefined): MessageRecord | undefined {
-  return message === undefined || isGrave(message) ? undefined : message;
+  return folder !== 'Received' && (folder !== 'Sent' || status === 'Unread');
 }

@@ -1,5 +1,5 @@
 // What is kept in the table beside the records that the seam itself names.
-import type { Conversation, HomeEvent } from '../../../protocol/model.ts';
+import type { Conversation, HomeEvent, Message } from '../../../protocol/model.ts';
 import type { HomeRecord, MessageRecord, PhoneRecord } from '../store.ts';
 
 /** Events, and what else is only kept until nobody can have missed it. */
@@ -66,8 +66,12 @@ export interface StoredPhone {
 
 export interface StoredConversation extends Omit<Conversation, 'last'> {
   lastId: string;
+  /** A copy of that message, so that a list of conversations reads no messages. Absent where it is long. */
+  last?: Message | undefined;
   /** Of its messages. */
   count: number;
+  /** No message before this is unread. Absent where none is, and where an earlier version did not note it. */
+  unreadFrom?: string | undefined;
 }
 
 export interface StoredRequest {

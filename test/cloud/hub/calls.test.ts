@@ -80,7 +80,7 @@ describe('a call', () => {
     const { attachment } = agent;
     if (attachment === undefined) throw new Error('nothing kept');
     bench.clock.nowMs++;
-    await bench.revive(attachment.online);
+    await bench.revive(attachment);
     agent.tunnel = bench.hub.resume(agent, attachment);
     bench.hub.call(search()).catch(() => undefined);
     await settled(() => agent.of('call').length === 2);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HomeHub } from '../../../cloud/hub/home-hub.ts';
 import type { Attachment, Link } from '../../../cloud/hub/link.ts';
+import type { RosterNote } from '../../../cloud/hub/roster.ts';
 import type { Deadlines, Surroundings } from '../../../cloud/hub/surroundings.ts';
 import type { Tunnel } from '../../../cloud/hub/tunnel.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
@@ -100,6 +101,8 @@ export class HubBench {
   readonly logged: string[] = [];
   /** Commits fail with this while it is set. */
   fault: ((writes: readonly Write[]) => Error | undefined) | undefined;
+  /** Commits are done, and yet fail with this while it is set. */
+  lost: ((writes: readonly Write[]) => Error | undefined) | undefined;
   commits: (readonly Write[])[] = [];
   reads = 0;
   hub!: HomeHub;
@@ -111,9 +114,9 @@ export class HubBench {
   }
 
   /** A new hub over the same store, as after a restart or an eviction. */
-  async revive(online: readonly string[] = []): Promise<void> {
-    this.hub = new HomeHub('home', this.surroundings, online);
-    if (online.length === 0) await this.hub.start();
+  async revive(noted?: RosterNote): Promise<void> {
+    this.hub = new HomeHub('home', this.surroundings, noted);
+    if (noted === undefined) await this.hub.start();
   }
 
   async stop(): Promise<void> {
@@ -177,7 +180,10 @@ export class HubBench {
             const fault = this.fault?.(writes);
             if (fault !== undefined) throw fault;
             this.commits.push(writes);
-            return store.commit(home, writes);
+            const events = await store.commit(home, writes);
+            const lost = this.lost?.(writes);
+            if (lost !== undefined) throw lost;
+            return events;
           };
         }
         this.reads++;

@@ -1,23 +1,21 @@
 // A hub that is woken by its alarm, with a link that outlived the hub before it.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { send } from '../../contract/messages.ts';
-import { HubBench, settled } from './hub-bench.ts';
+import { presence, send } from '../../contract/messages.ts';
+import { HubBench, put, settled, udn } from './hub-bench.ts';
 
 const bench = new HubBench();
 beforeAll(() => bench.start());
 afterAll(() => bench.stop());
 
 it('goes on with sends that wait for a phone, under their keys', async () => {
-  const { agent, phone } = await bench.online();
+  const { agent } = await bench.online();
   const record = send('m_00000000000000000000000007');
   const waiting = bench.hub.send(record, 'queue');
   await settled(() => agent.of('call').length === 1);
   agent.fail('phone-unreachable');
   expect((await waiting).message.state).toBe('queued');
-  const { attachment } = agent;
-  if (attachment === undefined) throw new Error('The link keeps nothing.');
-
-  await bench.revive([phone]);
+  const attachment = agent.attachment ?? fail();
+  await bench.revive(attachment);
   agent.tunnel = bench.hub.resume(agent, attachment);
   await bench.hub.start();
   await settled(() => agent.of('call').length === 2);
@@ -25,3 +23,45 @@ it('goes on with sends that wait for a phone, under their keys', async () => {
   agent.answer({ MessageID: 'phone-1' });
   await settled(async () => (await bench.store.getMessage('home', record.id))?.state === 'sent');
 });
+
+it('knows the phones from the link, as people approved them, without asking the store', async () => {
+  const { agent, phone } = await bench.online();
+  for (const approved of [false, true, false]) {
+    await bench.hub.approve(phone, approved);
+    const attachment = agent.attachment ?? fail();
+    await bench.revive(attachment);
+    const readsBefore = bench.reads;
+    agent.tunnel = bench.hub.resume(agent, attachment);
+    expect(bench.reads).toBe(readsBefore);
+    const answered = agent.of('ack').length;
+    agent.events([attachment.ackedSeq + 1, put(1)]);
+    await settled(() => agent.of('ack').length > answered);
+    expect(agent.of('term').filter(({ code }) => code === 'phone-not-approved').length > 0).toBe(!approved);
+    agent.frames.length = 0;
+    expect(bench.reads).toBe(readsBefore);
+  }
+});
+
+it('reads the phones anew where the last life ended while they were being changed', async () => {
+  const { agent, phone } = await bench.online();
+  await bench.hub.approve(phone, true);
+  bench.hub.approve(phone, false).catch(() => undefined);
+  await settled(() => agent.attachment?.phones === undefined);
+  const { attachment } = agent;
+  await bench.revive(attachment);
+  await settled(async () => (await bench.store.getPhone('home', phone))?.approved === false);
+  expect((await bench.hub.status())?.phones).toMatchObject([{ id: phone, approved: false }]);
+});
+
+it('reads the phones where they are too many for the note of a link', async () => {
+  const many = Array.from({ length: 32 }, (_, n) => presence(`uuid:${n}`, { name: 'n'.repeat(200) }));
+  const { agent } = await bench.online(presence(udn, { trusted: true }), ...many.slice(1));
+  const { attachment } = agent;
+  expect(JSON.stringify(attachment).length).toBeLessThan(4_000);
+  await bench.revive(attachment);
+  expect((await bench.hub.status())?.phones).toHaveLength(32);
+});
+
+function fail(): never {
+  throw new Error('The link keeps nothing.');
+}

@@ -319,6 +319,22 @@ describe('a send', () => {
     expect((await sent).message.phone).toBe(phone);
   });
 
+  it('without a phone, where several could be meant, is not stored, unless it was stored before', async () => {
+    const record = draft({ phone: null });
+    const sent = bench.hub.send(record, 'queue');
+    await called(1);
+    const phones = [udn, 'uuid:phone-2'].map((each) => presence(each, { trusted: true }));
+    agent.says({ type: 'phones', phones });
+    await settled(() => agent.of('approvals').length === 2);
+    expect((await bench.hub.send(record, 'queue')).message).toMatchObject({ id: record.id, phone, state: 'sending' });
+    const other = draft({ phone: null });
+    await expect(bench.hub.send(other, 'queue')).rejects.toMatchObject({ code: 'invalid-request' });
+    expect(await stored(other.id)).toBeUndefined();
+    agent.answer({ MessageID: 'x' });
+    expect((await sent).message.state).toBe('sent');
+    expect(agent.of('call')).toHaveLength(1);
+  });
+
   it('within a session names it as the phone does, and fails when the session is gone', async () => {
     const gone = await bench.hub.send(draft({ sessionId: 's_gone' }), 'queue');
     expect(gone).toMatchObject({ message: { state: 'failed' }, error: { code: 'invalid-request' } });

@@ -193,7 +193,7 @@ describe('events', () => {
     const attachment = agent.attachment;
     expect(attachment).toMatchObject({ bootId: 'boot', ackedSeq: 1, online: [phone] });
     if (attachment === undefined) throw new Error('nothing kept');
-    await bench.revive(attachment.online);
+    await bench.revive(attachment);
     agent.tunnel = bench.hub.resume(agent, attachment);
     expect((await bench.hub.status())?.phones[0]?.online).toBe(true);
     agent.events([1, put(1)], [2, put(2)]);
@@ -351,7 +351,7 @@ describe('one live tunnel a home', () => {
     const { attachment } = agent;
     if (attachment === undefined) throw new Error('The hub kept no note.');
     bench.clock.pass(5 * 60_000);
-    await bench.revive([phone]);
+    await bench.revive({ online: [phone] });
     agent.tunnel = bench.hub.resume(agent, attachment);
     bench.reads = 0;
     agent.events([1, { type: 'phone.answered', udn, epoch: 0 }]);

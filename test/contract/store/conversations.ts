@@ -1,6 +1,6 @@
 // The contract of Store: conversations.
 import { describe, expect, it } from 'vitest';
-import { messageId, sessionId } from '../messages.ts';
+import { messageId, send, sessionId } from '../messages.ts';
 import { home, numbers, type StoreUnderTest } from './store-under-test.ts';
 
 export function conversationsContract(at: StoreUnderTest): void {
@@ -40,6 +40,23 @@ export function conversationsContract(at: StoreUnderTest): void {
       await at.commit(at.put(messageId(1), { folder: 'Deleted' }));
       expect(await list()).toEqual([]);
       expect(await at.store.countUnread(home)).toBe(0);
+    });
+
+    it('show the last message as it is now, however long it is', async () => {
+      const body = 'a long letter '.repeat(2_000);
+      await at.commit(at.put(messageId(1)), at.put(messageId(2), { body }));
+      const last = async () => (await list())[0]?.last;
+      expect(await last()).toMatchObject({ id: messageId(2), body });
+      await at.commit(at.put(messageId(2), { body: 'a short one' }));
+      expect(await last()).toEqual((await at.store.listMessages(home, {}, { limit: 1 })).items[0]);
+      await at.commit(at.put(messageId(1), { body: 'older, but changed later' }));
+      expect(await last()).toMatchObject({ id: messageId(2), body: 'a short one' });
+      await at.commit({ type: 'message.delete', id: messageId(2) });
+      expect(await last()).toMatchObject({ id: messageId(1), body: 'older, but changed later' });
+      await at.commit({ type: 'send.create', message: send(messageId(3), { to: [{ address: '+390110001' }] }) });
+      expect(await last()).toMatchObject({ id: messageId(3), state: 'queued' });
+      await at.commit({ type: 'send.move', id: messageId(3), from: ['queued'], to: 'sent', messageId: 'phone-3' });
+      expect(await last()).toMatchObject({ id: messageId(3), state: 'sent', messageId: 'phone-3' });
     });
 
     it('come in pages, the last spoken first', async () => {

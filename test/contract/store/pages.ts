@@ -66,6 +66,43 @@ export function pagesContract(at: StoreUnderTest): void {
       );
     });
 
+    it('gather what is unread from everywhere, whatever was read around it', async () => {
+      const states = new Map<number, { folder: 'Received' | 'Sent'; status: 'Read' | 'Unread' }>();
+      const say = (n: number, status: 'Read' | 'Unread') => {
+        const folder = n % 17 === 0 ? 'Sent' : 'Received';
+        states.set(n, { folder, status });
+        return at.put(messageId(n), { messageId: `phone-${n}`, from: { address: `+${n % 11}` }, folder, status });
+      };
+      const agree = async () => {
+        for (const filter of [
+          { status: 'Unread' },
+          { folder: 'Received', status: 'Unread' },
+          { folder: 'Sent', status: 'Unread' },
+        ]) {
+          const seen: string[] = [];
+          let cursor: string | undefined;
+          do {
+            const page = await at.store.listMessages(home, filter, { limit: 7, cursor });
+            seen.push(...page.items.map((message) => message.id));
+            cursor = page.next ?? undefined;
+          } while (cursor !== undefined);
+          const expected = [...states]
+            .filter(([, { folder, status }]) => status === 'Unread' && folder === (filter.folder ?? folder))
+            .map(([n]) => messageId(n));
+          expect(seen).toEqual(expected.sort().reverse());
+        }
+      };
+      await at.commit(...numbers(10, 79).map((n) => say(n, n % 3 === 0 ? 'Unread' : 'Read')));
+      await agree();
+      // The oldest and the newest of some conversations are read; one that is older than all comes late; one is unread again.
+      await at.commit(...[12, 15, 18, 78, 75, 51].map((n) => say(n, 'Read')), say(3, 'Unread'), say(11, 'Unread'));
+      await agree();
+      await at.commit(...numbers(10, 79).map((n) => say(n, 'Read')));
+      await agree();
+      await at.commit(say(64, 'Unread'));
+      await agree();
+    });
+
     it('refuse a limit that is none, and a cursor that was given for something else', async () => {
       await at.store.createHome({ id: 'other', account: 'account', name: 'Other', owner: 'Ada' });
       await at.commit(...numbers(1, 3).map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));

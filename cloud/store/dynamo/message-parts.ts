@@ -1,0 +1,36 @@
+// A message at its place, in two parts: what people see of it, and what only the cloud needs to know, which pages leave
+// behind. The first is a record by itself: a version that knows no second part reads it, and learns the rest anew.
+import type { MessageRecord } from '../store.ts';
+import { keys } from './keys.ts';
+import type { StoredGrave, StoredMessageOrGrave } from './stored.ts';
+
+const { sk: prefix } = keys.message('', '');
+
+export interface Parts {
+  shown: unknown;
+  /** Undefined where there is nothing to leave behind. */
+  aside?: object | undefined;
+}
+
+/** Of what stands under that sort key. Whatever is no message is one part. */
+export function partsOf(sk: string, data: unknown): Parts {
+  if (!sk.startsWith(prefix)) return { shown: data };
+  const message = data as StoredMessageOrGrave;
+  if (isGrave(message)) return { shown: message };
+  const { epoch, fingerprint, hops, ...shown } = message;
+  return { shown, aside: { epoch, fingerprint, hops } };
+}
+
+/** The other way. Earlier versions kept messages in one part. */
+export function joined({ shown, aside }: Parts): unknown {
+  return aside === undefined ? shown : { ...(shown as object), ...aside };
+}
+
+export function isGrave(message: StoredMessageOrGrave): message is StoredGrave {
+  return 'gone' in message;
+}
+
+/** Undefined for what was deleted. */
+export function present(message: StoredMessageOrGrave | undefined): MessageRecord | undefined {
+  return message === undefined || isGrave(message) ? undefined : message;
+}

@@ -1,0 +1,72 @@
+// Messages that came and were not read: found in the conversations that hold some, since a place in an index would cost
+// a write unit for each message that comes, and another when it is read.
+import { attributes, indexes } from '../table.ts';
+import type { Range } from './engine.ts';
+import type { HomeView } from './home-view.ts';
+import { keys, partitions } from './keys.ts';
+import type { StoredConversation, StoredMessageOrGrave } from './stored.ts';
+
+/** Conversations that are begun to be read at the same time. */
+const begunAtOnce = 8;
+/** Read with the unread ones at once, since some that were read may stand between them. */
+const readBetween = 8;
+
+interface Reading {
+  list: AsyncGenerator<StoredMessageOrGrave>;
+  next: StoredMessageOrGrave;
+}
+
+/**
+ * The messages of these conversations, newest first, from the oldest that is unread in each: those that were read in
+ * between are for the caller to sift. A conversation is not begun before its turn comes.
+ */
+export async function* amongUnread(view: HomeView, before: string): AsyncGenerator<StoredMessageOrGrave> {
+  const waiting = (await view.all(keys.allConversations(view.home)))
+    .filter(({ unread }) => unread > 0)
+    .sort((one, other) => (one.lastId < other.lastId ? 1 : -1));
+  const readings = new Set<Reading>();
+  for (;;) {
+    let newest = newestOf(readings);
+    while (waiting[0] !== undefined && (newest === undefined || waiting[0].lastId > newest.next.id)) {
+      const begun = waiting.splice(0, begunAtOnce).map((conversation) => begin(view, conversation, before));
+      for (const reading of await Promise.all(begun)) if (reading !== undefined) readings.add(reading);
+      newest = newestOf(readings);
+    }
+    if (newest === undefined) return;
+    yield newest.next;
+    const { done, value } = await newest.list.next();
+    if (done === true) readings.delete(newest);
+    else newest.next = value;
+  }
+}
+
+async function begin(
+  view: HomeView,
+  { key, unread, unreadFrom, lastId }: StoredConversation,
+  before: string,
+): Promise<Reading | undefined> {
+  const from = unreadFrom ?? '';
+  // Later ones, which the index may know, are none of the conversation as it was when the home was opened.
+  const to = lastId < before ? lastId : before;
+  if (from > to) return undefined;
+  const range: Range = {
+    partition: partitions.group(view.home, key),
+    from: keys.message(view.home, from).sk,
+    to: keys.message(view.home, to).sk,
+    newestFirst: true,
+    isForPeople: true,
+    count: unread + readBetween,
+    index: { name: indexes.byGroup, partition: attributes.group },
+  };
+  const list = view.range<StoredMessageOrGrave>(range);
+  const { done, value } = await list.next();
+  return done === true ? undefined : { list, next: value };
+}
+
+function newestOf(readings: ReadonlySet<Reading>): Reading | undefined {
+  let newest: Reading | undefined;
+  for (const reading of readings) {
+    if (newest === undefined || reading.next.id > newest.next.id) newest = reading;
+  }
+  return newest;
+}

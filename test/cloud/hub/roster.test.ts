@@ -1,0 +1,88 @@
+// The phones that a hub knows, while the store that holds them is slow or fails.
+import { expect, it } from 'vitest';
+import { Roster } from '../../../cloud/hub/roster.ts';
+import type { PhoneRecord, Store } from '../../../cloud/store/store.ts';
+import { unavailable } from './hub-bench.ts';
+
+const phone = (approved: boolean): PhoneRecord => {
+  const seen = { udn: 'uuid:1', name: 'Phone', deviceType: 'urn:phone', address: '10.0.0.2:80', epoch: 0 };
+  return { id: 'p_1', approved, ...seen };
+};
+
+/** Of a store it needs this alone. */
+function storeOf(listPhones: () => Promise<PhoneRecord[]>): Store {
+  return { listPhones } as Pick<Store, 'listPhones'> as Store;
+}
+
+it('reads the phones anew after a change whose end nobody knows', async () => {
+  let approved = true;
+  const roster = new Roster(
+    'home',
+    storeOf(async () => [phone(approved)]),
+    { online: [] },
+  );
+  await roster.load();
+  expect(roster.note.phones).toEqual([phone(true)]);
+  const change = roster.change(
+    () => {
+      approved = false;
+      return Promise.reject(unavailable());
+    },
+    () => undefined,
+  );
+  await expect(change).rejects.toMatchObject({ code: 'store-unavailable' });
+  expect(roster.note.phones).toBeUndefined();
+  await roster.load();
+  expect(roster.note.phones).toEqual([phone(false)]);
+});
+
+it('does not take what was read before a change for what is there after it', async () => {
+  const answers: ((phones: PhoneRecord[]) => void)[] = [];
+  const roster = new Roster(
+    'home',
+    storeOf(() => new Promise((resolve) => answers.push(resolve))),
+    { online: [] },
+  );
+  const loaded = roster.load();
+  await expect.poll(() => answers.length).toBe(1);
+  await roster.change(
+    async () => phone(false),
+    (changed) => roster.update(changed),
+  );
+  answers[0]?.([phone(true)]);
+  await expect.poll(() => answers.length).toBe(2);
+  answers[1]?.([phone(false)]);
+  await loaded;
+  expect(roster.phones).toMatchObject([{ approved: false }]);
+});
+
+it('lets changes happen one after the other', async () => {
+  const roster = new Roster(
+    'home',
+    storeOf(async () => [phone(true)]),
+    { online: [] },
+  );
+  const first = Promise.withResolvers<PhoneRecord[]>();
+  const begun: string[] = [];
+  const changes = [
+    roster.change(
+      () => {
+        begun.push('first');
+        return first.promise;
+      },
+      (phones) => roster.keep(phones),
+    ),
+    roster.change(
+      async () => {
+        begun.push('second');
+        return phone(false);
+      },
+      (changed) => roster.update(changed),
+    ),
+  ];
+  await expect.poll(() => begun.length).toBeGreaterThan(0);
+  expect(begun).toEqual(['first']);
+  first.resolve([phone(true)]);
+  await Promise.all(changes);
+  expect(roster.approvedUdns).toEqual([]);
+});
