@@ -115,7 +115,7 @@ export class Outbox {
     });
     if (dropped > 0) {
       this.#report(
-        `Warning: ${dropped} events waited too long for the cloud and were dropped. ` +
+        `Warning: ${dropped} events that waited for the cloud were dropped, the oldest: too many, too large or too old. ` +
           'What the phone still holds of them is sent when the cloud is back.',
       );
     }

@@ -76,7 +76,7 @@ describe('the outbox', () => {
     journal.record(udn, { comparedStore: 'store-1', events: [] });
     outbox.append(sampleEvents(5));
     expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([3, 4, 5]);
-    expect(lines.join()).toContain('2 events waited too long');
+    expect(lines.join()).toContain('2 events that waited for the cloud were dropped');
     expect(journal.readPhone(udn).comparedStore).toBeUndefined();
   });
 
