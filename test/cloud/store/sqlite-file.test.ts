@@ -65,7 +65,7 @@ describe('the file of SqliteStore', () => {
     await store.stop();
     clock.now = () => 2_000;
     const next = await open(path, clock);
-    expect(await next.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new', firstBegunMs: 1_000 });
+    expect(await next.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new', firstBegunMs: 1_000, isAnew: true });
     expect(await next.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
   });
 
