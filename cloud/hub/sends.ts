@@ -61,7 +61,12 @@ export class Sends {
     let record: MessageRecord = { ...given, place: this.#nextPlace(), hops };
     if (failFast) record.deliverByMs ??= nowMs + failWithinMs;
     const absence = this.#attempts.absence(record);
-    if (absence !== undefined && (failFast || !isPassing(absence))) throw absence;
+    if (absence !== undefined && (failFast || !isPassing(absence))) {
+      // Perhaps asked once more after its answer was lost, and gone out since.
+      const stored = await this.#around.store.getMessage(this.#home, record.id);
+      if (stored === undefined) throw absence;
+      return { message: messageOf(stored) };
+    }
     if (absence !== undefined) {
       record.stateReason = heldBecause(absence, this.#outgoing.awaySinceMs(), record.deliverByMs);
       const stored = await this.#create(record, []);

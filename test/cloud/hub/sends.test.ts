@@ -53,6 +53,17 @@ describe('a send', () => {
     expect(agent.of('call')).toHaveLength(1);
   });
 
+  it('that went out before its answer was lost is told when it is asked for again, though the home is away by now', async () => {
+    const record = draft();
+    const sent = bench.hub.send(record, 'fail');
+    await called(1);
+    agent.answer({ MessageID: 'x' });
+    await sent;
+    await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
+    expect((await bench.hub.send(record, 'fail')).message).toMatchObject({ state: 'sent', messageId: 'x' });
+    await expect(bench.hub.send(draft(), 'fail')).rejects.toMatchObject({ code: 'home-offline' });
+  });
+
   it('that the phone took while the store was away is no error: repeated, it would be another message', async () => {
     const record = draft({ body: 'text 1' });
     const sent = bench.hub.send(record, 'queue');
