@@ -1,6 +1,6 @@
 // The cloud's `call` frames → a phone's actions → `result` or `failure`.
 import { type ActionName, actions, isActionName } from '../../protocol/actions.ts';
-import { GatewayError } from '../../protocol/errors.ts';
+import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { AgentHop, CloudFrame, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import {
@@ -56,6 +56,8 @@ const graceMs = 1000;
 export class Commands {
   readonly #options: CommandsOptions;
   readonly #open = new Map<string, AbortController>();
+  /** Phones that refused for now, by UDN, and have done nothing since. */
+  readonly #refusing = new Set<string>();
 
   constructor(options: CommandsOptions) {
     this.#options = options;
@@ -82,6 +84,8 @@ export class Commands {
     try {
       const call = this.#check(frame, controller.signal);
       const { output, made, hops } = await perform(this.#options.journal, call);
+      // Meanwhile nothing was asked of it, by which it would have been noticed that it was off.
+      if (this.#refusing.delete(frame.udn)) call.phone.examine();
       const given = frame.form === 'model' ? readArguments(frame.udn, call.action, output) : output;
       this.#answer({
         type: 'result',
@@ -93,6 +97,7 @@ export class Commands {
     } catch (error) {
       const repeatable = isActionName(frame.action) && actions[frame.action].repeatable;
       const failure = translate(error, { repeatable, deadlinePassed: controller.signal.aborted });
+      if (failure.refusal !== undefined && isPassingRefusal(failure.refusal)) this.#refusing.add(frame.udn);
       if (isDoubtful(failure)) this.#options.phoneOf(frame.udn)?.examine();
       this.#fail(frame, failure);
     } finally {

@@ -1,5 +1,6 @@
 // The whole list of a phone's messages, also from devices that do not know the wildcards.
 import { ANY, messageClasses, messageFolders, messageStatuses } from '../../protocol/actions.ts';
+import { isPassingRefusal } from '../../protocol/errors.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { wholeSearch } from './agenda.ts';
 import { type CallOptions, type MessageSearch, maxListChars, type PhoneCalls } from './control-point.ts';
@@ -35,8 +36,8 @@ export class WholeSearch {
         return await this.#listBy(ways[way] ?? exactSearches, calls, options);
       } catch (error) {
         if (way >= ways.length - 1 || !(isRefusedValue(error) || isUnreadable(error))) throw error;
-        // A list too long or broken now may be read tomorrow; a wildcard that is not known stays so.
-        if (isRefusedValue(error)) this.#way = way + 1;
+        // A list too long now, for us or for the phone's memory, may be read tomorrow; a wildcard that is not known stays so.
+        if (isRefusedValue(error) && !isPassing(error)) this.#way = way + 1;
       }
     }
   }
@@ -67,9 +68,13 @@ export function charsOf(entries: readonly { readonly xml?: string }[]): number {
 }
 
 /** 402, the 6xx codes and 7xx codes of an argument it does not know; a failure (501) is another matter. */
-function isRefusedValue(error: unknown): boolean {
+function isRefusedValue(error: unknown): error is UpnpError {
   if (!(error instanceof UpnpError) || error.kind !== 'refused' || error.upnpCode === undefined) return false;
   return error.upnpCode === 402 || (error.upnpCode >= 600 && error.upnpCode < 800);
+}
+
+function isPassing({ upnpCode, upnpDescription = '' }: UpnpError): boolean {
+  return upnpCode !== undefined && isPassingRefusal({ upnpCode, upnpDescription });
 }
 
 function isUnreadable(error: unknown): boolean {

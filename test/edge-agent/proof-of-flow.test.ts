@@ -1,5 +1,6 @@
 // Whether the way is open, and what the agent does when a phone was away: a canary, and subscriptions anew.
 import { afterEach, expect, it } from 'vitest';
+import { sampleMessage } from '../fixtures/phone/sample-message.ts';
 import { House } from './house.ts';
 
 let house: House;
@@ -65,6 +66,24 @@ it('asks a phone that broke off whether it still keeps the subscription: it may 
   await house.cloud.call(house.phone.udn, 'GetNewMessages', {});
   await house.cloud.until(() => house.phone.subscribers === 1);
   expect(house.lines.some((line) => line.includes('does not answer'))).toBe(false);
+});
+
+it('asks a phone that takes a message again whether it still keeps the subscription, and finds what it was not told', async () => {
+  house = new House();
+  await house.start();
+  await house.inStep();
+  const send = (key: string) =>
+    house.cloud.call(house.phone.udn, 'SendMessage', { MessageToSend: sampleMessage() }, { key });
+  house.phone.react = ({ action }) => (action === 'SendMessage' ? 603 : undefined);
+  expect(await send('first')).toMatchObject({ upnpCode: 603 });
+  house.phone.forgetSubscribers();
+  house.phone.receive('untold');
+  house.phone.react = ({ action }) => (action === 'SendMessage' ? { MessageID: 'm-1' } : undefined);
+  await send('second');
+  await house.cloud.until(() => house.phone.subscribers === 1);
+  await house.cloud.until(() =>
+    house.cloud.events.some((event) => event.type === 'message.put' && event.message.body === 'untold'),
+  );
 });
 
 it('asks so too after it was itself stopped for a while, and finds what it was not told', async () => {
