@@ -14,8 +14,10 @@ export function coalesced(work: () => Promise<void>, pauseMs = 150): () => Promi
     return running;
   };
   return () => {
+    // Also in the pause: overtaken by a run of its own, an earlier wish would end with what was true before.
+    if (waiting !== undefined) return waiting;
     if (running === undefined) return run();
-    waiting ??= running
+    waiting = running
       .catch(() => undefined)
       .then(() => new Promise((resolve) => setTimeout(resolve, pauseMs)))
       .then(() => {
