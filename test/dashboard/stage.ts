@@ -111,7 +111,7 @@ export class Stage {
       viewport: { width: 1280, height: 800 },
       ...options,
     });
-    context.setDefaultTimeout(8_000);
+    context.setDefaultTimeout(30_000);
     this.#contexts.push(context);
     return context.newPage();
   }
