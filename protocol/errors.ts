@@ -52,11 +52,12 @@ export interface PhoneRefusal {
 }
 
 /**
- * Whether the phone may take the unchanged request later: 603 Out of Memory (UPnP Device Architecture 2.0, table 3-3:
- * a temporary condition, to be tried again), and the profile's 709, it is not reachable now.
+ * Whether this is a refusal after which the phone may take the unchanged request later: 603 Out of Memory (UPnP
+ * Device Architecture 2.0, table 3-3: a temporary condition, to be tried again), and the profile's 709, it is not
+ * reachable now.
  */
-export function isPassingRefusal({ upnpCode }: PhoneRefusal): boolean {
-  return upnpCode === 603 || upnpCode === 709;
+export function isPassingRefusal(refusal: { readonly upnpCode?: number | undefined } | undefined): boolean {
+  return refusal?.upnpCode === 603 || refusal?.upnpCode === 709;
 }
 
 /**

@@ -9,7 +9,6 @@ import { DeadLetters } from './dead-letters.ts';
 import type { CallAnswer, PhoneCall, SendOutcome, Watch } from './hubs.ts';
 import { type Attachment, type Link, noFlow } from './link.ts';
 import { Roster, type RosterNote } from './roster.ts';
-import { messageOf } from './send-record.ts';
 import { Sends } from './sends.ts';
 import type { Surroundings } from './surroundings.ts';
 import { Tunnel, type TunnelHome } from './tunnel.ts';
@@ -146,10 +145,7 @@ export class HomeHub {
     const phone = record.phone ?? this.#roster.onlyApproved()?.id ?? null;
     const isNobodyKnown = this.#roster.phones.length === 0 && this.#tunnel?.greeted !== true;
     if (phone !== null || isNobodyKnown) return this.#sends.send({ ...record, phone }, ifOffline, requestId);
-    // Perhaps asked once more after its answer was lost, while phones came and went.
-    const stored = await this.#around.store.getMessage(this.id, record.id);
-    if (stored === undefined) throw new GatewayError('invalid-request', 'Say which phone is to send this.');
-    return { message: messageOf(stored) };
+    return this.#sends.earlier(record.id, new GatewayError('invalid-request', 'Say which phone is to send this.'));
   }
 
   /**

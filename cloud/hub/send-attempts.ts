@@ -1,5 +1,5 @@
 // One attempt at a send, and what its answer, or the want of one, means for the send.
-import { GatewayError } from '../../protocol/errors.ts';
+import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { HomeEvent, Message, MessageState } from '../../protocol/model.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { MessageRecord, PhoneRecord, StoredHop, Write } from '../store/store.ts';
@@ -120,9 +120,7 @@ export class SendAttempts {
       this.#resting.delete(phone);
       return answer;
     } catch (error) {
-      if (error instanceof GatewayError && error.refusal !== undefined && isPassing(error)) {
-        this.#resting.set(phone, error);
-      }
+      if (error instanceof GatewayError && isPassingRefusal(error.refusal)) this.#resting.set(phone, error);
       throw error;
     }
   }

@@ -50,7 +50,7 @@ export function isPassing(error: GatewayError): boolean {
     'too-many-requests',
     'store-unavailable',
   ];
-  return passing.includes(error.code) || (error.refusal !== undefined && isPassingRefusal(error.refusal));
+  return passing.includes(error.code) || isPassingRefusal(error.refusal);
 }
 
 /** Whether the agent itself cannot tell what happened, or told it in a way that nobody understands. */

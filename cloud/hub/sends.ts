@@ -61,12 +61,7 @@ export class Sends {
     let record: MessageRecord = { ...given, place: this.#nextPlace(), hops };
     if (failFast) record.deliverByMs ??= nowMs + failWithinMs;
     const absence = this.#attempts.absence(record);
-    if (absence !== undefined && (failFast || !isPassing(absence))) {
-      // Perhaps asked once more after its answer was lost, and gone out since.
-      const stored = await this.#around.store.getMessage(this.#home, record.id);
-      if (stored === undefined) throw absence;
-      return { message: messageOf(stored) };
-    }
+    if (absence !== undefined && (failFast || !isPassing(absence))) return this.earlier(record.id, absence);
     if (absence !== undefined) {
       record.stateReason = heldBecause(absence, this.#outgoing.awaySinceMs(), record.deliverByMs);
       const stored = await this.#create(record, []);
@@ -96,6 +91,16 @@ export class Sends {
     if (this.#backlog !== 'none' || this.#draining !== undefined) this.#drain();
     else this.#enqueue(record);
     return promise;
+  }
+
+  /**
+   * For a send that cannot be made now, but was perhaps stored before and is asked for once more because its answer was
+   * lost. Throws `absence` if it was not.
+   */
+  async earlier(id: string, absence: GatewayError): Promise<SendOutcome> {
+    const stored = await this.#around.store.getMessage(this.#home, id);
+    if (stored === undefined) throw absence;
+    return { message: messageOf(stored) };
   }
 
   /**

@@ -97,7 +97,7 @@ export class Commands {
     } catch (error) {
       const repeatable = isActionName(frame.action) && actions[frame.action].repeatable;
       const failure = translate(error, { repeatable, deadlinePassed: controller.signal.aborted });
-      if (failure.refusal !== undefined && isPassingRefusal(failure.refusal)) this.#refusing.add(frame.udn);
+      if (isPassingRefusal(failure.refusal)) this.#refusing.add(frame.udn);
       if (isDoubtful(failure)) this.#options.phoneOf(frame.udn)?.examine();
       this.#fail(frame, failure);
     } finally {

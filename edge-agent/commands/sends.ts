@@ -61,8 +61,7 @@ export async function sendOnce(journal: Journal, calls: PhoneCalls, request: Sen
     // What is asked for a second time, such as to accept a session, may be refused because the first time had done it.
     const wasDone = failure.code === 'phone-refused' && asked > 1 && (await isDone(calls, send));
     if (!wasDone) {
-      const { refusal } = failure;
-      const isPassing = refusal !== undefined && isPassingRefusal(refusal);
+      const isPassing = isPassingRefusal(failure.refusal);
       if (failure.code === 'phone-refused' && !isPassing) {
         journal.finishSend(udn, key, { failure: failureOf(failure) });
       }

@@ -37,7 +37,7 @@ export class WholeSearch {
       } catch (error) {
         if (way >= ways.length - 1 || !(isRefusedValue(error) || isUnreadable(error))) throw error;
         // A list too long now, for us or for the phone's memory, may be read tomorrow; a wildcard that is not known stays so.
-        if (isRefusedValue(error) && !isPassing(error)) this.#way = way + 1;
+        if (isRefusedValue(error) && !isPassingRefusal(error)) this.#way = way + 1;
       }
     }
   }
@@ -71,10 +71,6 @@ export function charsOf(entries: readonly { readonly xml?: string }[]): number {
 function isRefusedValue(error: unknown): error is UpnpError {
   if (!(error instanceof UpnpError) || error.kind !== 'refused' || error.upnpCode === undefined) return false;
   return error.upnpCode === 402 || (error.upnpCode >= 600 && error.upnpCode < 800);
-}
-
-function isPassing({ upnpCode, upnpDescription = '' }: UpnpError): boolean {
-  return upnpCode !== undefined && isPassingRefusal({ upnpCode, upnpDescription });
 }
 
 function isUnreadable(error: unknown): boolean {
