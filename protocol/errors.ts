@@ -37,6 +37,7 @@ export const errorCodes = {
   'outcome-pending': { status: 503, title: 'The answer was lost: it is being looked up', retryable: true },
   overloaded: { status: 503, title: 'The cloud is too busy now', retryable: true },
   'agent-outdated': { status: 501, title: 'The agent at home is too old for this' },
+  'not-on-phone': { status: 409, title: 'The phone no longer has this message' },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof errorCodes;

@@ -48,6 +48,8 @@ export const phonePresenceSchema = z.object({
   /** The agent's own configuration names this phone as the household's: approved without asking again. */
   trusted: z.boolean(),
   capabilities: capabilitiesSchema.optional(),
+  /** What keeps the agent from carrying this phone's messages now, for the household to read. */
+  trouble: z.object({ code, detail: words }).optional(),
 });
 export type PhonePresence = z.infer<typeof phonePresenceSchema>;
 
@@ -75,7 +77,16 @@ export const edgeEventSchema = z.discriminatedUnion('type', [
     /** When the phone's own event arrived that led to it. */
     notified: timeSchema.optional(),
   }),
-  z.object({ type: z.literal('message.deleted'), ...ofPhone, id: messageKey }),
+  /** The phone no longer lists the message. The cloud keeps it, unless one of the two fields says more. */
+  z.object({
+    type: z.literal('message.deleted'),
+    ...ofPhone,
+    id: messageKey,
+    /** A call of the household deleted it at the phone. */
+    requested: z.literal(true).optional(),
+    /** A second whole list, at least ten minutes after the first, lacked it too. */
+    confirmed: z.literal(true).optional(),
+  }),
   z.object({ type: z.literal('session.put'), ...ofPhone, id: sessionKey, session: phoneSessionSchema }),
   z.object({ type: z.literal('file.progress'), ...ofPhone, sessionKey, file: fileInfoSchema }),
   /** Nothing else happened for a while: the phone was asked and answered. It proves the way, and is not stored. */
@@ -93,6 +104,10 @@ export const inventoryItemSchema = z.object({
   messageId: z.string().max(limits.identifierChars),
   epoch: z.int().min(0),
   fingerprint: z.string().max(64),
+  /** The phone did not list it when the cloud last heard of it (`onPhone` is false). */
+  absent: z.literal(true).optional(),
+  /** The household deleted it: the agent does not tell of it again. */
+  deleted: z.literal(true).optional(),
 });
 export type InventoryItem = z.infer<typeof inventoryItemSchema>;
 
@@ -202,6 +217,11 @@ export const cloudFrameSchema = z.discriminatedUnion('type', [
     deadlineMs: z.int().min(1).max(120_000),
     /** For what must not happen twice: the same key gets the first outcome again. */
     key: z.string().min(1).max(64).optional(),
+    /**
+     * Which message the MessageID in the arguments means. The agent checks that the phone's message under that
+     * identifier is this one, and otherwise fails with `not-on-phone` and calls nothing.
+     */
+    message: messageKey.optional(),
     /** Names the request to the cloud of which the call is a part: for the logs of both ends. */
     requestId: z
       .string()

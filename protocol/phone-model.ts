@@ -44,6 +44,10 @@ export type Attachment = z.infer<typeof attachmentSchema>;
 const parties = z.array(partySchema).max(limits.parties);
 const attachments = z.array(attachmentSchema).max(limits.attachments);
 
+/** The fields of a message that can be cut. */
+export const truncatableFields = ['from', 'to', 'subject', 'body', 'attachments'] as const;
+export const truncatedSchema = z.object({ fields: z.array(z.enum(truncatableFields)).min(1) });
+
 /** A message as a phone holds it. `messageId` is the phone's own and may be reused after the phone was reset. */
 export const phoneMessageSchema = z.object({
   messageId: identifier,
@@ -60,6 +64,8 @@ export const phoneMessageSchema = z.object({
   bodyOmitted: z.literal(true).optional(),
   attachments,
   time: timeSchema,
+  /** The fields that were longer than a limit and were cut. */
+  truncated: truncatedSchema.optional(),
 });
 export type PhoneMessage = z.infer<typeof phoneMessageSchema>;
 

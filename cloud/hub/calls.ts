@@ -24,6 +24,7 @@ const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
   'phone-refused',
   'phone-offline',
   'phone-not-approved',
+  'not-on-phone',
   'outcome-unknown',
   'outcome-pending',
   'deadline-exceeded',

@@ -34,6 +34,8 @@ const mends: Readonly<Record<ErrorCodeName, string>> = {
   overloaded: 'Many agents come back at once. Try again when Retry-After has passed; agents do so by themselves.',
   'protocol-unsupported': 'Update the agent, or the cloud: they have no protocol version in common.',
   'agent-outdated': 'Update the agent at home: the one that is connected does not know this request yet.',
+  'not-on-phone':
+    'The phone no longer has this message, or has another one under its identifier. Nothing was done at the phone. The message is still kept here: read it or delete it here.',
 };
 
 const style = `
