@@ -32,10 +32,17 @@ export async function lookUp(
     const message = readDocument('message', send.arguments.MessageToSend ?? '', context);
     for (const MessageFolder of ['Outgoing', 'Sent']) {
       const search = { ...wholeSearch, MessageFolder };
-      for (const entry of await calls.searchMessages(search, options)) {
-        if (journal.isKnown(udn, entry.message.messageId)) continue;
-        if (takeMatch([{ key: send.key, message }], entry.message)) return { MessageID: entry.message.messageId };
-      }
+      let made: string | undefined;
+      const { isComplete } = await calls.searchMessages(search, options, (entries) => {
+        const match = entries.find(
+          (entry) =>
+            !journal.isKnown(udn, entry.message.messageId) && takeMatch([{ key: send.key, message }], entry.message),
+        );
+        made ??= match?.message.messageId;
+      });
+      if (made !== undefined) return { MessageID: made };
+      // What a broken list does not show may still be there: sending again could send twice.
+      if (!isComplete) throw pending(send.action);
     }
   }
   if (send.action === 'CreateSession') {

@@ -13,7 +13,7 @@ import type { Network } from '../upnp/network/network.ts';
 import { ActionQueue, type QueueOptions } from './action-queue.ts';
 import { DocumentError } from './document-tree.ts';
 import { readDocument, writeDocument } from './documents.ts';
-import { type MessageEntry, readMessageList } from './message-list.ts';
+import { type ListRead, type MessageEntry, readMessages } from './message-list.ts';
 
 export interface ControlPointOptions {
   readonly network: Network;
@@ -69,12 +69,14 @@ export class PhoneControlPoint {
       const output = await this.#callText(action, writeArguments(action, input), options);
       return readArguments(this.udn, action, output) as ActionOutput<typeof action>;
     },
-    searchMessages: async (search, options) => {
+    searchMessages: async (search, options, take) => {
       const { MessageList } = await this.#callText('SearchMessages', { ...search }, options);
       const context = { device: this.udn, action: 'SearchMessages' };
       // No list is not the empty list: everything would be taken for deleted.
-      if (MessageList === undefined) throw new DocumentError('messageList', '', context, 'is missing');
-      return readMessageList(MessageList, context);
+      if (MessageList === undefined) return { isComplete: false, count: 0 };
+      const { entries, isComplete } = readMessages(MessageList, context);
+      await take(entries);
+      return { isComplete, count: entries.length };
     },
   };
 
@@ -112,9 +114,15 @@ export interface PhoneCalls {
     input: ActionInput<Name>,
     options: CallOptions,
   ): Promise<ActionOutput<Name>>;
-  /** SearchMessages with the XML of each message beside it. */
-  searchMessages(search: MessageSearch, options: CallOptions): Promise<MessageEntry[]>;
+  /**
+   * SearchMessages, each message with its XML beside it. They are handed to `take` in batches as they arrive; the next
+   * batch waits for its promise. What was taken stays true when the list then breaks off: it is thrown or not complete.
+   * Throws UpnpError, and GatewayError `phone-malformed`.
+   */
+  searchMessages(search: MessageSearch, options: CallOptions, take: TakeMessages): Promise<ListRead>;
 }
+
+export type TakeMessages = (entries: MessageEntry[]) => void | Promise<void>;
 
 export interface MessageSearch {
   readonly MessageClass: string;

@@ -7,7 +7,7 @@ import { UpnpError } from '../upnp/error.ts';
 import type { Agenda } from './agenda.ts';
 import { maxListChars, type PhoneCalls, type PhoneControlPoint, standardDeadlineMs } from './control-point.ts';
 import type { KnownPhone, Looked } from './known-phone.ts';
-import type { MessageEntry } from './message-list.ts';
+import type { ListRead, MessageEntry } from './message-list.ts';
 import { charsOf, WholeSearch } from './message-search.ts';
 
 /** The cloud as a look needs it. */
@@ -77,9 +77,12 @@ export class PhoneLook {
     if (!whole && agenda.searches.size === 0) return;
     const isComplete = await this.#inTurn(async (calls) => {
       const found = whole ? undefined : await narrowly(agenda, calls);
-      const entries = found ?? (await this.#search.list(calls, deadline));
+      const entries = found?.entries ?? [];
+      const list = found ?? (await this.#search.list(calls, deadline, (batch) => void entries.push(...batch)));
       const { hinted, notifiedMs } = agenda;
-      this.concludeMessages(entries, { whole: found === undefined, recovered: !hinted, notifiedMs });
+      this.concludeMessages(entries, { whole: found === undefined && list.isComplete, recovered: !hinted, notifiedMs });
+      // A broken list is asked for again: what it does not show may still be on the phone.
+      if (found === undefined && !list.isComplete) throw new UpnpError('malformed', 'The list breaks off');
       return found === undefined || [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
     });
     // The event named a message that the narrow search did not show.
@@ -127,14 +130,17 @@ async function listSessions(calls: PhoneCalls, sessionId: string, next: Agenda):
 }
 
 /** Undefined when the phone refuses a narrow search, or shows more by them than it could at once: it is then asked for everything. */
-async function narrowly(agenda: Agenda, calls: PhoneCalls): Promise<MessageEntry[] | undefined> {
+async function narrowly(
+  agenda: Agenda,
+  calls: PhoneCalls,
+): Promise<(ListRead & { entries: MessageEntry[] }) | undefined> {
   const entries: MessageEntry[] = [];
   try {
     for (const search of agenda.searches.values()) {
-      entries.push(...(await calls.searchMessages(search, deadline)));
+      await calls.searchMessages(search, deadline, (batch) => void entries.push(...batch));
       if (charsOf(entries) > maxListChars) return undefined;
     }
-    return entries;
+    return { entries, isComplete: false, count: entries.length };
   } catch (error) {
     if (isRefused(error)) return undefined;
     throw error;

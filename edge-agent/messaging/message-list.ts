@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { limits } from '../../protocol/limits.ts';
 import { type PhoneMessage, phoneMessageSchema } from '../../protocol/phone-model.ts';
 import { innerXml, type XmlNode } from '../upnp/xml/xml.ts';
+import { checkForm } from '../upnp/xml/xml-form.ts';
 import {
   type DocumentContext,
   DocumentError,
@@ -20,6 +21,13 @@ import { nothing, readRecord } from './record.ts';
 export interface MessageEntry {
   readonly message: PhoneMessage;
   readonly xml: string;
+}
+
+/** Whether a list was read to its end, and how many messages stood in it. */
+export interface ListRead {
+  /** False where the XML is cut or broken, or the argument is missing: what is not in the list may still be on the phone. */
+  readonly isComplete: boolean;
+  readonly count: number;
 }
 
 /** More bad entries than this are no messages but an attack, or a document that is broken as a whole. */
@@ -52,6 +60,11 @@ class ListReading {
  * Where a thousand are bad, what follows is delivered as one.
  */
 export function readMessageList(xml: string, context: DocumentContext): MessageEntry[] {
+  return readMessages(xml, context).entries;
+}
+
+/** The same list, and whether its XML is complete. */
+export function readMessages(xml: string, context: DocumentContext): { entries: MessageEntry[]; isComplete: boolean } {
   const reading = new ListReading();
   try {
     const top = parseDocument('messageList', xml, context);
@@ -62,15 +75,27 @@ export function readMessageList(xml: string, context: DocumentContext): MessageE
       throw new DocumentError('messageList', xml, context, 'holds no message and is not an empty list');
     }
     const sourceOf = (content: XmlNode[]) => innerXml({ ...nothing, content });
-    return reading.read(items, (item) => readItem(item, sourceOf([item]), reading), sourceOf);
+    const entries = reading.read(items, (item) => readItem(item, sourceOf([item]), reading), sourceOf);
+    return { entries, isComplete: true };
   } catch (error) {
     const pieces = piecesOf(xml);
     if (pieces.length === 0) throw error;
-    return reading.read(
+    const entries = reading.read(
       pieces,
       (piece) => readPiece(piece, context, reading),
       (rest) => rest.join(''),
     );
+    return { entries, isComplete: isWellFormed(xml) };
+  }
+}
+
+/** A list too long to be read at once may be complete all the same. */
+function isWellFormed(xml: string): boolean {
+  try {
+    checkForm(xml, xml.length);
+    return true;
+  } catch {
+    return false;
   }
 }
 

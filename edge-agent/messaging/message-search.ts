@@ -3,9 +3,15 @@ import { ANY, messageClasses, messageFolders, messageStatuses } from '../../prot
 import { isPassingRefusal } from '../../protocol/errors.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { wholeSearch } from './agenda.ts';
-import { type CallOptions, type MessageSearch, maxListChars, type PhoneCalls } from './control-point.ts';
+import {
+  type CallOptions,
+  type MessageSearch,
+  maxListChars,
+  type PhoneCalls,
+  type TakeMessages,
+} from './control-point.ts';
 import { DocumentError } from './document-tree.ts';
-import type { MessageEntry } from './message-list.ts';
+import type { ListRead } from './message-list.ts';
 
 const folderSearches: readonly MessageSearch[] = messageFolders.map((MessageFolder) => ({
   ...wholeSearch,
@@ -29,11 +35,14 @@ const ways: readonly (readonly MessageSearch[])[] = [
 export class WholeSearch {
   #way = 0;
 
-  /** Throws what the last way threw when the phone answers none of them. */
-  async list(calls: PhoneCalls, options: CallOptions): Promise<MessageEntry[]> {
+  /**
+   * A message may be taken twice: where one way breaks off, the next begins from the start.
+   * @throws what the last way threw when the phone answers none of them
+   */
+  async list(calls: PhoneCalls, options: CallOptions, take: TakeMessages): Promise<ListRead> {
     for (let way = this.#way; ; way++) {
       try {
-        return await this.#listBy(ways[way] ?? exactSearches, calls, options);
+        return await this.#listBy(ways[way] ?? exactSearches, calls, options, take);
       } catch (error) {
         if (way >= ways.length - 1 || !(isRefusedValue(error) || isUnreadable(error))) throw error;
         // A list too long now, for us or for the phone's memory, may be read tomorrow; a wildcard that is not known stays so.
@@ -42,15 +51,24 @@ export class WholeSearch {
     }
   }
 
-  async #listBy(searches: readonly MessageSearch[], calls: PhoneCalls, options: CallOptions): Promise<MessageEntry[]> {
-    const entries: MessageEntry[] = [];
+  async #listBy(
+    searches: readonly MessageSearch[],
+    calls: PhoneCalls,
+    options: CallOptions,
+    take: TakeMessages,
+  ): Promise<ListRead> {
+    let isComplete = true;
+    let count = 0;
     let refused = 0;
     let chars = 0;
     for (const search of searches) {
       try {
-        const found = await calls.searchMessages(search, options);
-        entries.push(...found);
-        chars += charsOf(found);
+        const list = await calls.searchMessages(search, options, (entries) => {
+          chars += charsOf(entries);
+          return take(entries);
+        });
+        isComplete &&= list.isComplete;
+        count += list.count;
       } catch (error) {
         // A class or folder that the phone does not have is no message; but one of them it must have.
         if (!isRefusedValue(error) || ++refused === searches.length) throw error;
@@ -58,7 +76,7 @@ export class WholeSearch {
       // Asked piece by piece, a phone has no more than in one piece.
       if (chars > maxListChars) throw new UpnpError('malformed', 'The lists of its messages are too long together.');
     }
-    return entries;
+    return { isComplete, count };
   }
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PhoneControlPoint } from '../../edge-agent/messaging/control-point.ts';
+import type { MessageEntry } from '../../edge-agent/messaging/message-list.ts';
 import { readDescription } from '../../edge-agent/upnp/description/description.ts';
 import { LanNetwork } from '../../edge-agent/upnp/network/network.ts';
 import type { Home } from '../../protocol/model.ts';
@@ -179,10 +180,12 @@ export class House {
       const { controlUrl, serviceType } = service;
       const controlPoint = new PhoneControlPoint({ network, udn: 'uuid:chaos', controlUrl, serviceType });
       const everything = { MessageClass: 'ANY', MessageFolder: 'ANY', MessageStatus: 'ANY', SessionID: '' };
-      const entries = await controlPoint.inTurn((calls) => calls.searchMessages(everything, { deadlineMs: 10_000 }), {
+      const messages: PhoneMessage[] = [];
+      const take = (entries: MessageEntry[]) => void messages.push(...entries.map(({ message }) => message));
+      await controlPoint.inTurn((calls) => calls.searchMessages(everything, { deadlineMs: 10_000 }, take), {
         exclusive: false,
       });
-      return entries.map(({ message }) => message);
+      return messages;
     } finally {
       await network.stop();
     }

@@ -62,7 +62,7 @@ const calls: PhoneCalls = {
     return { MessageID: 'm-1' };
   },
   model: () => Promise.reject(new Error('Nobody asks this.')),
-  searchMessages: async () => [],
+  searchMessages: async () => ({ isComplete: true, count: 0 }),
 };
 
 const send = () =>
