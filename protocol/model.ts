@@ -105,6 +105,24 @@ export interface DeadLetter {
   message?: DeadLetterMessage;
 }
 
+/** `always`: a message stays until the household deletes it. `like-the-phone`: it goes when the phone has deleted it. */
+export const keepRules = ['always', 'like-the-phone'] as const;
+export type KeepRule = (typeof keepRules)[number];
+
+/** What the cloud does not decide without the household. */
+export interface Question {
+  /** `q_…`; another one when the numbers have changed. */
+  id: string;
+  /** `missing-messages`: the phone no longer has so many of its messages that they are not deleted here unasked. */
+  kind: 'missing-messages';
+  phone: string;
+  /** How many messages are missing from the phone, */
+  count: number;
+  /** of how many. */
+  of: number;
+  time: string;
+}
+
 export interface Home {
   id: string;
   name: string;
@@ -113,6 +131,12 @@ export interface Home {
   since: string | null;
   agent: { id: string; name: string; version?: string } | null;
   phones: Phone[];
+  keep: KeepRule;
+  /** Messages that are older are deleted; null: none. */
+  keepDays: number | null;
+  /** ISO 3166-1 alpha-2; null: not set. */
+  country: string | null;
+  questions: Question[];
   /** When something last really passed, and not when a socket last pinged; null while nothing has since the cloud started. */
   flow?: { fromPhones: string | null; toPhones: string | null };
   /** How many dead letters the agent keeps; absent while it is away, or where it cannot be asked for them. */
@@ -128,7 +152,7 @@ export type HomeEvent = { id: string; home: string; time: string } & (
   | { type: 'send.updated'; data: Message }
   | { type: 'phone.online' | 'phone.offline'; data: Phone }
   | { type: 'home.online' | 'home.offline'; data: { home: string; since: string } }
-  /** A phone's approval or the number of dead letters changed: read the home anew. */
+  /** A setting, a question, a phone's approval or the number of dead letters changed: read the home again. */
   | { type: 'home.updated'; data: { home: string } }
 );
 export type HomeEventType = HomeEvent['type'];

@@ -17,6 +17,7 @@ export const scopes = [
   'agents:manage',
   'tokens:manage',
   'webhooks:manage',
+  'homes:manage',
 ] as const;
 export type Scope = (typeof scopes)[number];
 

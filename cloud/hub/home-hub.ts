@@ -6,6 +6,7 @@ import type { Home, HomeEvent, Phone } from '../../protocol/model.ts';
 import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
 import { Calls } from './calls.ts';
 import { DeadLetters } from './dead-letters.ts';
+import { settingsOf } from './home-settings.ts';
 import type { CallAnswer, PhoneCall, SendOutcome, Watch } from './hubs.ts';
 import { type Attachment, type Link, noFlow } from './link.ts';
 import { Roster, type RosterNote } from './roster.ts';
@@ -117,6 +118,7 @@ export class HomeHub {
       since: timeOf((this.#tunnel === undefined ? this.#awaySinceMs : undefined) ?? record.sinceMs),
       agent: record.agent,
       phones: this.#roster.phones,
+      ...settingsOf(record),
       flow: { fromPhones: timeOf(flow.fromPhonesMs), toPhones: timeOf(flow.toPhonesMs) },
       ...(this.#tunnel?.deadLetters !== undefined && { deadLetters: this.#tunnel.deadLetters }),
     };

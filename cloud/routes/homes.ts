@@ -1,6 +1,8 @@
 // Homes, and the agents that connect them.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
+import { type Home, keepRules } from '../../protocol/model.ts';
+import type { Hubs } from '../hub/hubs.ts';
 import { homeParam, homeSchema, idParams, page } from './schemas.ts';
 import { type App, body, guarded, holder, json, newApp, type Parts } from './surface.ts';
 
@@ -16,6 +18,40 @@ const one = guarded('homes:read', {
   path: '/homes/{home}',
   summary: 'One home: whether it is online and since when, its agent and its phones',
   request: { params: homeParam },
+  responses: { 200: json(homeSchema, 'The home') },
+});
+
+/** A century: for longer there is `null`. */
+const mostKeepDays = 36_525;
+
+const change = guarded('homes:manage', {
+  method: 'patch',
+  path: '/homes/{home}',
+  summary: 'Changes settings of the home: its name, how long messages are kept, its country',
+  request: {
+    params: homeParam,
+    body: body(
+      z
+        .object({
+          name: z
+            .string()
+            .trim()
+            .min(1)
+            .max(200)
+            .regex(/^\P{Cc}*$/u, 'holds a line break or another control character')
+            .optional(),
+          keep: z.enum(keepRules).optional(),
+          keepDays: z.int().min(1).max(mostKeepDays).nullable().optional(),
+          country: z
+            .string()
+            .toUpperCase()
+            .refine(isCountry, 'is no country code of ISO 3166-1 alpha-2')
+            .nullable()
+            .optional(),
+        })
+        .strict(),
+    ),
+  },
   responses: { 200: json(homeSchema, 'The home') },
 });
 
@@ -54,9 +90,12 @@ export function homeRoutes({ hubs, access }: Parts): App {
       return c.json({ items: homes.filter((home) => home !== undefined), next: null }, 200);
     })
     .openapi(one, async (c) => {
-      const home = await hubs.status(c.req.valid('param').home);
-      if (home === undefined) throw new GatewayError('not-found', 'There is no such home.');
-      return c.json(home, 200);
+      return c.json(await needHome(hubs, c.req.valid('param').home), 200);
+    })
+    .openapi(change, async (c) => {
+      const { home } = c.req.valid('param');
+      await hubs.commit(home, [{ type: 'home.change', ...c.req.valid('json') }]);
+      return c.json(await needHome(hubs, home), 200);
     })
     .openapi(listAgents, async (c) => {
       const { home } = c.req.valid('param');
@@ -88,4 +127,17 @@ export function homeRoutes({ hubs, access }: Parts): App {
       await hubs.dismiss(home, id);
       return c.body(null, 204);
     });
+}
+
+async function needHome(hubs: Hubs, id: string): Promise<Home> {
+  const home = await hubs.status(id);
+  if (home === undefined) throw new GatewayError('not-found', 'There is no such home.');
+  return home;
+}
+
+/** Whether Unicode knows a country of that code, which also has codes for groups of countries, for tests, and aliases. */
+function isCountry(code: string): boolean {
+  if (!/^[A-Z]{2}$/.test(code) || ['EU', 'EZ', 'UN', 'QO', 'XA', 'XB', 'ZZ'].includes(code)) return false;
+  if (new Intl.Locale(`und-${code}`).region !== code) return false;
+  return new Intl.DisplayNames('en', { type: 'region', fallback: 'none' }).of(code) !== undefined;
 }

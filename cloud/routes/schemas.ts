@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ANY } from '../../protocol/actions.ts';
 import { limits } from '../../protocol/limits.ts';
-import { hopNames, messageStates } from '../../protocol/model.ts';
+import { hopNames, keepRules, messageStates } from '../../protocol/model.ts';
 import {
   attachmentSchema,
   capabilitiesSchema,
@@ -109,6 +109,17 @@ export const phoneSchema = z
   })
   .openapi('Phone');
 
+export const questionSchema = z
+  .object({
+    id: z.string().describe('Another one when the numbers have changed'),
+    kind: z.enum(['missing-messages']),
+    phone: z.string(),
+    count: z.int().describe('How many messages the phone no longer has'),
+    of: z.int(),
+    time: z.string(),
+  })
+  .openapi('Question');
+
 export const homeSchema = z
   .object({
     id: z.string(),
@@ -117,6 +128,12 @@ export const homeSchema = z
     since: z.string().nullable(),
     agent: z.object({ id: z.string(), name: z.string(), version: z.string().optional() }).nullable(),
     phones: z.array(phoneSchema),
+    keep: z
+      .enum(keepRules)
+      .describe('“like-the-phone”: a message that was deleted at the phone is deleted here; “always”: it stays'),
+    keepDays: z.int().nullable().describe('Messages that are older are deleted; null: none'),
+    country: z.string().nullable().describe('ISO 3166-1 alpha-2'),
+    questions: z.array(questionSchema).describe('What the cloud does not decide without the household'),
     flow: z
       .object({ fromPhones: z.string().nullable(), toPhones: z.string().nullable() })
       .optional()

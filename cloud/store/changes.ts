@@ -160,6 +160,30 @@ export function setHomeStatus(
   };
 }
 
+/** A setting was changed. Defaults are not stored. What only the cloud needs to know is no event. */
+export function changeHome(
+  current: HomeRecord,
+  write: WriteOf<'home.change'>,
+  nowMs: number,
+): Change<HomeRecord> | undefined {
+  const { settings: before = {}, ...rest } = current;
+  const { type: _, name = current.name, ...changed } = write;
+  const told = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
+  const merged = { ...before, ...told };
+  if ((merged.keep ?? 'always') !== (before.keep ?? 'always')) merged.keepSinceMs = nowMs;
+  const settings = Object.fromEntries(Object.entries(merged).filter(([, value]) => !isDefault(value)));
+  const next: HomeRecord = { ...rest, name, ...(Object.keys(settings).length > 0 && { settings }) };
+  if (isDeepStrictEqual(next, current)) return undefined;
+  const { missing: __, ...seen } = settings;
+  const { missing: ___, ...seenBefore } = before;
+  if (name === current.name && isDeepStrictEqual(seen, seenBefore)) return { next };
+  return { next, event: { type: 'home.updated', data: { home: current.id } } };
+}
+
+function isDefault(value: unknown): boolean {
+  return value === null || value === 'always' || (typeof value === 'object' && Object.keys(value).length === 0);
+}
+
 /** The phone came or went. `wasOnline` is what was told last. */
 export function setPhoneStatus(wasOnline: boolean, write: WriteOf<'phone.status'>): Change<boolean> | undefined {
   const { online } = write.phone;

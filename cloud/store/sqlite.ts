@@ -1,7 +1,7 @@
 // SqliteStore: the embedded Store, one file on this machine's disk. Each part of it is a file in sqlite/.
 import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
 import type { Conversation, HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
-import { type EventBody, setHomeStatus } from './changes.ts';
+import { changeHome, type EventBody, setHomeStatus } from './changes.ts';
 import { SqliteConversations } from './sqlite/conversations.ts';
 import { SqliteEngine } from './sqlite/engine.ts';
 import { SqliteEvents } from './sqlite/events.ts';
@@ -222,8 +222,12 @@ export class SqliteStore implements Store {
         return this.#phones.setStatus(home, write);
       case 'home.updated':
         return { type: 'home.updated', data: { home } };
-      case 'home.status': {
-        const change = setHomeStatus(this.#homes.require(home), write, this.#clock.now());
+      case 'home.status':
+      case 'home.change': {
+        const current = this.#homes.require(home);
+        const nowMs = this.#clock.now();
+        const change =
+          write.type === 'home.status' ? setHomeStatus(current, write, nowMs) : changeHome(current, write, nowMs);
         if (change !== undefined) this.#homes.update(change.next);
         return change?.event;
       }

@@ -1,7 +1,17 @@
 // The seam Store: what must last. sqlite.ts is the embedded default; every adapter passes test/contract/store.ts.
 // Keys begin with the home, identifiers are ULIDs, creation is conditional, pages are cursors: DynamoDB's terms.
 import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
-import type { Conversation, HomeEvent, Hop, Message, MessageState, Phone, Session } from '../../protocol/model.ts';
+import type {
+  Conversation,
+  HomeEvent,
+  Hop,
+  KeepRule,
+  Message,
+  MessageState,
+  Phone,
+  Question,
+  Session,
+} from '../../protocol/model.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
 export interface Clock {
@@ -31,6 +41,35 @@ export interface HomeRecord {
   /** Epoch milliseconds of the last change of `online`; null if no agent was ever here. */
   sinceMs: number | null;
   agent: { id: string; name: string; version?: string } | null;
+  /** Absent fields have their default (`settingsOf`): DynamoDB pays for each byte of a home at each commit. */
+  settings?: HomeSettings;
+}
+
+export interface HomeSettings {
+  /** `always` unless told. */
+  keep?: KeepRule;
+  /** Since when `keep` is what it is, epoch milliseconds. */
+  keepSinceMs?: number;
+  keepDays?: number;
+  /** ISO 3166-1 alpha-2. */
+  country?: string;
+  questions?: readonly StoredQuestion[];
+  /** By phone. */
+  missing?: Readonly<Record<string, MissingNotes>>;
+}
+
+export interface StoredQuestion extends Omit<Question, 'time'> {
+  timeMs: number;
+}
+
+/** What was decided about messages that a phone no longer lists, with `like-the-phone`. */
+export interface MissingNotes {
+  /** Those missing since this time or before stay: the household said so. Epoch milliseconds. */
+  keptUpToMs?: number;
+  /** Those go: the household said so. */
+  deleteUpToMs?: number;
+  /** How many were deleted unasked, by the hour in which they were: epoch milliseconds and count. */
+  deleted?: readonly (readonly [hourMs: number, count: number])[];
 }
 
 /** `owner` and `api` open REST, `session` the dashboard, `agent` the tunnel; `sign-in` is good once. */
@@ -123,6 +162,16 @@ export type Write =
     }
   | { type: 'home.status'; online: boolean; agent: HomeRecord['agent'] }
   | { type: 'phone.status'; phone: Phone }
+  /** Changes what is named; null takes a setting back to its default. */
+  | {
+      type: 'home.change';
+      name?: string | undefined;
+      keep?: KeepRule | undefined;
+      keepDays?: number | null | undefined;
+      country?: string | null | undefined;
+      questions?: readonly StoredQuestion[] | undefined;
+      missing?: Readonly<Record<string, MissingNotes>> | undefined;
+    }
   /** Changes nothing that is stored here: it makes the event. */
   | { type: 'home.updated' };
 

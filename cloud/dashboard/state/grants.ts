@@ -17,6 +17,7 @@ export const grants = [
   { scope: 'agents:manage', words: 'Manage agents' },
   { scope: 'tokens:manage', words: 'Manage tokens' },
   { scope: 'webhooks:manage', words: 'Manage webhooks' },
+  { scope: 'homes:manage', words: 'Change the home’s settings' },
 ] as const;
 
 /** What a program that reads and writes messages needs. */

@@ -106,6 +106,7 @@ export class DynamoCommits {
       case 'home.updated':
         return { type: 'home.updated', data: { home } };
       case 'home.status':
+      case 'home.change':
         return this.#parts.homes.apply(batch, write);
     }
   }

@@ -1,12 +1,12 @@
 // Accounts, homes and the people who own them.
-import { type EventBody, setHomeStatus } from '../changes.ts';
+import { changeHome, type EventBody, setHomeStatus } from '../changes.ts';
 import type { HomeRecord, Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
 import type { Records } from './records.ts';
 
-export type HomeWrite = Extract<Write, { type: 'home.status' }>;
+export type HomeWrite = Extract<Write, { type: 'home.status' | 'home.change' }>;
 
 export class DynamoHomes {
   readonly #records: Records;
@@ -39,7 +39,9 @@ export class DynamoHomes {
   }
 
   apply(batch: HomeBatch, write: HomeWrite): EventBody | undefined {
-    const change = setHomeStatus(batch.home, write, batch.view.nowMs);
+    const { nowMs } = batch.view;
+    const change =
+      write.type === 'home.status' ? setHomeStatus(batch.home, write, nowMs) : changeHome(batch.home, write, nowMs);
     if (change !== undefined) batch.home = change.next;
     return change?.event;
   }

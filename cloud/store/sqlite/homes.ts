@@ -1,6 +1,6 @@
 // Accounts, homes and the people who own them.
 import { GatewayError } from '../../../protocol/errors.ts';
-import type { HomeRecord } from '../store.ts';
+import type { HomeRecord, HomeSettings } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 
 interface HomeRow {
@@ -10,9 +10,10 @@ interface HomeRow {
   online: number;
   since_ms: number | null;
   agent: string | null;
+  settings: string | null;
 }
 
-const columns = 'id, account, name, online, since_ms, agent';
+const columns = 'id, account, name, online, since_ms, agent, settings';
 
 export class SqliteHomes {
   readonly #engine: SqliteEngine;
@@ -54,10 +55,12 @@ export class SqliteHomes {
 
   update(home: HomeRecord): void {
     this.#engine.run(
-      'UPDATE homes SET online = ?, since_ms = ?, agent = ? WHERE id = ?',
+      'UPDATE homes SET name = ?, online = ?, since_ms = ?, agent = ?, settings = ? WHERE id = ?',
+      home.name,
       Number(home.online),
       home.sinceMs,
       home.agent && JSON.stringify(home.agent),
+      home.settings === undefined ? null : JSON.stringify(home.settings),
       home.id,
     );
   }
@@ -71,5 +74,6 @@ function toRecord(row: HomeRow): HomeRecord {
     online: row.online === 1,
     sinceMs: row.since_ms,
     agent: row.agent === null ? null : (JSON.parse(row.agent) as HomeRecord['agent']),
+    ...(row.settings !== null && { settings: JSON.parse(row.settings) as HomeSettings }),
   };
 }

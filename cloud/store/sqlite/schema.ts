@@ -81,4 +81,6 @@ export const steps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX requests_by_age ON requests (first_begun_ms);
   `,
+  // A home's settings, as JSON; null: all as by default.
+  'ALTER TABLE homes ADD COLUMN settings TEXT',
 ];

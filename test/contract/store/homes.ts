@@ -73,6 +73,29 @@ export function homesContract(at: StoreUnderTest): void {
       expect(await at.commit({ ...online, online: false })).toMatchObject([{ type: 'home.offline' }]);
     });
 
+    it('keeps settings, tells of a change once, and keeps nothing of a default', async () => {
+      const before = await at.store.getHome(home);
+      const change = {
+        type: 'home.change',
+        name: 'Lake',
+        keep: 'like-the-phone',
+        keepDays: 30,
+        country: 'IT',
+      } as const;
+      expect(await at.commit(change)).toMatchObject([{ type: 'home.updated', data: { home } }]);
+      expect(await at.commit(change, { type: 'home.change' })).toEqual([]);
+      const settings = { keep: 'like-the-phone', keepSinceMs: at.clock.nowMs, keepDays: 30, country: 'IT' };
+      await at.reopen();
+      expect(await at.store.getHome(home)).toEqual({ ...before, name: 'Lake', settings });
+      await at.commit({ type: 'home.status', online: true, agent: null }, { type: 'home.change', keepDays: 31 });
+      expect(await at.store.getHome(home)).toMatchObject({ online: true, settings: { ...settings, keepDays: 31 } });
+      await at.commit({ type: 'home.change', missing: { p_1: { keptUpToMs: 5 } } });
+      expect(await at.commit({ type: 'home.change', missing: {} })).toEqual([]);
+      const back = { type: 'home.change', name: 'Home', keep: 'always', keepDays: null, country: null } as const;
+      expect(await at.commit(back)).toHaveLength(1);
+      expect((await at.store.getHome(home))?.settings).toEqual({ keepSinceMs: at.clock.nowMs });
+    });
+
     it('tells that a home is to be read anew each time that it is said', async () => {
       const before = await at.store.getHome(home);
       for (let times = 0; times < 2; times++) {
