@@ -152,6 +152,18 @@ export class DynamoStore implements Store {
     return this.#tokens.revoke(account, id);
   }
 
+  touchToken(account: string, id: string, usedMs: number): Promise<void> {
+    return this.#tokens.touch(account, id, usedMs);
+  }
+
+  barSecret(hash: string): Promise<void> {
+    return this.#tokens.bar(hash);
+  }
+
+  isBarred(hash: string): Promise<boolean> {
+    return this.#tokens.isBarred(hash);
+  }
+
   takeToken(hash: string): Promise<TokenRecord | undefined> {
     return this.#tokens.take(hash);
   }

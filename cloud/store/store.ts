@@ -88,6 +88,12 @@ export interface TokenRecord {
   createdAtMs: number;
   expiresAtMs: number | null;
   revokedAtMs: number | null;
+  /** Sessions: the id of the token or sign-in link that opened it. Absent from sessions of earlier versions. */
+  openedBy?: string | undefined;
+  /** Sessions: where it was opened, in words for people. */
+  device?: string | undefined;
+  /** Sessions: when it was last used, to within some minutes. */
+  lastUsedMs?: number | undefined;
 }
 
 /** A phone as the store keeps it; whether it is online now, only the hub knows. */
@@ -207,6 +213,11 @@ export interface Store {
   listTokens(account: string, filter: { kind: TokenKind; home?: string }): Promise<TokenRecord[]>;
   /** False if there is no such token of that account in use. */
   revokeToken(account: string, id: string): Promise<boolean>;
+  /** Notes the last use of a token; changes nothing where there is no such token in use. */
+  touchToken(account: string, id: string, usedMs: number): Promise<void>;
+  /** Remembers the hash of a secret that must never become a token again, such as a preset one that was revoked. */
+  barSecret(hash: string): Promise<void>;
+  isBarred(hash: string): Promise<boolean>;
   /** Takes a `sign-in` token out of use and returns it: at most once for each. */
   takeToken(hash: string): Promise<TokenRecord | undefined>;
 

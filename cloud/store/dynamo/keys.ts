@@ -49,6 +49,7 @@ export const keys = {
   }),
   tokenOf: (account: string, id: string): Key<TokenRecord> => ({ pk: accountPartition(account), sk: `T#${id}` }),
   token: (hash: string): Key<TokenRecord> => ({ pk: `T#${safe(hash)}`, sk: 'T' }),
+  barred: (hash: string): Key<{ barred: true }> => ({ pk: `T#${safe(hash)}`, sk: 'B' }),
   request: (scope: string, key: string): Key<StoredRequest> => ({ pk: `R#${safe(scope)}`, sk: `R#${digest(key)}` }),
 };
 

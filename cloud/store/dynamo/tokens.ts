@@ -21,9 +21,31 @@ export class DynamoTokens {
       if (places.some((key) => this.#isLive(batch.get(key)))) {
         throw new GatewayError('conflict', 'There is such a token already.');
       }
-      const placement = token.expiresAtMs === null ? {} : { expiresAtMs: token.expiresAtMs };
-      for (const key of places) batch.put(key, token, placement);
+      this.#put(batch, token);
     });
+  }
+
+  touch(account: string, id: string, usedMs: number): Promise<void> {
+    return this.#records.change(async (batch) => {
+      const key = keys.tokenOf(account, id);
+      await batch.load([key]);
+      const token = batch.get(key);
+      if (token === undefined || !this.#isLive(token)) return;
+      await batch.load(placesOf(token));
+      this.#put(batch, { ...token, lastUsedMs: usedMs });
+    });
+  }
+
+  bar(hash: string): Promise<void> {
+    return this.#records.change(async (batch) => {
+      const key = keys.barred(hash);
+      await batch.load([key]);
+      if (!batch.has(key)) batch.put(key, { barred: true });
+    });
+  }
+
+  async isBarred(hash: string): Promise<boolean> {
+    return (await this.#records.get(keys.barred(hash))) !== undefined;
   }
 
   async find(hash: string): Promise<TokenRecord | undefined> {
@@ -53,6 +75,11 @@ export class DynamoTokens {
       const token = batch.get(key);
       return token?.kind === 'sign-in' ? this.#end(batch, token) : undefined;
     });
+  }
+
+  #put(batch: Batch, token: TokenRecord): void {
+    const placement = token.expiresAtMs === null ? {} : { expiresAtMs: token.expiresAtMs };
+    for (const key of placesOf(token)) batch.put(key, token, placement);
   }
 
   async #end(batch: Batch, token: TokenRecord | undefined): Promise<TokenRecord | undefined> {

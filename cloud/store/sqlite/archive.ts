@@ -16,6 +16,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   people: ['account', 'name'],
   homes: ['id'],
   tokens: ['id'],
+  barred_secrets: ['hash'],
   phones: ['home', 'id'],
   messages: ['home', 'id'],
   tombstones: ['home', 'id'],
@@ -76,6 +77,8 @@ function* readRows(database: DatabaseSync, table: string, after: Row | undefined
   const key = tables[table] ?? [];
   // A number of this file only.
   const columns = columnsOf(database, table).filter((name) => name !== 'row');
+  // A database that no newer cloud has opened lacks the tables of later versions.
+  if (columns.length === 0) return;
   const beyond = after === undefined ? '' : `WHERE (${key}) > (${key.map(() => '?')})`;
   const query = database.prepare(`SELECT ${columns} FROM ${table} ${beyond} ORDER BY ${key}`);
   for (const row of query.iterate(...(after === undefined ? [] : key.map((name) => after[name] ?? null)))) {

@@ -83,4 +83,10 @@ export const steps: readonly string[] = [
   `,
   // A home's settings, as JSON; null: all as by default.
   'ALTER TABLE homes ADD COLUMN settings TEXT',
+  `
+  ALTER TABLE tokens ADD COLUMN opened_by TEXT;
+  ALTER TABLE tokens ADD COLUMN device TEXT;
+  ALTER TABLE tokens ADD COLUMN last_used_ms INTEGER;
+  CREATE TABLE barred_secrets (hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+  `,
 ];

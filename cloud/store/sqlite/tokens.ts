@@ -14,6 +14,9 @@ interface TokenRow {
   created_at_ms: number;
   expires_at_ms: number | null;
   revoked_at_ms: number | null;
+  opened_by: string | null;
+  device: string | null;
+  last_used_ms: number | null;
 }
 
 const live = 'revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > ?)';
@@ -32,7 +35,9 @@ export class SqliteTokens {
     return this.#engine.write(() => {
       this.#engine.run('DELETE FROM tokens WHERE hash = ? AND revoked_at_ms IS NOT NULL', token.hash);
       const made = this.#engine.run(
-        'INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+        `INSERT INTO tokens (id, hash, kind, account, home, name, scopes, created_at_ms, expires_at_ms, revoked_at_ms,
+           opened_by, device, last_used_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
         token.id,
         token.hash,
         token.kind,
@@ -43,6 +48,9 @@ export class SqliteTokens {
         token.createdAtMs,
         token.expiresAtMs,
         token.revokedAtMs,
+        token.openedBy ?? null,
+        token.device ?? null,
+        token.lastUsedMs ?? null,
       );
       if (made === 0) throw new GatewayError('conflict', 'There is such a token already.');
     });
@@ -80,6 +88,27 @@ export class SqliteTokens {
     });
   }
 
+  touch(account: string, id: string, usedMs: number): Promise<void> {
+    return this.#engine.write(() => {
+      this.#engine.run(
+        'UPDATE tokens SET last_used_ms = ?1 WHERE account = ?2 AND id = ?3 AND revoked_at_ms IS NULL',
+        usedMs,
+        account,
+        id,
+      );
+    });
+  }
+
+  bar(hash: string): Promise<void> {
+    return this.#engine.write(() => {
+      this.#engine.run('INSERT INTO barred_secrets (hash) VALUES (?) ON CONFLICT DO NOTHING', hash);
+    });
+  }
+
+  isBarred(hash: string): boolean {
+    return this.#engine.get('SELECT 1 FROM barred_secrets WHERE hash = ?', hash) !== undefined;
+  }
+
   take(hash: string): Promise<TokenRecord | undefined> {
     return this.#engine.write(() => {
       const row = this.#engine.get<TokenRow>(
@@ -110,5 +139,8 @@ function toRecord(row: TokenRow): TokenRecord {
     createdAtMs: row.created_at_ms,
     expiresAtMs: row.expires_at_ms,
     revokedAtMs: row.revoked_at_ms,
+    ...(row.opened_by !== null && { openedBy: row.opened_by }),
+    ...(row.device !== null && { device: row.device }),
+    ...(row.last_used_ms !== null && { lastUsedMs: row.last_used_ms }),
   };
 }

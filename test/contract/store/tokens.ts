@@ -39,6 +39,31 @@ export function tokensContract(at: StoreUnderTest): void {
       expect(await at.store.findToken('same')).toMatchObject({ id: 't_3' });
     });
 
+    it('keeps what opened a session, on which device, and when it was last used', async () => {
+      const session = tokenRecord('t_1', { kind: 'session', openedBy: 't_0', device: 'Firefox on Linux' });
+      await at.store.createToken(session);
+      await at.store.touchToken('account', 't_1', at.clock.nowMs + minuteMs);
+      const used = { ...session, lastUsedMs: at.clock.nowMs + minuteMs };
+      expect(await at.store.findToken('hash of t_1')).toEqual(used);
+      expect(await at.store.listTokens('account', { kind: 'session' })).toEqual([used]);
+    });
+
+    it('brings no token back by noting its use', async () => {
+      await at.store.createToken(tokenRecord('t_1'));
+      await at.store.revokeToken('account', 't_1');
+      await at.store.touchToken('account', 't_1', at.clock.nowMs);
+      await at.store.touchToken('account', 't_2', at.clock.nowMs);
+      expect(await at.store.findToken('hash of t_1')).toBeUndefined();
+      expect(await at.store.listTokens('account', { kind: 'api' })).toEqual([]);
+    });
+
+    it('remembers a secret that must not be used again', async () => {
+      await at.store.barSecret('hash of t_1');
+      await at.store.barSecret('hash of t_1');
+      expect(await at.store.isBarred('hash of t_1')).toBe(true);
+      expect(await at.store.isBarred('hash of t_2')).toBe(false);
+    });
+
     it('lets a sign-in token be taken exactly once, however many try', async () => {
       await at.store.createToken(tokenRecord('t_1', { kind: 'sign-in' }));
       const takers = await Promise.all(Array.from({ length: 50 }, () => at.store.takeToken('hash of t_1')));
