@@ -1,5 +1,4 @@
 // The Hono application from its parts. Pure: hosts/ hand in store, hubs, clock and sockets.
-import { bodyLimit } from 'hono/body-limit';
 import { contextStorage } from 'hono/context-storage';
 import { routePath } from 'hono/route';
 import { GatewayError } from '../protocol/errors.ts';
@@ -14,6 +13,7 @@ import { idempotent } from './routes/idempotency.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { phoneRoutes } from './routes/phones.ts';
 import { asGatewayError, problem } from './routes/problem.ts';
+import { bodyLimits, RequestBodies } from './routes/request-body.ts';
 import { sendRoutes } from './routes/sends.ts';
 import { type Metrics, serviceRoutes } from './routes/service.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -21,8 +21,6 @@ import { signInRoutes } from './routes/sign-in.ts';
 import { type App, newApp, type Parts } from './routes/surface.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { type ServeAgent, tunnelRoutes } from './routes/tunnel.ts';
-
-const bodyBytes = 1024 * 1024;
 
 export interface DashboardFile {
   body: Uint8Array<ArrayBuffer> | string;
@@ -49,12 +47,7 @@ export interface AppParts extends Parts {
 
 export function createApp(parts: AppParts): App {
   const app = newApp();
-  const limitBody = bodyLimit({
-    maxSize: bodyBytes,
-    onError: () => {
-      throw new GatewayError('too-large', 'The body is over 1 MiB.');
-    },
-  });
+  const bodies = new RequestBodies(parts.deadlines);
 
   app.use(async (c, next) => {
     const beganMs = parts.clock.now();
@@ -67,6 +60,8 @@ export function createApp(parts: AppParts): App {
     c.header('x-frame-options', 'DENY');
     if (c.req.path.startsWith('/v1/')) c.header('cache-control', 'no-store');
     await next();
+    // Hono answers HEAD as GET and lets the body go. What would feed it must end, or it goes on for ever.
+    if (c.req.method === 'HEAD') await c.res.body?.cancel();
     if (parts.onAnswer === undefined) return;
     const route = routePath(c, -1);
     const durationMs = parts.clock.now() - beganMs;
@@ -80,12 +75,12 @@ export function createApp(parts: AppParts): App {
   app.use(contextStorage());
   app.use(checkHost(parts.isOurs));
   app.use('/v1/*', async (c, next) => {
-    // Reading the length is enough for most; the stream is only counted where no length was told.
-    const length = c.req.header('content-length');
-    if (length !== undefined && Number(length) > bodyBytes) {
+    c.set('bodies', bodies);
+    // Told before anything else is asked, for the client may be about to send all of it.
+    if (Number(c.req.header('content-length') ?? 0) > bodyLimits.known.bytes) {
       throw new GatewayError('too-large', 'The body is over 1 MiB.');
     }
-    return c.req.header('transfer-encoding') === undefined ? next() : limitBody(c, next);
+    await next();
   });
   app.use('/v1/*', identify(parts.access));
   app.use('/v1/*', idempotent(parts));
@@ -107,9 +102,10 @@ export function createApp(parts: AppParts): App {
     app.route('/v1', routes);
   }
   app.route('/', serviceRoutes(parts, parts.metrics));
-  const describe = () => withIdempotencyKey(app.getOpenAPI31Document(description));
-  app.get('/openapi.json', (c) => c.json(describe()));
-  app.route('/', docsRoutes(describe));
+  app.route(
+    '/',
+    docsRoutes(() => withIdempotencyKey(app.getOpenAPI31Document(description))),
+  );
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
   app.openAPIRegistry.registerComponent('securitySchemes', 'session', {

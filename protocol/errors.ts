@@ -38,6 +38,9 @@ export const errorCodes = {
   overloaded: { status: 503, title: 'The cloud is too busy now', retryable: true },
   'agent-outdated': { status: 501, title: 'The agent at home is too old for this' },
   'not-on-phone': { status: 409, title: 'The phone no longer has this message' },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time', retryable: true },
+  'headers-too-large': { status: 431, title: 'The header fields are too large' },
+  'expectation-failed': { status: 417, title: 'This expectation cannot be met' },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof errorCodes;

@@ -1,6 +1,7 @@
 // Pages for people: every route from the same OpenAPI document that machines get, and a page for each error code.
 import { html, raw } from 'hono/html';
-import { type ErrorCodeName, errorCodes, GatewayError, isErrorCode } from '../../protocol/errors.ts';
+import { type ErrorCodeName, errorCodes, GatewayError } from '../../protocol/errors.ts';
+import { KeptAnswer, type Page } from './kept-answer.ts';
 import { type App, newApp } from './surface.ts';
 
 /** What to do about each error; the titles are in protocol/errors.ts. */
@@ -36,6 +37,9 @@ const mends: Readonly<Record<ErrorCodeName, string>> = {
   'agent-outdated': 'Update the agent at home: the one that is connected does not know this request yet.',
   'not-on-phone':
     'The phone no longer has this message, or has another one under its identifier. Nothing was done at the phone. The message is still kept here: read it or delete it here.',
+  'request-timeout': 'Send the whole request sooner: its headers within 10 seconds, its body within a minute.',
+  'headers-too-large': 'Send fewer or shorter header fields: all of them together may have 16 KiB.',
+  'expectation-failed': 'Leave out the Expect header, or send “Expect: 100-continue”.',
 };
 
 const style = `
@@ -51,33 +55,53 @@ interface Operation {
   security?: Record<string, string[]>[];
 }
 
-/** `documentOf` gives the OpenAPI document. */
-export function docsRoutes(documentOf: () => { paths?: Record<string, unknown> }): App {
+interface Described {
+  paths?: Record<string, unknown>;
+}
+
+/** `describe` makes the OpenAPI document, of which the pages are made; each is made once. */
+export function docsRoutes(describe: () => Described): App {
   const app = newApp();
-  app.get('/docs/style.css', (c) => c.body(style, 200, { 'content-type': 'text/css; charset=utf-8' }));
-  app.get('/docs', (c) => {
-    const rows = Object.entries(documentOf().paths ?? {}).flatMap(([path, item]) =>
-      Object.entries(item as Record<string, Operation>).map(([method, { summary, security }]) => {
-        const scope = security?.flatMap((way) => Object.values(way).flat())[0] ?? '';
-        return html`<tr>
+  const machines = new KeptAnswer(() => ({ body: JSON.stringify(describe()), contentType: 'application/json' }));
+  const css = new KeptAnswer(() => ({ body: style, contentType: 'text/css; charset=utf-8' }));
+  const overview = new KeptAnswer(() => pageOf('Homeline’s API', overviewOf(describe())));
+  const errors = new Map(
+    Object.entries(errorCodes).map(([code, { title }]) => [
+      code,
+      new KeptAnswer(() => pageOf(title, errorOf(code as ErrorCodeName))),
+    ]),
+  );
+  app.get('/openapi.json', (c) => machines.answer(c));
+  app.get('/docs/style.css', (c) => css.answer(c));
+  app.get('/docs', (c) => overview.answer(c));
+  app.get('/docs/errors/:code', (c) => {
+    const page = errors.get(c.req.param('code'));
+    if (page === undefined) throw new GatewayError('not-found', 'There is no such error code.');
+    return page.answer(c);
+  });
+  return app;
+}
+
+function overviewOf({ paths }: Described): Html {
+  const rows = Object.entries(paths ?? {}).flatMap(([path, item]) =>
+    Object.entries(item as Record<string, Operation>).map(([method, { summary, security }]) => {
+      const scope = security?.flatMap((way) => Object.values(way).flat())[0] ?? '';
+      return html`<tr>
           <td><code>${method.toUpperCase()} ${path}</code></td>
           <td>${summary}</td>
           <td><code>${scope}</code></td>
         </tr>`;
-      }),
-    );
-    const errors = Object.entries(errorCodes).map(
-      ([code, { status, title }]) =>
-        html`<tr>
+    }),
+  );
+  const errors = Object.entries(errorCodes).map(
+    ([code, { status, title }]) =>
+      html`<tr>
           <td><a href="/docs/errors/${code}"><code>${code}</code></a></td>
           <td>${status}</td>
           <td>${title}</td>
         </tr>`,
-    );
-    return c.html(
-      page(
-        'Homeline’s API',
-        html`<p>
+  );
+  return html`<p>
             Send <code>Authorization: Bearer hl_…</code>. For machines: <a href="/openapi.json">openapi.json</a> (OpenAPI
             3.1).
           </p>
@@ -90,23 +114,22 @@ export function docsRoutes(documentOf: () => { paths?: Record<string, unknown> }
           <table>
             <thead><tr><th>Code</th><th>Status</th><th>Meaning</th></tr></thead>
             <tbody>${errors}</tbody>
-          </table>`,
-      ),
-    );
-  });
-  app.get('/docs/errors/:code', (c) => {
-    const code = c.req.param('code');
-    if (!isErrorCode(code)) throw new GatewayError('not-found', 'There is no such error code.');
-    const { status, title } = errorCodes[code];
-    const lead = html`<p><code>${code}</code>, HTTP ${status}</p>
-      <p>${mends[code]}</p>
-      <p><a href="/docs">All routes and errors</a></p>`;
-    return c.html(page(title, lead));
-  });
-  return app;
+          </table>`;
 }
 
-function page(title: string, content: ReturnType<typeof html>) {
+function errorOf(code: ErrorCodeName): Html {
+  return html`<p><code>${code}</code>, HTTP ${errorCodes[code].status}</p>
+      <p>${mends[code]}</p>
+      <p><a href="/docs">All routes and errors</a></p>`;
+}
+
+type Html = ReturnType<typeof html>;
+
+function pageOf(title: string, content: Html): Page {
+  return { body: String(page(title, content)), contentType: 'text/html; charset=UTF-8' };
+}
+
+function page(title: string, content: Html) {
   return html`${raw('<!doctype html>')}
     <html lang="en">
       <head>

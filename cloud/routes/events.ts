@@ -6,7 +6,7 @@ import type { Deadlines } from '../hub/surroundings.ts';
 import { watchCloseCode } from '../hub/watchers.ts';
 import { homeParam } from './schemas.ts';
 import type { Socket, SocketEars } from './sockets.ts';
-import { type App, acceptSocket, guarded, newApp, type Parts } from './surface.ts';
+import { type App, acceptSocket, guarded, newApp, type Parts, wantSocket } from './surface.ts';
 
 const commentMs = 15_000;
 /** How long a browser waits before it comes back. */
@@ -33,29 +33,30 @@ const socket = guarded('events:read', {
   responses: { 101: { description: 'Events' } },
 });
 
+const streamHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  // Reverse proxies would otherwise keep events back until a buffer is full.
+  'x-accel-buffering': 'no',
+};
+
 export function eventRoutes({ hubs, deadlines }: Parts): App {
   return newApp()
     .openapi(sse, async (c) => {
       const { home } = c.req.valid('param');
+      // HEAD comes here too, and nobody would ever end the stream of which it is told the headers.
+      if (c.req.method === 'HEAD') return c.body(null, 200, streamHeaders);
       const after = c.req.header('last-event-id') || c.req.valid('query').after;
       const watch = await hubs.watch(home, after);
-      return c.body(eventStream(watch, deadlines), 200, {
-        'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-store',
-        // Reverse proxies would otherwise keep events back until a buffer is full.
-        'x-accel-buffering': 'no',
-      });
+      return c.body(eventStream(watch, deadlines), 200, streamHeaders);
     })
     .openapi(socket, async (c) => {
       const { home } = c.req.valid('param');
       const { after } = c.req.valid('query');
+      // Before the home hears of it: nothing would end a watch that has no socket.
+      wantSocket(c);
       const watch = await hubs.watch(home, after);
-      try {
-        return acceptSocket(c, { open: (opened) => follow(watch, opened) });
-      } catch (error) {
-        watch.stop();
-        throw error;
-      }
+      return acceptSocket(c, { open: (opened) => follow(watch, opened) });
     });
 }
 

@@ -5,21 +5,24 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { errorCodes, GatewayError } from '../../protocol/errors.ts';
 import { InvalidRequest, type Surface } from './surface.ts';
 
+/**
+ * The members of a problem. `type` is a reference (RFC 9457, 3.1.1) that never holds the request’s Host: a cache or a log
+ * would otherwise keep an address that a stranger chose.
+ */
+export function problemMembers(error: GatewayError, requestId: string): Record<string, unknown> {
+  const { status, title } = errorCodes[error.code];
+  const { code, message: detail } = error;
+  return { type: `/docs/errors/${code}`, title, status, detail, code, requestId };
+}
+
 /** The one translation from GatewayError to HTTP. */
 export function problem(
   c: Context<Surface>,
   error: GatewayError,
   more: { resource?: string; headers?: Record<string, string> } = {},
 ): Response {
-  const { status, title } = errorCodes[error.code];
-  const members: Record<string, unknown> = {
-    type: `${new URL(c.req.url).origin}/docs/errors/${error.code}`,
-    title,
-    status,
-    detail: error.message,
-    code: error.code,
-    requestId: c.var.requestId,
-  };
+  const { status } = errorCodes[error.code];
+  const members = problemMembers(error, c.var.requestId);
   if (error.refusal !== undefined) Object.assign(members, error.refusal);
   if (more.resource !== undefined) members.resource = more.resource;
   if (error instanceof InvalidRequest) members.issues = error.issues;

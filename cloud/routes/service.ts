@@ -1,6 +1,7 @@
 // For whoever runs the cloud: is the process there, does the store answer, what was counted.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
+import type { Clock } from '../store/store.ts';
 import { type App, newApp, type Parts, unguarded } from './surface.ts';
 
 /** Prometheus text, and its content type. */
@@ -29,20 +30,33 @@ const counted = unguarded({
   responses: { 200: text('Metrics') },
 });
 
-export function serviceRoutes({ store }: Parts, metrics: Metrics | undefined): App {
+export function serviceRoutes({ store, clock }: Parts, metrics: Metrics | undefined): App {
+  const ping = onceASecond(clock, () => store.ping());
+  const count = metrics === undefined ? undefined : onceASecond(clock, metrics);
   return newApp()
     .openapi(healthz, (c) => c.text('ok', 200))
     .openapi(readyz, async (c) => {
-      await store.ping();
+      await ping();
       return c.text('ready', 200);
     })
     .openapi(counted, async (c) => {
-      if (metrics === undefined)
+      if (count === undefined)
         throw new GatewayError(
           'not-found',
           'This host keeps no counters: Cloudflare’s Workers Metrics and Workers Logs do.',
         );
-      const { contentType, text } = await metrics();
+      const { contentType, text } = await count();
       return c.text(text, 200, { 'content-type': contentType });
     });
+}
+
+/** Anybody may ask for these, as often as he likes: they cost what they cost at most once a second. A failure counts too. */
+function onceASecond<Answer>(clock: Clock, ask: () => Promise<Answer>): () => Promise<Answer> {
+  let last: { answer: Promise<Answer>; askedMs: number } | undefined;
+  return () => {
+    const nowMs = clock.now();
+    // A clock that was set back must not make an old answer last.
+    if (last === undefined || Math.abs(nowMs - last.askedMs) >= 1_000) last = { answer: ask(), askedMs: nowMs };
+    return last.answer;
+  };
 }

@@ -9,6 +9,7 @@ import type { Scope } from '../access/scopes.ts';
 import type { Hubs } from '../hub/hubs.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { Clock, Store } from '../store/store.ts';
+import type { BodySource, RequestBodies } from './request-body.ts';
 import type { SocketHandler } from './sockets.ts';
 import { readUtf8 } from './utf8.ts';
 
@@ -28,10 +29,17 @@ export interface Surface {
     accept?: (handler: SocketHandler) => void;
     /** Set by the host when it cannot serve this request now: the reason. */
     refusal?: GatewayError;
+    /** Set by the host: the address for which a stranger’s attempts are counted. */
+    client?: string;
+    /** Set by the host: told that the request came with a token that is in use. */
+    known?: () => void;
+    /** Set by the host: told before the body is read, for a client that waits to be told so (RFC 9110, 10.1.1). */
+    wantBody?: () => void;
   };
   Variables: {
     requestId: string;
     principal: Principal | undefined;
+    bodies: RequestBodies;
     /** Names the request to the agent, where it came with an Idempotency-Key. */
     callKey?: string;
     /** When that request was first begun, epoch milliseconds, also where it is begun anew after a crash. */
@@ -119,7 +127,7 @@ export function guarded<const Path extends string, Route extends Omit<RouteConfi
   });
 }
 
-/** A route for everybody. */
+/** A route for everybody. Its body is a stranger’s, also where the request has a token: short, and awaited for seconds. */
 export function unguarded<const Path extends string, Route extends Omit<RouteConfig, 'path'> & { path: Path }>(
   route: Route,
 ) {
@@ -128,7 +136,7 @@ export function unguarded<const Path extends string, Route extends Omit<RouteCon
     security: [],
     middleware: [
       async (c: Context<Surface>, next: () => Promise<void>) => {
-        if (route.request?.body !== undefined) await bodyText(c);
+        if (route.request?.body !== undefined) await bodyText(c, 'everybody');
         await next();
       },
     ],
@@ -164,8 +172,25 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
  * The text of the body, for whoever reads it first and whoever comes after. Throws `invalid-request`, with the place,
  * where it is not UTF-8: read leniently it would be another text, and nobody would know.
  */
-export async function bodyText({ req }: Context<Surface>): Promise<string> {
-  const bytes = await req.bytes();
+export async function bodyText(c: Context<Surface>, route: 'guarded' | 'everybody' = 'guarded'): Promise<string> {
+  const { req, env, var: about } = c;
+  if (req.bodyCache.text !== undefined) return req.bodyCache.text;
+  const source: BodySource = {
+    length: lengthOf(c),
+    bytes: () => {
+      env.wantBody?.();
+      return req.bytes();
+    },
+    stream: () => {
+      env.wantBody?.();
+      return req.raw.body;
+    },
+  };
+  const token = about.principal?.token.id;
+  const bytes =
+    route === 'everybody' || token === undefined
+      ? await about.bodies.ofStranger(clientOf(c), source)
+      : await about.bodies.ofToken(token, source);
   const read = readUtf8(bytes);
   if ('malformedAt' in read) {
     const { malformedAt: place } = read;
@@ -177,6 +202,18 @@ export async function bodyText({ req }: Context<Surface>): Promise<string> {
   // Where hono looks first, so that it does not decode once more.
   Object.assign(req.bodyCache, { text: Promise.resolve(read.text) });
   return read.text;
+}
+
+/** The length that the request declares; undefined where only reading tells. */
+function lengthOf({ req }: Context<Surface>): number | undefined {
+  if (req.header('transfer-encoding') !== undefined) return undefined;
+  const length = req.header('content-length');
+  return length === undefined ? undefined : Number(length);
+}
+
+/** The address that answers for the attempts of a stranger. */
+export function clientOf({ env }: Context<Surface>): string {
+  return env.client ?? 'unknown';
 }
 
 /** A JSON body. What no message can carry is refused at its place: left out on the way, it would be another text. */

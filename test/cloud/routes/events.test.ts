@@ -1,5 +1,6 @@
 // Live events over server-sent events and WebSocket: nothing missed, nothing twice.
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { HomeEvent, Phone } from '../../../protocol/model.ts';
@@ -175,6 +176,37 @@ describe('GET …/events (SSE)', () => {
     await stream.close();
   });
 });
+
+it('HEAD and OPTIONS tell of the stream and open none', async () => {
+  const path = '/v1/homes/home/events';
+  for (let n = 0; n < 20; n++) {
+    const head = await fetch(cloud.url + path, { method: 'HEAD', headers: bearer });
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
+    expect((await fetch(cloud.url + path, { method: 'OPTIONS', headers: bearer })).status).toBe(405);
+    expect((await fetch(`${cloud.url + path}/ws`, { method: 'HEAD', headers: bearer })).status).toBe(400);
+  }
+  await expectWatchers(0);
+});
+
+it('a reader that goes before the first event leaves nothing behind', async () => {
+  const { hostname, port } = new URL(cloud.url);
+  const ask = `GET /v1/homes/home/events HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${ownerToken}\r\n\r\n`;
+  const gone = Array.from({ length: 20 }, async () => {
+    const socket = connect(Number(port), hostname);
+    await once(socket, 'connect');
+    socket.write(ask, () => socket.destroy());
+    await once(socket, 'close');
+  });
+  await Promise.all(gone);
+  await expectWatchers(0);
+});
+
+/** The Workers host keeps no counters. */
+async function expectWatchers(count: number): Promise<void> {
+  const metrics = async () => (await cloud.get('/metrics')).body;
+  if (typeof (await metrics()) !== 'string') return;
+  await expect.poll(metrics, { ...patiently, interval: 300 }).toContain(`homeline_watchers ${count}\n`);
+}
 
 describe('WebSocket …/events/ws', () => {
   it('tells the same events as JSON, after the given one', async () => {

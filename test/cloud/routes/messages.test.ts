@@ -169,7 +169,7 @@ describe('POST /messages/{id}/read (ReadMessage)', () => {
       status: 422,
       upnpCode: 701,
       upnpDescription: 'No such message',
-      type: `${cloud.url}/docs/errors/phone-refused`,
+      type: '/docs/errors/phone-refused',
       requestId: answer.headers.get('x-request-id'),
     });
   });

@@ -116,6 +116,40 @@ describe('GET /openapi.json and /docs', () => {
   });
 });
 
+describe('pages that are the same for everybody', () => {
+  it.each(['/openapi.json', '/docs', '/docs/style.css', '/docs/errors/not-found'])(
+    '%s has a strong ETag, and is not sent again to whoever has it',
+    async (path) => {
+      const plain = { authorization: '', 'accept-encoding': 'identity' };
+      const first = await cloud.get(path, plain);
+      const etag = first.headers.get('etag') ?? '';
+      expect(etag).toMatch(/^"[0-9a-f]{32}"$/);
+      expect((await cloud.get(path, plain)).headers.get('etag')).toBe(etag);
+      for (const known of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+        const again = await cloud.get(path, { ...plain, 'if-none-match': known });
+        expect([again.status, again.body, again.headers.get('etag')]).toEqual([304, '', etag]);
+      }
+      expect((await cloud.get(path, { ...plain, 'if-none-match': '"other"' })).status).toBe(200);
+    },
+  );
+
+  it('are sent compressed to whoever takes that, under an ETag of their own', async () => {
+    const plain = await cloud.get('/openapi.json', { 'accept-encoding': 'identity' });
+    const small = await cloud.get('/openapi.json', { 'accept-encoding': 'br;q=1, gzip;q=0.8' });
+    expect(small.body).toEqual(plain.body);
+    expect([small.headers.get('content-encoding'), small.headers.get('vary')]).toEqual(['gzip', 'accept-encoding']);
+    expect(small.headers.get('etag')).not.toBe(plain.headers.get('etag'));
+    const refusing = await cloud.get('/openapi.json', { 'accept-encoding': 'gzip;q=0' });
+    expect(refusing.headers.get('content-encoding')).toBeNull();
+  });
+});
+
+it('/metrics is counted at most once a second, whoever asks how often', async () => {
+  const answers = await Promise.all(Array.from({ length: 50 }, () => cloud.get('/metrics', { authorization: '' })));
+  // It counts itself: were each counted for itself, no two would be the same. They may lie on both sides of a second.
+  expect(new Set(answers.map(({ body }) => body)).size).toBeLessThanOrEqual(3);
+});
+
 describe('the dashboard', () => {
   it('is served with its hashed files kept for ever and the page always fresh', async () => {
     const page = await cloud.get('/', { authorization: '' });
@@ -166,7 +200,7 @@ describe('errors', () => {
     expect(answer.status).toBe(404);
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
     expect(answer.body).toEqual({
-      type: `${cloud.url}/docs/errors/not-found`,
+      type: '/docs/errors/not-found',
       title: 'There is no such thing',
       status: 404,
       detail: 'There is nothing at this address.',
