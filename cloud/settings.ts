@@ -1,6 +1,6 @@
 // The settings of `npm run cloud`.
 import { z } from 'zod';
-import { portSetting, type Setting } from '../protocol/settings.ts';
+import { pathSetting, portSetting, type Setting } from '../protocol/settings.ts';
 
 const text = (standard: string) => z.string().default(standard);
 
@@ -8,14 +8,17 @@ export const cloudSettings = {
   host: {
     name: 'HOMELINE_HOST',
     meaning: 'the address to listen on; 0.0.0.0 for every network of this machine',
-    schema: text('127.0.0.1'),
+    schema: z
+      .string()
+      .regex(/^[^\s/@?#[\]]+$/, { error: 'needs an IP address or a host name alone, such as 0.0.0.0' })
+      .default('127.0.0.1'),
     default: '127.0.0.1',
   },
   port: { name: 'HOMELINE_PORT', meaning: 'the port to listen on', schema: portSetting(8787), default: '8787' },
   dataFolder: {
     name: 'HOMELINE_DATA',
     meaning: 'the folder for everything that lasts',
-    schema: text('.homeline'),
+    schema: pathSetting.default('.homeline'),
     default: '.homeline',
   },
   store: {
@@ -48,6 +51,11 @@ export const cloudSettings = {
       .regex(/^[\x21-\x7e]{32,512}$/, { error: 'needs 32 to 512 visible ASCII characters without spaces' })
       .optional(),
   },
+  ownerTokenFile: {
+    name: 'HOMELINE_OWNER_TOKEN_FILE',
+    meaning: 'a file that holds the owner’s API token and that only this user can read (chmod 600)',
+    schema: pathSetting.optional(),
+  },
   home: {
     name: 'HOMELINE_HOME',
     meaning: 'the first home’s id',
@@ -62,7 +70,18 @@ export const cloudSettings = {
     meaning: 'the address under which people reach this cloud, for links and as its name: https://home.example.org',
     schema: z
       .url({ protocol: /^https?$/, error: 'needs an http:// or https:// address' })
-      .transform((url) => new URL(url).origin)
+      .transform((text, context) => {
+        const url = new URL(text);
+        const more = [url.username || url.password, url.pathname === '/' ? '' : url.pathname, url.search, url.hash];
+        if (more.every((part) => part === '')) return url.origin;
+        // The dashboard's cookie belongs to the whole host (`__Host-`): beside another program there, either could act
+        // as the other. So a path in front of the cloud's own is not served.
+        context.addIssue(
+          `needs a host name alone: “${text.slice(0, 200)}” has more than that. The cloud cannot be served below a path: ` +
+            `give it a name of its own, such as https://homeline.${url.hostname}`,
+        );
+        return z.NEVER;
+      })
       .optional(),
   },
   log: {

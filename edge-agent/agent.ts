@@ -18,7 +18,8 @@ import { Vigil } from './vigil.ts';
 export interface AgentOptions {
   /** The tunnel's address: `ws://…` or `wss://…`, with its path. */
   readonly cloud: string;
-  readonly token: string;
+  /** Asked at each dial, so that a token file that was rewritten is read again. */
+  readonly token: string | (() => string);
   /** Names of interfaces; none means all but loopback. */
   readonly interfaces: readonly string[];
   /** The description of a phone that discovery cannot find. */

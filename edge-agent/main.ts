@@ -1,9 +1,10 @@
 // npm run agent: the edge agent, from its settings to its exit code.
 import { basename } from 'node:path';
 import { readSettings } from '../protocol/settings.ts';
+import { FolderLock, FolderTaken } from '../shared/folder-lock.ts';
 import { Agent } from './agent.ts';
 import { noteConnection } from './connected-file.ts';
-import { agentSettings, isTokenInClear } from './settings.ts';
+import { agentSettings, checkAgentToken, isTokenInClear, readAgentToken } from './settings.ts';
 
 const read = readSettings(agentSettings, {
   // Bundled into one file, it is run by that file's name.
@@ -11,6 +12,7 @@ const read = readSettings(agentSettings, {
   summary: 'the edge agent: it finds the phones of this house and connects them to the cloud.',
   env: process.env,
   argv: process.argv.slice(2),
+  check: checkAgentToken,
 });
 
 if (read.kind === 'help') {
@@ -19,16 +21,19 @@ if (read.kind === 'help') {
   process.stderr.write(`${read.text}\n`);
   process.exitCode = 2;
 } else {
-  const { cloud, token, interfaces, phone, trust, data, ssdpPort } = read.values;
+  const { cloud, token, tokenFile, interfaces, phone, trust, data, ssdpPort } = read.values;
   const report = (line: string) => void process.stdout.write(`${line}\n`);
   if (isTokenInClear(cloud)) {
     report('Warning: ws:// carries the token and every message in clear. Use wss:// beyond this machine.');
   }
+  // Whatever is made from here on is this user's alone: the database with its -wal and -shm, the lock.
+  process.umask(0o077);
+  const lock = takeFolder(data);
   const note = (connected: boolean) => noteConnection(data, connected, report);
   let isReady = false;
   const agent = new Agent({
     cloud,
-    token,
+    token: () => (tokenFile === undefined ? (token ?? '') : readAgentToken(tokenFile)),
     interfaces,
     phoneUrl: phone,
     trust,
@@ -52,6 +57,7 @@ if (read.kind === 'help') {
     agent.stop().then(
       () => {
         note(false);
+        lock.release();
         process.exit(0);
       },
       (error: unknown) => fail(error),
@@ -63,6 +69,14 @@ if (read.kind === 'help') {
   // One that was killed has left its own.
   note(false);
   agent.start().catch((error: unknown) => fail(error, data));
+}
+
+function takeFolder(dataFolder: string): FolderLock {
+  try {
+    return FolderLock.take(dataFolder, 'agent');
+  } catch (error) {
+    return error instanceof FolderTaken ? fail(error) : fail(error, dataFolder);
+  }
 }
 
 function fail(error: unknown, dataFolder?: string): never {

@@ -1,9 +1,18 @@
 // The settings of `npm run agent`.
 import { z } from 'zod';
-import { listSetting, portSetting } from '../protocol/settings.ts';
+import {
+  listSetting,
+  pathSetting,
+  portSetting,
+  type Setting,
+  type SettingFault,
+  type SettingValues,
+} from '../protocol/settings.ts';
+import { readSecretFile, SecretFileFault } from '../shared/secret-file.ts';
 import { formatHttpUrl, parseHttpUrl } from './upnp/network/http-url.ts';
 
 const tunnelPath = '/v1/tunnel';
+const agentToken = /^[\x21-\x7e]{1,512}$/;
 
 export const agentSettings = {
   cloud: {
@@ -25,9 +34,12 @@ export const agentSettings = {
   token: {
     name: 'HOMELINE_AGENT_TOKEN',
     meaning: "The agent's token, as the dashboard or POST /v1/homes/{home}/agents gave it.",
-    schema: z
-      .string({ error: 'is needed: make one in the dashboard, or by POST /v1/homes/{home}/agents' })
-      .regex(/^[\x21-\x7e]{1,512}$/, 'must be the token alone, without blanks'),
+    schema: z.string().regex(agentToken, 'must be the token alone, without blanks').optional(),
+  },
+  tokenFile: {
+    name: 'HOMELINE_AGENT_TOKEN_FILE',
+    meaning: 'A file that holds the token and that only this user can read (chmod 600); read again at each connection.',
+    schema: pathSetting.optional(),
   },
   interfaces: {
     name: 'HOMELINE_INTERFACE',
@@ -59,7 +71,7 @@ export const agentSettings = {
   data: {
     name: 'HOMELINE_DATA',
     meaning: 'The data folder: what the agent must not forget.',
-    schema: z.string().default('.homeline'),
+    schema: pathSetting.default('.homeline'),
     default: '.homeline',
   },
   ssdpPort: {
@@ -68,7 +80,37 @@ export const agentSettings = {
     schema: portSetting(1900),
     default: '1900',
   },
-} as const;
+} as const satisfies Record<string, Setting>;
+
+type AgentSettings = SettingValues<typeof agentSettings>;
+
+/** What is wrong with the token and its file together. */
+export function checkAgentToken(values: Partial<AgentSettings>): SettingFault[] {
+  // A token that is not valid has its fault already.
+  if (!('token' in values && 'tokenFile' in values)) return [];
+  const { token, tokenFile } = values;
+  if (token !== undefined && tokenFile !== undefined) {
+    return [{ key: 'tokenFile', fault: 'is given beside HOMELINE_AGENT_TOKEN: give one of the two' }];
+  }
+  if (tokenFile === undefined) {
+    const fault =
+      'is needed: make one in the dashboard, or by POST /v1/homes/{home}/agents, and name the file that holds it';
+    return token === undefined ? [{ key: 'tokenFile', fault }] : [];
+  }
+  try {
+    readAgentToken(tokenFile);
+    return [];
+  } catch (error) {
+    return [{ key: 'tokenFile', fault: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+/** @throws SecretFileFault */
+export function readAgentToken(file: string): string {
+  const token = readSecretFile(file);
+  if (!agentToken.test(token)) throw new SecretFileFault(`${file} must hold the token alone, without blanks`);
+  return token;
+}
 
 /** Whether the token would cross a network in clear: plain ws:// to anything but this machine. */
 export function isTokenInClear(cloud: string): boolean {

@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { checkOwnerToken } from '../cloud/owner-token.ts';
 import { cloudSettings } from '../cloud/settings.ts';
 import { phoneSettings } from '../edge-agent/phone/settings.ts';
 import { agentSettings } from '../edge-agent/settings.ts';
@@ -38,6 +39,7 @@ const read = readSettings(settings, {
   summary: 'the whole of Homeline on this machine: cloud, software phone, edge agent, dashboard',
   env: process.env,
   argv: process.argv.slice(2),
+  check: checkOwnerToken,
 });
 if (read.kind === 'help') {
   console.log(read.text);
@@ -76,13 +78,14 @@ try {
   const agent = part('agent', 'edge-agent/main.ts', {
     HOMELINE_CLOUD: String(cloudReady.url).replace(/^http/, 'ws'),
     HOMELINE_AGENT_TOKEN: String(token),
+    HOMELINE_AGENT_TOKEN_FILE: '',
     HOMELINE_TRUST: String(phoneReady.udn),
   });
   await begin(agent);
 
   print('', '');
   print('', `Dashboard:      ${cloudReady.signIn}`);
-  print('', `Software phone: ${phoneReady.page}`);
+  print('', `Software phone: ${phoneReady.page} (any name, and as the password ${phoneReady.pageToken})`);
   const where = values.dataFolder === settings.dataFolder.default ? '' : `--data ${values.dataFolder} `;
   print('', `Let somebody write to you:  npm run phone -- ${where}say +390110001 "Dinner at 8?"`);
   print('', `Ctrl-C stops everything; the data stays in ${values.dataFolder}.`);

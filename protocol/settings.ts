@@ -10,6 +10,14 @@ export interface Setting<Value = unknown> {
   readonly schema: z.ZodType<Value, string | undefined>;
   /** How the default is told in the help text, if there is one. */
   readonly default?: string;
+  /** Its flag takes no value. */
+  readonly isSwitch?: true;
+}
+
+/** A fault of one setting, by its key in the table. */
+export interface SettingFault {
+  readonly key: string;
+  readonly fault: string;
 }
 
 export type SettingValues<Table extends Record<string, Setting>> = {
@@ -31,6 +39,8 @@ export function readSettings<Table extends Record<string, Setting>>(
     argv: readonly string[];
     /** Help lines for arguments that are no flags; without it such arguments are faults. */
     operands?: string;
+    /** What is wrong with settings that are valid one by one; a setting that is not valid is missing here. */
+    check?: (values: Partial<SettingValues<Table>>) => readonly SettingFault[];
   },
 ): SettingsResult<Table> {
   const settings = Object.entries(table);
@@ -53,21 +63,24 @@ export function readSettings<Table extends Record<string, Setting>>(
       faults.push(`${flag}: no such flag`);
       continue;
     }
-    const value = inline ?? given.argv[++index];
+    const value = inline ?? (table[key]?.isSwitch ? 'yes' : given.argv[++index]);
     if (value === undefined) faults.push(`${flag}: needs a value`);
     else fromFlags.set(key, value);
   }
 
   const values: Record<string, unknown> = {};
+  const sourceOf = (key: string, { name }: Setting) => (fromFlags.has(key) ? flagOf(name) : name);
   for (const [key, setting] of settings) {
-    const flagged = fromFlags.get(key);
-    const text = flagged ?? given.env[setting.name];
+    const text = fromFlags.get(key) ?? given.env[setting.name] ?? '';
+    const stray = text === '' ? undefined : strayCharacter(text);
     const result = setting.schema.safeParse(text === '' ? undefined : text);
-    if (result.success) values[key] = result.data;
-    else {
-      const source = flagged === undefined ? setting.name : flagOf(setting.name);
-      faults.push(`${source}: ${result.error.issues[0]?.message ?? 'not valid'}`);
-    }
+    if (stray !== undefined) faults.push(`${sourceOf(key, setting)}: ${stray}`);
+    else if (result.success) values[key] = result.data;
+    else faults.push(`${sourceOf(key, setting)}: ${result.error.issues[0]?.message ?? 'not valid'}`);
+  }
+  for (const { key, fault } of given.check?.(values as Partial<SettingValues<Table>>) ?? []) {
+    const setting = table[key];
+    faults.push(`${setting === undefined ? key : sourceOf(key, setting)}: ${fault}`);
   }
   if (faults.length > 0) {
     const lines = faults.map((fault) => `  ${fault}`).join('\n');
@@ -83,6 +96,39 @@ export function flagOf(name: string): string {
     .toLowerCase()
     .replaceAll('_', '-')}`;
 }
+
+const strayNames = new Map([
+  ['\r', 'a carriage return, as files written on Windows have at the end of each line'],
+  ['\n', 'a line feed'],
+  ['\t', 'a tab'],
+  ['\0', 'a NUL'],
+  ['\uFEFF', 'a byte order mark, as files written on Windows begin with'],
+]);
+
+/**
+ * Names the character that no setting holds on purpose: a control character, or a blank at either end. Nobody sees
+ * them, and a folder “data␍” or a token with one fails much later, or never and in another place than meant.
+ */
+export function strayCharacter(text: string): string | undefined {
+  const [end] = /(?:\s|\uFEFF)$/u.exec(text) ?? [];
+  if (end !== undefined) return `ends with ${strayNames.get(end) ?? 'a blank'}: remove it`;
+  const [start] = /^(?:\s|\uFEFF)/u.exec(text) ?? [];
+  if (start !== undefined) return `begins with ${strayNames.get(start) ?? 'a blank'}: remove it`;
+  const [inside] = /[\p{Cc}\u2028\u2029]/u.exec(text) ?? [];
+  return inside === undefined ? undefined : `holds ${strayNames.get(inside) ?? 'a control character'}: remove it`;
+}
+
+/** The path of a file or folder, as the system is to take it. */
+export const pathSetting = z.string().superRefine((path, context) => {
+  const quote = /^(["']).*\1$/.exec(path)?.[1];
+  if (quote !== undefined) {
+    context.addIssue(
+      `stands in ${quote}…${quote}, which would become part of the path: leave the quotation marks away`,
+    );
+  } else if (/^~(?:\/|$)/.test(path)) {
+    context.addIssue('begins with “~”, which only a shell replaces: write the whole path');
+  }
+});
 
 export const portSetting = (standard: number) =>
   z

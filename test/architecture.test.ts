@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..');
-const rooms = ['protocol', 'edge-agent', 'cloud', 'infra'];
+const rooms = ['protocol', 'shared', 'edge-agent', 'cloud', 'infra'];
 
 interface Import {
   from: string;
@@ -18,9 +18,10 @@ const imports = rooms.flatMap(sourceFiles).flatMap(importsOf);
 /** Rooms whose imports are fenced: from a folder to the only folders and packages that it may name. */
 const doors: { room: string; own: string[]; packages: RegExp }[] = [
   { room: 'protocol', own: ['protocol'], packages: /^zod$/ },
+  { room: 'shared', own: ['shared'], packages: /^node:/ },
   { room: 'edge-agent/upnp', own: ['edge-agent/upnp'], packages: /^(node:.*|fast-xml-parser|@nodable\/entities)$/ },
   { room: 'edge-agent/messaging', own: ['edge-agent/messaging', 'edge-agent/upnp', 'protocol'], packages: /^node:/ },
-  { room: 'edge-agent/tunnel', own: ['edge-agent/tunnel', 'protocol'], packages: /^(node:.*|ws)$/ },
+  { room: 'edge-agent/tunnel', own: ['edge-agent/tunnel', 'protocol', 'shared'], packages: /^(node:.*|ws)$/ },
   {
     room: 'edge-agent/commands',
     own: ['edge-agent/commands', 'edge-agent/messaging', 'edge-agent/tunnel', 'edge-agent/upnp', 'protocol'],
@@ -28,24 +29,25 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
   },
   {
     room: 'edge-agent',
-    own: ['edge-agent', 'protocol'],
+    own: ['edge-agent', 'protocol', 'shared'],
     packages: /^(node:.*|ws|zod|fast-xml-parser|@nodable\/entities)$/,
   },
   { room: 'cloud/hub', own: ['cloud/hub', 'cloud/store/store.ts', 'protocol'], packages: /^zod$/ },
-  { room: 'cloud/store', own: ['cloud/store', 'protocol'], packages: /^(node:.*|ulid|zod|@aws-sdk\/.*)$/ },
+  { room: 'cloud/store', own: ['cloud/store', 'protocol', 'shared'], packages: /^(node:.*|ulid|zod|@aws-sdk\/.*)$/ },
   {
     room: 'cloud/routes',
     own: ['cloud', 'protocol'],
     packages: /^(hono|hono\/.*|@hono\/zod-openapi|zod|ulid|node:crypto)$/,
   },
   { room: 'cloud/dashboard', own: ['cloud/dashboard', 'protocol'], packages: /^(preact|preact\/.*|@preact\/.*|vite)$/ },
-  { room: 'cloud', own: ['cloud', 'protocol'], packages: /.*/ },
+  { room: 'cloud', own: ['cloud', 'protocol', 'shared'], packages: /.*/ },
   {
     room: 'infra',
     own: [
       'infra',
       'protocol',
       'cloud/store/table.ts',
+      'cloud/owner-token.ts',
       'cloud/settings.ts',
       'edge-agent/settings.ts',
       'edge-agent/phone/settings.ts',

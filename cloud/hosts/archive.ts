@@ -125,6 +125,8 @@ async function main([verb = '', ...argv]: readonly string[]): Promise<number> {
     process.stderr.write('This is for the SQLite store. DynamoDB keeps point-in-time backups: see infra/README.md.\n');
     return 2;
   }
+  // Exports and backups hold everything: they are this user's alone.
+  process.umask(0o077);
   try {
     const words = await run(join(read.values.dataFolder, 'cloud.db'), read.rest[0]);
     process.stderr.write(words === '' ? '' : `${words}\n`);

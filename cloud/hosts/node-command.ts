@@ -1,7 +1,9 @@
 // `npm run cloud`: settings in, one line a step out, exit codes by convention (0 stopped, 1 cannot run, 2 wrong settings).
 import { setTimeout as wait } from 'node:timers/promises';
 import { readSettings, type SettingValues } from '../../protocol/settings.ts';
+import { FolderLock, FolderTaken } from '../../shared/folder-lock.ts';
 import type { Log } from '../hub/surroundings.ts';
+import { checkOwnerToken, presetOwnerToken } from '../owner-token.ts';
 import { cloudSettings } from '../settings.ts';
 import { lineLog } from './node-log.ts';
 
@@ -27,6 +29,7 @@ export async function runCommand(make: (settings: CommandSettings) => Promise<Ho
     summary: 'the cloud on this machine: API, dashboard, and the tunnel that agents dial',
     env: process.env,
     argv: process.argv.slice(2),
+    check: checkOwnerToken,
   });
   if (result.kind === 'help') {
     console.log(result.text);
@@ -38,15 +41,23 @@ export async function runCommand(make: (settings: CommandSettings) => Promise<Ho
     return;
   }
   const { log, ...values } = result.values;
-  const host = await make({ ...values, log: lineLog(log, (line) => process.stderr.write(line)) });
+  // Whatever is made from here on is this user's alone: the database with its -wal and -shm, blobs, the lock.
+  process.umask(0o077);
+  let lock: FolderLock | undefined;
+  let host: Host;
   try {
+    lock = FolderLock.take(values.dataFolder, 'cloud');
+    const ownerToken = presetOwnerToken(values);
+    host = await make({ ...values, ownerToken, log: lineLog(log, (line) => process.stderr.write(line)) });
     await host.start();
   } catch (error) {
+    lock?.release();
     console.error(`The cloud cannot start: ${reasonOf(error, values)}`);
     process.exitCode = 1;
     return;
   }
-  stopOn(host);
+  lock.listensAt(host.url);
+  stopOn(host, lock);
   await announce(host, values);
 }
 
@@ -74,12 +85,13 @@ function tellStarter(message: object): void {
   process.send?.(message, undefined, undefined, () => undefined);
 }
 
-function stopOn(host: Host): void {
+function stopOn(host: Host, lock: FolderLock): void {
   let stopping = false;
   const stop = async () => {
     if (stopping) return;
     stopping = true;
     const inTime = await Promise.race([host.stop().then(() => true), wait(patienceMs, false, { ref: false })]);
+    lock.release();
     process.exit(inTime ? 0 : 1);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
@@ -90,6 +102,7 @@ function reasonOf(
   error: unknown,
   { host, port, dataFolder }: { host: string; port: number; dataFolder: string },
 ): string {
+  if (error instanceof FolderTaken) return `${error.message}.`;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {
     case 'EADDRINUSE':

@@ -1,5 +1,7 @@
 // The phone's own small page on loopback: what it holds, and a form by which somebody writes to it.
-// Each start has a secret that the page's forms and `npm run phone -- say` send along, so that no web page can forge them.
+// Each start has a token, without which other users of this machine would read the household's messages there. It is
+// asked for by HTTP Basic authentication and not kept in a cookie: cookies of 127.0.0.1 go to every port, so to the
+// server of another user too. The forms and `npm run phone -- say` send it along, so that no web page can forge them.
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -75,6 +77,11 @@ export class ControlPage {
     });
   }
 
+  /** What the page asks for. */
+  get token(): string {
+    return this.#token;
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.#port}/`;
   }
@@ -94,7 +101,19 @@ export class ControlPage {
       end(response, 421);
       return;
     }
-    if (request.url === '/' && request.method === 'GET') {
+    if (request.url === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
+      if (!this.#isKnown(request)) {
+        const words = `This page asks for the phone's token, as the password, with any name. It stands in ${this.#file}.\n`;
+        response
+          .writeHead(401, {
+            'WWW-Authenticate': `Basic realm="The phone's own page: any name, and the token as the password", charset="UTF-8"`,
+            'Content-Type': 'text/plain; charset=utf-8',
+            'Cache-Control': 'no-store',
+            'X-Content-Type-Options': 'nosniff',
+          })
+          .end(words);
+        return;
+      }
       const { owner, messages, sessions, correspondents } = this.#options;
       const page = writePage({
         owner,
@@ -145,6 +164,14 @@ export class ControlPage {
     if (request.headers.accept?.includes('application/json')) {
       response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ id: what }));
     } else response.writeHead(303, { Location: '/' }).end();
+  }
+
+  #isKnown(request: IncomingMessage): boolean {
+    const [, scheme = '', credentials = ''] =
+      /^(Basic|Bearer) +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+    if (scheme.toLowerCase() === 'bearer') return sameSecret(credentials, this.#token);
+    const pair = Buffer.from(credentials, 'base64').toString('utf8');
+    return sameSecret(pair.slice(pair.indexOf(':') + 1), this.#token);
   }
 
   /** Makes happen what the form asks for; answers the identifier of what came of it, or undefined where it makes no sense. */

@@ -1,7 +1,8 @@
 // What the phone keeps on disk: one SQLite file, each change durable before anyone hears of it.
-import { chmodSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { makePrivate, WalTruncation } from '../../shared/private-database.ts';
 
 /** Step n brings a file from version n to n + 1; steps are only ever added. */
 const migrations = [
@@ -35,12 +36,14 @@ interface Waiting {
 
 export class PhoneDatabase {
   readonly #connection: DatabaseSync;
+  readonly #truncation: WalTruncation;
   #waiting: Waiting[] = [];
   #flush: NodeJS.Immediate | undefined;
   #closed = false;
 
   private constructor(connection: DatabaseSync) {
     this.#connection = connection;
+    this.#truncation = new WalTruncation(connection);
   }
 
   /** Opens or creates `phone.db` in the folder. Throws where it cannot be written, is open already, or a newer version wrote it. */
@@ -49,8 +52,7 @@ export class PhoneDatabase {
     const path = join(dataFolder, 'phone.db');
     const connection = new DatabaseSync(path);
     try {
-      // Messages are in it, and the folder may have been there before.
-      chmodSync(path, 0o600);
+      makePrivate(connection, path);
       // Two phones on one folder would be one device twice, so the file is held for good: the second finds it locked.
       connection.exec('PRAGMA busy_timeout = 500; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
       connection.exec('PRAGMA synchronous = FULL;');
@@ -97,6 +99,7 @@ export class PhoneDatabase {
   close(): void {
     this.#closed = true;
     this.#commit();
+    this.#truncation.stop();
     this.#connection.close();
   }
 
@@ -111,6 +114,7 @@ export class PhoneDatabase {
       this.#connection.exec('BEGIN IMMEDIATE');
       for (const { run } of batch) run();
       this.#connection.exec('COMMIT');
+      this.#truncation.written();
     } catch (error) {
       failure = error;
       if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');

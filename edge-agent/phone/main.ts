@@ -1,6 +1,8 @@
 // npm run phone: a telephone in software on the LAN, with the demonstration line.
 import { join } from 'node:path';
 import { flagOf, readSettings, type SettingValues } from '../../protocol/settings.ts';
+import { FolderLock, FolderTaken } from '../../shared/folder-lock.ts';
+import { controlFileName } from './control-page.ts';
 import { isFull } from './database.ts';
 import { DemonstrationLine } from './lines/demonstration.ts';
 import { SoftwarePhone, telephonyClient, telephonyServer } from './phone.ts';
@@ -56,13 +58,23 @@ async function run(values: SettingValues<typeof phoneSettings>, dataFolder: stri
     line: new DemonstrationLine(),
     report,
   });
+  // Whatever is made from here on is this user's alone: the database with its -wal and -shm, the lock.
+  process.umask(0o077);
+  let lock: FolderLock | undefined;
   try {
+    lock = FolderLock.take(dataFolder, 'phone');
     await phone.start();
   } catch (error) {
+    lock?.release();
+    if (error instanceof FolderTaken) return fail(1, `The phone cannot start: ${error.message}.`);
     return fail(1, `The phone cannot start: ${causeOf(error)} ${mendOf(error, values)}`.trim());
   }
+  const held = lock;
+  held.listensAt(phone.location);
   report(`“${values.phoneName}” is on, at ${phone.locations.join(', ')}`);
-  report(`its own page is ${phone.pageUrl}`);
+  report(`its own page is ${phone.pageUrl}, which asks for the token in ${join(dataFolder, controlFileName)}`);
+  // Into a terminal, where this user reads it, but into no log.
+  if (process.stdout.isTTY) report(`the token of this start is ${phone.pageToken}`);
 
   let stopping = false;
   const stop = () => {
@@ -70,14 +82,18 @@ async function run(values: SettingValues<typeof phoneSettings>, dataFolder: stri
     stopping = true;
     report('goes off');
     phone.stop().then(
-      () => process.exit(0),
+      () => {
+        held.release();
+        process.exit(0);
+      },
       (error: unknown) => process.exit(fail(1, messageOf(error))),
     );
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   process.on('disconnect', stop);
-  process.send?.({ type: 'ready', udn: phone.udn, location: phone.location, page: phone.pageUrl });
+  const { udn, location, pageUrl: page, pageToken } = phone;
+  process.send?.({ type: 'ready', udn, location, page, pageToken });
   return undefined;
 }
 

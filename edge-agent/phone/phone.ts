@@ -111,6 +111,11 @@ export class SoftwarePhone {
     return this.#on.page.url;
   }
 
+  /** What that page asks for; another one at each start. */
+  get pageToken(): string {
+    return this.#on.page.token;
+  }
+
   get #on(): Life {
     if (this.#life === undefined) throw new Error('The phone is off.');
     return this.#life;

@@ -1,7 +1,7 @@
 // The settings of `npm run phone`.
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { listSetting, portSetting, type Setting } from '../../protocol/settings.ts';
+import { listSetting, pathSetting, portSetting, type Setting } from '../../protocol/settings.ts';
 
 export const phoneSettings = {
   interfaces: {
@@ -31,7 +31,7 @@ export const phoneSettings = {
   dataFolder: {
     name: 'HOMELINE_DATA',
     meaning: 'Folder of what is kept; the phone has its own folder in it.',
-    schema: z.string().default('.homeline'),
+    schema: pathSetting.default('.homeline'),
     default: '.homeline',
   },
   phoneName: {

@@ -23,7 +23,8 @@ export type PhoneFrame = FrameOf<CloudFrame, 'approvals' | 'call' | 'cancel' | '
 export interface TunnelOptions {
   /** `ws://…` or `wss://…`, with path. */
   readonly url: string;
-  readonly token: string;
+  /** Asked at each dial, so that a token file that was rewritten is read again. Throws where it cannot be read. */
+  readonly token: string | (() => string);
   readonly software: string;
   readonly outbox: Outbox;
   onWelcome(welcome: Welcome): void;
@@ -42,6 +43,8 @@ export interface TunnelOptions {
 const maxPayloadBytes = limits.frameChars * 3;
 /** Heartbeats without an answer before the connection counts as dead. */
 const maxMisses = 2;
+/** How often a token file is looked at while its token is not accepted. */
+const tokenLookMs = 5_000;
 /** Answers to broken frames on one connection: a flood must not be echoed. */
 const maxErrorAnswers = 100;
 
@@ -57,6 +60,7 @@ export class TunnelClient {
   #misses = 0;
   #errorAnswers = 0;
   #lastTrouble = '';
+  #lastToken = '';
   #redial: NodeJS.Timeout | undefined;
   #stable: NodeJS.Timeout | undefined;
   #welcomeTimeout: NodeJS.Timeout | undefined;
@@ -102,7 +106,9 @@ export class TunnelClient {
   }
 
   #dial(): void {
-    const { url, token, answerMs = 30_000 } = this.#options;
+    const { url, answerMs = 30_000 } = this.#options;
+    const token = this.#token();
+    if (token === undefined) return;
     const socket = new WebSocket(url, [subprotocol], {
       headers: { authorization: `Bearer ${token}` },
       maxPayload: maxPayloadBytes,
@@ -120,7 +126,7 @@ export class TunnelClient {
       const status = response.statusCode ?? 0;
       reason = `it answered ${status}`;
       if (status === 401 || status === 403) {
-        reason = `it refused the agent's token (${status}); give another HOMELINE_AGENT_TOKEN`;
+        reason = `it refused the agent's token (${status}); give another (HOMELINE_AGENT_TOKEN_FILE)`;
         this.#waitMs = this.#backOff.refusedMs();
       } else {
         const retryAfter = Number(response.headers['retry-after']);
@@ -146,6 +152,19 @@ export class TunnelClient {
       reason ||= error.message;
     });
     socket.once('close', (code, text) => this.#onClose(code, reason || text.toString()));
+  }
+
+  /** Undefined where its file cannot be read now: it is tried again. */
+  #token(): string | undefined {
+    const { token } = this.#options;
+    try {
+      this.#lastToken = typeof token === 'string' ? token : token();
+      return this.#lastToken;
+    } catch (error) {
+      this.#waitMs = undefined;
+      this.#tryLater(`The agent's token cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
   }
 
   #onMessage(socket: WebSocket, text: string | undefined): void {
@@ -266,14 +285,34 @@ export class TunnelClient {
     this.#welcomed = false;
     if (wasWelcomed) this.#options.onLost();
     if (this.#stopped) return;
-    const waitMs = this.#waitAfter(code);
-    const trouble = this.#troubleOf(code, reason);
+    this.#tryLater(this.#troubleOf(code, reason), this.#waitAfter(code));
+  }
+
+  #tryLater(trouble: string, waitMs = this.#backOff.nextMs()): void {
     // The same trouble again and again is one line, not one at each try.
     if (trouble !== this.#lastTrouble) {
       this.#options.report(`${trouble}. Next try in ${Math.max(1, Math.round(waitMs / 1000))} s, and so on.`);
     }
     this.#lastTrouble = trouble;
-    this.#redial = setTimeout(() => this.#dial(), waitMs);
+    this.#waitToDial(waitMs);
+  }
+
+  /** A token that was refused is not tried again for long: another one in its file is tried at once. */
+  #waitToDial(waitMs: number): void {
+    const stepMs = Math.min(waitMs, tokenLookMs);
+    this.#redial = setTimeout(() => {
+      if (waitMs > stepMs && !this.#hasNewToken()) this.#waitToDial(waitMs - stepMs);
+      else this.#dial();
+    }, stepMs);
+  }
+
+  #hasNewToken(): boolean {
+    const { token } = this.#options;
+    try {
+      return typeof token !== 'string' && token() !== this.#lastToken;
+    } catch {
+      return false;
+    }
   }
 
   #waitAfter(code: number): number {
@@ -287,7 +326,7 @@ export class TunnelClient {
   #troubleOf(code: number, reason: string): string {
     if (code === closeCodes.replaced) return 'Another agent of this home took over the connection';
     if (code === closeCodes.revoked) {
-      return "The cloud revoked this agent's token; give another HOMELINE_AGENT_TOKEN";
+      return "The cloud revoked this agent's token; give another (HOMELINE_AGENT_TOKEN_FILE)";
     }
     return `The cloud at ${new URL(this.#options.url).host} cannot be reached: ${printable(reason) || `closed with ${code}`}`;
   }

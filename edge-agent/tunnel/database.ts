@@ -1,7 +1,8 @@
 // The agent's one database file: what must survive a crash. SQLite with WAL, every commit on the disk before it counts.
-import { chmodSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makePrivate, WalTruncation } from '../../shared/private-database.ts';
 
 /** Each step brings a file from the version of its index to the next. Append only: released files are out there. */
 const migrations: readonly string[] = [
@@ -34,6 +35,7 @@ const migrations: readonly string[] = [
 const soonMs = 10;
 
 export class AgentDatabase extends DatabaseSync {
+  readonly #truncation = new WalTruncation(this);
   #committing = false;
   /** Ends the transaction that `commitSoon` left open. */
   #soon: NodeJS.Timeout | undefined;
@@ -69,6 +71,7 @@ export class AgentDatabase extends DatabaseSync {
     try {
       this.#flush();
     } finally {
+      this.#truncation.stop();
       super.close();
     }
   }
@@ -97,6 +100,7 @@ export class AgentDatabase extends DatabaseSync {
     if (!this.isTransaction) return;
     try {
       this.exec('COMMIT');
+      this.#truncation.written();
     } catch (error) {
       if (this.isTransaction) this.exec('ROLLBACK');
       throw error;
@@ -113,8 +117,7 @@ export function openDatabase(dataFolder: string): AgentDatabase {
   const path = join(dataFolder, 'agent.db');
   const database = new AgentDatabase(path);
   try {
-    // Messages are in it, and the folder may have been there before.
-    chmodSync(path, 0o600);
+    makePrivate(database, path);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 2000;');
     const version = Number(database.prepare('PRAGMA user_version').get()?.user_version ?? 0);
     if (version > migrations.length) {

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -72,6 +72,68 @@ describe('npm run agent', () => {
     expect(running.err).toContain('HOMELINE_AGENT_TOKEN');
     expect(running.err).toContain('--phone');
     expect(running.out).toBe('');
+  });
+
+  const withFile = (file: string) => {
+    const { HOMELINE_AGENT_TOKEN: _, ...rest } = settings();
+    return { ...rest, HOMELINE_AGENT_TOKEN_FILE: file };
+  };
+
+  it('takes its token from a file, and reads it again when it was rewritten', async () => {
+    const file = join(folder, 'token');
+    writeFileSync(file, 'hl_of-yesterday\r\n', { mode: 0o600 });
+    cloud.script.refuse = 401;
+    const started = new Running([], withFile(file));
+    running = started;
+    await cloud.until(() => started.out.includes('give another (HOMELINE_AGENT_TOKEN_FILE)'), 20_000);
+    cloud.script.refuse = undefined;
+    writeFileSync(file, `${cloud.token}\n`);
+    // Not in the fifteen minutes after which a refused token is tried again.
+    await cloud.until(() => started.messages.some((message) => message.type === 'ready'), 20_000);
+    expect(cloud.authorizations).toEqual(['Bearer hl_of-yesterday', `Bearer ${cloud.token}`]);
+    expect(started.out + started.err).not.toContain(cloud.token);
+  }, 60_000);
+
+  it.each([
+    ['that others can read', 'hl_x', 0o644, 'is open to other users (mode 0644): close it with chmod 600'],
+    ['that is empty', '\r\n', 0o600, 'is empty'],
+    ['that holds more than a token', 'hl_x y', 0o600, 'must hold the token alone'],
+    ['that is not there', undefined, 0o600, 'is not there'],
+  ])('refuses a token file %s, in words and with 2', async (_, text, mode, words) => {
+    const file = join(folder, 'token');
+    if (text !== undefined) writeFileSync(file, text, { mode });
+    running = new Running([], withFile(file));
+    expect(await running.ended).toBe(2);
+    expect(running.err).toContain('HOMELINE_AGENT_TOKEN_FILE: ');
+    expect(running.err).toContain(words);
+  });
+
+  it('refuses a token beside a token file, and a CR behind a path', async () => {
+    running = new Running([], { ...settings(), HOMELINE_AGENT_TOKEN_FILE: '/x', HOMELINE_DATA: `${folder}\r` });
+    expect(await running.ended).toBe(2);
+    expect(running.err).toContain('HOMELINE_AGENT_TOKEN_FILE: is given beside HOMELINE_AGENT_TOKEN');
+    expect(running.err).toContain('HOMELINE_DATA: ends with a carriage return');
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('keeps a second agent from its folder, and says which process is there and since when', async () => {
+    const first = new Running([], settings());
+    running = first;
+    await cloud.until(() => first.messages.some((message) => message.type === 'ready'));
+    const second = new Running([], settings());
+    expect(await second.ended).toBe(1);
+    expect(second.err).toMatch(
+      new RegExp(
+        `another agent already runs on the data folder ${folder}: process ${first.process.pid}, running since`,
+      ),
+    );
+    const made = readdirSync(folder);
+    expect(made.filter((name) => (statSync(join(folder, name)).mode & 0o077) !== 0)).toEqual([]);
+    first.process.kill('SIGKILL');
+    await first.ended;
+    const third = new Running([], settings());
+    running = third;
+    await cloud.until(() => third.messages.some((message) => message.type === 'ready'));
   });
 
   it('explains itself', async () => {

@@ -158,7 +158,7 @@ describe('what the Containerfiles make', () => {
   it('is a cloud that starts without development’s packages, is healthy, serves its dashboard and stops on SIGTERM', async () => {
     const image = build('Containerfile');
     expect(readdirSync(join(image, 'homeline')).sort()).toEqual(
-      ['LICENSE', 'cloud', 'node_modules', 'package.json', 'protocol'].sort(),
+      ['LICENSE', 'cloud', 'node_modules', 'package.json', 'protocol', 'shared'].sort(),
     );
     const env = { HOMELINE_PORT: '0', HOMELINE_HOST: '127.0.0.1' };
     const cloud = run('Containerfile', image, env);

@@ -38,7 +38,7 @@ describe('self-hosting', () => {
     const namesIn = (text: string) => [...text.matchAll(/^ {6}([A-Z_]+):/gm)].map(([, name]) => name);
     expect(namesOf(cloudSettings)).toEqual(expect.arrayContaining(namesIn(cloud)));
     expect(namesOf(agentSettings)).toEqual(expect.arrayContaining(namesIn(agent)));
-    expect(namesIn(agent)).toContain('HOMELINE_AGENT_TOKEN');
+    expect(namesIn(agent)).toContain('HOMELINE_AGENT_TOKEN_FILE');
     expect([cloud, agent].map((text) => text.includes('network_mode: host'))).toEqual([false, true]);
   });
 
@@ -78,6 +78,8 @@ describe.each(units)('%s', (unit) => {
       expect(text.split('\n')).toContain(line);
     }
     expect(text).toContain(`HOMELINE_DATA=/var/lib/${name}`);
+    expect(text).toMatch(/^LoadCredential=(owner|agent)-token:\/etc\/homeline\/\1-token$/m);
+    expect(text).not.toMatch(/TOKEN=/);
     expect(text).toMatch(/^EnvironmentFile=-?\/etc\/homeline\/(cloud|agent)\.env$/m);
     expect(text).toMatch(/^RestrictAddressFamilies=.*AF_NETLINK/m);
   });

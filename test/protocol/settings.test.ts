@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { listSetting, portSetting, readSettings } from '../../protocol/settings.ts';
+import { listSetting, pathSetting, portSetting, readSettings } from '../../protocol/settings.ts';
 
 const table = {
   port: { name: 'HOMELINE_PORT', meaning: 'Where it listens.', schema: portSetting(8787), default: '8787' },
@@ -43,6 +43,64 @@ describe('settings', () => {
 
   it('hands on operands where the command takes them', () => {
     expect(read({ HOMELINE_CLOUD: 'x' }, ['say', '+39'], 'say NUMBER TEXT')).toMatchObject({ rest: ['say', '+39'] });
+  });
+
+  it.each([
+    ['data\r', 'ends with a carriage return, as files written on Windows have at the end of each line: remove it'],
+    ['data\n', 'ends with a line feed: remove it'],
+    ['data ', 'ends with a blank: remove it'],
+    ['data\u00a0', 'ends with a blank: remove it'],
+    [' data', 'begins with a blank: remove it'],
+    ['\ufeffdata', 'begins with a byte order mark, as files written on Windows begin with: remove it'],
+    ['da\0ta', 'holds a NUL: remove it'],
+    ['da\rta', 'holds a carriage return, as files written on Windows have at the end of each line: remove it'],
+    ['da\u001bta', 'holds a control character: remove it'],
+    [' ', 'ends with a blank: remove it'],
+    ['\r', 'ends with a carriage return, as files written on Windows have at the end of each line: remove it'],
+  ])('refuses %j for every setting, and names what nobody sees', (text, fault) => {
+    const result = read({ HOMELINE_CLOUD: text, HOMELINE_INTERFACE: text, HOMELINE_PORT: `80${text}` }, [
+      `--cloud=${text}`,
+    ]);
+    const words = result.kind === 'faults' ? result.text : '';
+    expect(words).toContain(`  --cloud: ${fault}`);
+    expect(words).toContain(`  HOMELINE_INTERFACE: ${fault}`);
+    expect(words).toContain('  HOMELINE_PORT: ');
+    expect(words).not.toContain('is missing');
+  });
+
+  it('takes a blank and every letter inside', () => {
+    expect(read({ HOMELINE_CLOUD: 'Nonna’s Wörter – 電話' })).toMatchObject({
+      values: { cloud: 'Nonna’s Wörter – 電話' },
+    });
+  });
+
+  it.each(['"/var/lib/x"', "'x'", '~/x', '~'])('refuses %s as a path: only a shell would understand it', (path) => {
+    expect(pathSetting.safeParse(path).success).toBe(false);
+  });
+
+  it.each(['/var/lib/my data', '.homeline', "/it's", '/a/~', 'C:\\x'])('takes %s as a path', (path) => {
+    expect(pathSetting.parse(path)).toBe(path);
+  });
+
+  it('tells what is wrong with settings together, by the name under which each was given', () => {
+    const result = readSettings(table, {
+      command: 'test',
+      summary: 'a test',
+      env: { HOMELINE_CLOUD: 'x' },
+      argv: ['--port', '1'],
+      check: ({ port }) => (port === 1 ? [{ key: 'port', fault: 'is too small' }] : []),
+    });
+    expect(result).toMatchObject({ kind: 'faults', text: expect.stringContaining('--port: is too small') });
+  });
+
+  it('takes a switch without a value', () => {
+    const schema = z.literal('yes').optional();
+    const switches = { sure: { name: 'HOMELINE_SURE', meaning: 'Sure.', schema, isSwitch: true } } as const;
+    const given = { command: 'test', summary: 'a test', env: {}, operands: 'x' };
+    expect(readSettings(switches, { ...given, argv: ['--sure', 'x'] })).toMatchObject({
+      values: { sure: 'yes' },
+      rest: ['x'],
+    });
   });
 
   it.each(['-1', '1.5', '1e3', 'http', '65536', ' 80'])('refuses %j as a port', (text) => {

@@ -75,7 +75,7 @@ export function HomePage() {
         heading="Agents"
         explanation="The agent runs on the home’s own network and brings its messages here. Each has a token of its own."
         placeholder="Where it runs, e.g. Raspberry Pi"
-        secretUse="HOMELINE_AGENT_TOKEN"
+        secretUse="HOMELINE_AGENT_TOKEN_FILE"
       />
       <TokenSection
         tokens={tokens}

@@ -83,7 +83,8 @@ function Secret({ tokens, use }: { tokens: Tokens; use: string | undefined }) {
         {use && (
           <>
             {' '}
-            Give it to the agent as <code>{use}</code>.
+            Put it into a file that only the agent’s user can read, and name that file to the agent as{' '}
+            <code>{use}</code>.
           </>
         )}
       </p>

@@ -1,9 +1,10 @@
 // node:sqlite as the store needs it: opened with care, one prepared statement a query, and one disk flush for all
 // writes that wait in the same turn of the event loop.
-import { chmodSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { GatewayError } from '../../../protocol/errors.ts';
+import { makePrivate, WalTruncation } from '../../../shared/private-database.ts';
 import { migrate } from './migrate.ts';
 
 /** Writes in one transaction: enough to share a flush, few enough not to keep readers waiting. */
@@ -21,6 +22,7 @@ export class SqliteEngine {
   readonly #path: string;
   readonly #statements = new Map<string, StatementSync>();
   #database: DatabaseSync | undefined;
+  #truncation: WalTruncation | undefined;
   #waiting: Job[] = [];
   #flush: NodeJS.Immediate | undefined;
 
@@ -37,17 +39,16 @@ export class SqliteEngine {
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       database = new DatabaseSync(this.#path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
-      chmodSync(this.#path, 0o600);
+      makePrivate(database, this.#path);
       // FULL: a commit is on the disk before it is acknowledged, so that the agent may forget its own copy.
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;');
-      // What people delete shall not be read from the file's free space.
-      database.exec('PRAGMA secure_delete = FAST');
       migrate(database, this.#path);
     } catch (error) {
       if (database?.isOpen) database.close();
       throw error instanceof GatewayError ? error : unavailable(error, this.#path);
     }
     this.#database = database;
+    this.#truncation = new WalTruncation(database);
   }
 
   /** Writes that wait are written first. */
@@ -56,6 +57,7 @@ export class SqliteEngine {
     if (this.#flush !== undefined) clearImmediate(this.#flush);
     this.#flush = undefined;
     this.#statements.clear();
+    this.#truncation?.stop();
     this.#database?.close();
     this.#database = undefined;
   }
@@ -95,6 +97,7 @@ export class SqliteEngine {
       this.#exec('BEGIN IMMEDIATE');
       for (const job of jobs) settle.push(this.#writeJob(job));
       this.#exec('COMMIT');
+      this.#truncation?.written();
     } catch (error) {
       if (this.#database?.isTransaction) this.#exec('ROLLBACK');
       for (const job of jobs) job.reject(error);

@@ -14,6 +14,12 @@ beforeEach(async () => {
 });
 afterEach(() => home.stop());
 
+function get(authorization?: string): Promise<Response> {
+  return fetch(home.phone.pageUrl, authorization === undefined ? {} : { headers: { authorization } });
+}
+
+const basic = (name: string, password: string) => `Basic ${btoa(`${name}:${password}`)}`;
+
 function post(form: Record<string, string>, headers: Record<string, string> = {}): Promise<Response> {
   const body = new URLSearchParams(form);
   return fetch(new URL('/happen', home.phone.pageUrl), { method: 'POST', body, headers, redirect: 'manual' });
@@ -23,12 +29,27 @@ describe('the page', () => {
   it('shows what the phone holds, with all that others wrote escaped', async () => {
     await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: '<script>alert(1)</script>' });
     await home.line.events.offered({ sessionClass: 'Chat', initiator: nonna, subject: '"><img>' });
-    const answer = await fetch(home.phone.pageUrl);
+    const answer = await get(basic('anybody', token));
     const html = await answer.text();
     expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
     expect(html).toContain('&quot;&gt;&lt;img&gt;');
     expect(html).not.toContain('<script');
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
+  });
+
+  it('asks for the token and tells nothing without it, to other users of this machine above all', async () => {
+    await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Dinner at 8?' });
+    const refused = ['', basic('x', ''), basic('', 'x'), basic(token, ''), 'Bearer x', `Basic ${token}`, token];
+    for (const authorization of [undefined, ...refused]) {
+      const answer = await get(authorization);
+      expect([authorization, answer.status]).toEqual([authorization, 401]);
+      expect(answer.headers.get('www-authenticate')).toContain('Basic realm="The phone\'s own page');
+      const text = await answer.text();
+      expect(text).toContain(join(home.dataFolder, 'control.json'));
+      expect(text).not.toContain(token);
+      expect(text).not.toContain('Dinner');
+    }
+    expect(await (await get(basic('', token))).text()).toContain('Dinner at 8?');
   });
 
   it('is not shown to a name that somebody bound to loopback', async () => {
@@ -42,7 +63,7 @@ describe('the page', () => {
 
   it('marks nothing as read', async () => {
     await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Hello' });
-    await fetch(home.phone.pageUrl);
+    expect((await get(`Bearer ${token}`)).status).toBe(200);
     expect(await home.control.messages()).toMatchObject([{ status: 'Unread' }]);
   });
 });

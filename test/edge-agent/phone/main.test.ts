@@ -1,7 +1,7 @@
 // `npm run phone` as a person or a parent process runs it.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,6 +36,9 @@ function run(...args: string[]) {
   return { child, ended, ready };
 }
 
+const show = ({ page = '', pageToken }: Record<string, string>) =>
+  fetch(page, { headers: { authorization: `Bearer ${pageToken}` } });
+
 const runPhone = async () => run('--ssdp-port', String(await freeUdpPort()));
 
 describe('a phone that runs', () => {
@@ -46,22 +49,45 @@ describe('a phone that runs', () => {
       const told = await ready;
       expect(told).toMatchObject({ type: 'ready', udn: expect.stringMatching(/^uuid:/) });
       expect(await (await fetch(told.location ?? '')).text()).toContain(told.udn);
-      expect((await fetch(told.page ?? '')).status).toBe(200);
+      expect((await fetch(told.page ?? '')).status).toBe(401);
+      expect((await show(told)).status).toBe(200);
       if (way === 'disconnect') child.disconnect();
       else child.kill(way);
       const { status, out, err } = await ended;
       expect([status, err]).toEqual([0, '']);
       expect(out).toContain(told.location);
       expect(out).toContain('goes off');
+      expect(out).not.toContain(told.pageToken);
     },
   );
 
   it('receives what is said to it', async () => {
     const { ready } = await runPhone();
-    const { page = '' } = await ready;
+    const told = await ready;
     const { status, out } = await run('say', '+390110001', 'Dinner', 'at 8?').ended;
     expect([status, out]).toEqual([0, 'The phone received it as m-1.\n']);
-    expect(await (await fetch(page)).text()).toContain('Dinner at 8?');
+    expect(await (await show(told)).text()).toContain('Dinner at 8?');
+  });
+
+  it('keeps a second one from its folder, and says which process is there and since when', async () => {
+    const first = await runPhone();
+    const { location } = await first.ready;
+    const second = await runPhone();
+    const { status, err } = await second.ended;
+    expect(status).toBe(1);
+    expect(err).toContain('The phone cannot start: another phone already runs on the data folder');
+    expect(err).toMatch(new RegExp(`process ${first.child.pid}, running since 20\\d\\d-.*, at ${location}`));
+    first.child.kill('SIGKILL');
+    await first.ended;
+    expect(await (await runPhone()).ready).toMatchObject({ type: 'ready' });
+  });
+
+  it('makes every file for its owner alone, whatever the umask was', async () => {
+    await (await runPhone()).ready;
+    await run('say', '+390110001', 'Dinner').ended;
+    const made = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    expect(made).toEqual(expect.arrayContaining(['phone/phone.db', 'phone/phone.db-wal', 'phone/control.json']));
+    expect(made.filter((name) => (statSync(join(folder, name)).mode & 0o077) !== 0)).toEqual([]);
   });
 });
 

@@ -1,0 +1,26 @@
+// What `npm ci` installs is what was reviewed: every package of the lockfile by its hash, from whatever registry.
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+interface LockedPackage {
+  link?: boolean;
+  integrity?: string;
+  resolved?: string;
+}
+
+const lockfile = JSON.parse(readFileSync(join(resolve(import.meta.dirname, '..'), 'package-lock.json'), 'utf8'));
+const packages = Object.entries<LockedPackage>(lockfile.packages).filter(([path, { link }]) => path !== '' && !link);
+
+describe('the lockfile', () => {
+  // npm leaves the hash out for optional packages of other platforms when it writes a lockfile from node_modules.
+  it('has a hash for each package, those of other platforms too', () => {
+    const without = packages.filter(([, { integrity = '' }]) => !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity));
+    expect(packages.length).toBeGreaterThan(100);
+    expect(without.map(([path]) => path)).toEqual([]);
+  });
+
+  it('names no registry', () => {
+    expect(packages.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([]);
+  });
+});
