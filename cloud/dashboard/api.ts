@@ -1,4 +1,5 @@
 // The REST API as the dashboard calls it. Errors are RFC 9457 problem details, made into ApiError.
+import { plainLine } from './text/plain-names.ts';
 
 interface Problem {
   title?: string;
@@ -126,7 +127,7 @@ function inWords(status: number, problem: Problem): string {
   if (upnpCode !== undefined && !detail?.includes(String(upnpCode))) {
     words.push(`The phone said ${upnpCode}: ${upnpDescription}`);
   }
-  return words.join(' ');
+  return plainLine(words.join(' '));
 }
 
 async function readProblem(response: Response): Promise<Problem> {

@@ -1,9 +1,20 @@
 // Any of the 18 Messaging actions, argument for argument, for remote control points.
 import { z } from '@hono/zod-openapi';
-import { actionNames, actions, isActionName } from '../../protocol/actions.ts';
+import { type ActionName, actionNames, actions, documentOf, isActionName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
+import { firstControl } from '../../protocol/text.ts';
 import { phoneParams } from './schemas.ts';
-import { type App, body, guarded, InvalidRequest, type Issue, json, newApp, type Parts } from './surface.ts';
+import {
+  type App,
+  body,
+  controlWords,
+  guarded,
+  InvalidRequest,
+  type Issue,
+  json,
+  newApp,
+  type Parts,
+} from './surface.ts';
 
 const argumentsSchema = z.object({ arguments: z.record(z.string(), z.string()) });
 
@@ -12,7 +23,7 @@ const call = guarded('actions:call', {
   path: '/homes/{home}/phones/{phone}/actions/{action}',
   summary: 'Calls an action of the phone: the exact UPnP names and strings, both ways',
   description: `One of ${actionNames.join(', ')}.`,
-  request: { params: phoneParams.extend({ action: z.string() }), body: body(argumentsSchema.strict()) },
+  request: { params: phoneParams.extend({ action: z.string() }), body: body(argumentsSchema.strict(), ['arguments']) },
   responses: { 200: json(argumentsSchema, 'The out-arguments') },
 });
 
@@ -23,13 +34,21 @@ export function actionRoutes({ hubs }: Parts): App {
       throw new GatewayError('not-found', `There is no such action. There are: ${actionNames.join(', ')}.`);
     }
     const given = c.req.valid('json').arguments;
-    const issues = misfits(Object.keys(actions[action].in), Object.keys(given));
+    const issues = [...misfits(Object.keys(actions[action].in), Object.keys(given)), ...controls(action, given)];
     if (issues.length > 0) throw new InvalidRequest('json', issues);
     const { callKey, requestId } = c.var;
     const key = actions[action].repeatable ? undefined : callKey;
     const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given, key, requestId });
     // The hub has seen to it that each is a string.
     return c.json({ arguments: answer.arguments as Record<string, string> }, 200);
+  });
+}
+
+/** In arguments that are plain text. The XML documents in the others may be laid out on lines: the agent reads those. */
+function controls(action: ActionName, given: Readonly<Record<string, string>>): Issue[] {
+  return Object.entries(actions[action].in).flatMap(([name, variable]) => {
+    const control = documentOf(variable) === undefined ? firstControl(given[name] ?? '') : undefined;
+    return control === undefined ? [] : [{ at: `body.arguments.${name}`, message: controlWords(control) }];
   });
 }
 

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import { type Home, keepRules } from '../../protocol/model.ts';
 import type { Hubs } from '../hub/hubs.ts';
-import { homeParam, homeSchema, idParams, page } from './schemas.ts';
+import { homeParam, homeSchema, idParams, lineSchema, page } from './schemas.ts';
 import { type App, body, guarded, holder, json, newApp, type Parts } from './surface.ts';
 
 const list = guarded('homes:read', {
@@ -33,13 +33,7 @@ const change = guarded('homes:manage', {
     body: body(
       z
         .object({
-          name: z
-            .string()
-            .trim()
-            .min(1)
-            .max(200)
-            .regex(/^\P{Cc}*$/u, 'holds a line break or another control character')
-            .optional(),
+          name: lineSchema(200).optional(),
           keep: z.enum(keepRules).optional(),
           keepDays: z.int().min(1).max(mostKeepDays).nullable().optional(),
           country: z
@@ -71,7 +65,7 @@ const createAgent = guarded('agents:manage', {
   method: 'post',
   path: '/homes/{home}/agents',
   summary: 'Makes a token for an agent; it is shown once',
-  request: { params: homeParam, body: body(z.object({ name: z.string().trim().min(1).max(200) }).strict()) },
+  request: { params: homeParam, body: body(z.object({ name: lineSchema(200) }).strict()) },
   responses: { 201: json(z.object({ id: z.string(), name: z.string(), token: z.string() }), 'The agent') },
 });
 

@@ -17,6 +17,7 @@ import {
   sessionStatusSchema,
   sessionUpdateSchema,
 } from '../../protocol/phone-model.ts';
+import { firstControl } from '../../protocol/text.ts';
 
 export const homeParam = z.object({ home: z.string() });
 export const phoneParams = homeParam.extend({ phone: z.string() });
@@ -43,9 +44,19 @@ export const textFilter = z
   .optional()
   .transform((value) => (value === '' ? undefined : value));
 
+/** One line of text, blanks at its ends left out. A line break at an end is refused like one in the middle. */
+export function lineSchema(longest: number) {
+  return z
+    .string()
+    .refine((value) => firstControl(value) === undefined, 'holds a line break or another control character')
+    .trim()
+    .min(1)
+    .max(longest);
+}
+
 /** Whom to send to: an address, or a party with its role. */
 export const recipientSchema = z
-  .union([z.string().trim().min(1).max(limits.addressChars), partySchema])
+  .union([lineSchema(limits.addressChars), partySchema])
   .transform((given): Party => (typeof given === 'string' ? { address: given } : given));
 
 /** A page of items, newest first. */

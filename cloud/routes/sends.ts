@@ -43,7 +43,7 @@ const send = guarded('messages:send', {
   method: 'post',
   path: '/homes/{home}/messages',
   summary: 'SendMessage: stored first, sent once',
-  request: { params: homeParam, body: body(draft) },
+  request: { params: homeParam, body: body(draft, ['body']) },
   responses: { 201: taken, 202: waiting },
 });
 
@@ -58,6 +58,7 @@ const sendInSession = guarded('messages:send', {
         .omit({ phone: true, sessionId: true })
         .extend({ messageClass: messageClassSchema.optional(), to: draft.shape.to.optional() })
         .strict(),
+      ['body'],
     ),
   },
   responses: { 201: taken, 202: waiting },

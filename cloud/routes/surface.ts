@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { GatewayError } from '../../protocol/errors.ts';
-import { firstUncarriable } from '../../protocol/text.ts';
+import { firstControl, firstUncarriable } from '../../protocol/text.ts';
 import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Scope } from '../access/scopes.ts';
@@ -216,21 +216,44 @@ export function clientOf({ env }: Context<Surface>): string {
   return env.client ?? 'unknown';
 }
 
-/** A JSON body. What no message can carry is refused at its place: left out on the way, it would be another text. */
-export function body<Schema extends z.ZodType>(schema: Schema) {
-  const carriable = schema.superRefine((value, context) => refuseUncarriable(value, [], context));
-  return { required: true, content: { 'application/json': { schema: carriable } } } as const;
+/**
+ * A JSON body. What no message can carry is refused at its place: left out on the way, it would be another text. So is a
+ * line break or another control character outside the fields of several lines: behind one, a mail line reads a header.
+ */
+export function body<Schema extends z.ZodType>(schema: Schema, ofSeveralLines: readonly string[] = []) {
+  const checked = schema.superRefine((value, context) =>
+    refuseCharacters(value, { path: [], ofSeveralLines }, context),
+  );
+  return { required: true, content: { 'application/json': { schema: checked } } } as const;
 }
 
-function refuseUncarriable(value: unknown, path: readonly string[], context: z.RefinementCtx): void {
+function refuseCharacters(
+  value: unknown,
+  at: { path: readonly string[]; ofSeveralLines: readonly string[] },
+  context: z.RefinementCtx,
+): void {
+  const { path, ofSeveralLines } = at;
   if (typeof value === 'string') {
-    const character = firstUncarriable(value);
-    if (character !== undefined) {
-      context.addIssue({ code: 'custom', path: [...path], message: `holds ${character}, which no message can carry` });
-    }
+    const isLine = path[0] === undefined || !ofSeveralLines.includes(path[0]);
+    const message = refusedIn(value, isLine);
+    if (message !== undefined) context.addIssue({ code: 'custom', path: [...path], message });
   } else if (typeof value === 'object' && value !== null) {
-    for (const [name, inner] of Object.entries(value)) refuseUncarriable(inner, [...path, name], context);
+    for (const [name, inner] of Object.entries(value)) {
+      refuseCharacters(inner, { path: [...path, name], ofSeveralLines }, context);
+    }
   }
+}
+
+function refusedIn(value: string, isLine: boolean): string | undefined {
+  const uncarriable = firstUncarriable(value);
+  if (uncarriable !== undefined) return `holds ${uncarriable}, which no message can carry`;
+  const control = isLine ? firstControl(value) : undefined;
+  return control === undefined ? undefined : controlWords(control);
+}
+
+/** `control` as `firstControl` names it. */
+export function controlWords(control: string): string {
+  return `holds ${control}: a line break or another control character cannot stand here`;
 }
 
 /** Hands the socket to come to its handler. Throws when the request asks for no WebSocket. */

@@ -4,7 +4,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import type { Principal } from '../access/principal.ts';
 import { scopes } from '../access/scopes.ts';
 import type { TokenRecord } from '../store/store.ts';
-import { page } from './schemas.ts';
+import { lineSchema, page } from './schemas.ts';
 import { type App, body, guarded, holder, json, newApp, type Parts } from './surface.ts';
 
 const tokenSchema = z
@@ -33,7 +33,7 @@ const create = guarded('tokens:manage', {
     body: body(
       z
         .object({
-          name: z.string().trim().min(1).max(200),
+          name: lineSchema(200),
           home: z.string().optional(),
           scopes: z.array(z.enum(scopes)).min(1),
         })

@@ -13,6 +13,7 @@ import type { Network } from '../upnp/network/network.ts';
 import { ActionQueue, type QueueOptions } from './action-queue.ts';
 import { DocumentError } from './document-tree.ts';
 import { readDocument, writeDocument } from './documents.ts';
+import { brokenLines } from './lines.ts';
 import { type ListRead, type MessageEntry, readMessages } from './message-list.ts';
 
 export interface ControlPointOptions {
@@ -152,6 +153,7 @@ export function checkArguments(
     const document = form === 'model' ? documentOf(variable) : undefined;
     const value = given[name];
     if (value === undefined) continue;
+    faults.push(...brokenLines(name, value, form === 'text' && documentOf(variable) !== undefined));
     if (document === undefined) {
       if (typeof value !== 'string') faults.push(`${name} is no text`);
       checked[name] = value;

@@ -38,7 +38,7 @@ const maxDocumentChars = 2 * 1024 * 1024;
  */
 export function parseDocument(name: DocumentName, xml: string, context: DocumentContext, depth = 0): XmlNode {
   // A byte order mark is one at the start only; inside a text it is a character like others.
-  const bare = xml.replace(/<\?xml[^>]*\?>/g, '').replace(/^\uFEFF|\0/g, '');
+  const bare = xml.replace(/<\?xml[^<>]*\?>/g, '').replace(/^\uFEFF|\0/g, '');
   let top: XmlNode;
   try {
     top = parseXml(`<document>${bare}</document>`, { lenient: true, maxChars: maxDocumentChars });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { splitLinks } from '../../cloud/dashboard/text/links.ts';
+import { growth, linearGrowth } from '../fixtures/growth.ts';
 
 const linksOf = (text: string) =>
   splitLinks(text)
@@ -55,4 +56,49 @@ test('the pieces joined are the text again, and every link is http or https', ()
       for (const link of linksOf(text)) expect(new URL(link).protocol).toMatch(/^https?:$/);
     }),
   );
+});
+
+test('a text of 200,000 closing brackets after an address costs its length, not its square', () => {
+  const attack = (size: number) => `https://a.example/${')'.repeat(size)}`;
+  expect(growth(attack, splitLinks, 25_000)).toBeLessThan(linearGrowth);
+});
+
+test('any text is split in time that grows with its length', () => {
+  const parts = [
+    'https://a.example/',
+    'http://',
+    ')',
+    '(',
+    ']',
+    '…',
+    '.',
+    'a',
+    ' ',
+    '\u202e',
+    '?',
+    '%',
+    '[',
+    '}',
+    '\n',
+  ];
+  const piece = fc.array(fc.constantFrom(...parts), { minLength: 1, maxLength: 4 }).map((some) => some.join(''));
+  fc.assert(
+    fc.property(piece, piece, (head, tail) => {
+      const make = (size: number) => head + tail.repeat(Math.ceil(size / tail.length));
+      return growth(make, splitLinks, 20_000) < linearGrowth;
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a page has at most 200 links of one message, and none that is longer than 2,048 characters', () => {
+  const many = Array.from({ length: 1_000 }, (_, index) => `https://a.example/${index}`).join(' ');
+  expect(linksOf(many)).toHaveLength(200);
+  expect(
+    splitLinks(many)
+      .map((piece) => piece.text)
+      .join(''),
+  ).toBe(many);
+  const long = `https://a.example/${'a'.repeat(3_000)}`;
+  expect(linksOf(`${long} https://b.example/`)).toEqual(['https://b.example/']);
 });

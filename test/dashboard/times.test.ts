@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { exactTime, howLongAgo, withLocalTimes } from '../../cloud/dashboard/text/times.ts';
+import { briefTime, exactTime, howLongAgo, sinceTime, withLocalTimes } from '../../cloud/dashboard/text/times.ts';
 
 const now = new Date(2026, 10, 25, 14, 30);
 /** As the cloud writes a time of here. */
@@ -33,4 +33,21 @@ test.each([
 ] as const)('%d seconds ago are told as %d of the unit %s', (seconds, count, unit) => {
   const words = new Intl.NumberFormat(undefined, { style: 'unit', unit, unitDisplay: 'long' }).format(count);
   expect(howLongAgo(1_000_000, 1_000_000 + seconds * 1000)).toBe(words);
+});
+
+test('a time of another year is shown with its year, also one that lies ahead', () => {
+  const of = (time: Date) => briefTime(time.toISOString(), now);
+  expect(of(new Date(2036, 0, 1, 12))).toBe(date(new Date(2036, 0, 1)));
+  expect(of(new Date(2019, 4, 2, 12))).toBe(date(new Date(2019, 4, 2)));
+  expect(of(new Date(9999, 11, 30, 12))).toMatch(/9999/);
+  expect(sinceTime(new Date(2036, 0, 1, 12).toISOString(), now)).toContain('2036');
+});
+
+test('a time ahead within this year is a date, and never the bare clock of today', () => {
+  const ahead = new Date(2026, 11, 24, 9, 30);
+  expect(briefTime(ahead.toISOString(), now)).toBe(
+    new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' }).format(ahead),
+  );
+  expect(briefTime(at(26, 8, 0).toISOString(), now).toLowerCase()).toBe(dayWord(1).toLowerCase());
+  expect(briefTime(at(25, 23, 0).toISOString(), now)).toBe(clock(at(25, 23, 0)));
 });

@@ -1,6 +1,7 @@
 // Whom a message or a conversation is with, and what they are called.
 import type { Conversation, Message } from '../../../protocol/model.ts';
 import type { Party } from '../../../protocol/phone-model.ts';
+import { plainName } from './plain-names.ts';
 
 /** True for what the household itself sent or is sending. */
 export function isOwn(message: Message): boolean {
@@ -23,7 +24,7 @@ export function conversationKey(addresses: readonly string[]): string {
 }
 
 export function partyName(party: { address: string; displayName?: string | undefined }): string {
-  return party.displayName?.trim() || party.address || 'Unknown sender';
+  return plainName(party.displayName ?? '') || plainName(party.address) || 'Unknown sender';
 }
 
 export function conversationName(conversation: Pick<Conversation, 'parties'>): string {

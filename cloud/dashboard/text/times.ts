@@ -1,4 +1,5 @@
 // Times as people read them, in the browser's own locale and time zone.
+import { plainLine } from './plain-names.ts';
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
@@ -20,13 +21,13 @@ export function fullTime(iso: string): string {
   return full.format(new Date(iso));
 }
 
-/** As short as it can be and still be plain: the time today, the weekday this week, else the date. */
+/** As short as it can be and still be plain: the time today, the weekday this week, else the date. It may lie ahead. */
 export function briefTime(iso: string, now = new Date()): string {
   const time = new Date(iso);
   const days = daysBetween(time, now);
-  if (days <= 0) return clock.format(time);
-  if (days === 1) return capitalised(relative.format(-1, 'day'));
-  if (days < 7) return weekday.format(time);
+  if (days === 0) return clock.format(time);
+  if (Math.abs(days) === 1) return capitalised(relative.format(-days, 'day'));
+  if (days > 0 && days < 7) return weekday.format(time);
   return time.getFullYear() === now.getFullYear() ? dayOfYear.format(time) : shortDate.format(time);
 }
 
@@ -34,14 +35,14 @@ export function briefTime(iso: string, now = new Date()): string {
 export function dayHeading(iso: string, now = new Date()): string {
   const time = new Date(iso);
   const days = daysBetween(time, now);
-  if (days === 0 || days === 1) return capitalised(relative.format(-days, 'day'));
+  if (Math.abs(days) <= 1) return capitalised(relative.format(-days, 'day'));
   return time.getFullYear() === now.getFullYear() ? longDay.format(time) : longDate.format(time);
 }
 
 /** “14:02” today, “Yesterday, 14:02”, else the date with the time. */
 export function sinceTime(iso: string, now = new Date()): string {
   const time = new Date(iso);
-  return daysBetween(time, now) <= 0 ? clock.format(time) : `${briefTime(iso, now)}, ${clock.format(time)}`;
+  return daysBetween(time, now) === 0 ? clock.format(time) : `${briefTime(iso, now)}, ${clock.format(time)}`;
 }
 
 /** To the second: “14:02:07” today, else with its day. */
@@ -52,7 +53,7 @@ export function exactTime(iso: string, now = new Date()): string {
 
 /** The times in words of the cloud, which are UTC to the minute, as they are where the person is. */
 export function withLocalTimes(words: string, now = new Date()): string {
-  return words.replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/gu, (_, day: string, minute: string) => {
+  return plainLine(words).replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/gu, (_, day: string, minute: string) => {
     const time = new Date(`${day}T${minute}Z`);
     return withDay(time, clock.format(time), now);
   });

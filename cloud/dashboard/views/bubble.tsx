@@ -3,6 +3,7 @@ import type { Message } from '../../../protocol/model.ts';
 import type { Attachment } from '../../../protocol/phone-model.ts';
 import type { PendingSend } from '../state/sends.ts';
 import { isOwn } from '../text/parties.ts';
+import { plainName } from '../text/plain-names.ts';
 import { fileSize } from '../text/sizes.ts';
 import { clockTime, fullTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
@@ -44,7 +45,7 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
         )}
         {message.subject && (
           <p class="bubble-subject">
-            <bdi>{message.subject}</bdi>
+            <bdi>{plainName(message.subject)}</bdi>
           </p>
         )}
         {message.body === null ? (
@@ -103,9 +104,9 @@ function AttachmentLine({ attachment }: { attachment: Attachment }) {
   return (
     <li class="attachment">
       <Icon name="clip" />
-      <bdi class="attachment-name">{attachment.name || 'Unnamed file'}</bdi>
+      <bdi class="attachment-name">{plainName(attachment.name) || 'Unnamed file'}</bdi>
       <span class="attachment-kind">
-        {attachment.contentType} · {fileSize(attachment.sizeBytes)}
+        {plainName(attachment.contentType)} · {fileSize(attachment.sizeBytes)}
       </span>
     </li>
   );
@@ -118,7 +119,7 @@ export function PendingBubble({ send }: { send: PendingSend }) {
       <div class="bubble" data-state={send.state}>
         {send.request.subject && (
           <p class="bubble-subject">
-            <bdi>{send.request.subject}</bdi>
+            <bdi>{plainName(send.request.subject)}</bdi>
           </p>
         )}
         <MessageText text={send.request.body} />

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import { formatRoute } from '../route.ts';
 import { conversationKey, splitAddresses } from '../text/parties.ts';
+import { plainName } from '../text/plain-names.ts';
 import { Composer } from './composer.tsx';
 import { useDashboard } from './dashboard-context.ts';
 import { DetailHeader } from './detail-header.tsx';
@@ -43,7 +44,7 @@ export function ComposePage() {
         <datalist id="known-addresses">
           {known.map((party) => (
             <option key={party.address} value={party.address}>
-              {party.displayName}
+              {plainName(party.displayName ?? '')}
             </option>
           ))}
         </datalist>

@@ -4,6 +4,7 @@ import type { MessageClass } from '../../../protocol/phone-model.ts';
 import { carriable } from '../../../protocol/text.ts';
 import { capabilityFor } from '../state/home.ts';
 import type { Written } from '../state/sends.ts';
+import { plainLine, plainName } from '../text/plain-names.ts';
 import { measureSms } from '../text/sms-segments.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
@@ -71,7 +72,7 @@ export function Composer({
       body,
       ...(isSession ? {} : { messageClass }),
       ...(isSession || phone === undefined ? {} : { phone: phone.id }),
-      ...(hasSubject && subjectText.trim() !== '' ? { subject: subjectText.trim() } : {}),
+      ...(hasSubject && plainLine(subjectText) !== '' ? { subject: plainLine(subjectText) } : {}),
       ...(isAway && heldHours !== '' ? { deliverBy: hoursFromNow(Number(heldHours)) } : {}),
     });
     drafts.set(draftKey, '');
@@ -99,7 +100,10 @@ export function Composer({
             <Choice
               label="From"
               value={phone?.id ?? ''}
-              options={phones.map((entry) => [entry.id, entry.online ? entry.name : `${entry.name} (offline)`])}
+              options={phones.map((entry) => [
+                entry.id,
+                entry.online ? plainName(entry.name) : `${plainName(entry.name)} (offline)`,
+              ])}
               onChoose={choosePhone}
             />
           )}
@@ -202,6 +206,7 @@ function limitReason(limit: ReturnType<typeof capabilityFor>, body: string, reci
 }
 
 function answerTo(subject: string | null | undefined): string {
-  if (!subject) return '';
-  return /^re:/iu.test(subject) ? subject : `Re: ${subject}`;
+  // What a phone stored before may hold line breaks, which the cloud refuses in a subject.
+  const plain = plainLine(subject ?? '');
+  return plain === '' || /^re:/iu.test(plain) ? plain : `Re: ${plain}`;
 }

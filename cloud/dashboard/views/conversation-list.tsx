@@ -2,6 +2,7 @@
 import type { Conversation, Message } from '../../../protocol/model.ts';
 import { formatRoute } from '../route.ts';
 import { conversationKeyOf, correspondents, isOwn } from '../text/parties.ts';
+import { plainName } from '../text/plain-names.ts';
 import { briefTime, fullTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
@@ -101,7 +102,7 @@ function Row({ conversation, isOpen }: { conversation: Conversation; isOpen: boo
     <li>
       <a class="row" href={href} aria-current={isOpen ? 'page' : undefined} data-unread={unread > 0}>
         <Avatar parties={parties} />
-        <span class="row-name">{subject ? <bdi>{subject}</bdi> : <PartyNames parties={parties} />}</span>
+        <span class="row-name">{subject ? <bdi>{plainName(subject)}</bdi> : <PartyNames parties={parties} />}</span>
         <time class="row-time" dateTime={last.time} title={fullTime(last.time)}>
           {briefTime(last.time)}
         </time>
@@ -120,16 +121,23 @@ function Row({ conversation, isOpen }: { conversation: Conversation; isOpen: boo
 }
 
 function LastLine({ message }: { message: Message }) {
-  const text = message.subject ?? message.body ?? '';
+  const text = preview(message.subject ?? message.body ?? '');
   return (
     <>
       {message.state === 'failed' && <b class="row-fault">Not sent: </b>}
       {message.state === 'unknown' && <b class="row-fault">Not certain: </b>}
       {(message.state === 'queued' || message.state === 'sending') && <i>Waiting: </i>}
       {message.state === 'sent' && 'You: '}
-      <bdi>{text || (message.attachments[0]?.name ?? 'No text')}</bdi>
+      <bdi>{text || plainName(message.attachments[0]?.name ?? '') || 'No text'}</bdi>
     </>
   );
+}
+
+/** The row shows one line: laying out 256 K characters in it takes the browser seconds. */
+const previewChars = 300;
+
+function preview(text: string): string {
+  return plainName(text.slice(0, previewChars));
 }
 
 function FoundRow({ message }: { message: Message }) {
@@ -150,7 +158,7 @@ function FoundRow({ message }: { message: Message }) {
         </time>
         <span class="row-line">
           {isOwn(message) && 'You: '}
-          <bdi>{message.body ?? message.subject ?? ''}</bdi>
+          <bdi>{preview(message.body ?? message.subject ?? '')}</bdi>
         </span>
       </a>
     </li>

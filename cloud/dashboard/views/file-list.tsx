@@ -2,6 +2,7 @@
 import { useEffect } from 'preact/hooks';
 import type { Session } from '../../../protocol/model.ts';
 import type { FileInfo } from '../../../protocol/phone-model.ts';
+import { plainName } from '../text/plain-names.ts';
 import { fileSize } from '../text/sizes.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
@@ -48,13 +49,17 @@ function FileLine({ file }: { file: FileInfo }) {
     <li>
       <Icon name="clip" />
       <span class="file-name">
-        <bdi>{name || 'Unnamed file'}</bdi>{' '}
+        <bdi>{plainName(name) || 'Unnamed file'}</bdi>{' '}
         <span class="hint">
           {direction === 'send' ? 'to them' : 'from them'} · {fileSize(sizeBytes)}
         </span>
       </span>
       {status === 'transferring' && (
-        <progress aria-label={`How far ${name} has come`} max={Math.max(1, sizeBytes)} value={transferredBytes} />
+        <progress
+          aria-label={`How far ${plainName(name)} has come`}
+          max={Math.max(1, sizeBytes)}
+          value={transferredBytes}
+        />
       )}
       <span class="file-status" data-status={status}>
         {status === 'transferring' ? `${percentOf(file)} %` : statusWords[status]}

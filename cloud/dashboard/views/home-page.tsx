@@ -1,6 +1,7 @@
 // The home: whether its agent is connected, its phones, and who may come in.
 import { useEffect } from 'preact/hooks';
 import { grants } from '../state/grants.ts';
+import { plainName } from '../text/plain-names.ts';
 import { fullTime, sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { DeadLetterSection } from './dead-letter-section.tsx';
@@ -25,7 +26,7 @@ export function HomePage() {
     <div class="page">
       <header class="page-header">
         <h1>
-          <bdi>{current.name}</bdi>
+          <bdi>{plainName(current.name)}</bdi>
         </h1>
         {homes.length > 1 && (
           <select
@@ -36,7 +37,7 @@ export function HomePage() {
           >
             {homes.map((entry) => (
               <option key={entry.id} value={entry.id}>
-                {entry.name}
+                {plainName(entry.name)}
               </option>
             ))}
           </select>
@@ -55,7 +56,8 @@ export function HomePage() {
             {current.agent && (
               <>
                 {' '}
-                · agent “<bdi>{current.agent.name}</bdi>”{current.agent.version && ` (${current.agent.version})`}
+                · agent “<bdi>{plainName(current.agent.name)}</bdi>”
+                {current.agent.version && ` (${current.agent.version})`}
               </>
             )}
           </span>

@@ -1,10 +1,35 @@
 // The text of a message, as text: never markup, with its web addresses made safe to follow.
+import { useState } from 'preact/hooks';
 import { splitLinks } from '../text/links.ts';
+import { calm } from '../text/plain-names.ts';
+import { splitPortions } from '../text/portions.ts';
+
+/** How many portions more are shown at each wish. */
+const more = 4;
 
 export function MessageText({ text }: { text: string }) {
+  const [shown, setShown] = useState(1);
+  const portions = splitPortions(text);
+  const left = portions.slice(shown).reduce((sum, portion) => sum + portion.length, 0);
+  return (
+    <>
+      {portions.slice(0, shown).map((portion, index) => (
+        <Portion key={`${index} of ${portions.length}`} text={portion} />
+      ))}
+      {left > 0 && (
+        <button type="button" class="link" onClick={() => setShown(shown + more)}>
+          Show more ({left.toLocaleString()} characters left)
+        </button>
+      )}
+    </>
+  );
+}
+
+/** A block of its own: what one is laid out from does not reach into the next. */
+function Portion({ text }: { text: string }) {
   return (
     <bdi class="message-text" dir="auto">
-      {splitLinks(text).map((piece, index) =>
+      {splitLinks(calm(text)).map((piece, index) =>
         piece.kind === 'text' ? (
           piece.text
         ) : (

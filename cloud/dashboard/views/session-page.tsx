@@ -3,7 +3,8 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Session } from '../../../protocol/model.ts';
 import { explain } from '../api.ts';
 import { stepsFor } from '../state/session-steps.ts';
-import { splitAddresses } from '../text/parties.ts';
+import { partyName, splitAddresses } from '../text/parties.ts';
+import { plainName } from '../text/plain-names.ts';
 import { Composer } from './composer.tsx';
 import { useDashboard } from './dashboard-context.ts';
 import { DetailHeader } from './detail-header.tsx';
@@ -37,7 +38,7 @@ export function SessionPage({ id }: { id: string }) {
     <>
       <DetailHeader
         mark={<Avatar parties={session.recipients} />}
-        title={session.subject ? <bdi>{session.subject}</bdi> : <PartyNames parties={session.recipients} />}
+        title={session.subject ? <bdi>{plainName(session.subject)}</bdi> : <PartyNames parties={session.recipients} />}
         line={
           <>
             {session.sessionClass} · <b data-session={session.status}>{session.status}</b>
@@ -116,7 +117,7 @@ function People({ session }: { session: Session }) {
               <button
                 type="button"
                 class="icon-button"
-                aria-label={`Remove ${party.displayName ?? party.address}`}
+                aria-label={`Remove ${partyName(party)}`}
                 title="Remove from the session"
                 disabled={task.isBusy}
                 onClick={() =>

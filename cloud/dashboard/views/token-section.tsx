@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import { type grants, usualScopes } from '../state/grants.ts';
 import type { Token, Tokens } from '../state/tokens.ts';
+import { plainName } from '../text/plain-names.ts';
 import { sinceTime } from '../text/times.ts';
 import { SecondThought } from './second-thought.tsx';
 import { useTask } from './task.ts';
@@ -49,7 +50,7 @@ function TokenLine({ tokens, token }: { tokens: Tokens; token: Token }) {
     <li class="thing">
       <div>
         <b>
-          <bdi>{token.name}</bdi>
+          <bdi>{plainName(token.name)}</bdi>
         </b>
         <p class="hint">
           Made {sinceTime(token.createdAt)}

@@ -72,7 +72,9 @@ export function readAsked(
   body: Uint8Array,
   options: { charset?: string | undefined } = {},
 ): Asked {
-  const [, serviceType = '', name = ''] = /^\s*"?\s*([^"#]*)#([^"#\s]*)\s*"?\s*$/.exec(soapAction) ?? [];
+  // No blanks next to blanks in the expression: a header of 16 KB of them would cost its square.
+  const quoted = /^(?:"([^"]*)"|([^"]*))$/.exec(soapAction.trim());
+  const [, serviceType = '', name = ''] = /^([^#]*)#([^#\s]*)$/.exec((quoted?.[1] ?? quoted?.[2] ?? '').trim()) ?? [];
   const action = Object.hasOwn(service.actions, name) ? service.actions[name] : undefined;
   if (action === undefined || !isServed(service.serviceType, serviceType)) throw refused(upnpCodes.invalidAction);
   let request: ActionRequest;
