@@ -33,7 +33,11 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
     packages: /^(node:.*|ws|zod|fast-xml-parser|@nodable\/entities)$/,
   },
   { room: 'cloud/hub', own: ['cloud/hub', 'cloud/store/store.ts', 'protocol'], packages: /^zod$/ },
-  { room: 'cloud/store', own: ['cloud/store', 'protocol', 'shared'], packages: /^(node:.*|ulid|zod|@aws-sdk\/.*)$/ },
+  {
+    room: 'cloud/store',
+    own: ['cloud/store', 'protocol', 'shared'],
+    packages: /^(node:.*|ulid|zod|libphonenumber-js\/min|@aws-sdk\/.*)$/,
+  },
   {
     room: 'cloud/routes',
     own: ['cloud', 'protocol'],
