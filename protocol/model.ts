@@ -10,6 +10,7 @@ import type {
   Party,
   SessionClass,
   SessionStatus,
+  Truncated,
 } from './phone-model.ts';
 
 /** `received` came from the phone; the others are the life of a send; `unknown` means it may or may not have gone out. */
@@ -38,6 +39,10 @@ export interface Message {
   time: string;
   state: MessageState;
   stateReason?: string;
+  /** False: no phone lists it, or none any more. It is kept here, and read or deleted here alone. */
+  onPhone: boolean;
+  /** The fields that were longer than a limit and were cut. */
+  truncated?: Truncated;
 }
 
 /** Where a message can have been. `api` to `phone` is its way out; `notify` is the phone's own event of one that came in. */

@@ -47,6 +47,7 @@ const attachments = z.array(attachmentSchema).max(limits.attachments);
 /** The fields of a message that can be cut. */
 export const truncatableFields = ['from', 'to', 'subject', 'body', 'attachments'] as const;
 export const truncatedSchema = z.object({ fields: z.array(z.enum(truncatableFields)).min(1) });
+export type Truncated = z.infer<typeof truncatedSchema>;
 
 /** A message as a phone holds it. `messageId` is the phone's own and may be reused after the phone was reset. */
 export const phoneMessageSchema = z.object({

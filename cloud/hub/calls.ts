@@ -71,7 +71,7 @@ export class Calls {
    * `tunnel-lost` when the link went: in the last two cases the call may or may not have happened.
    */
   begin(link: Link, udn: string, call: PhoneCall): Promise<CallAnswer> {
-    const { action, form, key, requestId, deadlineMs = defaultDeadlineMs } = call;
+    const { action, form, key, message, requestId, deadlineMs = defaultDeadlineMs } = call;
     const frame: Omit<FrameOf<CloudFrame, 'call'>, 'id'> = {
       type: 'call',
       udn,
@@ -81,6 +81,7 @@ export class Calls {
       deadlineMs,
     };
     if (key !== undefined) frame.key = key;
+    if (message !== undefined) frame.message = message;
     if (requestId !== undefined) frame.requestId = requestId;
     return this.#ask(link, frame, call, (result) => {
       const answer = form === 'text' ? readTexts(action, result.arguments) : readModels(action, result.arguments);

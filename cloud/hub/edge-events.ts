@@ -51,7 +51,8 @@ function writeOf(
       return { type, id, phone, epoch, session, message, fingerprint, recovered, hops: hopsOf(event, at) };
     }
     case 'message.deleted':
-      return { type: 'message.delete', id: event.id };
+      if (event.requested === true) return { type: 'message.delete', id: event.id };
+      return { type: 'message.absent', id: event.id, atMs: at.nowMs, isConfirmed: event.confirmed };
     case 'session.put':
       return { type: event.type, id: event.id, phone, session: event.session };
     case 'file.progress':

@@ -14,6 +14,8 @@ export interface PhoneCall {
   arguments: Readonly<Record<string, unknown>>;
   /** How long the agent may take; 30,000 unless told. */
   deadlineMs?: number | undefined;
+  /** `m_…` of the message that the MessageID in the arguments means: the agent acts on no other. */
+  message?: string | undefined;
   /** For what must not happen twice: the agent answers the same key with the first outcome. */
   key?: string | undefined;
   /** The request of which this is a part, for the logs of cloud and agent. */

@@ -1,5 +1,7 @@
-// From a phone's own identifiers to the cloud's, where a phone names things that the store has met before.
-import type { Page, Store } from '../store/store.ts';
+// From a phone's own identifiers to the cloud's, where a phone names things that the store has met before; and whether
+// what a phone shows under an identifier is what the store knows by it.
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
+import type { MessageRecord, Page, Store } from '../store/store.ts';
 
 /** Pages of 200 that are looked through: what a phone calls new is among the newest. */
 const pagesToLook = 5;
@@ -11,7 +13,7 @@ export function messagesOf(
   phone: string,
   wanted: Set<string>,
 ): Promise<Map<string, string>> {
-  const filter = { phone, folder: 'Received', status: 'Unread' };
+  const filter = { phone, folder: 'Received', status: 'Unread', onPhone: true };
   return lookThrough(
     wanted,
     (cursor) => store.listMessages(home, filter, { limit: 200, cursor }),
@@ -31,6 +33,19 @@ export function sessionsOf(
     (cursor) => store.listSessions(home, { phone }, { limit: 200, cursor }),
     (session) => session.sessionId,
   );
+}
+
+/**
+ * Whether the phone's answer is about the message that was asked for, and not about the one to which the phone gave its
+ * identifier after a reset: of text, sender and time one may have been corrected. A text that was never stored says nothing.
+ */
+export function isAnswerAbout(record: MessageRecord, answer: PhoneMessage): boolean {
+  const isSame = [
+    record.from.address.trim() === answer.from.address.trim(),
+    Date.parse(record.time) === Date.parse(answer.time),
+    ...(record.body === null ? [] : [record.body === answer.body]),
+  ];
+  return isSame.filter((same) => !same).length <= 1 && isSame.some((same) => same);
 }
 
 async function lookThrough<Item extends { id: string }>(

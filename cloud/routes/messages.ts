@@ -6,11 +6,12 @@ import { limits } from '../../protocol/limits.ts';
 import type { Message } from '../../protocol/model.ts';
 import { messageOf } from '../hub/send-record.ts';
 import type { MessageRecord } from '../store/store.ts';
-import { messagesOf, sessionsOf } from './identifiers.ts';
+import { isAnswerAbout, messagesOf, sessionsOf } from './identifiers.ts';
 import { ask, phonesToRead } from './phone-choice.ts';
 import {
   arrivalSchema,
   conversationSchema,
+  flag,
   homeParam,
   hopSchema,
   idParams,
@@ -36,6 +37,7 @@ const search = guarded('messages:read', {
       session: textFilter,
       phone: textFilter,
       from: textFilter,
+      onPhone: flag,
       // The empty key is a conversation too: with whoever withholds the number.
       conversation: z
         .string()
@@ -95,7 +97,7 @@ const conversations = guarded('messages:read', {
   responses: { 200: json(page(conversationSchema).extend({ unread: z.int() }), 'Conversations') },
 });
 
-export function messageRoutes({ store, hubs }: Parts): App {
+export function messageRoutes({ store, hubs, clock }: Parts): App {
   return newApp()
     .openapi(search, async (c) => {
       const { class: messageClass, q: text, limit, cursor, ...filter } = c.req.valid('query');
@@ -156,40 +158,56 @@ export function messageRoutes({ store, hubs }: Parts): App {
 
   async function markRead(home: string, record: MessageRecord): Promise<Message> {
     const { id, phone, messageId, epoch } = record;
-    const isDone = record.status === 'Read' && record.body !== null;
-    if (phone === null || messageId === null || isDone) return messageOf(record);
-    const { MessageRequested } = await ask(hubs, home, phone, 'ReadMessage', { MessageID: messageId });
-    await hubs.commit(home, [
-      {
-        type: 'message.put',
-        id,
-        phone,
-        epoch: epoch ?? 0,
-        session: record.sessionId,
-        message: { ...MessageRequested, messageId, status: 'Read' },
-        fingerprint: record.fingerprint ?? '',
-      },
-    ]);
+    if (record.status === 'Read' && (record.body !== null || !record.onPhone)) return messageOf(record);
+    const answer = await atPhone(home, record, async (MessageID, by) => {
+      const { MessageRequested } = await ask(hubs, home, by, 'ReadMessage', { MessageID }, undefined, id);
+      return MessageRequested;
+    });
+    if (answer === undefined || phone === null || messageId === null || !isAnswerAbout(record, answer)) {
+      await hubs.commit(home, [{ type: 'message.read', id }]);
+    } else {
+      await hubs.commit(home, [
+        {
+          type: 'message.put',
+          id,
+          phone,
+          epoch: epoch ?? 0,
+          session: record.sessionId,
+          message: { ...answer, messageId, status: 'Read' },
+          fingerprint: record.fingerprint ?? '',
+        },
+      ]);
+    }
     return messageOf(await needMessage(store, home, id));
   }
 
   async function removeMessage(home: string, record: MessageRecord): Promise<void> {
-    const { phone, messageId } = record;
+    const { id } = record;
     if (record.state === 'sending') {
       throw new GatewayError('conflict', 'The message is on its way: delete it when it is known what became of it.');
     }
-    if (phone !== null && messageId !== null) {
-      try {
-        await ask(hubs, home, phone, 'DeleteMessage', { MessageID: messageId });
-      } catch (error) {
-        if (!isGone(error)) throw error;
-      }
-    }
-    await hubs.commit(home, [{ type: 'message.delete', id: record.id }]);
+    await atPhone(home, record, (MessageID, by) => ask(hubs, home, by, 'DeleteMessage', { MessageID }, undefined, id));
+    await hubs.commit(home, [{ type: 'message.delete', id }]);
   }
-}
 
-/** The phone has no such message (701): somebody was faster. */
-function isGone(error: unknown): boolean {
-  return error instanceof GatewayError && error.refusal?.upnpCode === 701;
+  /** Asks the phone about its message. Undefined where the phone does not have it: then the cloud acts on its own alone. */
+  async function atPhone<Answer>(
+    home: string,
+    { id, phone, messageId, onPhone }: MessageRecord,
+    act: (messageId: string, phone: string) => Promise<Answer>,
+  ): Promise<Answer | undefined> {
+    if (phone === null || messageId === null || !onPhone) return undefined;
+    try {
+      return await act(messageId, phone);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      if (error.code === 'not-on-phone') {
+        await hubs.commit(home, [{ type: 'message.absent', id, atMs: clock.now() }]);
+        return undefined;
+      }
+      // No such message (701). What the phone lists is for its agent to tell, which compares whole lists.
+      if (error.refusal?.upnpCode === 701) return undefined;
+      throw error;
+    }
+  }
 }

@@ -7,7 +7,7 @@ import type { ActionInput, ActionOutput } from '../../protocol/phone-model.ts';
 import type { Hubs } from '../hub/hubs.ts';
 import { InvalidRequest, type Surface } from './surface.ts';
 
-/** Asks a phone for the request under way; the hub has checked the answer by the action's models. The same `key` acts once. */
+/** Asks a phone for the request under way; the hub has checked the answer by the action's models. The same `key` acts once; `message` is the one meant. */
 export async function ask<Name extends ActionName>(
   hubs: Hubs,
   home: string,
@@ -15,9 +15,10 @@ export async function ask<Name extends ActionName>(
   action: Name,
   input: ActionInput<Name>,
   key?: string,
+  message?: string,
 ): Promise<ActionOutput<Name> & { made?: string | undefined }> {
   const { requestId } = getContext<Surface>().var;
-  const answer = await hubs.call(home, { phone, action, form: 'model', arguments: input, key, requestId });
+  const answer = await hubs.call(home, { phone, action, form: 'model', arguments: input, key, message, requestId });
   return { ...(answer.arguments as ActionOutput<Name>), made: answer.made };
 }
 

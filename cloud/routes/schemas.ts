@@ -16,6 +16,7 @@ import {
   sessionClassSchema,
   sessionStatusSchema,
   sessionUpdateSchema,
+  truncatedSchema,
 } from '../../protocol/phone-model.ts';
 import { firstControl } from '../../protocol/text.ts';
 
@@ -35,6 +36,12 @@ export function wildcard(values: readonly string[]) {
     .optional()
     .transform((value) => (value === ANY || value === '' ? undefined : value));
 }
+
+/** `true` or `false`; absent and empty filter nothing. */
+export const flag = z
+  .enum(['true', 'false', ''])
+  .optional()
+  .transform((value) => (value === undefined || value === '' ? undefined : value === 'true'));
 
 export const textFilter = z
   .string()
@@ -83,6 +90,10 @@ export const messageSchema = z
     time: z.string(),
     state: z.enum(messageStates),
     stateReason: z.string().optional(),
+    onPhone: z
+      .boolean()
+      .describe('False: no phone has it (any more). It is kept here, and read or deleted here alone.'),
+    truncated: truncatedSchema.optional().describe('The fields that were longer than a limit and were cut'),
   })
   .openapi('Message');
 

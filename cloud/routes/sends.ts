@@ -129,6 +129,7 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
       attachments: given.attachments,
       time: new Date(nowMs).toISOString(),
       state: 'queued',
+      onPhone: false,
       epoch: null,
       fingerprint: null,
       deliverByMs,

@@ -24,11 +24,15 @@ export type StoredMessage = MessageRecord | typeof tombstone | undefined;
 
 /** A message without what only the cloud needs to know of it. */
 export function toMessage(record: MessageRecord): Message {
-  const { epoch: _, fingerprint: __, deliverByMs: ___, place: ____, hops: _____, ...message } = record;
+  const { epoch: _, fingerprint: __, deliverByMs: ___, place: ____, hops: _____, ...shown } = record;
+  const { absentSinceMs: ______, absentTwice: _______, ...message } = shown;
   return message;
 }
 
-/** A phone shows a message. The phone is followed in all but `id` and `time`, and a body once known is kept. */
+/**
+ * A phone shows a message. The phone is followed in all but `id` and `time`, and a body once known is kept. What was read
+ * here while the phone did not list it stays read.
+ */
 export function putMessage(
   current: StoredMessage,
   write: WriteOf<'message.put'>,
@@ -44,7 +48,7 @@ export function putMessage(
     phone: write.phone,
     messageClass: message.messageClass,
     folder: message.folder,
-    status: message.status,
+    status: current?.onPhone === false && current.status === 'Read' ? 'Read' : message.status,
     sessionId: write.session ?? current?.sessionId ?? null,
     from: message.from,
     to: message.to,
@@ -55,6 +59,8 @@ export function putMessage(
     time: current?.time ?? message.time,
     state,
     ...(current?.stateReason !== undefined && state === current.state && { stateReason: current.stateReason }),
+    onPhone: true,
+    ...(message.truncated !== undefined && { truncated: message.truncated }),
     epoch: write.epoch,
     fingerprint: write.fingerprint,
     deliverByMs: current?.deliverByMs ?? null,
@@ -74,6 +80,34 @@ export function putMessage(
   }
   if (current !== undefined && isDeepStrictEqual(toMessage(current), data)) return { next };
   return { next, event: { type: 'message.updated', data } };
+}
+
+/** Between the two lists without which a message is not taken for deleted at its phone. */
+const confirmAfterMs = 10 * 60_000;
+
+/** Its phone no longer lists it: it stays, with a note since when. A send that no phone has taken was never there. */
+export function missMessage(
+  current: StoredMessage,
+  { atMs, isConfirmed = false }: WriteOf<'message.absent'>,
+): Change<MessageRecord> | undefined {
+  if (current === undefined || current === tombstone || current.messageId === null) return undefined;
+  const { absentSinceMs = atMs, absentTwice = false } = current;
+  const isTwice = absentTwice || isConfirmed || atMs - absentSinceMs >= confirmAfterMs;
+  const next: MessageRecord = { ...current, onPhone: false, absentSinceMs, ...(isTwice && { absentTwice: true }) };
+  if (isDeepStrictEqual(current, next)) return undefined;
+  return current.onPhone ? { next, event: { type: 'message.updated', data: toMessage(next) } } : { next };
+}
+
+/** Marked read here, where its phone cannot be asked to. */
+export function readMessage(current: StoredMessage): Change<MessageRecord> | undefined {
+  if (current === undefined || current === tombstone || current.status === 'Read') return undefined;
+  const next: MessageRecord = { ...current, status: 'Read' };
+  return { next, event: { type: 'message.updated', data: toMessage(next) } };
+}
+
+/** Records of earlier versions do not say whether the phone has the message: it was deleted when it had it no more. */
+export function withOnPhone<Shown extends Pick<Message, 'messageId' | 'onPhone'>>(stored: Shown): Shown {
+  return { ...stored, onPhone: stored.onPhone ?? stored.messageId !== null };
 }
 
 /** Undefined for what is not there, or no longer. */
@@ -105,6 +139,7 @@ export function moveSend(current: StoredMessage, write: WriteOf<'send.move'>): C
     messageId: write.messageId ?? current.messageId,
     phone: write.phone ?? current.phone,
     epoch: write.epoch ?? current.epoch,
+    onPhone: current.onPhone || write.messageId !== undefined,
     ...hopsOf(current.hops, write.hops),
   };
   if (isDeepStrictEqual(current, next)) return undefined;

@@ -222,6 +222,8 @@ export class SqliteStore implements Store {
   #apply(home: string, write: Write): EventBody | undefined {
     switch (write.type) {
       case 'message.put':
+      case 'message.absent':
+      case 'message.read':
       case 'message.delete':
       case 'send.create':
       case 'send.move':

@@ -107,6 +107,10 @@ export interface MessageRecord extends Message {
   deliverByMs: number | null;
   /** Sends only: their order, which holds when the clock is set back. It grows within a home. */
   place?: number | undefined;
+  /** Since when its phone no longer lists it, epoch milliseconds. Absent while it does. */
+  absentSinceMs?: number | undefined;
+  /** Two whole lists of the phone, at least ten minutes apart, lacked it. */
+  absentTwice?: true | undefined;
   /** Its way until now, oldest first. Kept with the message, so that a hop costs no write of its own. */
   hops?: readonly StoredHop[] | undefined;
 }
@@ -122,6 +126,7 @@ export interface MessageFilter {
   phone?: string | undefined;
   /** The sender's address, exactly. */
   from?: string | undefined;
+  onPhone?: boolean | undefined;
   /** The conversation's key, exactly. */
   conversation?: string | undefined;
   /** Words to find in body, subject and addresses. */
@@ -149,6 +154,11 @@ export type Write =
       recovered?: true | undefined;
       hops?: readonly StoredHop[] | undefined;
     }
+  /** Its phone no longer lists it. `isConfirmed`: a second whole list, ten minutes later, lacked it too. */
+  | { type: 'message.absent'; id: string; atMs: number; isConfirmed?: boolean | undefined }
+  /** It is marked read here alone. */
+  | { type: 'message.read'; id: string }
+  /** For good, by the household or by its settings: its phone cannot bring it back. */
   | { type: 'message.delete'; id: string }
   | { type: 'session.put'; id: string; phone: string; session: PhoneSession }
   | { type: 'file.progress'; phone: string; file: FileInfo }
@@ -240,7 +250,10 @@ export interface Store {
   countUnread(home: string): Promise<number>;
   /** Sends that wait or were under way and that no phone has taken yet (no `messageId`), oldest first. */
   openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]>;
-  /** What is known of a phone's messages, by id. The fingerprint of a send that the phone never showed is empty. */
+  /**
+   * What is known of a phone's messages, by id, deleted ones included. The fingerprint of a send that the phone never
+   * showed is empty.
+   */
   inventory(
     home: string,
     phone: string,

@@ -65,6 +65,7 @@ export function send(id: string, more: Partial<MessageRecord> = {}): MessageReco
     attachments: [],
     time: '2026-11-22T11:59:00.000Z',
     state: 'queued',
+    onPhone: false,
     epoch: null,
     fingerprint: null,
     deliverByMs: null,

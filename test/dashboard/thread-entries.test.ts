@@ -21,6 +21,7 @@ function message(id: string, over: Partial<Message> = {}): Message {
     attachments: [],
     time: '2026-11-22T12:00:00.000Z',
     state: 'received',
+    onPhone: true,
     ...over,
   };
 }

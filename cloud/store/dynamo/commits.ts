@@ -76,7 +76,7 @@ export class DynamoCommits {
 
   async #decide(batch: HomeBatch, home: string, writes: readonly Write[]): Promise<void> {
     await batch.load(writes.flatMap((write) => this.#keysFor(home, write)));
-    await batch.load(this.#parts.messages.conversationKeysFor(batch, home, writes.filter(isMessageWrite)));
+    await batch.load(this.#parts.messages.furtherKeysFor(batch, home, writes.filter(isMessageWrite)));
     for (const write of writes) {
       const body = await this.#apply(batch, home, write);
       if (body !== undefined) batch.tell(body);
@@ -93,6 +93,8 @@ export class DynamoCommits {
   async #apply(batch: HomeBatch, home: string, write: Write): Promise<EventBody | undefined> {
     switch (write.type) {
       case 'message.put':
+      case 'message.absent':
+      case 'message.read':
       case 'message.delete':
       case 'send.create':
       case 'send.move':
@@ -113,10 +115,5 @@ export class DynamoCommits {
 }
 
 function isMessageWrite(write: Write): write is MessageWrite {
-  return (
-    write.type === 'message.put' ||
-    write.type === 'message.delete' ||
-    write.type === 'send.create' ||
-    write.type === 'send.move'
-  );
+  return write.type.startsWith('message.') || write.type.startsWith('send.');
 }

@@ -1,6 +1,6 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same commit.
-import type { Conversation, Message } from '../../../protocol/model.ts';
-import { toMessage } from '../changes.ts';
+import type { Conversation } from '../../../protocol/model.ts';
+import { toMessage, withOnPhone } from '../changes.ts';
 import { conversationKey, correspondents, countsAsUnread, mergeParties } from '../conversation.ts';
 import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
@@ -8,7 +8,7 @@ import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
-import { present } from './message-parts.ts';
+import { compact, present } from './message-parts.ts';
 import { readPage } from './page.ts';
 import type { StoredConversation, StoredMessageOrGrave } from './stored.ts';
 
@@ -34,7 +34,7 @@ export class DynamoConversations {
     const byId = new Map(lasts.map((each) => [each.id, present(each)]));
     const items = page.items.flatMap(({ key, parties, session, unread, lastId, last: copy }): Conversation[] => {
       const record = byId.get(lastId);
-      const last = copy?.id === lastId ? copy : record && toMessage(record);
+      const last = copy?.id === lastId ? withOnPhone(copy) : record && toMessage(record);
       // It may have gone between the two reads.
       return last === undefined ? [] : [{ key, parties, session, last, unread }];
     });
@@ -145,8 +145,8 @@ export class DynamoConversations {
 }
 
 /** Undefined for what would make the conversation dear to write. */
-function copyOf(record: MessageRecord): Message | undefined {
-  const message = toMessage(record);
+function copyOf(record: MessageRecord): StoredConversation['last'] {
+  const message = compact(toMessage(record));
   return JSON.stringify(message).length <= copiedChars ? message : undefined;
 }
 

@@ -21,6 +21,8 @@ export class HomeBatch {
   #lastEvent: string;
   unread: number;
   open: number;
+  /** Whether a message that a phone had was ever deleted. */
+  hasDeleted: boolean;
   /** Whether something was deleted of which no word shall be left. */
   isErasing = false;
 
@@ -31,6 +33,7 @@ export class HomeBatch {
     this.#lastEvent = before.lastEvent;
     this.unread = before.unread;
     this.open = before.open;
+    this.hasDeleted = before.hasDeleted === true;
   }
 
   get home(): HomeRecord {
@@ -112,6 +115,7 @@ export class HomeBatch {
       home: this.#home,
       unread: this.unread,
       open: this.open,
+      ...(this.hasDeleted && { hasDeleted: true }),
       lastEvent: this.#lastEvent,
       paged: carries === 'all' ? paged : lastEvent,
       changes,

@@ -5,6 +5,7 @@ import type { Session } from '../../../protocol/model.ts';
 import type { Role, TokenRecord } from '../store.ts';
 import type {
   StoredConversation,
+  StoredDeleted,
   StoredEvents,
   StoredHome,
   StoredMessageOrGrave,
@@ -24,6 +25,11 @@ export const keys = {
   store: (): Key<{ id: string; cursorSecret: string }> => ({ pk: 'STORE', sk: 'A' }),
   home: (home: string): Key<StoredHome> => ({ pk: homePartition(home), sk: 'A' }),
   message: (home: string, id: string): Key<StoredMessageOrGrave> => ({ pk: homePartition(home), sk: `M#${id}` }),
+  /** What was deleted under that identifier of a phone. */
+  deleted: (
+    home: string,
+    { phone, messageId, epoch }: { phone: string; messageId: string; epoch: number },
+  ): Key<StoredDeleted> => ({ pk: homePartition(home), sk: `D#${digest(JSON.stringify([phone, epoch, messageId]))}` }),
   /** A send that no phone has taken yet. */
   openSend: (home: string, id: string): Key<{ id: string }> => ({
     pk: homePartition(home),

@@ -1,5 +1,7 @@
 // A message at its place, in two parts: what people see of it, and what only the cloud needs to know, which pages leave
 // behind. The first is a record by itself: a version that knows no second part reads it, and learns the rest anew.
+import type { Message } from '../../../protocol/model.ts';
+import { withOnPhone } from '../changes.ts';
 import type { MessageRecord } from '../store.ts';
 import { keys } from './keys.ts';
 import type { StoredGrave, StoredMessageOrGrave } from './stored.ts';
@@ -17,8 +19,8 @@ export function partsOf(sk: string, data: unknown): Parts {
   if (!sk.startsWith(prefix)) return { shown: data };
   const message = data as StoredMessageOrGrave;
   if (isGrave(message)) return { shown: message };
-  const { epoch, fingerprint, hops, ...shown } = message;
-  return { shown, aside: { epoch, fingerprint, hops } };
+  const { epoch, fingerprint, hops, absentTwice, ...shown } = message;
+  return { shown, aside: { epoch, fingerprint, hops, absentTwice } };
 }
 
 /** The other way. Earlier versions kept messages in one part. */
@@ -32,5 +34,11 @@ export function isGrave(message: StoredMessageOrGrave): message is StoredGrave {
 
 /** Undefined for what was deleted. */
 export function present(message: StoredMessageOrGrave | undefined): MessageRecord | undefined {
-  return message === undefined || isGrave(message) ? undefined : message;
+  return message === undefined || isGrave(message) ? undefined : withOnPhone(message);
+}
+
+/** Without an `onPhone` that `withOnPhone` gives back: nearly every message has that one, and each byte is paid. */
+export function compact<Shown extends Message>(message: Shown): Shown {
+  const { onPhone, ...rest } = message;
+  return onPhone === (message.messageId !== null) ? (rest as Shown) : message;
 }

@@ -7,13 +7,17 @@ import {
   createSend,
   deleteMessage,
   type EventBody,
+  missMessage,
   moveSend,
   putMessage,
+  readMessage,
   type StoredMessage,
   toMessage,
   tombstone,
+  withOnPhone,
 } from '../changes.ts';
 import { conversationKey } from '../conversation.ts';
+import { isDeletedAgain, itemOf } from '../inventory.ts';
 import { searchText, searchWords } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, Page, PageRequest, Write } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
@@ -22,13 +26,13 @@ import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
-import { isGrave, present } from './message-parts.ts';
+import { compact, isGrave, present } from './message-parts.ts';
 import { mergeNewestFirst, readPage } from './page.ts';
 import { isListed } from './placement.ts';
 import type { StoredMessageOrGrave } from './stored.ts';
 import { amongUnread } from './unread.ts';
 
-export type MessageWrite = Extract<Write, { type: 'message.put' | 'message.delete' | 'send.create' | 'send.move' }>;
+export type MessageWrite = Extract<Write, { type: `message.${string}` | `send.${string}` }>;
 
 interface Way {
   read: (before: string, count: number) => AsyncIterable<StoredMessageOrGrave>;
@@ -38,6 +42,8 @@ interface Way {
 
 /** An answer about what a phone holds ends after so many messages of other phones. */
 const mostSeen = 10_000;
+/** Deletions under one identifier of a phone that are remembered: a SIM gives it to the next message. */
+const mostTimes = 8;
 
 export class DynamoMessages {
   readonly #records: HomeRecords;
@@ -58,12 +64,14 @@ export class DynamoMessages {
     return [keys.message(home, idOf(write))];
   }
 
-  /** The conversations that these writes will most likely touch, so that they are read at once. */
-  conversationKeysFor(batch: HomeBatch, home: string, writes: readonly MessageWrite[]): Key<unknown>[] {
+  /** The conversations that these writes will most likely touch, and what was deleted of their names, read at once. */
+  furtherKeysFor(batch: HomeBatch, home: string, writes: readonly MessageWrite[]): Key<unknown>[] {
     return writes.flatMap((write) => {
       const current = stored(batch, home, idOf(write));
       const before = current === tombstone ? undefined : current;
-      return this.#conversations.keysFor(home, [before, changeOf(current, write, home)?.next]);
+      const conversations = this.#conversations.keysFor(home, [before, changeOf(current, write, home)?.next]);
+      const deleted = deletedKeyOf(batch, home, current, write);
+      return deleted === undefined ? conversations : [...conversations, deleted];
     });
   }
 
@@ -74,11 +82,16 @@ export class DynamoMessages {
       if (current !== undefined && current !== tombstone) await this.#bury(batch, current);
       return deleteMessage(current);
     }
+    const deleted = deletedKeyOf(batch, home, current, write);
+    if (deleted !== undefined && write.type === 'message.put') {
+      await batch.load([deleted]);
+      if (batch.get(deleted)?.times.some((time) => isDeletedAgain({ time }, write.message))) return undefined;
+    }
     const change = changeOf(current, write, home);
     if (change === undefined) return undefined;
     const { next } = change;
     const before = current === tombstone ? undefined : current;
-    batch.put(keys.message(home, next.id), next);
+    batch.put(keys.message(home, next.id), compact(next));
     await this.#followSend(batch, before, next);
     await this.#conversations.follow(batch, home, before, next);
     return change.event;
@@ -133,11 +146,10 @@ export class DynamoMessages {
       const { id } = each;
       if (id === after) continue;
       if (seen++ === mostSeen) return { items, next: last };
-      const message = present(each);
-      if (message?.phone === phone.id && message.messageId !== null) {
+      const item = inventoryItemOf(each, phone);
+      if (item !== undefined) {
         if (items.length === limit) return { items, next: last };
-        const { messageId, epoch, fingerprint } = message;
-        items.push({ id, messageId, epoch: epoch ?? phone.epoch, fingerprint: fingerprint ?? '' });
+        items.push(item);
       }
       last = id;
     }
@@ -163,11 +175,19 @@ export class DynamoMessages {
     else if (batch.get(key) === undefined) batch.put(key, { id: after.id });
   }
 
-  /** Leaves nothing of the message but its id. */
+  /** Leaves nothing of the message but what its phone calls it. */
   async #bury(batch: HomeBatch, message: MessageRecord): Promise<void> {
-    const { home, id } = message;
-    batch.put(keys.message(home, id), { id, gone: true });
+    const { home, id, phone, messageId, epoch, fingerprint } = message;
     batch.isErasing = true;
+    if (phone === null || messageId === null) batch.put(keys.message(home, id), { id, gone: true });
+    else {
+      batch.put(keys.message(home, id), { id, gone: true, phone, messageId, epoch, fingerprint });
+      const key = keys.deleted(home, { phone, messageId, epoch: epoch ?? 0 });
+      await batch.load([key]);
+      const times = [...(batch.get(key)?.times ?? []), message.time].slice(-mostTimes);
+      batch.put(key, { times });
+      batch.hasDeleted = true;
+    }
     await this.#followSend(batch, message, undefined);
     await this.#conversations.follow(batch, home, message, undefined);
   }
@@ -179,7 +199,30 @@ function idOf(write: MessageWrite): string {
 
 function stored(batch: HomeBatch, home: string, id: string): StoredMessage {
   const message = batch.get(keys.message(home, id));
-  return message !== undefined && isGrave(message) ? tombstone : message;
+  return message !== undefined && isGrave(message) ? tombstone : present(message);
+}
+
+/**
+ * Where the household's deletion of a message that its phone shows under a new id would be noted. Homes that never
+ * deleted anything pay no look for it.
+ */
+function deletedKeyOf(batch: HomeBatch, home: string, current: StoredMessage, write: MessageWrite) {
+  if (write.type !== 'message.put' || current !== undefined || !batch.hasDeleted) return undefined;
+  return keys.deleted(home, { phone: write.phone, messageId: write.message.messageId, epoch: write.epoch });
+}
+
+function inventoryItemOf(
+  stored: StoredMessageOrGrave,
+  phone: { id: string; epoch: number },
+): InventoryItem | undefined {
+  if (stored.phone !== phone.id) return undefined;
+  if (isGrave(stored)) {
+    const { id, messageId = null, epoch = null, fingerprint = null } = stored;
+    return messageId === null
+      ? undefined
+      : { ...itemOf({ id, messageId, epoch, fingerprint }, phone.epoch), deleted: true };
+  }
+  return stored.messageId === null ? undefined : itemOf(stored, phone.epoch);
 }
 
 /** A send that no phone has taken, and whose end is not known. */
@@ -195,6 +238,10 @@ function changeOf(current: StoredMessage, write: MessageWrite, home: string): Ch
       return createSend(current, write, home);
     case 'send.move':
       return moveSend(current, write);
+    case 'message.absent':
+      return missMessage(current, write);
+    case 'message.read':
+      return readMessage(current);
     case 'message.delete':
       return undefined;
   }
@@ -240,7 +287,7 @@ function wayTo(view: HomeView, filter: MessageFilter): Way {
 }
 
 function matches(message: MessageRecord, filter: MessageFilter, words: readonly string[]): boolean {
-  const { messageClass, folder, status, session, phone, from, conversation } = filter;
+  const { messageClass, folder, status, session, phone, from, conversation, onPhone } = filter;
   return (
     (messageClass ?? message.messageClass) === message.messageClass &&
     (folder ?? message.folder) === message.folder &&
@@ -248,6 +295,7 @@ function matches(message: MessageRecord, filter: MessageFilter, words: readonly 
     (session === undefined || session === message.sessionId) &&
     (phone === undefined || phone === message.phone) &&
     (from ?? message.from.address) === message.from.address &&
+    (onPhone === undefined || onPhone === withOnPhone(message).onPhone) &&
     (conversation === undefined || conversation === conversationKey(message)) &&
     (words.length === 0 || containsAll(searchText(message), words))
   );

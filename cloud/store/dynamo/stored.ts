@@ -12,6 +12,8 @@ export const keptMs = 24 * 3_600_000;
 export interface StoredHome {
   home: HomeRecord;
   unread: number;
+  /** Whether a message that a phone had was ever deleted. */
+  hasDeleted?: true | undefined;
   /** How many sends no phone has taken yet: mostly none, and then nobody looks for them. */
   open: number;
   /** The id of its latest event; empty if there was none. */
@@ -50,13 +52,19 @@ export interface StoredEvents {
   told: StoredTold[];
 }
 
-/** The place of a deleted message, kept so that its id never comes back. */
-export interface StoredGrave {
+/** The place of a deleted message, kept so that its id never comes back. Earlier versions kept nothing else. */
+export interface StoredGrave extends Partial<Pick<MessageRecord, 'phone' | 'messageId' | 'epoch' | 'fingerprint'>> {
   id: string;
   gone: true;
 }
 
+/** A message is stored without the `onPhone` that most have: `present` gives it back. */
 export type StoredMessageOrGrave = MessageRecord | StoredGrave;
+
+/** The times of the latest messages that were deleted under one identifier of a phone. */
+export interface StoredDeleted {
+  times: readonly string[];
+}
 
 export interface StoredPhone {
   phone: PhoneRecord;

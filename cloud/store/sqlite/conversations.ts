@@ -1,6 +1,6 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
 import type { Conversation } from '../../../protocol/model.ts';
-import { toMessage } from '../changes.ts';
+import { toMessage, withOnPhone } from '../changes.ts';
 import { conversationKey, correspondents, countsAsUnread, mergeParties } from '../conversation.ts';
 import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
@@ -103,7 +103,7 @@ function toConversation(row: ConversationRow & { record: string }): Conversation
     key: row.key,
     parties: parseParties(row),
     session: row.session,
-    last: toMessage(JSON.parse(row.record) as MessageRecord),
+    last: toMessage(withOnPhone(JSON.parse(row.record) as MessageRecord)),
     unread: row.unread,
   };
 }

@@ -3,7 +3,7 @@
 import { searchWords } from '../search-text.ts';
 import type { MessageFilter } from '../store.ts';
 
-type Field = Exclude<keyof MessageFilter, 'text'>;
+type Field = Exclude<keyof MessageFilter, 'text' | 'onPhone'>;
 
 interface Lead {
   field: Field;
@@ -46,7 +46,10 @@ export function messageQuery(home: string, filter: MessageFilter): { sql: string
     conditions.push('AND NOT EXISTS (SELECT 1 FROM json_each(?) WHERE instr(text, value) = 0)');
     values.push(JSON.stringify(unindexed));
   }
-  const index = indexed.length > 0 && lead === undefined ? '' : `INDEXED BY ${lead?.index ?? 'messages_by_id'}`;
+  // Literals, by which SQLite knows that the partial index holds them all.
+  if (filter.onPhone !== undefined) conditions.push(`AND on_phone = ${filter.onPhone ? 1 : 0}`);
+  const whole = filter.onPhone === false ? 'messages_off_phone' : 'messages_by_id';
+  const index = indexed.length > 0 && lead === undefined ? '' : `INDEXED BY ${lead?.index ?? whole}`;
   const sql = `SELECT id, record FROM messages ${index} WHERE home = ? ${conditions.join(' ')} AND id < ? ORDER BY id DESC LIMIT ?`;
   return { sql, values };
 }

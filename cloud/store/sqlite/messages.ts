@@ -6,13 +6,17 @@ import {
   createSend,
   deleteMessage,
   type EventBody,
+  missMessage,
   moveSend,
   putMessage,
+  readMessage,
   type StoredMessage,
   toMessage,
   tombstone,
+  withOnPhone,
 } from '../changes.ts';
 import { conversationKey } from '../conversation.ts';
+import { isDeletedAgain, itemOf } from '../inventory.ts';
 import { searchText } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, Page, PageRequest, Write } from '../store.ts';
 import type { SqliteConversations } from './conversations.ts';
@@ -20,12 +24,14 @@ import type { SqliteEngine } from './engine.ts';
 import { messageQuery } from './message-query.ts';
 import { readPage } from './page.ts';
 
-type MessageWrite = Extract<Write, { type: 'message.put' | 'message.delete' | 'send.create' | 'send.move' }>;
+type MessageWrite = Extract<Write, { type: `message.${string}` | `send.${string}` }>;
 
 interface MessageRow {
   id: string;
   record: string;
 }
+
+type TombstoneRow = Pick<MessageRecord, 'id' | 'messageId' | 'epoch' | 'fingerprint'>;
 
 export class SqliteMessages {
   readonly #engine: SqliteEngine;
@@ -47,7 +53,12 @@ export class SqliteMessages {
     const current = this.#stored(home, id);
     switch (write.type) {
       case 'message.put':
+        if (current === undefined && this.#wasDeleted(home, write)) return undefined;
         return this.#keep(current, putMessage(current, write, home));
+      case 'message.absent':
+        return this.#keep(current, missMessage(current, write));
+      case 'message.read':
+        return this.#keep(current, readMessage(current));
       case 'send.create':
         return this.#keep(current, createSend(current, write, home));
       case 'send.move':
@@ -82,24 +93,29 @@ export class SqliteMessages {
       .map(parse);
   }
 
-  /** What a phone is known to hold, by id. A send that the phone has not shown yet has an empty fingerprint. */
+  /** What is known of a phone's messages, by id. A send that the phone has not shown yet has an empty fingerprint. */
   inventory(
     home: string,
     phone: { id: string; epoch: number },
     { after, limit }: { after?: string | undefined; limit: number },
   ): { items: InventoryItem[]; next?: string } {
-    const rows = this.#engine.all<MessageRow>(
-      `SELECT id, record FROM messages WHERE home = ? AND phone = ? AND id > ? AND message_id IS NOT NULL
-       ORDER BY id LIMIT ?`,
-      home,
-      phone.id,
-      after ?? '',
-      limit + 1,
-    );
-    const items = rows.slice(0, limit).map((row) => {
-      const { id, messageId, epoch, fingerprint } = parse(row);
-      return { id, messageId: messageId ?? '', epoch: epoch ?? phone.epoch, fingerprint: fingerprint ?? '' };
-    });
+    const place = [home, phone.id, after ?? '', limit + 1] as const;
+    const held = this.#engine
+      .all<MessageRow>(
+        `SELECT id, record FROM messages INDEXED BY messages_by_phone
+         WHERE home = ? AND phone = ? AND id > ? AND message_id IS NOT NULL ORDER BY id LIMIT ?`,
+        ...place,
+      )
+      .map((row) => itemOf(parse(row), phone.epoch));
+    const deleted = this.#engine
+      .all<TombstoneRow>(
+        `SELECT id, message_id AS messageId, epoch, fingerprint FROM tombstones INDEXED BY tombstones_by_phone
+         WHERE home = ? AND phone = ? AND id > ? AND message_id IS NOT NULL ORDER BY id LIMIT ?`,
+        ...place,
+      )
+      .map((row) => ({ ...itemOf(row, phone.epoch), deleted: true as const }));
+    const rows = [...held, ...deleted].sort((one, other) => (one.id < other.id ? -1 : 1));
+    const items = rows.slice(0, limit);
     const last = items.at(-1);
     return rows.length > limit && last !== undefined ? { items, next: last.id } : { items };
   }
@@ -111,6 +127,22 @@ export class SqliteMessages {
     return grave === undefined ? undefined : tombstone;
   }
 
+  /**
+   * Whether the household deleted this very message under another id: an agent that lost its memory would bring it back.
+   * A SIM gives the identifier of a deleted message to the next one, which has another time.
+   */
+  #wasDeleted(home: string, { phone, epoch, message }: Extract<Write, { type: 'message.put' }>): boolean {
+    const rows = this.#engine.all<{ time: string }>(
+      `SELECT time FROM tombstones INDEXED BY tombstones_by_message
+       WHERE home = ? AND phone = ? AND message_id = ? AND epoch = ?`,
+      home,
+      phone,
+      message.messageId,
+      epoch,
+    );
+    return rows.some((deleted) => isDeletedAgain(deleted, message));
+  }
+
   #keep(current: StoredMessage, change: Change<MessageRecord> | undefined): EventBody | undefined {
     if (change === undefined) return undefined;
     const { next } = change;
@@ -118,12 +150,12 @@ export class SqliteMessages {
     const before = current === tombstone ? undefined : current;
     const row = this.#engine.get<{ row: number }>(
       `INSERT INTO messages (home, id, phone, message_id, message_class, folder, status, session, conversation,
-         sender, state, record, text)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         sender, state, on_phone, record, text)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (home, id) DO UPDATE SET phone = excluded.phone, message_id = excluded.message_id,
          message_class = excluded.message_class, folder = excluded.folder, status = excluded.status,
          session = excluded.session, conversation = excluded.conversation, sender = excluded.sender,
-         state = excluded.state, record = excluded.record, text = excluded.text
+         state = excluded.state, on_phone = excluded.on_phone, record = excluded.record, text = excluded.text
        RETURNING row`,
       next.home,
       next.id,
@@ -136,6 +168,7 @@ export class SqliteMessages {
       conversationKey(next) ?? null,
       next.from.address,
       next.state,
+      Number(next.onPhone),
       JSON.stringify(next),
       text,
     );
@@ -146,7 +179,7 @@ export class SqliteMessages {
     return change.event;
   }
 
-  /** Leaves nothing of the message but its id. */
+  /** Leaves nothing of the message but what its phone calls it. */
   #bury(message: MessageRecord): void {
     const row = this.#engine.get<{ row: number }>(
       'DELETE FROM messages WHERE home = ? AND id = ? RETURNING row',
@@ -154,11 +187,20 @@ export class SqliteMessages {
       message.id,
     );
     if (row !== undefined) this.#engine.run('DELETE FROM messages_text WHERE rowid = ?', row.row);
-    this.#engine.run('INSERT INTO tombstones VALUES (?, ?)', message.home, message.id);
+    this.#engine.run(
+      'INSERT INTO tombstones (home, id, phone, message_id, epoch, fingerprint, time) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      message.home,
+      message.id,
+      message.phone,
+      message.messageId,
+      message.epoch,
+      message.fingerprint,
+      message.time,
+    );
     this.#conversations.follow(message.home, message, undefined);
   }
 }
 
 function parse(row: MessageRow): MessageRecord {
-  return JSON.parse(row.record) as MessageRecord;
+  return withOnPhone(JSON.parse(row.record) as MessageRecord);
 }

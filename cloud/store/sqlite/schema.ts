@@ -89,4 +89,17 @@ export const steps: readonly string[] = [
   ALTER TABLE tokens ADD COLUMN last_used_ms INTEGER;
   CREATE TABLE barred_secrets (hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
+  // Whether a phone lists the message, and of what was deleted as much as its phone needs to be told.
+  `
+  ALTER TABLE messages ADD COLUMN on_phone INTEGER NOT NULL DEFAULT 1;
+  UPDATE messages SET on_phone = 0 WHERE message_id IS NULL;
+  CREATE INDEX messages_off_phone ON messages (home, id) WHERE on_phone = 0;
+  ALTER TABLE tombstones ADD COLUMN phone TEXT;
+  ALTER TABLE tombstones ADD COLUMN message_id TEXT;
+  ALTER TABLE tombstones ADD COLUMN epoch INTEGER;
+  ALTER TABLE tombstones ADD COLUMN fingerprint TEXT;
+  ALTER TABLE tombstones ADD COLUMN time TEXT;
+  CREATE INDEX tombstones_by_phone ON tombstones (home, phone, id) WHERE phone IS NOT NULL;
+  CREATE INDEX tombstones_by_message ON tombstones (home, phone, message_id) WHERE message_id IS NOT NULL;
+  `,
 ];

@@ -154,7 +154,7 @@ describe('GET …/events (SSE)', () => {
     await agent.deliver(put(1));
     const { message } = put(1);
     await agent.deliver({ ...put(1), message: { ...message, status: 'Read' } });
-    await agent.deliver({ type: 'message.deleted', udn: phone.udn, epoch: 0, id: messageId(1) });
+    await agent.deliver({ type: 'message.deleted', udn: phone.udn, epoch: 0, id: messageId(1), requested: true });
     await cloud.post('/v1/homes/home/messages', {
       messageClass: 'SMS',
       to: ['+1'],

@@ -61,6 +61,7 @@ describe('GET /messages (SearchMessages)', () => {
       attachments: [],
       time: '2026-11-22T11:00:00.000Z',
       state: 'received',
+      onPhone: true,
     });
   });
 
@@ -159,7 +160,7 @@ describe('POST /messages/{id}/read (ReadMessage)', () => {
   it('passes on what the phone said when it refused', async () => {
     const event = put();
     await agent.deliver(event);
-    agent.script.ReadMessage = () => ({ code: 'phone-refused', upnpCode: 701, upnpDescription: 'No such message' });
+    agent.script.ReadMessage = () => ({ code: 'phone-refused', upnpCode: 740, upnpDescription: 'Storage locked' });
     const answer = await cloud.post(`${messages}/${event.id}/read`);
     expect(answer.status).toBe(422);
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
@@ -167,8 +168,8 @@ describe('POST /messages/{id}/read (ReadMessage)', () => {
       code: 'phone-refused',
       title: 'The phone refused',
       status: 422,
-      upnpCode: 701,
-      upnpDescription: 'No such message',
+      upnpCode: 740,
+      upnpDescription: 'Storage locked',
       type: '/docs/errors/phone-refused',
       requestId: answer.headers.get('x-request-id'),
     });

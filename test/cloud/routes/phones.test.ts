@@ -41,6 +41,10 @@ describe('GET /homes, GET /homes/{home}, GET /homes/{home}/phones', () => {
       since: expect.stringMatching(/^\d{4}-.*Z$/),
       agent: { id: expect.stringMatching(/^t_/), name: 'scripted', version: 'scripted' },
       phones: [shown],
+      keep: 'always',
+      keepDays: null,
+      country: null,
+      questions: [],
     });
     expect((await cloud.get('/v1/homes')).body).toEqual({ items: [home.body], next: null });
     expect((await cloud.get('/v1/homes/home/phones')).body).toEqual({ items: [shown], next: null });

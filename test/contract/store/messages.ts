@@ -1,7 +1,8 @@
 // The contract of Store: messages as phones show them.
 import { describe, expect, it } from 'vitest';
+import type { Write } from '../../../cloud/store/store.ts';
 import { messageId, send } from '../messages.ts';
-import { home, iso, type StoreUnderTest } from './store-under-test.ts';
+import { home, iso, minuteMs, numbers, type StoreUnderTest, snapshot } from './store-under-test.ts';
 
 export function messagesContract(at: StoreUnderTest): void {
   describe('messages from a phone', () => {
@@ -27,6 +28,7 @@ export function messagesContract(at: StoreUnderTest): void {
         attachments: [],
         time: '2026-11-22T11:00:00.000Z',
         state: 'received',
+        onPhone: true,
       };
       expect(events[0]?.data).toEqual({ ...message, recovered: true });
       expect(await at.store.getMessage(home, messageId(1))).toEqual({
@@ -90,8 +92,9 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.store.getMessage(home, messageId(1))).toBeUndefined();
       expect(await at.ids()).toEqual([messageId(2)]);
       expect(await at.ids({ text: 'dinner' })).toEqual([messageId(2)]);
-      expect((await at.store.inventory(home, at.phone.id, { limit: 10 })).items.map((item) => item.id)).toEqual([
-        messageId(2),
+      expect((await at.store.inventory(home, at.phone.id, { limit: 10 })).items).toEqual([
+        { id: messageId(1), messageId: 'phone-1', epoch: 0, fingerprint: 'f', deleted: true },
+        { id: messageId(2), messageId: 'phone-2', epoch: 0, fingerprint: 'f' },
       ]);
       expect(await at.commit({ type: 'message.delete', id: messageId(9) })).toEqual([]);
     });
@@ -110,6 +113,133 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(rest.items.map((item) => item.id)).toEqual([messageId(3)]);
       expect(rest.next).toBeUndefined();
       expect(await at.store.inventory(home, 'p_none', { limit: 2 })).toEqual({ items: [] });
+    });
+
+    it('keeps what the phone no longer lists, found and counted as before, and takes it back under its id', async () => {
+      await at.commit(at.put(messageId(1)), at.put(messageId(2), { messageId: 'phone-2', status: 'Read' }));
+      const before = await snapshot(at.store);
+      const absent = (n: number): Write => ({ type: 'message.absent', id: messageId(n), atMs: at.clock.nowMs });
+      expect(await at.commit(absent(1), absent(2), absent(9))).toMatchObject([
+        { type: 'message.updated', data: { id: messageId(1), onPhone: false, body: 'Dinner at 8?', status: 'Unread' } },
+        { type: 'message.updated', data: { id: messageId(2), onPhone: false } },
+      ]);
+      expect(await at.commit(absent(1))).toEqual([]);
+      await at.reopen();
+      const after = await snapshot(at.store);
+      expect(after.unread).toBe(before.unread);
+      expect(after.messages).toEqual(before.messages.map((message) => ({ ...message, onPhone: false })));
+      expect(after.conversations).toEqual(
+        before.conversations.map((each) => ({ ...each, last: { ...each.last, onPhone: false } })),
+      );
+      expect(await at.ids({ text: 'dinner' })).toEqual([messageId(2), messageId(1)]);
+      expect((await at.store.inventory(home, at.phone.id, { limit: 10 })).items).toMatchObject([
+        { id: messageId(1), messageId: 'phone-1', fingerprint: 'f', absent: true },
+        { id: messageId(2), absent: true },
+      ]);
+      expect(await at.commit(at.put(messageId(1)))).toMatchObject([
+        { type: 'message.updated', data: { id: messageId(1), onPhone: true } },
+      ]);
+      expect(await at.store.getMessage(home, messageId(1))).not.toHaveProperty('absentSinceMs');
+    });
+
+    it('notes since when a message is missing, and whether a list ten minutes later lacked it too', async () => {
+      await at.commit(...[1, 2].map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));
+      const sinceMs = at.clock.nowMs;
+      const absent = (n: number, atMs: number, isConfirmed?: true): Write => {
+        return { type: 'message.absent', id: messageId(n), atMs, isConfirmed };
+      };
+      const note = async (n: number) => {
+        const { absentSinceMs, absentTwice } = (await at.store.getMessage(home, messageId(n))) ?? {};
+        return { absentSinceMs, absentTwice };
+      };
+      await at.commit(absent(1, sinceMs), absent(2, sinceMs));
+      expect(await at.commit(absent(1, sinceMs + 10 * minuteMs - 1))).toEqual([]);
+      expect(await note(1)).toEqual({ absentSinceMs: sinceMs, absentTwice: undefined });
+      expect(await at.commit(absent(1, sinceMs + 10 * minuteMs), absent(2, sinceMs + 1, true))).toEqual([]);
+      for (const n of [1, 2]) expect(await note(n)).toEqual({ absentSinceMs: sinceMs, absentTwice: true });
+    });
+
+    it('marks a message read here alone, and leaves it read when the phone lists it again', async () => {
+      await at.commit(at.put(messageId(1)), { type: 'message.absent', id: messageId(1), atMs: 1 });
+      expect(await at.store.countUnread(home)).toBe(1);
+      const read = { type: 'message.read', id: messageId(1) } as const;
+      expect(await at.commit(read)).toMatchObject([
+        { type: 'message.updated', data: { status: 'Read', onPhone: false } },
+      ]);
+      expect(await at.commit(read, { ...read, id: messageId(9) })).toEqual([]);
+      expect(await at.store.countUnread(home)).toBe(0);
+      await at.commit(at.put(messageId(1)));
+      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ status: 'Read', onPhone: true });
+    });
+
+    it('lists what is on its phone, or what is not, with other filters and in pages', async () => {
+      await at.commit(
+        ...numbers(1, 6).map((n) =>
+          at.put(messageId(n), { messageId: `phone-${n}`, body: n % 2 === 0 ? 'even' : 'odd' }),
+        ),
+        { type: 'send.create', message: send(messageId(7)) },
+        ...[1, 2, 4].map((n): Write => ({ type: 'message.absent', id: messageId(n), atMs: 1 })),
+      );
+      expect(await at.ids({ onPhone: false })).toEqual([7, 4, 2, 1].map(messageId));
+      expect(await at.ids({ onPhone: true })).toEqual([6, 5, 3].map(messageId));
+      expect(await at.ids({ onPhone: false, text: 'even' })).toEqual([4, 2].map(messageId));
+      expect(await at.ids({ onPhone: false, folder: 'Received', status: 'Unread' })).toEqual([4, 2, 1].map(messageId));
+      expect(await at.ids({ onPhone: true, conversation: '+390110001' })).toEqual([6, 5, 3].map(messageId));
+      const first = await at.store.listMessages(home, { onPhone: false }, { limit: 2 });
+      const rest = await at.store.listMessages(home, { onPhone: false }, { limit: 2, cursor: first.next ?? '' });
+      expect([...first.items, ...rest.items].map(({ id }) => id)).toEqual([7, 4, 2, 1].map(messageId));
+    });
+
+    it('counts a send as on the phone once the phone has taken it', async () => {
+      await at.commit({ type: 'send.create', message: send(messageId(1)) });
+      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ onPhone: false });
+      expect(await at.commit({ type: 'message.absent', id: messageId(1), atMs: 1 })).toEqual([]);
+      const moved = { type: 'send.move', id: messageId(1), from: ['queued'], to: 'sent', phone: at.phone.id } as const;
+      await at.commit({ ...moved, messageId: 'phone-1' });
+      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ onPhone: true });
+    });
+
+    it('carries which fields were cut until the phone shows them whole', async () => {
+      const truncated = { fields: ['body' as const, 'to' as const] };
+      expect(await at.commit(at.put(messageId(1), { truncated }))).toMatchObject([{ data: { truncated } }]);
+      expect((await at.store.listMessages(home, {}, { limit: 1 })).items[0]).toMatchObject({ truncated });
+      await at.commit(at.put(messageId(1), { body: 'Dinner at 8? Bring wine.' }));
+      expect(await at.store.getMessage(home, messageId(1))).not.toHaveProperty('truncated');
+    });
+
+    it('does not take a deleted message back under another id, and takes another one under its identifier', async () => {
+      const sent = { messageId: 'phone-1', folder: 'Sent', status: 'Read' } as const;
+      await at.commit(at.put(messageId(1), sent), { type: 'message.delete', id: messageId(1) });
+      expect(await at.commit(at.put(messageId(2), sent), at.put(messageId(3), { ...sent, folder: 'Deleted' }))).toEqual(
+        [],
+      );
+      await at.reopen();
+      const later = '2026-11-22T13:00:00.000Z';
+      expect(await at.commit(at.put(messageId(4), { ...sent, folder: 'Deleted', time: later }))).toEqual([]);
+      // The next message that a SIM keeps in the place of the deleted one; and the same place after a reset.
+      expect(await at.commit(at.put(messageId(5), { time: later }))).toHaveLength(1);
+      expect(await at.commit(at.put(messageId(6), sent, { epoch: 1 }))).toHaveLength(1);
+      await at.commit({ type: 'message.delete', id: messageId(5) });
+      expect(await at.commit(at.put(messageId(7), { time: later }), at.put(messageId(8)))).toEqual([]);
+      expect(await at.ids()).toEqual([messageId(6)]);
+    });
+
+    it('tells absent and deleted messages in pages among the others, each once', async () => {
+      await at.commit(...numbers(1, 9).map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));
+      await at.commit(
+        ...[2, 3, 9].map((n): Write => ({ type: 'message.delete', id: messageId(n) })),
+        ...[4, 8].map((n): Write => ({ type: 'message.absent', id: messageId(n), atMs: 1 })),
+      );
+      for (const limit of [1, 2, 3, 9]) {
+        const told: string[] = [];
+        let after: string | undefined;
+        do {
+          const page = await at.store.inventory(home, at.phone.id, { limit, after });
+          told.push(...page.items.map((item) => `${item.messageId}${item.deleted ? 'd' : item.absent ? 'a' : ''}`));
+          after = page.next;
+        } while (after !== undefined);
+        expect(told).toEqual(['1', '2d', '3d', '4a', '5', '6', '7', '8a', '9d'].map((name) => `phone-${name}`));
+      }
     });
   });
 }
