@@ -16,8 +16,10 @@ import { asGatewayError, problem } from './routes/problem.ts';
 import { bodyLimits, RequestBodies } from './routes/request-body.ts';
 import { sendRoutes } from './routes/sends.ts';
 import { type Metrics, serviceRoutes } from './routes/service.ts';
+import { cookieNameOf } from './routes/session-cookie.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { signInRoutes } from './routes/sign-in.ts';
+import { signedInDeviceRoutes } from './routes/signed-in-devices.ts';
 import { type App, newApp, type Parts } from './routes/surface.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { type ServeAgent, tunnelRoutes } from './routes/tunnel.ts';
@@ -53,6 +55,7 @@ export function createApp(parts: AppParts): App {
     const beganMs = parts.clock.now();
     const requestId = newRequestId();
     c.set('requestId', requestId);
+    c.set('isSecure', parts.isSecure());
     c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
     c.header('referrer-policy', 'no-referrer');
@@ -86,7 +89,8 @@ export function createApp(parts: AppParts): App {
   app.use('/v1/*', idempotent(parts));
 
   for (const routes of [
-    signInRoutes(parts, parts.isSecure),
+    signInRoutes(parts),
+    signedInDeviceRoutes(parts),
     homeRoutes(parts),
     phoneRoutes(parts),
     actionRoutes(parts),
@@ -111,7 +115,7 @@ export function createApp(parts: AppParts): App {
   app.openAPIRegistry.registerComponent('securitySchemes', 'session', {
     type: 'apiKey',
     in: 'cookie',
-    name: 'homeline_session',
+    name: cookieNameOf(parts.isSecure()),
   });
 
   const methodsOf = methodFinder(app);

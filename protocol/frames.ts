@@ -26,6 +26,8 @@ export const closeCodes = {
   protocolError: 4400,
   /** No heartbeat in time. */
   silent: 4408,
+  /** The token that a watcher came with is no longer good: do not come back with it. */
+  tokenEnded: 4403,
   /** A watcher read too slowly: come back with the last event's id. */
   tooSlow: 4429,
 } as const;

@@ -11,13 +11,24 @@ const sessionMs = 30 * 24 * 3_600_000;
 /** How long a token that another process revoked may still be believed here. */
 const cacheMs = 5_000;
 const cacheSize = 1_000;
+/** How often the last use of a session is stored. */
+const touchMs = 10 * 60_000;
 const shortestPreset = 32;
 const presetName = 'preset';
 
 /** What Access needs of the store. */
 export type AccessStore = Pick<
   Store,
-  'createHome' | 'homesOf' | 'createToken' | 'findToken' | 'listTokens' | 'revokeToken' | 'takeToken'
+  | 'createHome'
+  | 'homesOf'
+  | 'createToken'
+  | 'findToken'
+  | 'listTokens'
+  | 'revokeToken'
+  | 'touchToken'
+  | 'takeToken'
+  | 'barSecret'
+  | 'isBarred'
 >;
 
 export interface Grant {
@@ -37,6 +48,14 @@ export interface Issued {
   expiresAtMs: number | null;
 }
 
+/** What the start of a host needs to say of the owner. */
+export interface OwnerState {
+  /** Made here, to be shown once. */
+  token?: string;
+  /** The preset token was revoked: it lets nobody in, and stays so until another is set. */
+  isPresetRevoked?: true;
+}
+
 interface CacheEntry {
   principal: Promise<Principal | undefined>;
   untilMs: number;
@@ -46,6 +65,10 @@ export class Access {
   readonly #store: AccessStore;
   readonly #clock: Clock;
   readonly #cache = new Map<string, CacheEntry>();
+  /** When sessions were last used here, epoch milliseconds, and when that was last stored. */
+  readonly #used = new Map<string, { lastMs: number; storedMs: number }>();
+  /** Told of every token that is revoked, before the revocation is answered. */
+  onRevoked: (token: TokenRecord) => Promise<void> = async () => undefined;
 
   constructor(parts: { store: AccessStore; clock: Clock }) {
     this.#store = parts.store;
@@ -60,7 +83,15 @@ export class Access {
     const principal = await (cached !== undefined && nowMs < cached.untilMs
       ? cached.principal
       : this.#lookUp(hash, nowMs));
-    return principal !== undefined && isLive(principal.token, nowMs) ? principal : undefined;
+    if (principal === undefined || !isLive(principal.token, nowMs)) return undefined;
+    if (principal.token.kind === 'session') await this.#noteUse(principal.token, nowMs);
+    return principal;
+  }
+
+  /** Whether the token is in use, asked of the store itself: for what lasts longer than a request. */
+  async isInUse({ hash, id }: TokenRecord): Promise<boolean> {
+    const found = await this.#store.findToken(hash);
+    return found?.id === id && isLive(found, this.#clock.now());
   }
 
   /**
@@ -86,12 +117,41 @@ export class Access {
     return this.#store.listTokens(account, filter);
   }
 
-  /** False if the account has no such token in use. Nobody passes with it any more once this resolves. */
-  async revoke(account: string, id: string): Promise<boolean> {
-    const revoked = await this.#store.revokeToken(account, id);
+  /** The account's sessions, newest first. */
+  async sessions(account: string): Promise<TokenRecord[]> {
+    const sessions = await this.list(account, { kind: 'session' });
+    return sessions.map((session) => {
+      const lastUsedMs = Math.max(session.lastUsedMs ?? session.createdAtMs, this.#used.get(session.id)?.lastMs ?? 0);
+      return { ...session, lastUsedMs };
+    });
+  }
+
+  /**
+   * False if the token is not in use any more. Nobody passes with it once this resolves, and what it had open has ended.
+   * The sessions that an owner's token opened end with it, and its secret never counts again, not as a preset one either.
+   */
+  async revoke(token: TokenRecord): Promise<boolean> {
+    if (token.kind === 'owner') await this.#store.barSecret(token.hash);
+    return this.#end(token);
+  }
+
+  /** Sessions are ended before the token, so that a revocation that broke off can be repeated. */
+  async #end(token: TokenRecord): Promise<boolean> {
+    if (token.kind === 'owner') await this.#endSessionsOf(token);
+    const revoked = await this.#store.revokeToken(token.account, token.id);
     // All of it, since a look-up under way may have read the token before it was revoked. Revocations are rare.
     this.#cache.clear();
+    this.#used.delete(token.id);
+    await this.onRevoked(token);
+    // One that was opened in between.
+    if (token.kind === 'owner') await this.#endSessionsOf(token);
     return revoked;
+  }
+
+  /** Earlier versions did not note what opened a session: it may have been this token. */
+  async #endSessionsOf({ account, id }: TokenRecord): Promise<void> {
+    const sessions = await this.list(account, { kind: 'session' });
+    for (const session of sessions) if ((session.openedBy ?? id) === id) await this.#end(session);
   }
 
   /** A code that opens the dashboard once, within 15 minutes, with every scope of the account. */
@@ -101,26 +161,28 @@ export class Access {
   }
 
   /** Takes a sign-in code for a session token of 30 days; undefined if it was used, has expired or never was. */
-  async signIn(code: string): Promise<Issued | undefined> {
+  async signIn(code: string, device?: string): Promise<Issued | undefined> {
     const taken = await this.#store.takeToken(hashSecret(code));
-    return taken === undefined ? undefined : this.#openSession(taken);
+    return taken === undefined ? undefined : this.#openSession(taken, device);
   }
 
   /** A session of 30 days for whoever shows the owner's token; no other token opens the dashboard. */
-  async signInAs(principal: Principal): Promise<Issued> {
+  async signInAs(principal: Principal, device?: string): Promise<Issued> {
     const { token } = principal;
     if (token.kind !== 'owner') throw new GatewayError('forbidden', 'Only the owner’s token opens the dashboard.');
-    return this.#openSession({ ...token, scopes: [everyScope] });
+    const session = await this.#openSession({ ...token, scopes: [everyScope] }, device);
+    if (await this.isInUse(token)) return session;
+    // It was revoked at this very moment, and its revocation may not have seen this session.
+    await this.#endSessionsOf(token);
+    throw new GatewayError('unauthorized', 'This token is no longer in use.');
   }
 
   /**
-   * Sees to it that account and home exist and that somebody owns them. Answers the owner's token if it was made
-   * here, to be shown once. A preset token (HOMELINE_OWNER_TOKEN) takes the place of the preset one before it, and ends
-   * the sessions: who found that out may have opened some.
+   * Sees to it that account and home exist and that somebody owns them. A preset token (HOMELINE_OWNER_TOKEN) takes the
+   * place of the preset one before it, and ends all sessions: whoever found that one out may have opened some. A preset
+   * token that was revoked changes nothing.
    */
-  async ensureOwner(owner: { account: string; home: string; presetToken?: string | undefined }): Promise<{
-    token?: string;
-  }> {
+  async ensureOwner(owner: { account: string; home: string; presetToken?: string | undefined }): Promise<OwnerState> {
     const { account, home, presetToken } = owner;
     if (presetToken !== undefined && presetToken.length < shortestPreset) {
       throw new GatewayError('invalid-request', `The owner’s token must have at least ${shortestPreset} characters.`);
@@ -130,6 +192,7 @@ export class Access {
     const grant = { account, home: null, scopes: [everyScope] };
     if (presetToken !== undefined) {
       const hash = hashSecret(presetToken);
+      if (await this.#store.isBarred(hash)) return { isPresetRevoked: true };
       const presets = tokens.filter((token) => token.name === presetName);
       if (!presets.some((token) => token.hash === hash)) {
         await this.#create('owner', { ...grant, name: presetName }, null, presetToken);
@@ -139,7 +202,7 @@ export class Access {
       const kinds = ['session', 'sign-in'] as const;
       const opened = (await Promise.all(kinds.map((kind) => this.list(account, { kind })))).flat();
       // The token last: what broke off before that is begun anew by the next start.
-      for (const { id } of [...opened, ...replaced]) await this.revoke(account, id);
+      for (const token of [...opened, ...replaced]) await this.#end(token);
       return {};
     }
     if (tokens.length > 0) return {};
@@ -168,9 +231,21 @@ export class Access {
     return new Principal(token, token.home === null ? await this.#store.homesOf(token.account) : [token.home]);
   }
 
-  #openSession(token: TokenRecord): Promise<Issued> {
-    const { account, home, scopes } = token;
-    return this.#create('session', { account, home, scopes, name: 'dashboard' }, this.#clock.now() + sessionMs);
+  #openSession(token: TokenRecord, device: string | undefined): Promise<Issued> {
+    const { account, home, scopes, id: openedBy } = token;
+    const grant = { account, home, scopes, name: 'dashboard' };
+    return this.#create('session', grant, this.#clock.now() + sessionMs, newSecret(), { openedBy, device });
+  }
+
+  /** A use that cannot be stored must not keep its user out. */
+  async #noteUse({ account, id, createdAtMs, lastUsedMs }: TokenRecord, nowMs: number): Promise<void> {
+    const storedMs = Math.max(lastUsedMs ?? createdAtMs, this.#used.get(id)?.storedMs ?? 0);
+    const isDue = nowMs - storedMs >= touchMs;
+    this.#used.delete(id);
+    this.#used.set(id, { lastMs: nowMs, storedMs: isDue ? nowMs : storedMs });
+    const oldest = this.#used.keys().next().value;
+    if (this.#used.size > cacheSize && oldest !== undefined) this.#used.delete(oldest);
+    if (isDue) await this.#store.touchToken(account, id, nowMs).catch(() => undefined);
   }
 
   async #create(
@@ -178,6 +253,7 @@ export class Access {
     grant: Grant,
     expiresAtMs: number | null,
     token: string = newSecret(),
+    session: Pick<TokenRecord, 'openedBy' | 'device'> = {},
   ): Promise<Issued> {
     const id = `t_${ulid(this.#clock.now())}`;
     await this.#store.createToken({
@@ -191,11 +267,12 @@ export class Access {
       createdAtMs: this.#clock.now(),
       expiresAtMs,
       revokedAtMs: null,
+      ...session,
     });
     return { id, token, expiresAtMs };
   }
 }
 
-function isLive(token: TokenRecord, nowMs: number): boolean {
+export function isLive(token: TokenRecord, nowMs: number): boolean {
   return token.revokedAtMs === null && (token.expiresAtMs === null || nowMs < token.expiresAtMs);
 }

@@ -4,17 +4,17 @@ import { DurableObject } from 'cloudflare:workers';
 import { closeCodes, type DeadLetterOutcome, heartbeat, subprotocol } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
 import { HomeHub } from '../hub/home-hub.ts';
-import type { CallAnswer, PhoneCall } from '../hub/hubs.ts';
+import type { CallAnswer, PhoneCall, WatchToken } from '../hub/hubs.ts';
 import type { Attachment, Link } from '../hub/link.ts';
 import type { Log, Observer } from '../hub/surroundings.ts';
 import type { Tunnel } from '../hub/tunnel.ts';
-import { watchCloseCode } from '../hub/watchers.ts';
+import { isOver, watchCloseCode } from '../hub/watchers.ts';
 import type { MessageRecord, Page, PageRequest, Store, Write } from '../store/store.ts';
 import { type Carried, carry, faultOf } from './worker-carried.ts';
 import { ObjectDeadlines } from './worker-deadlines.ts';
 import type { HomeOperations } from './worker-hubs.ts';
 import type { SharedStore } from './worker-store.ts';
-import { fromHeader } from './worker-watch.ts';
+import { fromHeader, watchTokenOf } from './worker-watch.ts';
 
 /** Below the 100 seconds after which idle connections are cut on their way. */
 const heartbeatMs = 45_000;
@@ -26,6 +26,9 @@ interface TunnelNote extends Attachment {
   /** Epoch milliseconds. */
   acceptedMs: number;
 }
+
+/** How long a watcher's token is believed before it is looked up again, at its next event. */
+const believedMs = 4_000;
 
 const tags = { tunnel: 'tunnel', watcher: 'watcher' } as const;
 
@@ -124,6 +127,15 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
     return carry(async () => (await this.#hub()).dismiss(agent));
   }
 
+  /** By the sockets' attachments, so that a store that does not answer keeps no watcher. */
+  async endWatches(token: string): Promise<void> {
+    const life = await this.#life?.catch(() => undefined);
+    life?.hub.endWatches(token);
+    for (const socket of this.#openSockets(tags.watcher)) {
+      if (watchNoteOf(socket)?.id === token) socket.close(closeCodes.tokenEnded, 'tokenEnded');
+    }
+  }
+
   /** The hub as a request may ask it: it knows who is really there. */
   async #hub(): Promise<HomeHub> {
     const { hub, tunnels } = await this.#live();
@@ -170,7 +182,12 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
       life.tunnels.set(socket, hub.resume(linkOf(socket, note.acceptedMs), note));
     }
     // Nothing happened while the object slept, or it would not have slept: they go on from now.
-    for (const socket of this.#openSockets(tags.watcher)) this.#feed(life, socket, undefined);
+    for (const socket of this.#openSockets(tags.watcher)) {
+      const token = watchNoteOf(socket);
+      // A version before this one kept no token with it: its reader comes back with one.
+      if (token === undefined) socket.close(1001, 'draining');
+      else this.#feed(life, socket, undefined, token);
+    }
     return life;
   }
 
@@ -192,16 +209,21 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
   #acceptWatcher(life: Life, { searchParams }: URL): Response {
     const { 0: outer, 1: socket } = new WebSocketPair();
     this.ctx.acceptWebSocket(socket, [tags.watcher]);
-    const from = this.#feed(life, socket, searchParams.get('after') ?? undefined);
+    const token = watchTokenOf(searchParams);
+    socket.serializeAttachment(token);
+    const from = this.#feed(life, socket, searchParams.get('after') ?? undefined, token);
     return new Response(null, { status: 101, webSocket: outer, headers: { [fromHeader]: from } });
   }
 
   /** Sends the home's events to a watcher's socket; answers where they begin. */
-  #feed({ hub, watchers }: Life, socket: WebSocket, after: string | undefined): string {
-    const watch = hub.watch(after);
+  #feed({ hub, watchers }: Life, socket: WebSocket, after: string | undefined, token: WatchToken): string {
+    const watch = hub.watch(after, token);
     watchers.set(socket, () => watch.stop());
+    const isGood = this.#tokenCheck(token);
     const pump = async () => {
       for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
+        if (!(await isGood())) watch.end('tokenEnded');
+        if (watch.ended !== undefined) return;
         socket.send(JSON.stringify(event));
       }
     };
@@ -212,6 +234,18 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
         if (socket.readyState === WebSocket.OPEN) socket.close(watchCloseCode(watch.ended), watch.ended);
       });
     return watch.from;
+  }
+
+  /** Whether the token is in use. Its revocation is told to this object too, but that call can be lost. */
+  #tokenCheck(token: WatchToken): () => Promise<boolean> {
+    let askedMs = Number.NEGATIVE_INFINITY;
+    return async () => {
+      if (isOver(token, Date.now())) return false;
+      if (Date.now() - askedMs < believedMs) return true;
+      askedMs = Date.now();
+      const store = await this.parts().store.open();
+      return (await store.findToken(token.hash)) !== undefined;
+    };
   }
 
   async #gone(socket: WebSocket): Promise<void> {
@@ -242,6 +276,10 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
 
 function noteOf(socket: WebSocket): TunnelNote {
   return socket.deserializeAttachment();
+}
+
+function watchNoteOf(socket: WebSocket): WatchToken | undefined {
+  return socket.deserializeAttachment() ?? undefined;
 }
 
 function linkOf(socket: WebSocket, acceptedMs: number): Link {

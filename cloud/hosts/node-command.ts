@@ -19,6 +19,7 @@ export interface Host {
   readonly url: string;
   readonly baseUrl: string;
   readonly madeToken: string | undefined;
+  readonly isPresetRevoked: boolean;
   signInLink(): Promise<string>;
   issueAgentToken(name: string): Promise<string>;
 }
@@ -65,12 +66,17 @@ async function announce(host: Host, { dataFolder, home }: { dataFolder: string; 
   const signIn = await host.signInLink();
   console.log(`The cloud listens at ${host.url} and keeps its data in ${dataFolder}.`);
   if (host.madeToken !== undefined) console.log(`The owner’s API token, shown only now: ${host.madeToken}`);
+  if (host.isPresetRevoked) console.log(presetRevoked);
   console.log(`Agents of home “${home}” dial ${host.baseUrl.replace(/^http/, 'ws')}/v1/tunnel`);
   // A starter shows the link itself, when everything is there.
   if (process.send === undefined) console.log(`Sign in within 15 minutes, once: ${signIn}`);
   process.on('message', (message) => void answerStarter(host, message));
   tellStarter({ type: 'ready', url: host.url, signIn });
 }
+
+const presetRevoked =
+  'The owner’s token that is preset (HOMELINE_OWNER_TOKEN) was revoked and lets nobody in. ' +
+  'Set another value and start again, or sign in by the link.';
 
 /** The whole-machine start asks for an agent's token in place of a person. */
 async function answerStarter(host: Host, message: unknown): Promise<void> {

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
-import { Access } from '../access/access.ts';
+import { Access, type OwnerState } from '../access/access.ts';
 import { createApp } from '../app.ts';
 import { LocalHubs } from '../hub/local-hubs.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
@@ -19,6 +19,8 @@ import { NodeSockets } from './node-sockets.ts';
 const account = 'household';
 /** Heartbeats: longer than any call takes, and than an event stream is without a comment. */
 const stall = 5;
+/** How often the tokens of open streams are looked up: a stream ends within 5 s of its token. */
+const recheckMs = 2_000;
 /** How long requests may take to end when the cloud stops. */
 const stopMs = 2_000;
 /** Connections that wait to be accepted, for a fleet that comes back at once; what more come dial again, in seconds. */
@@ -50,7 +52,7 @@ export class NodeHost {
   readonly #hubs: LocalHubs;
   readonly #server: Server;
   readonly #sockets: NodeSockets;
-  #madeToken: string | undefined;
+  #owner: OwnerState = {};
   #answersDue = 0;
 
   constructor(settings: NodeHostSettings) {
@@ -61,7 +63,9 @@ export class NodeHost {
     const store = settings.store ?? openSqlite(settings.dataFolder, clock);
     const access = new Access({ store, clock });
     const hubs = new LocalHubs({ store, clock, deadlines, log, observer: metrics.observer, heartbeatMs });
+    access.onRevoked = ({ home, id }) => this.#endWatches(home, id);
     const app = createApp({
+      recheckMs,
       store,
       hubs,
       access,
@@ -70,7 +74,7 @@ export class NodeHost {
       log,
       serveAgent: (home, agent) => serveAgent(hubs, home, agent),
       isOurs: (hostname) => hostname === this.#publicHostname || hostname === settings.host,
-      isSecure: () => this.baseUrl.startsWith('https:'),
+      isSecure: () => settings.baseUrl?.startsWith('https:') === true,
       dashboard: folderDashboard(settings.dashboardFolder ?? join(import.meta.dirname, '../dashboard/dist')),
       metrics: metrics.read,
       onAnswer: (answer) => {
@@ -97,7 +101,8 @@ export class NodeHost {
     const { home, ownerToken: presetToken, host, port } = this.#settings;
     await this.#store.start();
     try {
-      this.#madeToken = (await this.#access.ensureOwner({ account, home, presetToken })).token;
+      this.#owner = await this.#access.ensureOwner({ account, home, presetToken });
+      if (this.isPresetRevoked) this.#settings.log.warn('owner-token.preset-revoked');
       // Sends whose time ran out meanwhile are settled now, agent or no agent.
       await this.#hubs.hub(home);
       this.#server.on('connection', () => this.#sockets.connected());
@@ -152,7 +157,12 @@ export class NodeHost {
 
   /** The owner's token, if it was made at this start: to be shown once. */
   get madeToken(): string | undefined {
-    return this.#madeToken;
+    return this.#owner.token;
+  }
+
+  /** Whether the preset owner's token was revoked, and so lets nobody in. */
+  get isPresetRevoked(): boolean {
+    return this.#owner.isPresetRevoked === true;
   }
 
   /** A link that signs in to the dashboard once, within 15 minutes. */
@@ -165,8 +175,13 @@ export class NodeHost {
     const { home } = this.#settings;
     const earlier = await this.#access.list(account, { kind: 'agent', home });
     const { token } = await this.#access.issue('agent', { account, home, name, scopes: [] });
-    for (const { id } of earlier.filter((each) => each.name === name)) await this.#access.revoke(account, id);
+    for (const token of earlier.filter((each) => each.name === name)) await this.#access.revoke(token);
     return token;
+  }
+
+  async #endWatches(home: string | null, token: string): Promise<void> {
+    const homes = home === null ? await this.#store.homesOf(account) : [home];
+    await Promise.all(homes.map((each) => this.#hubs.endWatches(each, token)));
   }
 
   get #publicHostname(): string | undefined {

@@ -34,6 +34,10 @@ export class WorkerHost {
     const publicUrl = parts.baseUrl === undefined ? undefined : new URL(parts.baseUrl);
     const hubs = new WorkerHubs(parts.homes);
     const access = new Access({ store, clock });
+    access.onRevoked = async ({ home, id }) => {
+      const homes = home === null ? await store.homesOf(account) : [home];
+      await Promise.all(homes.map((each) => hubs.endWatches(each, id)));
+    };
     this.#parts = parts;
     this.#access = access;
     this.#app = createApp({
@@ -80,7 +84,9 @@ export class WorkerHost {
     const { store, home, ownerToken: presetToken, log } = this.#parts;
     const prepare = async () => {
       await store.open();
-      await this.#access.ensureOwner({ account, home, presetToken });
+      const { isPresetRevoked } = await this.#access.ensureOwner({ account, home, presetToken });
+      if (isPresetRevoked)
+        log.warn('owner-token.preset-revoked', { whatToDo: 'wrangler secret put HOMELINE_OWNER_TOKEN' });
     };
     this.#ready ??= prepare().catch((error) => {
       this.#ready = undefined;

@@ -3,10 +3,10 @@ import { actions } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Phone } from '../../protocol/model.ts';
-import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch } from '../hub/hubs.ts';
+import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch, WatchToken } from '../hub/hubs.ts';
 import type { MessageRecord, Page, PageRequest, Write } from '../store/store.ts';
 import { type Carried, errorOf, unpack } from './worker-carried.ts';
-import { RelayedWatch } from './worker-watch.ts';
+import { RelayedWatch, watchAddress } from './worker-watch.ts';
 
 /** What can be asked of a home's object (home-object.ts). */
 export interface HomeOperations {
@@ -22,6 +22,7 @@ export interface HomeOperations {
   deadLetters(page: PageRequest): Promise<Carried<Page<DeadLetter>>>;
   settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<Carried<DeadLetterOutcome>>;
   dismiss(agent: string): Promise<Carried<void>>;
+  endWatches(token: string): Promise<void>;
 }
 
 /** The namespace of the homes' objects, as far as it is used here. */
@@ -70,11 +71,14 @@ export class WorkerHubs implements Hubs {
     throw error ?? new GatewayError('internal', 'The home’s object answered a send with nothing.');
   }
 
-  async watch(home: string, after?: string): Promise<Watch> {
-    const query = after === undefined ? '' : `?${new URLSearchParams({ after })}`;
-    const watch = new RelayedWatch(await this.#upgrade(home, `/watch${query}`));
+  async watch(home: string, after: string | undefined, token: WatchToken): Promise<Watch> {
+    const watch = new RelayedWatch(await this.#upgrade(home, watchAddress(after, token)));
     watch.start();
     return watch;
+  }
+
+  async endWatches(home: string, token: string): Promise<void> {
+    await this.#twice(home, (object) => object.endWatches(token));
   }
 
   async approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined> {

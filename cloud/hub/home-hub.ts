@@ -7,7 +7,7 @@ import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
 import { Calls } from './calls.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { settingsOf } from './home-settings.ts';
-import type { CallAnswer, PhoneCall, SendOutcome, Watch } from './hubs.ts';
+import type { CallAnswer, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
 import { type Attachment, type Link, noFlow } from './link.ts';
 import { Roster, type RosterNote } from './roster.ts';
 import { Sends } from './sends.ts';
@@ -168,8 +168,12 @@ export class HomeHub {
     return published;
   }
 
-  watch(after?: string): Watch {
-    return this.#watchers.watch(after);
+  watch(after?: string, token?: WatchToken): Watch {
+    return this.#watchers.watch(after, token);
+  }
+
+  endWatches(token: string): void {
+    this.#watchers.endOf(token);
   }
 
   async approve(id: string, approved: boolean): Promise<Phone | undefined> {

@@ -43,7 +43,17 @@ export interface Reset {
   id: string;
 }
 
-export type WatchEnd = 'tooSlow' | 'draining' | 'stopped' | 'lost';
+/** `tokenEnded`: the token that the watcher came with was revoked or has expired. */
+export type WatchEnd = 'tooSlow' | 'draining' | 'stopped' | 'lost' | 'tokenEnded';
+
+/** The token that a watcher came with. */
+export interface WatchToken {
+  id: string;
+  /** Of its secret, by which the store finds it. */
+  hash: string;
+  /** Epoch milliseconds. */
+  expiresAtMs: number | null;
+}
 
 /** A stream of a home's events, pulled by its reader. */
 export interface Watch {
@@ -53,7 +63,10 @@ export interface Watch {
   next(): Promise<HomeEvent | Reset | undefined>;
   /** Why it is over; undefined while it is not. */
   readonly ended: WatchEnd | undefined;
+  /** Resolves when it is over, also for a reader that is not asking for the next event. */
+  readonly closed: Promise<void>;
   stop(): void;
+  end(reason: WatchEnd): void;
 }
 
 export interface Hubs {
@@ -68,8 +81,10 @@ export interface Hubs {
    * record names no phone and it does not go without saying which is meant (`invalid-request`).
    */
   send(home: string, record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome>;
-  /** Events after `after`, without gap or repeat; without it from now on. */
-  watch(home: string, after?: string): Promise<Watch>;
+  /** Events after `after`, without gap or repeat; without it from now on. The watch ends with its token. */
+  watch(home: string, after: string | undefined, token: WatchToken): Promise<Watch>;
+  /** Ends the watches of a token that was revoked. */
+  endWatches(home: string, token: string): Promise<void>;
   /** Answers the phone, or undefined if there is none of that id; tells the agent. */
   approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined>;
   /** What the agent keeps that the cloud refused for good, newest first. Throws `home-offline` and `agent-outdated`. */

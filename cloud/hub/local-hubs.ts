@@ -4,7 +4,7 @@ import type { DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Phone } from '../../protocol/model.ts';
 import type { MessageRecord, Page, PageRequest, Write } from '../store/store.ts';
 import { HomeHub } from './home-hub.ts';
-import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch } from './hubs.ts';
+import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** How long a drained fleet takes to come back, so that it does not all at once: 500 a second. */
@@ -59,8 +59,13 @@ export class LocalHubs implements Hubs {
     return (await this.hub(home)).send(record, ifOffline, requestId);
   }
 
-  async watch(home: string, after?: string): Promise<Watch> {
-    return (await this.hub(home)).watch(after);
+  async watch(home: string, after: string | undefined, token: WatchToken): Promise<Watch> {
+    return (await this.hub(home)).watch(after, token);
+  }
+
+  async endWatches(home: string, token: string): Promise<void> {
+    // A home without a hub has no watchers.
+    (await this.#hubs.get(home)?.catch(() => undefined))?.endWatches(token);
   }
 
   async approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined> {

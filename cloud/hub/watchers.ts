@@ -1,7 +1,7 @@
 // Whoever follows a home's events: replayed from the store, then live, without gap or repeat.
 import { closeCodes } from '../../protocol/frames.ts';
 import type { HomeEvent } from '../../protocol/model.ts';
-import type { Reset, Watch, WatchEnd } from './hubs.ts';
+import type { Reset, Watch, WatchEnd, WatchToken } from './hubs.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Events that a watcher may leave unread before it is sent away, to come back with its last event's id. */
@@ -10,7 +10,8 @@ const replayPage = 200;
 
 /** The close code that tells a WebSocket watcher why it ends; 1001 (RFC 6455) sends it to reconnect. */
 export function watchCloseCode(end: WatchEnd | undefined): number {
-  return end === 'tooSlow' ? closeCodes.tooSlow : 1001;
+  if (end === 'tooSlow') return closeCodes.tooSlow;
+  return end === 'tokenEnded' ? closeCodes.tokenEnded : 1001;
 }
 
 /** All watchers of one home. */
@@ -27,7 +28,7 @@ export class Watchers {
     this.#last = pointInTime(around.clock.now());
   }
 
-  watch(after: string | undefined): Watch {
+  watch(after: string | undefined, token?: WatchToken): Watch {
     const from = after ?? this.#last;
     // No event of ours: there is no such point.
     const strange = !/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(from);
@@ -39,6 +40,7 @@ export class Watchers {
       () => {
         if (this.#open.delete(watch)) this.#around.observer.watcher(-1);
       },
+      token,
     );
     this.#open.add(watch);
     this.#around.observer.watcher(1);
@@ -46,6 +48,8 @@ export class Watchers {
   }
 
   publish(events: readonly HomeEvent[]): void {
+    const nowMs = this.#around.clock.now();
+    for (const watch of this.#open) if (isOver(watch.token, nowMs)) watch.end('tokenEnded');
     for (const event of events) {
       if (event.id > this.#last) this.#last = event.id;
       this.#around.observer.event(event.type);
@@ -56,6 +60,15 @@ export class Watchers {
   end(reason: WatchEnd): void {
     for (const watch of [...this.#open]) watch.end(reason);
   }
+
+  endOf(token: string): void {
+    for (const watch of [...this.#open]) if (watch.token?.id === token) watch.end('tokenEnded');
+  }
+}
+
+/** Whether the token of a watch has expired. */
+export function isOver(token: WatchToken | undefined, nowMs: number): boolean {
+  return token !== undefined && token.expiresAtMs !== null && nowMs >= token.expiresAtMs;
 }
 
 /** A cursor for “whatever comes after this moment”: event ids are ULIDs, whose first ten characters are their time. */
@@ -70,6 +83,7 @@ export function pointInTime(epochMs: number): string {
 
 class FollowedHome implements Watch {
   readonly from: string;
+  readonly token: WatchToken | undefined;
   ended: WatchEnd | undefined;
   readonly #read: (after: string) => Promise<HomeEvent[] | undefined>;
   readonly #now: () => string;
@@ -79,6 +93,8 @@ class FollowedHome implements Watch {
   #position: string;
   #published = 0;
   #wake: (() => void) | undefined;
+  readonly #close: () => void;
+  readonly closed: Promise<void>;
 
   constructor(
     from: string,
@@ -86,13 +102,16 @@ class FollowedHome implements Watch {
     read: (after: string) => Promise<HomeEvent[] | undefined>,
     now: () => string,
     leave: () => void,
+    token: WatchToken | undefined,
   ) {
     this.from = from;
+    this.token = token;
     this.#position = from;
     this.#replaying = replaying;
     this.#read = read;
     this.#now = now;
     this.#leave = leave;
+    ({ promise: this.closed, resolve: this.#close } = Promise.withResolvers<void>());
   }
 
   publish(event: HomeEvent): void {
@@ -136,6 +155,7 @@ class FollowedHome implements Watch {
     this.#unread.length = 0;
     this.#leave();
     this.#wake?.();
+    this.#close();
   }
 
   /** Reads on from the store. True when the position is no longer kept there. */

@@ -1,12 +1,10 @@
 // Who may speak to the cloud at all: the Host header (DNS rebinding), the token, and for cookies the page they come from.
 import type { Context, MiddlewareHandler } from 'hono';
-import { getCookie } from 'hono/cookie';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
+import { isFromOurPage, readCookie } from './session-cookie.ts';
 import type { Surface } from './surface.ts';
-
-export const sessionCookie = 'homeline_session';
 
 /**
  * Refuses names that the cloud was never told it has. A page whose name was re-bound to this machine would otherwise
@@ -42,7 +40,7 @@ export function identify(access: Access): MiddlewareHandler<Surface> {
 /** The secret with which the request comes: a bearer token, or the session cookie of our own page. */
 export function secretOf(c: Context<Surface>): string | undefined {
   const authorization = c.req.header('authorization');
-  if (authorization === undefined) return getCookie(c, sessionCookie);
+  if (authorization === undefined) return readCookie(c);
   return /^Bearer +([^\s]+)$/i.exec(authorization)?.[1];
 }
 
@@ -56,14 +54,4 @@ async function principalOf(c: Context<Surface>, access: Access): Promise<Princip
     throw new GatewayError('forbidden', 'The session cookie is for this cloud’s own pages. Elsewhere, use a token.');
   }
   return principal;
-}
-
-/** Fetch metadata where the browser sends it (secure contexts), the Origin header where it does not. */
-function isFromOurPage(c: Context<Surface>): boolean {
-  const isSafe = c.req.method === 'GET' && c.req.header('upgrade') === undefined;
-  const site = c.req.header('sec-fetch-site');
-  if (site !== undefined && site !== 'same-origin' && !(site === 'none' && isSafe)) return false;
-  const origin = c.req.header('origin');
-  if (origin === undefined) return isSafe || site === 'same-origin';
-  return URL.parse(origin)?.host === c.req.header('host');
 }

@@ -1,12 +1,16 @@
 // Live events of a home: server-sent events (WHATWG HTML, 9.2) and a WebSocket, each resumed by the last event's id.
 import { z } from '@hono/zod-openapi';
+import { GatewayError } from '../../protocol/errors.ts';
 import type { HomeEvent } from '../../protocol/model.ts';
+import type { Principal } from '../access/principal.ts';
 import type { Reset, Watch } from '../hub/hubs.ts';
 import type { Deadlines } from '../hub/surroundings.ts';
 import { watchCloseCode } from '../hub/watchers.ts';
 import { homeParam } from './schemas.ts';
 import type { Socket, SocketEars } from './sockets.ts';
-import { type App, acceptSocket, guarded, newApp, type Parts, wantSocket } from './surface.ts';
+import { StreamTokens } from './stream-tokens.ts';
+import { type App, acceptSocket, guarded, holder, newApp, type Parts, wantSocket } from './surface.ts';
+import { TokenWatch } from './token-watch.ts';
 
 const commentMs = 15_000;
 /** How long a browser waits before it comes back. */
@@ -40,14 +44,28 @@ const streamHeaders = {
   'x-accel-buffering': 'no',
 };
 
-export function eventRoutes({ hubs, deadlines }: Parts): App {
+export function eventRoutes(parts: Parts): App {
+  const { hubs, access, clock, deadlines } = parts;
+  const streamTokens = new StreamTokens(parts);
+  const open = async ({ token }: Principal, home: string, after: string | undefined): Promise<Watch> => {
+    const watch = new TokenWatch(await hubs.watch(home, after, token), token, clock);
+    watch.start(streamTokens);
+    // It may have been revoked while the watch was opened, which then nobody has ended.
+    const isInUse = await access.isInUse(token).catch((error) => {
+      watch.stop();
+      throw error;
+    });
+    if (isInUse) return watch;
+    watch.stop();
+    throw new GatewayError('unauthorized', 'This token is no longer in use.');
+  };
   return newApp()
     .openapi(sse, async (c) => {
       const { home } = c.req.valid('param');
       // HEAD comes here too, and nobody would ever end the stream of which it is told the headers.
       if (c.req.method === 'HEAD') return c.body(null, 200, streamHeaders);
       const after = c.req.header('last-event-id') || c.req.valid('query').after;
-      const watch = await hubs.watch(home, after);
+      const watch = await open(holder(c), home, after);
       return c.body(eventStream(watch, deadlines), 200, streamHeaders);
     })
     .openapi(socket, async (c) => {
@@ -55,7 +73,7 @@ export function eventRoutes({ hubs, deadlines }: Parts): App {
       const { after } = c.req.valid('query');
       // Before the home hears of it: nothing would end a watch that has no socket.
       wantSocket(c);
-      const watch = await hubs.watch(home, after);
+      const watch = await open(holder(c), home, after);
       return acceptSocket(c, { open: (opened) => follow(watch, opened) });
     });
 }
@@ -73,6 +91,11 @@ function eventStream(watch: Watch, deadlines: Deadlines): ReadableStream<Uint8Ar
           cancelComment = deadlines.after(commentMs, comment);
         };
         cancelComment = deadlines.after(commentMs, comment);
+        void watch.closed.then(() => {
+          cancelComment();
+          // Nothing is taken from the watch any more, and what still waits here is not for this reader either.
+          if (watch.ended === 'tokenEnded' && (controller.desiredSize ?? 1) <= 0) controller.error(tokenEnded);
+        });
       },
       async pull(controller) {
         const event = await watch.next();
@@ -80,12 +103,10 @@ function eventStream(watch: Watch, deadlines: Deadlines): ReadableStream<Uint8Ar
           controller.enqueue(encoder.encode(eventText(event)));
           return;
         }
-        cancelComment();
         // Stopped by the reader, the stream is closed already.
         if (watch.ended !== 'stopped') controller.close();
       },
       cancel() {
-        cancelComment();
         watch.stop();
       },
     },
@@ -97,6 +118,8 @@ function eventText(event: HomeEvent | Reset): string {
   return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
+const tokenEnded = new Error('The token of this stream is no longer in use.');
+
 function follow(watch: Watch, socket: Socket): SocketEars {
   const pump = async () => {
     for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
@@ -105,8 +128,9 @@ function follow(watch: Watch, socket: Socket): SocketEars {
       await promise;
     }
   };
-  pump()
-    .catch(() => undefined)
-    .finally(() => socket.close(watchCloseCode(watch.ended), watch.ended ?? 'lost'));
+  const close = () => socket.close(watchCloseCode(watch.ended), watch.ended ?? 'lost');
+  // Also while a send waits for a peer that does not read.
+  void watch.closed.then(close);
+  pump().catch(() => watch.end('lost'));
   return { text: () => undefined, closed: () => watch.stop() };
 }

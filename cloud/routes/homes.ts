@@ -116,8 +116,9 @@ export function homeRoutes({ hubs, access }: Parts): App {
       const { home, id } = c.req.valid('param');
       const { account } = holder(c).token;
       const agents = await access.list(account, { kind: 'agent', home });
-      const known = agents.some((agent) => agent.id === id) && (await access.revoke(account, id));
-      if (!known) throw new GatewayError('not-found', 'This home has no such agent.');
+      const agent = agents.find((each) => each.id === id);
+      if (agent === undefined || !(await access.revoke(agent)))
+        throw new GatewayError('not-found', 'This home has no such agent.');
       await hubs.dismiss(home, id);
       return c.body(null, 204);
     });

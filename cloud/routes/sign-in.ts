@@ -1,13 +1,12 @@
 // The dashboard's way in: a sign-in link or the owner's token opens a session that lives in a cookie.
 import { z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
-import { deleteCookie, setCookie } from 'hono/cookie';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Issued } from '../access/access.ts';
+import { deviceOf } from '../access/device.ts';
 import type { Principal } from '../access/principal.ts';
 import { scopes } from '../access/scopes.ts';
-import { sessionCookie } from './doorkeeper.ts';
-import { type App, body, guarded, holder, json, newApp, type Parts, type Surface, unguarded } from './surface.ts';
+import { forgetCookies, giveCookie, refuseStrangePages } from './session-cookie.ts';
+import { type App, body, guarded, holder, json, newApp, type Parts, unguarded } from './surface.ts';
 
 const meSchema = z
   .object({
@@ -48,34 +47,28 @@ const me = guarded('anyone-signed-in', {
   responses: { 200: json(meSchema, 'The holder') },
 });
 
-/** `isSecure`: whether people reach the cloud by https. */
-export function signInRoutes({ access, clock }: Parts, isSecure: () => boolean): App {
+export function signInRoutes({ access, clock }: Parts): App {
   return newApp()
     .openapi(signIn, async (c) => {
       refuseStrangePages(c);
-      const session = await openSession(c.req.valid('json'));
-      setCookie(c, sessionCookie, session.token, {
-        httpOnly: true,
-        sameSite: 'Strict',
-        secure: isSecure(),
-        path: '/',
-        maxAge: Math.floor(((session.expiresAtMs ?? clock.now()) - clock.now()) / 1000),
-      });
+      const session = await openSession(c.req.valid('json'), deviceOf(c.req.header('user-agent')));
+      giveCookie(c, session.token, Math.floor(((session.expiresAtMs ?? clock.now()) - clock.now()) / 1000));
       const principal = await access.identify(session.token);
       if (principal === undefined) throw new GatewayError('internal', 'The new session is not known.');
       return c.json(meOf(principal), 200);
     })
     .openapi(signOut, async (c) => {
+      refuseStrangePages(c);
       const token = c.var.principal?.token;
-      if (token?.kind === 'session') await access.revoke(token.account, token.id);
-      deleteCookie(c, sessionCookie, { path: '/' });
+      if (token?.kind === 'session') await access.revoke(token);
+      forgetCookies(c);
       return c.body(null, 204);
     })
     .openapi(me, (c) => c.json(meOf(holder(c)), 200));
 
-  async function openSession(given: { code: string } | { token: string }): Promise<Issued> {
+  async function openSession(given: { code: string } | { token: string }, device: string): Promise<Issued> {
     if ('code' in given) {
-      const session = await access.signIn(given.code);
+      const session = await access.signIn(given.code, device);
       if (session !== undefined) return session;
       throw new GatewayError(
         'unauthorized',
@@ -83,16 +76,9 @@ export function signInRoutes({ access, clock }: Parts, isSecure: () => boolean):
       );
     }
     const principal = await access.identify(given.token);
-    if (principal !== undefined) return access.signInAs(principal);
+    if (principal !== undefined) return access.signInAs(principal, device);
     throw new GatewayError('unauthorized', 'This token is not known, or no longer in use.');
   }
-}
-
-/** Nobody else's page may sign its visitor in here. */
-function refuseStrangePages(c: Context<Surface>): void {
-  const origin = c.req.header('origin');
-  if (origin === undefined || URL.parse(origin)?.host === c.req.header('host')) return;
-  throw new GatewayError('forbidden', 'Sign in from this cloud’s own page.');
 }
 
 function meOf(principal: Principal) {

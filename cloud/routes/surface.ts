@@ -21,6 +21,8 @@ export interface Parts {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly log: Log;
+  /** How often the tokens of open streams are looked up (stream-tokens.ts). */
+  readonly recheckMs?: number | undefined;
 }
 
 export interface Surface {
@@ -38,6 +40,8 @@ export interface Surface {
   };
   Variables: {
     requestId: string;
+    /** Whether people reach the cloud by https. */
+    isSecure: boolean;
     principal: Principal | undefined;
     bodies: RequestBodies;
     /** Names the request to the agent, where it came with an Idempotency-Key. */
@@ -107,9 +111,12 @@ const problem = {
   },
 };
 
+/** Who may use a route: holders of a scope, whoever is signed in, or the owner alone. */
+export type Guard = Scope | 'anyone-signed-in' | 'owner';
+
 /** A route for holders of the scope; where the path names a home, at that home. */
 export function guarded<const Path extends string, Route extends Omit<RouteConfig, 'path'> & { path: Path }>(
-  scope: Scope | 'anyone-signed-in',
+  scope: Guard,
   route: Route,
 ) {
   const scopes = scope === 'anyone-signed-in' ? [] : [scope];
@@ -144,9 +151,13 @@ export function unguarded<const Path extends string, Route extends Omit<RouteCon
   });
 }
 
-function authorize(c: Context<Surface>, scope: Scope | 'anyone-signed-in'): void {
+function authorize(c: Context<Surface>, scope: Guard): void {
   const principal = holder(c);
   if (scope === 'anyone-signed-in') return;
+  if (scope === 'owner') {
+    if (principal.isOwner) return;
+    throw new GatewayError('forbidden', 'This is for the owner alone.');
+  }
   const home = c.req.param('home');
   if (home === undefined ? principal.may(scope) : principal.may(scope, home)) return;
   if (home !== undefined && !principal.homes.includes(home)) {

@@ -51,7 +51,7 @@ const remove = guarded('tokens:manage', {
   responses: { 204: { description: 'It is revoked' } },
 });
 
-export function tokenRoutes({ access, clock }: Parts): App {
+export function tokenRoutes({ access, clock, log }: Parts): App {
   /** A token that is bound to a home rules over tokens of that home only. */
   const visible = async (principal: Principal): Promise<TokenRecord[]> => {
     const { account, home } = principal.token;
@@ -77,10 +77,14 @@ export function tokenRoutes({ access, clock }: Parts): App {
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param');
       const principal = holder(c);
-      const known = (await visible(principal)).some((token) => token.id === id);
-      if (!known || !(await access.revoke(principal.token.account, id))) {
+      const token = (await visible(principal)).find((each) => each.id === id);
+      if (token !== undefined && !principal.mayRevoke(token)) {
+        throw new GatewayError('forbidden', 'This token has rights that yours lacks: only the owner can revoke it.');
+      }
+      if (token === undefined || !(await access.revoke(token))) {
         throw new GatewayError('not-found', 'There is no such token.');
       }
+      if (token.kind === 'owner') log.warn('owner-token.revoked', { token: id });
       return c.body(null, 204);
     });
 }

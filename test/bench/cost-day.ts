@@ -162,6 +162,7 @@ class SleepingHome {
     approve: (_, phone, approved) => this.#asked((hub) => hub.approve(phone, approved)),
     deadLetters: (_, page) => this.#asked((hub) => hub.deadLetters.list(page)),
     settleDeadLetter: (_, id, step) => this.#asked((hub) => hub.deadLetters.settle(id, step)),
+    endWatches: (_, token) => this.#asked(async (hub) => hub.endWatches(token)),
     dismiss: (_, agent) => this.#asked((hub) => hub.dismiss(agent)),
   };
 

@@ -87,7 +87,7 @@ class WorkerCloud {
   }
 
   issueAgentToken(name: string): Promise<string> {
-    const grant = { account, home: this.#settings.home, name, scopes: [] };
+    const grant = { account, home: this.#settings.home, name, scopes: ['phones:approve'] };
     return this.#withAccess(async (access) => (await access.issue('agent', grant)).token);
   }
 

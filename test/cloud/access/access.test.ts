@@ -46,10 +46,19 @@ function countingAccess(before: () => Promise<void> = async () => {}) {
     return token;
   };
   const bound = Object.fromEntries(
-    (['createHome', 'homesOf', 'createToken', 'listTokens', 'revokeToken', 'takeToken'] as const).map((name) => [
-      name,
-      store[name].bind(store),
-    ]),
+    (
+      [
+        'createHome',
+        'homesOf',
+        'createToken',
+        'listTokens',
+        'revokeToken',
+        'touchToken',
+        'takeToken',
+        'barSecret',
+        'isBarred',
+      ] as const
+    ).map((name) => [name, store[name].bind(store)]),
   );
   return { counts, access: new Access({ store: { ...bound, findToken } as AccessStore, clock }) };
 }
@@ -143,16 +152,18 @@ describe('identifying', () => {
   });
 
   it('notices at once that a token was revoked, also while it is being looked up', async () => {
-    const { id, token } = await access.issue('api', grant());
+    const { token } = await access.issue('api', grant());
+    const [record] = await access.list(account, { kind: 'api' });
+    if (record === undefined) throw new Error('There is no such token.');
     const gate = Promise.withResolvers<void>();
     const { access: counted } = countingAccess(() => gate.promise);
     const before = counted.identify(token);
-    expect(await counted.revoke(account, id)).toBe(true);
+    expect(await counted.revoke(record)).toBe(true);
     gate.resolve();
     await before;
     expect(await counted.identify(token)).toBeUndefined();
-    expect(await counted.revoke(account, id)).toBe(false);
-    expect(await counted.revoke('other', id)).toBe(false);
+    expect(await counted.revoke(record)).toBe(false);
+    expect(await counted.revoke({ ...record, account: 'other' })).toBe(false);
   });
 
   it('notices at once that a token has expired', async () => {
@@ -198,7 +209,8 @@ describe('signing in', () => {
     const principal = await access.identify(session?.token ?? '');
     expect(principal?.token.kind).toBe('session');
     expect(scopes.every((scope: Scope) => principal?.may(scope, 'home'))).toBe(true);
-    expect(await access.revoke(account, session?.id ?? '')).toBe(true);
+    if (principal === undefined) throw new Error('The session is not known.');
+    expect(await access.revoke(principal.token)).toBe(true);
     expect(await access.identify(session?.token ?? '')).toBeUndefined();
   });
 

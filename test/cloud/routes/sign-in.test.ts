@@ -44,7 +44,7 @@ describe('POST /v1/sign-in', () => {
     const set = answer.headers.get('set-cookie') ?? '';
     expect(set).toMatch(/^homeline_session=hl_/);
     expect(set).toContain('HttpOnly');
-    expect(set).toContain('SameSite=Strict');
+    expect(set).toContain('SameSite=Lax');
     expect(set).not.toContain('Secure');
     const again = await signIn({ code });
     expect([again.status, again.body.code]).toEqual([401, 'unauthorized']);

@@ -1,0 +1,88 @@
+// Streams by the token that they belong to: each ends within seconds of its token, whoever ended that.
+
+import { isLive } from '../access/access.ts';
+import type { Deadlines } from '../hub/surroundings.ts';
+import type { Clock, Store, TokenRecord } from '../store/store.ts';
+
+/** Timers of Node hold 2^31 - 1 ms at most, some 24 days; a session lives for 30. */
+const longestTimerMs = 24 * 3_600_000;
+
+interface Held {
+  token: TokenRecord;
+  ends: Set<() => void>;
+}
+
+export class StreamTokens {
+  readonly #store: Pick<Store, 'findToken'>;
+  readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
+  readonly #recheckMs: number | undefined;
+  readonly #held = new Map<string, Held>();
+  #isRechecking = false;
+
+  /**
+   * `recheckMs`: how often the tokens of open streams are looked up, for another process may revoke one. Undefined where
+   * the hubs are told of every revocation, as on Workers.
+   */
+  constructor(parts: {
+    store: Pick<Store, 'findToken'>;
+    clock: Clock;
+    deadlines: Deadlines;
+    recheckMs?: number | undefined;
+  }) {
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#deadlines = parts.deadlines;
+    this.#recheckMs = parts.recheckMs;
+  }
+
+  /** Runs `end` once the token is revoked or has expired, unless the returned function is called before. */
+  hold(token: TokenRecord, end: () => void): () => void {
+    const cancel = this.#atExpiry(token, end);
+    const held = this.#held.get(token.id) ?? { token, ends: new Set() };
+    if (this.#recheckMs !== undefined) {
+      held.ends.add(end);
+      this.#held.set(token.id, held);
+      this.#recheckLater();
+    }
+    return () => {
+      cancel();
+      held.ends.delete(end);
+      if (held.ends.size === 0 && this.#held.get(token.id) === held) this.#held.delete(token.id);
+    };
+  }
+
+  #atExpiry({ expiresAtMs }: TokenRecord, end: () => void): () => void {
+    if (expiresAtMs === null) return () => undefined;
+    let cancel = () => {};
+    const wait = () => {
+      const leftMs = expiresAtMs - this.#clock.now();
+      cancel = this.#deadlines.after(Math.min(Math.max(leftMs, 0), longestTimerMs), () => {
+        if (this.#clock.now() >= expiresAtMs) end();
+        else wait();
+      });
+    };
+    wait();
+    return () => cancel();
+  }
+
+  /** One timer for all streams, and none while there are none. */
+  #recheckLater(): void {
+    if (this.#isRechecking || this.#recheckMs === undefined || this.#held.size === 0) return;
+    this.#isRechecking = true;
+    this.#deadlines.after(this.#recheckMs, async () => {
+      await Promise.all([...this.#held.values()].map((held) => this.#recheck(held)));
+      this.#isRechecking = false;
+      this.#recheckLater();
+    });
+  }
+
+  async #recheck({ token, ends }: Held): Promise<void> {
+    // A store that does not answer has revoked nothing.
+    const isGood = await this.#store.findToken(token.hash).then(
+      (found) => found?.id === token.id && isLive(found, this.#clock.now()),
+      () => isLive(token, this.#clock.now()),
+    );
+    if (!isGood) for (const end of [...ends]) end();
+  }
+}
