@@ -3,6 +3,7 @@
 import type { DocumentName } from '../../protocol/actions.ts';
 import { type DocumentOf, documentSchemas } from '../../protocol/phone-model.ts';
 import { element, innerXml, writeXml, type XmlElement, type XmlNode } from '../upnp/xml/xml.ts';
+import { fitToSchema, type LimitedSchema } from './document-limits.ts';
 import {
   type DocumentContext,
   DocumentError,
@@ -68,6 +69,8 @@ function readList(name: DocumentName, top: XmlNode, xml: string, context: Docume
   if (items.length === 0 && !isEmptyList(top, shape.names)) {
     throw new DocumentError(name, xml, context, 'holds no entry and is not an empty list');
   }
+  const schema = documentSchemas[name];
+  const entrySchema: LimitedSchema<unknown> | undefined = 'element' in schema ? schema.element : undefined;
   const entries: unknown[] = [];
   for (const item of items) {
     const { value, missing, found } = readRecord(item, shape.shape);
@@ -75,14 +78,18 @@ function readList(name: DocumentName, top: XmlNode, xml: string, context: Docume
       const reason =
         found === 0 ? 'has an entry that holds nothing known' : `has an entry without ${missing.join(', ')}`;
       context.onBadEntry?.(new DocumentError(name, innerXml(item), context, reason));
-    } else entries.push(value);
+      continue;
+    }
+    const entry = entrySchema === undefined ? value : fitToSchema(entrySchema, value).value;
+    if (entry !== undefined) entries.push(entry);
+    else context.onBadEntry?.(new DocumentError(name, innerXml(item), context, 'has an entry that is not valid'));
   }
   return checked(name, entries, xml, context);
 }
 
 function checked(name: DocumentName, value: unknown, xml: string, context: DocumentContext): unknown {
-  const result = documentSchemas[name].safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
+  const fitted = fitToSchema<unknown>(documentSchemas[name], value).value;
+  if (fitted !== undefined) return fitted;
+  const issue = documentSchemas[name].safeParse(value).error?.issues[0];
   throw new DocumentError(name, xml, context, `is not valid at ${issue?.path.join('.')}: ${issue?.message}`);
 }

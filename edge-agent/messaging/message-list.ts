@@ -1,9 +1,10 @@
 // Messages as a device writes them, alone and in lists: none is dropped because its entry is odd.
 import { createHash } from 'node:crypto';
 import { limits } from '../../protocol/limits.ts';
-import { type PhoneMessage, phoneMessageSchema } from '../../protocol/phone-model.ts';
+import { type PhoneMessage, phoneMessageSchema, truncatableFields } from '../../protocol/phone-model.ts';
 import { innerXml, type XmlNode } from '../upnp/xml/xml.ts';
 import { checkForm } from '../upnp/xml/xml-form.ts';
+import { cutText, fitToSchema } from './document-limits.ts';
 import {
   type DocumentContext,
   DocumentError,
@@ -137,15 +138,19 @@ function readPiece(piece: string, context: DocumentContext, reading: ListReading
 function readMessageNode(node: XmlNode, source: string, reading: ListReading): PhoneMessage {
   const shape = profileOf(node.namespace).documents.message;
   const { value, missing, found } = readRecord(node, shape.shape);
-  if (typeof value.body === 'string') value.body = cutBody(value.body);
-  if (missing.length === 0) {
-    const result = phoneMessageSchema.safeParse(value);
-    if (result.success) return result.data;
-  } else if (found > 1) {
-    const result = phoneMessageSchema.safeParse({ ...value, messageId: idOf(source, reading) });
-    if (result.success) return result.data;
+  if (missing.length === 0 || found > 1) {
+    const message = fitMessage(missing.length === 0 ? value : { ...value, messageId: idOf(source, reading) });
+    if (message !== undefined) return message;
   }
   return rawMessage(node.children.length > 0 ? source : node.text, value, reading);
+}
+
+/** A message cut to the limits, with the fields that were cut named in it. */
+function fitMessage(read: Record<string, unknown>): PhoneMessage | undefined {
+  const { value, cut } = fitToSchema(phoneMessageSchema, read);
+  if (value === undefined) return undefined;
+  const fields = truncatableFields.filter((field) => cut.has(field));
+  return fields.length === 0 ? value : { ...value, truncated: { fields } };
 }
 
 /** A message of which little can be read: its raw text is its body, so that nobody misses it. */
@@ -158,7 +163,8 @@ function rawMessage(raw: string, read: Record<string, unknown>, reading: ListRea
   return phoneMessageSchema.parse({
     ...blank,
     messageId: id.success && id.data !== '' ? id.data : idOf(raw, reading),
-    body: cutBody(raw),
+    body: cutText(raw, limits.bodyChars),
+    ...(raw.length > limits.bodyChars && { truncated: { fields: ['body'] } }),
   });
 }
 
@@ -171,8 +177,4 @@ function idOf(raw: string, { idless }: ListReading): string {
   const ordinal = (idless.get(digest) ?? 0) + 1;
   idless.set(digest, ordinal);
   return `raw-${digest}-${ordinal}`;
-}
-
-function cutBody(body: string): string {
-  return body.length > limits.bodyChars ? body.slice(0, limits.bodyChars).toWellFormed() : body;
 }
