@@ -12,7 +12,7 @@ import { homeRoutes } from './routes/homes.ts';
 import { idempotent } from './routes/idempotency.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { phoneRoutes } from './routes/phones.ts';
-import { asGatewayError, problem } from './routes/problem.ts';
+import { asGatewayError, newRequestId, problem } from './routes/problem.ts';
 import { bodyLimits, RequestBodies } from './routes/request-body.ts';
 import { sendRoutes } from './routes/sends.ts';
 import { type Metrics, serviceRoutes } from './routes/service.ts';
@@ -163,10 +163,6 @@ const description = {
     description: 'A household’s phone messages. A POST under /v1 takes an Idempotency-Key, kept for 24 hours.',
   },
 };
-
-function newRequestId(): string {
-  return `r_${crypto.randomUUID().replaceAll('-', '')}`;
-}
 
 /** Which methods an address takes, for those that do not take the one that came. */
 function methodFinder(app: App): (path: string) => string[] {

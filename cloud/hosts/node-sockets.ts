@@ -1,5 +1,5 @@
 // WebSockets of the Node host (ws): accepted only after the application's own routes and guards said yes.
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { GatewayError } from '../../protocol/errors.ts';
@@ -8,6 +8,7 @@ import { limits } from '../../protocol/limits.ts';
 import type { SocketHandler } from '../routes/sockets.ts';
 import type { Surface } from '../routes/surface.ts';
 import { Arrivals } from './node-arrivals.ts';
+import { httpText } from './node-refusals.ts';
 
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
 const maxPayload = 3 * limits.frameChars;
@@ -22,8 +23,12 @@ const closeMs = 1_000;
 /** Asks the application about an upgrade: `accept` is called if it says yes, and the response tells why not. */
 export type AskApplication = (request: Request, about: Surface['Bindings']) => Promise<Response>;
 
+/** What the host knows of who asks (Surface.Bindings). */
+export type AboutClient = (incoming: IncomingMessage) => Surface['Bindings'];
+
 export class NodeSockets {
   readonly #ask: AskApplication;
+  readonly #about: AboutClient;
   readonly #heartbeatMs: number;
   readonly #server: WebSocketServer;
   /** When each socket last gave a sign of life, epoch milliseconds. */
@@ -32,8 +37,9 @@ export class NodeSockets {
   readonly #protocols = new WeakMap<IncomingMessage, string>();
   #watch: NodeJS.Timeout | undefined;
 
-  constructor(ask: AskApplication, heartbeatMs: number) {
+  constructor(ask: AskApplication, heartbeatMs: number, about: AboutClient = () => ({})) {
     this.#ask = ask;
+    this.#about = about;
     this.#heartbeatMs = heartbeatMs;
     this.#server = new WebSocketServer({
       noServer: true,
@@ -76,7 +82,10 @@ export class NodeSockets {
     } catch (refused) {
       if (!(refused instanceof GatewayError)) throw refused;
       if (duplex.destroyed) return;
-      refuse(duplex, await refusal(await this.#ask(requestOf(incoming), { refusal: refused })));
+      refuse(
+        duplex,
+        await refusal(await this.#ask(requestOf(incoming), { ...this.#about(incoming), refusal: refused })),
+      );
     }
   }
 
@@ -87,7 +96,7 @@ export class NodeSockets {
     const accept = (accepted: SocketHandler) => {
       handler = accepted;
     };
-    const response = await this.#ask(requestOf(incoming), { accept });
+    const response = await this.#ask(requestOf(incoming), { ...this.#about(incoming), accept });
     if (duplex.destroyed) {
       handler?.open(goneSocket).closed();
       return;
@@ -180,12 +189,9 @@ function requestOf(incoming: IncomingMessage): Request {
   const base = `http://${incoming.headers.host ?? 'localhost'}`;
   // What cannot be an address of ours finds no route.
   const url = URL.parse(incoming.url ?? '/', base) ?? new URL('/v1/unreadable-address', 'http://localhost');
-  return new Request(url, { headers });
+  return new Request(url, { method: incoming.method ?? 'GET', headers });
 }
 
 async function refusal(response: Response): Promise<string> {
-  const text = await response.text();
-  const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  const lead = `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\n`;
-  return `${lead}${headers}connection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+  return httpText(response.status, response.headers, await response.text());
 }

@@ -1,19 +1,24 @@
 // The self-hosted cloud: one Node process with its store on disk. `npm run cloud` starts it.
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
+import { GatewayError } from '../../protocol/errors.ts';
 import { Access, type OwnerState } from '../access/access.ts';
 import { createApp } from '../app.ts';
 import { LocalHubs } from '../hub/local-hubs.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { SocketHandler } from '../routes/sockets.ts';
+import type { App } from '../routes/surface.ts';
 import { openSqlite, openStore } from '../store/open.ts';
 import type { Clock, Store } from '../store/store.ts';
+import { clientAddress, networksOf } from './client-address.ts';
 import { runCommand } from './node-command.ts';
+import { NodeConnections } from './node-connections.ts';
 import { folderDashboard } from './node-dashboard.ts';
 import { NodeMetrics } from './node-metrics.ts';
+import { NodeRequests } from './node-requests.ts';
 import { NodeSockets } from './node-sockets.ts';
 
 const account = 'household';
@@ -25,6 +30,13 @@ const recheckMs = 2_000;
 const stopMs = 2_000;
 /** Connections that wait to be accepted, for a fleet that comes back at once; what more come dial again, in seconds. */
 const backlog = 4096;
+/** What a household’s devices, its agents and its proxy need is a hundredth of it. Each takes some 10 KiB. */
+const connectionsUnlessTold = 10_000;
+/** How long the headers of a request may take, and the whole of it: longer than any body may (routes/request-body.ts). */
+const headersMs = 10_000;
+const requestMs = 65_000;
+/** How often Node looks for those that took longer; 30 seconds unless told. */
+const checkMs = 1_000;
 
 export interface NodeHostSettings {
   host: string;
@@ -41,6 +53,10 @@ export interface NodeHostSettings {
   clock?: Clock;
   /** In place of SQLite in the data folder. */
   store?: Store;
+  /** How many connections there may be; 10,000 unless told. */
+  connections?: number;
+  /** Addresses and networks (CIDR) whose X-Forwarded-For is believed; none unless told. */
+  trustedProxies?: readonly string[];
   /** Where the built dashboard is. */
   dashboardFolder?: string;
 }
@@ -52,8 +68,9 @@ export class NodeHost {
   readonly #hubs: LocalHubs;
   readonly #server: Server;
   readonly #sockets: NodeSockets;
+  readonly #requests: NodeRequests;
+  readonly #connections: NodeConnections;
   #owner: OwnerState = {};
-  #answersDue = 0;
 
   constructor(settings: NodeHostSettings) {
     const clock: Clock = settings.clock ?? Date;
@@ -86,14 +103,43 @@ export class NodeHost {
     this.#store = store;
     this.#access = access;
     this.#hubs = hubs;
-    this.#server = createServer(getRequestListener(app.fetch));
+    const proxies = networksOf(settings.trustedProxies ?? []);
+    const about = (incoming: IncomingMessage) => ({
+      client: clientAddress(incoming, proxies),
+      known: () => this.#connections.known(incoming.socket),
+    });
+    const listener = getRequestListener(
+      async (request, { incoming }) => {
+        // Node’s own server never hands out a request of HTTP/2.
+        const own = incoming as IncomingMessage;
+        const answer = await app.fetch(request, { ...about(own), ...this.#requests.noteOf(own) });
+        this.#requests.closeAfter(own, answer.headers);
+        return answer;
+      },
+      { errorHandler: () => unreadable(app) },
+    );
+    this.#server = createServer({
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: checkMs,
+      // A request without Host is answered as one with another’s Host is.
+      requireHostHeader: false,
+      // Its body, which is none, would have Node read on although requests wait.
+      optimizeEmptyRequests: true,
+      shouldUpgradeCallback: ({ method, headers }) =>
+        method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket',
+    });
     // Nobody reads an answer of which nothing is taken for so long; whoever does after all comes back.
     this.#server.setTimeout(stall * heartbeatMs);
-    this.#server.on('request', (_request, response) => {
-      this.#answersDue++;
-      response.once('close', () => this.#answersDue--);
+    this.#requests = new NodeRequests((incoming, response) => {
+      this.#connections.heard(incoming.socket);
+      return listener(incoming, response);
     });
-    this.#sockets = new NodeSockets(async (request, about) => app.fetch(request, about), heartbeatMs);
+    this.#requests.listenTo(this.#server);
+    this.#connections = new NodeConnections(settings.connections ?? connectionsUnlessTold, (socket, why) =>
+      this.#requests.refuse(socket, why),
+    );
+    this.#sockets = new NodeSockets(async (request, given) => app.fetch(request, given), heartbeatMs, about);
   }
 
   /** Opens the store and listens. Throws an error that names the mend. */
@@ -105,8 +151,17 @@ export class NodeHost {
       if (this.isPresetRevoked) this.#settings.log.warn('owner-token.preset-revoked');
       // Sends whose time ran out meanwhile are settled now, agent or no agent.
       await this.#hubs.hub(home);
-      this.#server.on('connection', () => this.#sockets.connected());
+      this.#server.on('connection', (socket) => {
+        this.#connections.opened(socket);
+        this.#sockets.connected();
+      });
       this.#server.on('upgrade', (request, socket, head) => {
+        this.#connections.heard(request.socket);
+        // It would be answered in the middle of the answer before it.
+        if (this.#requests.isBusy(socket)) {
+          socket.destroy();
+          return;
+        }
         this.#sockets.upgrade(request, socket, head).catch((error) => {
           this.#settings.log.error('upgrade.failed', { error: String(error) });
           socket.destroy();
@@ -134,7 +189,7 @@ export class NodeHost {
     }, stopMs);
     // Browsers keep connections open on which they have asked nothing yet: once no answer is due, all may go.
     const sweep = setInterval(() => {
-      if (this.#answersDue === 0) this.#server.closeAllConnections();
+      if (this.#requests.underWay === 0) this.#server.closeAllConnections();
     }, 20);
     await closed;
     clearInterval(sweep);
@@ -195,6 +250,12 @@ const deadlines: Deadlines = {
     return () => clearTimeout(timer);
   },
 };
+
+/** For what Node’s parser takes and no URL can hold: `OPTIONS *`, or a Host that is none. */
+async function unreadable(app: App): Promise<Response> {
+  const refusal = new GatewayError('invalid-request', 'The request names no address: its Host or its target is none.');
+  return app.fetch(new Request('http://localhost/'), { refusal });
+}
 
 async function serveAgent(hubs: LocalHubs, home: string, agent: { id: string; name: string }): Promise<SocketHandler> {
   const hub = await hubs.hub(home);

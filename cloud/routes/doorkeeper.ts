@@ -32,7 +32,9 @@ function isLiteral(hostname: string): boolean {
 /** Finds out who asks; what he may do, each route decides. */
 export function identify(access: Access): MiddlewareHandler<Surface> {
   return async (c, next) => {
-    c.set('principal', await principalOf(c, access));
+    const principal = await principalOf(c, access);
+    c.set('principal', principal);
+    if (principal !== undefined) c.env.known?.();
     await next();
   };
 }

@@ -5,6 +5,10 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { errorCodes, GatewayError } from '../../protocol/errors.ts';
 import { InvalidRequest, type Surface } from './surface.ts';
 
+export function newRequestId(): string {
+  return `r_${crypto.randomUUID().replaceAll('-', '')}`;
+}
+
 /**
  * The members of a problem. `type` is a reference (RFC 9457, 3.1.1) that never holds the request’s Host: a cache or a log
  * would otherwise keep an address that a stranger chose.
