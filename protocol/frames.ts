@@ -156,6 +156,8 @@ export const edgeFrameSchema = z.discriminatedUnion('type', [
     bootId: z.string().min(1).max(64),
     /** The lowest sequence that the agent still holds, or the next one if it holds none. */
     firstSeq: seq,
+    /** What the agent can do beyond the first version; `ping`: it answers a `ping` of the cloud. */
+    features: z.array(z.string().max(64)).max(64).optional(),
   }),
   /** The whole list of phones, sent after `welcome` and at each change. */
   z.object({

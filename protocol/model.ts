@@ -82,6 +82,13 @@ export interface Session {
   updatedAt: string;
 }
 
+/** What stands in the way now, and a sentence for the household. */
+export interface Trouble {
+  /** A stable word for programs. */
+  code: string;
+  detail: string;
+}
+
 export interface Phone {
   /** `p_…`, stable for ever. */
   id: string;
@@ -93,6 +100,8 @@ export interface Phone {
   /** Host and port on the household's network. */
   address: string;
   capabilities?: Capabilities;
+  /** What keeps the agent from carrying its messages now. */
+  trouble?: Trouble;
 }
 
 /** An event of a phone that the cloud refused for good; the agent keeps it. */
@@ -142,6 +151,8 @@ export interface Home {
   /** ISO 3166-1 alpha-2; null: not set. */
   country: string | null;
   questions: Question[];
+  /** What keeps the cloud or the agent from working for the whole home now. */
+  trouble?: Trouble;
   /** When something last really passed, and not when a socket last pinged; null while nothing has since the cloud started. */
   flow?: { fromPhones: string | null; toPhones: string | null };
   /** How many dead letters the agent keeps; absent while it is away, or where it cannot be asked for them. */
@@ -157,7 +168,7 @@ export type HomeEvent = { id: string; home: string; time: string } & (
   | { type: 'send.updated'; data: Message }
   | { type: 'phone.online' | 'phone.offline'; data: Phone }
   | { type: 'home.online' | 'home.offline'; data: { home: string; since: string } }
-  /** A setting, a question, a phone's approval or the number of dead letters changed: read the home again. */
+  /** Something else of the home changed (a setting, a question, an approval, a trouble …): read the home again. */
   | { type: 'home.updated'; data: { home: string } }
 );
 export type HomeEventType = HomeEvent['type'];

@@ -176,10 +176,12 @@ export class Dashboard {
   /** Shows a home; answers how to leave it. */
   #enter(home: string): () => void {
     this.live.start(home);
+    this.home.start();
     this.sends.start();
     void this.refresh();
     return () => {
       this.live.stop();
+      this.home.stop();
       this.reading.stop();
       this.sends.stop();
       this.drafts.stop();

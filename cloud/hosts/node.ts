@@ -20,6 +20,7 @@ import { folderDashboard } from './node-dashboard.ts';
 import { NodeMetrics } from './node-metrics.ts';
 import { NodeRequests } from './node-requests.ts';
 import { NodeSockets } from './node-sockets.ts';
+import { StoreHealth } from './node-store-health.ts';
 
 const account = 'household';
 /** Heartbeats: longer than any call takes, and than an event stream is without a comment. */
@@ -64,6 +65,7 @@ export interface NodeHostSettings {
 export class NodeHost {
   readonly #settings: NodeHostSettings;
   readonly #store: Store;
+  readonly #health: StoreHealth;
   readonly #access: Access;
   readonly #hubs: LocalHubs;
   readonly #server: Server;
@@ -77,9 +79,18 @@ export class NodeHost {
     const { log } = settings;
     const heartbeatMs = settings.heartbeatMs ?? 30_000;
     const metrics = new NodeMetrics();
-    const store = settings.store ?? openSqlite(settings.dataFolder, clock);
+    const health = new StoreHealth(settings.store ?? openSqlite(settings.dataFolder, clock), { log, deadlines });
+    const { store } = health;
     const access = new Access({ store, clock });
-    const hubs = new LocalHubs({ store, clock, deadlines, log, observer: metrics.observer, heartbeatMs });
+    const hubs = new LocalHubs({
+      store,
+      clock,
+      deadlines,
+      log,
+      observer: metrics.observer,
+      heartbeatMs,
+      storeTrouble: () => health.trouble,
+    });
     access.onRevoked = ({ home, id }) => this.#endWatches(home, id);
     const app = createApp({
       recheckMs,
@@ -101,6 +112,7 @@ export class NodeHost {
     });
     this.#settings = settings;
     this.#store = store;
+    this.#health = health;
     this.#access = access;
     this.#hubs = hubs;
     const proxies = networksOf(settings.trustedProxies ?? []);
@@ -172,6 +184,7 @@ export class NodeHost {
       this.#sockets.start();
     } catch (error) {
       await this.#hubs.stop();
+      this.#health.stop();
       await this.#store.stop();
       throw error;
     }
@@ -195,6 +208,7 @@ export class NodeHost {
     clearInterval(sweep);
     clearTimeout(impatience);
     this.#sockets.stop();
+    this.#health.stop();
     await this.#store.stop();
   }
 

@@ -2,7 +2,7 @@
 import { actions } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import { closeCodes } from '../../protocol/frames.ts';
-import type { Home, HomeEvent, Phone } from '../../protocol/model.ts';
+import type { Home, HomeEvent, Phone, Trouble } from '../../protocol/model.ts';
 import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
 import { Calls } from './calls.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -11,6 +11,7 @@ import type { CallAnswer, PhoneCall, SendOutcome, Watch, WatchToken } from './hu
 import { type Attachment, type Link, noFlow } from './link.ts';
 import { Roster, type RosterNote } from './roster.ts';
 import { Sends } from './sends.ts';
+import { isUnavailable } from './store-absence.ts';
 import type { Surroundings } from './surroundings.ts';
 import { Tunnel, type TunnelHome } from './tunnel.ts';
 import { Watchers } from './watchers.ts';
@@ -30,6 +31,8 @@ export class HomeHub {
   #tunnel: Tunnel | undefined;
   #published: Promise<void> = Promise.resolve();
   #stopping = false;
+  /** Whether somebody was shown the home as away though its watchers were told nothing, for it may be back in a moment. */
+  #wasShownAway = false;
   #flow = noFlow;
   /** Since when nobody is connected, epoch milliseconds. */
   #awaySinceMs: number | undefined;
@@ -55,6 +58,8 @@ export class HomeHub {
       calls: this.#calls,
       commit: (writes, onStored) => this.commit(writes, onStored),
       phonesChanged: () => this.#sends.drain(),
+      corrections: () => this.#corrections(),
+      livenessChanged: () => this.#livenessChanged(),
     };
   }
 
@@ -103,6 +108,7 @@ export class HomeHub {
     this.#around.observer.tunnel(-1);
     this.#calls.lost();
     this.#roster.setOnline([]);
+    this.#roster.setTroubles([]);
     this.#awaySinceMs = this.#around.clock.now();
     this.#awaitReturn();
   }
@@ -111,6 +117,9 @@ export class HomeHub {
     const [record] = await Promise.all([this.#around.store.getHome(this.id), this.#roster.load()]);
     if (record === undefined) return undefined;
     const flow = this.#tunnel?.flow ?? this.#flow;
+    this.#tunnel?.probe();
+    if (record.online && this.#tunnel?.hasShownPhones !== true) this.#wasShownAway = true;
+    const trouble = this.#trouble();
     return {
       id: record.id,
       name: record.name,
@@ -119,9 +128,38 @@ export class HomeHub {
       agent: record.agent,
       phones: this.#roster.phones,
       ...settingsOf(record),
+      ...(trouble !== undefined && { trouble }),
       flow: { fromPhones: timeOf(flow.fromPhonesMs), toPhones: timeOf(flow.toPhonesMs) },
       ...(this.#tunnel?.deadLetters !== undefined && { deadLetters: this.#tunnel.deadLetters }),
     };
+  }
+
+  /** For a host whose timers cost nothing, every few seconds: whoever watches is told when the agent falls silent. */
+  look(): void {
+    if (!this.#watchers.isEmpty) this.#tunnel?.probe();
+  }
+
+  #trouble(): Trouble | undefined {
+    const trouble = this.#around.storeTrouble?.();
+    if (trouble !== undefined || this.#tunnel?.isSilent !== true) return trouble;
+    const detail =
+      `The agent “${this.#tunnel.agent.name}” is connected but does not answer. The machine that it runs on may be ` +
+      'suspended, overloaded or cut off. Messages wait until it answers. If it does not, restart the agent.';
+    return { code: 'agent-silent', detail };
+  }
+
+  #livenessChanged(): void {
+    this.commit([{ type: 'home.updated' }]).catch((error) => {
+      if (isUnavailable(error)) return;
+      this.#around.log.warn('home.silence-not-stored', { home: this.id, error: String(error) });
+    });
+  }
+
+  /** The store tells of a home only that it is online again if it told that it was not: others have read the home. */
+  #corrections(): Write[] {
+    if (!this.#wasShownAway) return [];
+    this.#wasShownAway = this.#tunnel?.hasShownPhones !== true;
+    return [{ type: 'home.updated' }];
   }
 
   /** Throws as Hubs.call says. */
@@ -223,6 +261,7 @@ export class HomeHub {
     try {
       const phone = this.#roster.approved(call.phone);
       const tunnel = this.#reachable(phone);
+      tunnel.probe();
       return this.#calls.begin(tunnel.link, phone.udn, call);
     } catch (error) {
       return Promise.reject(error);
@@ -266,7 +305,10 @@ export class HomeHub {
     if (this.#stopping) return;
     this.#cancelAbsence = this.#around.deadlines.after(this.#around.offlineGraceMs ?? offlineGraceMs, () => {
       this.#goneOffline().catch((error) => {
-        this.#around.log.warn('home.offline-not-stored', { home: this.id, error: String(error) });
+        // A store that is away is the host's to tell, once.
+        if (!isUnavailable(error)) {
+          this.#around.log.warn('home.offline-not-stored', { home: this.id, error: String(error) });
+        }
         if (this.#tunnel === undefined) this.#awaitReturn();
       });
     });
@@ -279,6 +321,8 @@ export class HomeHub {
       ...this.#roster.phones.map((phone) => ({ type: 'phone.status', phone }) as const),
       { type: 'home.status', online: false, agent: record.agent },
     ]);
+    // Now the watchers know too, and are told by events when it is back.
+    this.#wasShownAway = false;
   }
 }
 

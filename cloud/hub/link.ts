@@ -1,4 +1,5 @@
 // One end of a tunnel as the host sees it: a text socket, and a small note that survives the hub's hibernation.
+import type { Trouble } from '../../protocol/model.ts';
 import type { PhoneRecord } from '../store/store.ts';
 
 /** What a hub needs to know of its socket after it was evicted from memory. Stays far below 16 KiB. */
@@ -6,12 +7,16 @@ export interface Attachment {
   agent: { id: string; name: string; version?: string };
   /** Null before `hello`. */
   bootId: string | null;
+  /** Whether the agent answers a `ping`. Absent where it does not. */
+  pings?: true;
   /** Everything up to here is stored. */
   ackedSeq: number;
   /** `p_…` of the phones that are online. */
   online: string[];
   /** All phones of the home, so that its next life need not read them. Absent while they are unknown or too many. */
   phones?: readonly PhoneRecord[] | undefined;
+  /** What is wrong with phones now, by `p_…`. */
+  troubles?: Readonly<Record<string, Trouble>> | undefined;
   /** Absent from notes of earlier versions. */
   flow?: Flow;
   /** When the way to the phones was last put to the proof, or the link came: epoch milliseconds. Absent as `flow` is. */

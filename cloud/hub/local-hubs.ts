@@ -10,16 +10,22 @@ import type { Surroundings } from './surroundings.ts';
 /** How long a drained fleet takes to come back, so that it does not all at once: 500 a second. */
 const shortestSpreadMs = 2_000;
 const spreadMsEach = 2;
+/** How often homes that are watched are looked at. */
+const lookMs = 5_000;
 
 export class LocalHubs implements Hubs {
   readonly #around: Surroundings;
   readonly #hubs = new Map<string, Promise<HomeHub>>();
+  readonly #made = new Set<HomeHub>();
+  #cancelLook: (() => void) | undefined;
 
   constructor(around: Surroundings) {
     this.#around = around;
   }
 
   async stop(): Promise<void> {
+    this.#cancelLook?.();
+    this.#made.clear();
     const hubs = await Promise.allSettled(this.#hubs.values());
     const spreadMs = Math.max(shortestSpreadMs, hubs.length * spreadMsEach);
     await Promise.all(hubs.map((hub) => (hub.status === 'fulfilled' ? hub.value.stop(spreadMs) : undefined)));
@@ -90,6 +96,15 @@ export class LocalHubs implements Hubs {
     }
     const hub = new HomeHub(home, this.#around);
     await hub.start();
+    this.#made.add(hub);
+    if (this.#made.size === 1) this.#lookLater();
     return hub;
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.#around.deadlines.after(lookMs, () => {
+      for (const hub of this.#made) hub.look();
+      this.#lookLater();
+    });
   }
 }

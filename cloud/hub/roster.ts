@@ -1,14 +1,15 @@
 // The phones of one home: what the store keeps of them, and which are online now.
 import { GatewayError } from '../../protocol/errors.ts';
+import type { PhonePresence } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
-import type { Phone } from '../../protocol/model.ts';
+import type { Phone, Trouble } from '../../protocol/model.ts';
 import type { PhoneRecord, Store } from '../store/store.ts';
 import type { Attachment } from './link.ts';
 
 /** Of their JSON, so that the note of a link stays far below its 16 KiB: a dozen phones with long names. */
 const notedChars = 4_000;
 
-export type RosterNote = Pick<Attachment, 'online' | 'phones'>;
+export type RosterNote = Pick<Attachment, 'online' | 'phones' | 'troubles'>;
 
 export class Roster {
   readonly #home: string;
@@ -16,16 +17,18 @@ export class Roster {
   /** A household has few phones: a list is as quick as a map, and ten thousand homes feel its weight. */
   #records: readonly PhoneRecord[] = [];
   #online: readonly string[];
+  #troubles: Readonly<Record<string, Trouble>>;
   #loading: Promise<void> | undefined;
   #loaded = false;
   #changing = 0;
   #lastChange: Promise<unknown> = Promise.resolve();
 
   /** `noted`: what a link that outlived the hub's last life knows. */
-  constructor(home: string, store: Store, { online, phones }: RosterNote) {
+  constructor(home: string, store: Store, { online, phones, troubles = {} }: RosterNote) {
     this.#home = home;
     this.#store = store;
     this.#online = online;
+    this.#troubles = troubles;
     if (phones !== undefined) this.keep(phones);
   }
 
@@ -36,7 +39,13 @@ export class Roster {
   get note(): RosterNote {
     const isSure = this.#loaded && this.#changing === 0;
     const isSmall = isSure && JSON.stringify(this.#records).length <= notedChars;
-    return { online: [...this.#online], phones: isSmall ? this.#records : undefined };
+    // Sentences that are too long for the note are told again when the agent next has something to tell of its phones.
+    const areShort = JSON.stringify(this.#troubles).length <= notedChars;
+    return {
+      online: [...this.#online],
+      phones: isSmall ? this.#records : undefined,
+      troubles: areShort ? this.#troubles : undefined,
+    };
   }
 
   /**
@@ -94,6 +103,17 @@ export class Roster {
     this.#online = ids;
   }
 
+  /** Takes in what the agent says is wrong with its phones; answers whether that is news. The phones are known by now. */
+  setTroubles(presences: readonly PhonePresence[]): boolean {
+    const told = presences.flatMap(({ udn, trouble }) => {
+      const id = this.byUdn(udn)?.id;
+      return id === undefined || trouble === undefined ? [] : [[id, trouble] as const];
+    });
+    const before = this.#troubles;
+    this.#troubles = Object.fromEntries(told);
+    return JSON.stringify(before) !== JSON.stringify(this.#troubles);
+  }
+
   get online(): string[] {
     return [...this.#online];
   }
@@ -120,7 +140,8 @@ export class Roster {
   }
 
   phoneOf({ epoch: _, ...record }: PhoneRecord): Phone {
-    return { ...record, online: this.isOnline(record.id) };
+    const trouble = this.#troubles[record.id];
+    return { ...record, online: this.isOnline(record.id), ...(trouble !== undefined && { trouble }) };
   }
 
   /** A phone that the household has approved. Throws `not-found` or `phone-not-approved`. */

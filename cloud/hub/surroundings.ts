@@ -1,5 +1,5 @@
 // What the hub is handed by its host: it owns no clock, no timer, no log and no database of its own.
-import type { HomeEventType } from '../../protocol/model.ts';
+import type { HomeEventType, Trouble } from '../../protocol/model.ts';
 import type { Clock, Store } from '../store/store.ts';
 
 export interface Deadlines {
@@ -31,6 +31,8 @@ export interface Surroundings {
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly observer: Observer;
+  /** What keeps the store from taking anything now, as far as the host knows. */
+  readonly storeTrouble?: (() => Trouble | undefined) | undefined;
   /** How often agents must send `ping`. */
   readonly heartbeatMs: number;
   /** How long a home may be away before anybody is told; 5,000 unless told. */

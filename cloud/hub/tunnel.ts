@@ -1,12 +1,21 @@
 // One live connection of an agent: frames in, frames out (protocol/README.md). Durable work happens strictly in order.
 import { decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import { type CloudFrame, closeCodes, type EdgeFrame, type FrameOf, protocolVersion } from '../../protocol/frames.ts';
+import {
+  type CloudFrame,
+  closeCodes,
+  type EdgeFrame,
+  type FrameOf,
+  heartbeat,
+  protocolVersion,
+} from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
+import type { Write } from '../store/store.ts';
 import type { Calls } from './calls.ts';
 import { isProof } from './edge-events.ts';
 import { EventIntake, type IntakeHome, type IntakeTunnel } from './event-intake.ts';
 import { type Attachment, type Flow, type Link, noFlow } from './link.ts';
+import { Liveness } from './liveness.ts';
 import { firstDelayMs, isUnavailable, longer } from './store-absence.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -22,6 +31,10 @@ const quietMs = 4 * 60_000;
 export interface TunnelHome extends IntakeHome {
   readonly calls: Calls;
   phonesChanged(): void;
+  /** What watchers must be told because the home was shown to be away, though no event told them so. */
+  corrections(): Write[];
+  /** The agent fell silent, or answers again. */
+  livenessChanged(): void;
 }
 
 export class Tunnel implements IntakeTunnel {
@@ -29,6 +42,8 @@ export class Tunnel implements IntakeTunnel {
   readonly #home: TunnelHome;
   readonly #around: Surroundings;
   readonly #intake: EventIntake;
+  readonly #liveness: Liveness;
+  #hasShownPhones: boolean;
   #attachment: Attachment;
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
@@ -42,6 +57,14 @@ export class Tunnel implements IntakeTunnel {
     this.#home = home;
     this.#around = around;
     this.#intake = new EventIntake(this, home, around);
+    this.#hasShownPhones = this.greeted;
+    this.#liveness = new Liveness({
+      ...around,
+      ping: () => this.link.send(heartbeat.ping),
+      changed: () => {
+        if (this.#open) home.livenessChanged();
+      },
+    });
   }
 
   get flow(): Flow {
@@ -66,8 +89,25 @@ export class Tunnel implements IntakeTunnel {
     return this.#attachment.bootId !== null;
   }
 
+  /** Whether the agent was asked for a sign of life and gave none. */
+  get isSilent(): boolean {
+    return this.#liveness.isSilent;
+  }
+
+  /** Whether the agent has told which phones there are: only then is the home shown as it is. */
+  get hasShownPhones(): boolean {
+    return this.#hasShownPhones;
+  }
+
+  /** Somebody looks at the home, or waits for its agent: an agent that can answer is asked whether it is still there. */
+  probe(): void {
+    if (this.#open && this.greeted && this.#attachment.pings === true) this.#liveness.probe();
+  }
+
   receive(text: string): void {
     if (!this.#open) return;
+    this.#liveness.heard();
+    if (text === heartbeat.pong) return;
     let frame: EdgeFrame;
     try {
       frame = decodeEdgeFrame(text);
@@ -94,6 +134,7 @@ export class Tunnel implements IntakeTunnel {
   /** The socket is gone: nothing more is sent, and work that waits for the store is dropped (the agent sends again). */
   closed(): void {
     this.#open = false;
+    this.#liveness.stop();
     this.#wakeRetry?.();
   }
 
@@ -160,7 +201,8 @@ export class Tunnel implements IntakeTunnel {
       return;
     }
     const agent = { ...this.#attachment.agent, version: hello.software };
-    this.#keep({ agent, bootId: hello.bootId, ackedSeq: hello.firstSeq - 1 });
+    const pings = hello.features?.includes('ping') === true;
+    this.#keep({ agent, bootId: hello.bootId, ackedSeq: hello.firstSeq - 1, ...(pings && { pings }) });
     // A fleet that comes back at once must not meet the store here.
     this.send({
       type: 'welcome',
@@ -177,7 +219,8 @@ export class Tunnel implements IntakeTunnel {
     });
     this.inOrder(() =>
       this.#persist(async () => {
-        await this.#home.commit([{ type: 'home.status', online: true, agent: this.agent }]);
+        const greeting = { type: 'home.status', online: true, agent: this.agent } as const;
+        await this.#home.commit([greeting, ...this.#home.corrections()]);
       }),
     );
   }
@@ -222,15 +265,19 @@ export class Tunnel implements IntakeTunnel {
     if (!this.#open) return;
     const before = new Set(roster.online);
     roster.setOnline(frame.phones.flatMap((phone) => (phone.online ? (roster.byUdn(phone.udn)?.id ?? []) : [])));
+    const haveTroublesChanged = roster.setTroubles(frame.phones);
+    this.#hasShownPhones = true;
     const haveLettersChanged = (frame.deadLetters ?? 0) !== (this.deadLetters ?? 0);
     this.#keep({ ...roster.note, deadLetters: frame.deadLetters });
     this.send({ type: 'approvals', approved: roster.approvedUdns });
     const changed = roster.phones.filter((phone) => phone.online !== before.has(phone.id));
     // The others too: one that was told to be online may have gone while the home was away for a moment.
     const unchanged = roster.phones.filter((phone) => phone.online === before.has(phone.id));
+    const corrections = this.#home.corrections();
+    const isNews = corrections.length === 0 && (haveLettersChanged || haveTroublesChanged);
     await this.#home.commit([
       ...[...changed, ...unchanged].map((phone) => ({ type: 'phone.status', phone }) as const),
-      ...(haveLettersChanged ? [{ type: 'home.updated' } as const] : []),
+      ...(isNews ? [{ type: 'home.updated' } as const] : corrections),
     ]);
     this.#home.phonesChanged();
   }

@@ -47,6 +47,10 @@ export class Watchers {
     return watch;
   }
 
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
+  }
+
   publish(events: readonly HomeEvent[]): void {
     const nowMs = this.#around.clock.now();
     for (const watch of this.#open) if (isOver(watch.token, nowMs)) watch.end('tokenEnded');

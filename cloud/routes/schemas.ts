@@ -118,6 +118,9 @@ export const sessionSchema = z
   })
   .openapi('Session');
 
+/** What stands in the way now, and a sentence for the household. */
+const troubleSchema = z.object({ code: z.string(), detail: z.string() }).openapi('Trouble');
+
 export const phoneSchema = z
   .object({
     id: z.string(),
@@ -128,6 +131,7 @@ export const phoneSchema = z
     approved: z.boolean(),
     address: z.string(),
     capabilities: capabilitiesSchema.optional(),
+    trouble: troubleSchema.optional().describe('What keeps the agent from carrying its messages now'),
   })
   .openapi('Phone');
 
@@ -150,6 +154,7 @@ export const homeSchema = z
     since: z.string().nullable(),
     agent: z.object({ id: z.string(), name: z.string(), version: z.string().optional() }).nullable(),
     phones: z.array(phoneSchema),
+    trouble: troubleSchema.optional().describe('What keeps the cloud or the agent from working for the whole home now'),
     keep: z
       .enum(keepRules)
       .describe('“like-the-phone”: a message that was deleted at the phone is deleted here; “always”: it stays'),

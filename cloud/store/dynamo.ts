@@ -35,6 +35,7 @@ import type {
   TokenRecord,
   Write,
 } from './store.ts';
+import { attributes } from './table.ts';
 
 /** Less than an agent waits for an acknowledgement. */
 const standardDeadlineMs = 8_000;
@@ -58,6 +59,7 @@ export function newDynamoClient(config: DynamoDBClientConfig = {}): DynamoDBClie
 
 export class DynamoStore implements Store {
   readonly #engine: DynamoEngine;
+  readonly #clock: Clock;
   readonly #records: Records;
   readonly #homes: DynamoHomes;
   readonly #tokens: DynamoTokens;
@@ -78,6 +80,7 @@ export class DynamoStore implements Store {
     const records = new Records(engine, items, clock);
     const homes = new HomeRecords(engine, items, clock);
     this.#engine = engine;
+    this.#clock = clock;
     this.#records = records;
     this.#tokens = new DynamoTokens(records);
     this.#requests = new DynamoRequests(records);
@@ -121,7 +124,9 @@ export class DynamoStore implements Store {
   }
 
   async ping(): Promise<void> {
-    await this.#records.get(keys.store());
+    const { pk, sk } = keys.proof();
+    const item = { [attributes.partition]: pk, [attributes.sort]: sk, [attributes.revision]: this.#clock.now() };
+    await this.#engine.putIfNewer(item);
   }
 
   createHome(home: { id: string; account: string; name: string; owner: string }): Promise<void> {

@@ -78,8 +78,8 @@ export class SqliteStore implements Store {
     this.#engine.close();
   }
 
-  async ping(): Promise<void> {
-    this.#meta('id');
+  ping(): Promise<void> {
+    return this.#engine.prove();
   }
 
   /** Forgets what is no longer to be kept; happens by itself every minute. */

@@ -205,7 +205,7 @@ export type BegunRequest =
 export interface Store {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Throws `store-unavailable` unless the engine answers. */
+  /** Throws `store-unavailable` unless the engine takes a write, which is what a full disk does not. */
   ping(): Promise<void>;
   /** Names this store's contents; another value after the data was replaced. Known once started. */
   readonly id: string;

@@ -145,6 +145,7 @@ export class TunnelClient {
         software,
         bootId: outbox.bootId,
         firstSeq: outbox.firstSeq,
+        features: ['ping'],
       });
     });
     socket.on('message', (data, isBinary) => this.#onMessage(socket, isBinary ? undefined : data.toString()));
@@ -172,6 +173,10 @@ export class TunnelClient {
     if (this.#stopped || socket.readyState !== WebSocket.OPEN) return;
     this.#misses = 0;
     if (text === heartbeat.pong) return;
+    if (text === heartbeat.ping) {
+      socket.send(heartbeat.pong);
+      return;
+    }
     try {
       if (text === undefined) throw new GatewayError('frame-malformed', 'Binary frames are not spoken here.');
       this.#onFrame(decodeCloudFrame(text));

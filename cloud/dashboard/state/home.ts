@@ -6,6 +6,8 @@ import type { Api, Page } from '../api.ts';
 import { coalesced } from './coalesced.ts';
 
 const chosenKey = 'homeline.home';
+/** A full disk stores no event that could tell of it, and a sleeping host looks for a frozen agent when it is asked. */
+const lookMs = 10_000;
 const everyClass: readonly MessageClass[] = ['SMS', 'MMS', 'e-Mail', 'Instant Message'];
 
 export class HomeState {
@@ -22,6 +24,7 @@ export class HomeState {
   readonly addresses = signal<ReadonlyMap<string, ReadonlySet<string>>>(new Map());
   readonly #api: Api;
   #changes = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(api: Api) {
     this.#api = api;
@@ -36,6 +39,19 @@ export class HomeState {
 
   async load(): Promise<void> {
     this.all.value = (await this.#api.get<Page<Home>>('/v1/homes')).items;
+  }
+
+  /** Looks at the home again and again while the page is shown. */
+  start(): void {
+    this.#timer ??= setInterval(() => {
+      // A fault here needs no words: the live connection tells of a cloud that is away.
+      if (document.visibilityState === 'visible') this.refresh().catch(() => undefined);
+    }, lookMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   choose(id: string): void {

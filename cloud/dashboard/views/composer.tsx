@@ -140,6 +140,11 @@ export function Composer({
           <Icon name="send" />
         </button>
       </div>
+      {phone?.trouble !== undefined && (
+        <p class="composer-reason" role="status">
+          <bdi>{phone.name}</bdi>: {phone.trouble.detail}
+        </p>
+      )}
       {reason !== undefined && body.trim() !== '' && (
         <p class="composer-reason" role="alert">
           {reason}

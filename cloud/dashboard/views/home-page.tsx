@@ -63,6 +63,11 @@ export function HomePage() {
           </span>
         )}
       </p>
+      {current.trouble !== undefined && (
+        <p class="warning" role="alert">
+          {current.trouble.detail}
+        </p>
+      )}
       {!current.online && (
         <p class="hint">
           Messages that are already here can be read; what you send waits. On the home’s network, check that the agent

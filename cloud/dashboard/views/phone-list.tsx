@@ -52,6 +52,7 @@ function PhoneLine({ phone }: { phone: Phone }) {
           {since !== undefined && ` since ${sinceTime(since)}`} · {phone.address}
           {classes.length > 0 && ` · ${classes.join(', ')}`}
         </p>
+        {phone.trouble !== undefined && <p class="warning">{phone.trouble.detail}</p>}
         {!phone.approved && (
           <p class="warning">
             Not approved: its messages stay at home. Approve it only if you know this phone is the household’s.

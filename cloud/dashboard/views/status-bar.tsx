@@ -1,4 +1,5 @@
-// What stands between the person and their messages right now: a broken connection, a home that is offline.
+// What stands between the person and their messages right now: a broken connection, a full disk, a home that is
+// offline or does not answer, a phone that hangs.
 import { explain } from '../api.ts';
 import { sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
@@ -27,12 +28,25 @@ export function StatusBar() {
             Try again
           </button>
         </p>
+      ) : current?.trouble !== undefined ? (
+        <p class="status" data-tone="warn">
+          {current.trouble.detail}
+        </p>
       ) : current !== undefined && !current.online && current.since !== null ? (
         <p class="status" data-tone="warn">
           <b>Home is offline</b> since <time dateTime={current.since}>{sinceTime(current.since)}</time>. What you send
           waits in the cloud until it is back.
         </p>
-      ) : null}
+      ) : (
+        home.approvedPhones.value.map(
+          (phone) =>
+            phone.trouble !== undefined && (
+              <p key={phone.id} class="status" data-tone="warn">
+                <bdi>{phone.name}</bdi>: {phone.trouble.detail}
+              </p>
+            ),
+        )
+      )}
     </div>
   );
 }

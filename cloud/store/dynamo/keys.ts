@@ -23,6 +23,8 @@ export interface Key<Data> {
 
 export const keys = {
   store: (): Key<{ id: string; cursorSecret: string }> => ({ pk: 'STORE', sk: 'A' }),
+  /** Written to see whether the table can be. */
+  proof: (): Key<never> => ({ pk: 'STORE', sk: 'P' }),
   home: (home: string): Key<StoredHome> => ({ pk: homePartition(home), sk: 'A' }),
   message: (home: string, id: string): Key<StoredMessageOrGrave> => ({ pk: homePartition(home), sk: `M#${id}` }),
   /** What was deleted under that identifier of a phone. */

@@ -83,7 +83,7 @@ function* readRows(database: DatabaseSync, table: string, after: Row | undefined
   const query = database.prepare(`SELECT ${columns} FROM ${table} ${beyond} ORDER BY ${key}`);
   for (const row of query.iterate(...(after === undefined ? [] : key.map((name) => after[name] ?? null)))) {
     // What restores this is a store of its own.
-    if (table === 'meta' && row.name === 'id') continue;
+    if (table === 'meta' && (row.name === 'id' || row.name === 'proof')) continue;
     yield row as Row;
   }
 }

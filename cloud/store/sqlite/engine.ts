@@ -9,6 +9,8 @@ import { migrate } from './migrate.ts';
 
 /** Writes in one transaction: enough to share a flush, few enough not to keep readers waiting. */
 const groupSize = 256;
+/** What the disk must take after it has refused something: as much as a batch of messages, not only the last free page. */
+const proofBytes = 64 * 1024;
 /** How long another program may hold the database (a backup, the sqlite3 shell). */
 const busyTimeoutMs = 5_000;
 
@@ -24,6 +26,8 @@ export class SqliteEngine {
   #database: DatabaseSync | undefined;
   #truncation: WalTruncation | undefined;
   #waiting: Job[] = [];
+  /** The disk did not take the last writes, or some of them. */
+  #isRefusing = false;
   #flush: NodeJS.Immediate | undefined;
 
   /** `path`: of the file; its folder is made if it is not there. */
@@ -89,6 +93,18 @@ export class SqliteEngine {
     });
   }
 
+  /** Writes something that nobody needs. Rejects with `store-unavailable` where the disk does not take it. */
+  async prove(): Promise<void> {
+    const isRefusing = this.#isRefusing;
+    await this.write(() => {
+      const put = "INSERT OR REPLACE INTO meta VALUES ('proof', hex(zeroblob(?)))";
+      // In the write-ahead log there may be room for a little when there is none for a message.
+      if (isRefusing) this.run(put, proofBytes / 2);
+      this.run(put, 1);
+    });
+    if (isRefusing) this.#isRefusing = false;
+  }
+
   #writeGroup(): void {
     const jobs = this.#waiting.splice(0, groupSize);
     this.#flush = this.#waiting.length > 0 ? setImmediate(() => this.#writeGroup()) : undefined;
@@ -99,6 +115,7 @@ export class SqliteEngine {
       this.#exec('COMMIT');
       this.#truncation?.written();
     } catch (error) {
+      this.#isRefusing = true;
       if (this.#database?.isTransaction) this.#exec('ROLLBACK');
       for (const job of jobs) job.reject(error);
       return;

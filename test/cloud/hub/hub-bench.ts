@@ -10,7 +10,14 @@ import type { Tunnel } from '../../../cloud/hub/tunnel.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Store, Write } from '../../../cloud/store/store.ts';
 import { GatewayError } from '../../../protocol/errors.ts';
-import type { CloudFrame, EdgeEvent, EdgeFrame, FrameOf, PhonePresence } from '../../../protocol/frames.ts';
+import {
+  type CloudFrame,
+  type EdgeEvent,
+  type EdgeFrame,
+  type FrameOf,
+  heartbeat,
+  type PhonePresence,
+} from '../../../protocol/frames.ts';
 import type { HomeEvent } from '../../../protocol/model.ts';
 import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
@@ -48,9 +55,12 @@ export class LinkedAgent implements Link {
   closed: { code: number; reason: string } | undefined;
   tunnel: Tunnel | undefined;
   isPaused = false;
+  /** How often the hub asked for a sign of life. */
+  pings = 0;
 
   send(text: string): void {
-    this.frames.push(JSON.parse(text));
+    if (text === heartbeat.ping) this.pings++;
+    else this.frames.push(JSON.parse(text));
   }
 
   close(code: number, reason: string): void {
@@ -69,8 +79,9 @@ export class LinkedAgent implements Link {
     this.tunnel?.receive(JSON.stringify(frame));
   }
 
-  hello(firstSeq = 1, bootId = 'boot'): void {
-    this.says({ type: 'hello', protocol: [1], software: 'linked 1.0', bootId, firstSeq });
+  hello(firstSeq = 1, bootId = 'boot', features?: string[]): void {
+    const more = features === undefined ? {} : { features };
+    this.says({ type: 'hello', protocol: [1], software: 'linked 1.0', bootId, firstSeq, ...more });
   }
 
   events(...events: [seq: number, event: unknown][]): void {

@@ -1,10 +1,10 @@
 // What the hub does with an agent's frames: order, acknowledgement, refusal, replacement.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closeCodes, type EdgeEvent } from '../../../protocol/frames.ts';
+import { closeCodes, type EdgeEvent, type EdgeFrame } from '../../../protocol/frames.ts';
 import { limits } from '../../../protocol/limits.ts';
 import { messageId, presence } from '../../contract/messages.ts';
-import { HubBench, put, settled, udn, unavailable } from './hub-bench.ts';
+import { HubBench, type LinkedAgent, put, settled, udn, unavailable } from './hub-bench.ts';
 
 /** As long as HomeHub waits for a home that went away. */
 const graceMs = 5_000;
@@ -278,18 +278,122 @@ describe('one live tunnel a home', () => {
     bench.clock.pass(graceMs - 1);
     await bench.online(presence(udn, { trusted: true }));
     bench.clock.pass(graceMs);
-    await settled(() => watch.events.length === 1);
-    expect(watch.types()).toEqual(['phone.offline']);
+    await settled(() => watch.events.length === 3);
+    expect(watch.types().filter((type) => type !== 'home.updated')).toEqual(['phone.offline']);
     expect((await bench.hub.status())?.online).toBe(true);
+  });
+
+  it('tells watchers to read the home again when one of them was shown it as away within the grace', async () => {
+    const { agent } = await bench.online();
+    const watch = await bench.follow();
+    const leave = async (gone: LinkedAgent) => gone.tunnel && bench.hub.left(gone.tunnel);
+    await leave(agent);
+    expect(await bench.hub.status()).toMatchObject({ online: false, phones: [{ online: false }] });
+    const back = bench.attach();
+    back.hello();
+    await settled(() => watch.events.length === 1);
+    // Still without its phones: what is read now is not the last word either.
+    expect(await bench.hub.status()).toMatchObject({ online: true, phones: [{ online: false }] });
+    back.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
+    await settled(() => watch.events.length === 2);
+    expect(watch.types()).toEqual(['home.updated', 'home.updated']);
+    expect(await bench.hub.status()).toMatchObject({ online: true, phones: [{ online: true }] });
+    await leave(back);
+    // Nobody looked: nobody need be told.
+    const again = bench.attach();
+    again.hello();
+    again.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
+    await settled(() => again.of('approvals').length === 1);
+    await bench.hub.commit([]);
+    expect(watch.events).toHaveLength(2);
+  });
+
+  it('tells whoever looks when the agent does not answer any more, and when it does again', async () => {
+    const agent = bench.attach();
+    agent.hello(1, 'boot', ['ping']);
+    agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
+    await settled(async () => (await bench.hub.status())?.phones.some((phone) => phone.online) === true);
+    await bench.hub.commit([]);
+    const watch = await bench.follow();
+    // It has just said something.
+    expect(agent.pings).toBe(0);
+    bench.clock.pass(4_000);
+    bench.hub.look();
+    await bench.hub.status();
+    expect(agent.pings).toBe(1);
+    agent.tunnel?.receive('pong');
+    bench.clock.pass(5_000);
+    expect((await bench.hub.status())?.trouble).toBeUndefined();
+    expect(agent.pings).toBe(2);
+    bench.clock.pass(5_000);
+    await settled(() => watch.events.length === 1);
+    expect((await bench.hub.status())?.trouble).toMatchObject({
+      code: 'agent-silent',
+      detail: expect.stringContaining('The agent “agent” is connected but does not answer.'),
+    });
+    expect(agent.closed).toBeUndefined();
+    agent.tunnel?.receive('pong');
+    await settled(() => watch.events.length === 2);
+    expect((await bench.hub.status())?.trouble).toBeUndefined();
+    expect(watch.types()).toEqual(['home.updated', 'home.updated']);
+    expect(agent.of('error')).toEqual([]);
+  });
+
+  it('asks an agent that knows no such question nothing, and nobody while nobody looks', async () => {
+    const { agent } = await bench.online();
+    bench.clock.pass(60_000);
+    await bench.hub.status();
+    bench.hub.look();
+    expect(agent.pings).toBe(0);
+    const next = bench.attach();
+    next.hello(1, 'boot', ['ping', 'something-of-tomorrow']);
+    await settled(() => next.of('welcome').length === 1);
+    bench.clock.pass(60_000);
+    bench.hub.look();
+    expect(next.pings).toBe(0);
+    const watch = await bench.follow();
+    bench.hub.look();
+    expect(next.pings).toBe(1);
+    watch.stop();
+  });
+
+  it('shows what the agent says is wrong with a phone, tells watchers of it, and keeps it through hibernation', async () => {
+    const trouble = { code: 'phone-silent', detail: 'The phone does not answer.' };
+    const phones = (more: object): EdgeFrame => ({
+      type: 'phones',
+      phones: [presence(udn, { trusted: true, ...more })],
+    });
+    const { agent } = await bench.online();
+    const watch = await bench.follow();
+    const shown = async () => (await bench.hub.status())?.phones[0]?.trouble;
+    agent.says(phones({ trouble }));
+    await settled(() => watch.events.length === 1);
+    expect(await shown()).toEqual(trouble);
+    agent.says(phones({ trouble }));
+    await bench.revive(agent.attachment);
+    expect(await shown()).toEqual(trouble);
+    const back = bench.attach();
+    back.hello();
+    back.says(phones({}));
+    await settled(() => back.of('approvals').length === 1);
+    expect(await shown()).toBeUndefined();
+    await bench.hub.commit([]);
+    expect(watch.types()).toEqual(['home.updated']);
   });
 
   it('is told of as away later, when the store does not answer at first', async () => {
     const { agent } = await bench.online();
-    bench.fault = unavailable;
+    let refusals = 0;
+    bench.fault = () => {
+      refusals++;
+      return unavailable();
+    };
     if (agent.tunnel !== undefined) await bench.hub.left(agent.tunnel);
     bench.clock.pass(graceMs);
-    await settled(() => bench.logged.includes('home.offline-not-stored'));
+    await settled(() => refusals === 1 && bench.clock.waiting.size > 0);
     bench.fault = undefined;
+    // The host tells of a store that is away, once for all homes.
+    expect(bench.logged).toEqual([]);
     bench.clock.pass(graceMs);
     await settled(async () => (await bench.store.getHome('home'))?.online === false);
   });

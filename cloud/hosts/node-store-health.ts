@@ -1,0 +1,80 @@
+// Whether the store takes what it is given: told to the operator once when it stops (a full disk, an engine that is
+// away) and once when it is over, and in between to whoever looks at a home.
+import type { Trouble } from '../../protocol/model.ts';
+import { isUnavailable } from '../hub/store-absence.ts';
+import type { Deadlines, Log } from '../hub/surroundings.ts';
+import type { Store } from '../store/store.ts';
+
+/** How soon it is noticed that there is room again. */
+const tryAgainMs = 2_000;
+
+export class StoreHealth {
+  /** The store as everybody is to use it: its failures are seen here. */
+  readonly store: Store;
+  readonly #log: Log;
+  readonly #deadlines: Deadlines;
+  #trouble: Trouble | undefined;
+  #cancelTry: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(store: Store, { log, deadlines }: { log: Log; deadlines: Deadlines }) {
+    this.#log = log;
+    this.#deadlines = deadlines;
+    const watched = new Map<string | symbol, unknown>();
+    this.store = new Proxy(store, {
+      get: (target, name) => {
+        const known = watched.get(name);
+        if (known !== undefined) return known;
+        const member: unknown = Reflect.get(target, name, target);
+        if (typeof member !== 'function') return member;
+        const call = (...given: unknown[]) => {
+          const answer: unknown = member.apply(target, given);
+          if (answer instanceof Promise && name !== 'start') answer.catch((error) => this.#failed(error));
+          return answer;
+        };
+        watched.set(name, call);
+        return call;
+      },
+    });
+  }
+
+  /** For the household. */
+  get trouble(): Trouble | undefined {
+    return this.#trouble;
+  }
+
+  /** What fails from here on fails because the cloud stops. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTry?.();
+  }
+
+  #failed(error: unknown): void {
+    if (!isUnavailable(error) || this.#stopped) return;
+    const isNews = this.#trouble === undefined;
+    const detail =
+      `The cloud cannot store anything now. ${error.message} New messages wait at home, and nothing is lost. ` +
+      'Sending works again as soon as the cloud can store.';
+    this.#trouble = { code: error.code, detail };
+    if (!isNews) return;
+    this.#log.error('store.unavailable', { error: error.message });
+    this.#tryLater();
+  }
+
+  #tryLater(): void {
+    this.#cancelTry = this.#deadlines.after(tryAgainMs, () => {
+      this.store.ping().then(
+        () => this.#recovered(),
+        () => {
+          if (!this.#stopped) this.#tryLater();
+        },
+      );
+    });
+  }
+
+  #recovered(): void {
+    this.#trouble = undefined;
+    // A warning, for whoever logs nothing below.
+    this.#log.warn('store.available-again');
+  }
+}
