@@ -9,6 +9,7 @@ import { DeadLetters } from './dead-letters.ts';
 import { settingsOf } from './home-settings.ts';
 import type { CallAnswer, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
 import { type Attachment, type Link, noFlow } from './link.ts';
+import { Retention } from './retention.ts';
 import { Roster, type RosterNote } from './roster.ts';
 import { Sends } from './sends.ts';
 import { isUnavailable } from './store-absence.ts';
@@ -27,6 +28,7 @@ export class HomeHub {
   readonly #calls: Calls;
   readonly #sends: Sends;
   readonly #watchers: Watchers;
+  readonly #retention: Retention;
   readonly #tunnelHome: TunnelHome;
   #tunnel: Tunnel | undefined;
   #published: Promise<void> = Promise.resolve();
@@ -52,6 +54,11 @@ export class HomeHub {
       call: (call) => this.#begin(call),
       awaySinceMs: () => this.#awaySinceMs,
     });
+    const commitOwn = (writes: readonly Write[]) => this.#commit(writes);
+    this.#retention = new Retention(
+      { id, phones: () => this.#roster.phones.map((phone) => phone.id), commit: commitOwn },
+      around,
+    );
     this.#tunnelHome = {
       id,
       roster: this.#roster,
@@ -68,6 +75,7 @@ export class HomeHub {
     await this.#roster.load();
     if (this.#tunnel === undefined) await this.#findAbsence();
     await this.#sends.expire();
+    void this.#retention.run();
     if (this.#tunnel?.greeted === true) this.#sends.drain();
   }
 
@@ -82,6 +90,7 @@ export class HomeHub {
       tunnel.close(1001, 'the cloud stops');
       await this.left(tunnel);
     }
+    await this.#retention.stop();
     this.#watchers.end('draining');
     await this.#published;
   }
@@ -193,6 +202,13 @@ export class HomeHub {
    * their events in that order too.
    */
   commit(writes: readonly Write[], onStored?: () => void): Promise<HomeEvent[]> {
+    return this.#commit(writes, () => {
+      onStored?.();
+      this.#retention.follow(writes);
+    });
+  }
+
+  #commit(writes: readonly Write[], onStored?: () => void): Promise<HomeEvent[]> {
     const stored = this.#around.store.commit(this.id, writes).then((events) => {
       onStored?.();
       return events;

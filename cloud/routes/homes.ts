@@ -49,6 +49,14 @@ const change = guarded('homes:manage', {
   responses: { 200: json(homeSchema, 'The home') },
 });
 
+const answer = guarded('homes:manage', {
+  method: 'post',
+  path: '/homes/{home}/questions/{id}',
+  summary: 'Answers a question of the home: whether messages that are missing from a phone are kept or deleted here',
+  request: { params: idParams, body: body(z.object({ answer: z.enum(['keep', 'delete']) }).strict()) },
+  responses: { 200: json(homeSchema, 'The home; what is deleted goes in the background') },
+});
+
 const agentSchema = z
   .object({ id: z.string(), name: z.string(), createdAt: z.string(), online: z.boolean() })
   .openapi('Agent');
@@ -89,6 +97,15 @@ export function homeRoutes({ hubs, access }: Parts): App {
     .openapi(change, async (c) => {
       const { home } = c.req.valid('param');
       await hubs.commit(home, [{ type: 'home.change', ...c.req.valid('json') }]);
+      return c.json(await needHome(hubs, home), 200);
+    })
+    .openapi(answer, async (c) => {
+      const { home, id } = c.req.valid('param');
+      const events = await hubs.commit(home, [{ type: 'question.answer', id, ...c.req.valid('json') }]);
+      if (!events.some(({ type }) => type === 'home.updated')) {
+        const detail = 'There is no such question, or its numbers have changed: read the home again.';
+        throw new GatewayError('not-found', detail);
+      }
       return c.json(await needHome(hubs, home), 200);
     })
     .openapi(listAgents, async (c) => {

@@ -110,10 +110,19 @@ export function withOnPhone<Shown extends Pick<Message, 'messageId' | 'onPhone'>
   return { ...stored, onPhone: stored.onPhone ?? stored.messageId !== null };
 }
 
-/** Undefined for what is not there, or no longer. */
-export function deleteMessage(current: StoredMessage): EventBody | undefined {
+/** Undefined for what is not there, or no longer; and, of those that are missing from their phone, for what came back. */
+export function deleteMessage(
+  current: StoredMessage,
+  { onlyMissing }: Pick<WriteOf<'message.delete'>, 'onlyMissing'> = {},
+): EventBody | undefined {
   if (current === undefined || current === tombstone) return undefined;
+  if (onlyMissing === true && !isMissing(current)) return undefined;
   return { type: 'message.deleted', data: { id: current.id } };
+}
+
+/** Two whole lists of its phone, ten minutes apart, lacked it. */
+export function isMissing({ onPhone, absentTwice }: MessageRecord): boolean {
+  return !onPhone && absentTwice === true;
 }
 
 /** A send is written down before it is tried; creating it again changes nothing. */
@@ -193,30 +202,6 @@ export function setHomeStatus(
       data: { home: current.id, since: new Date(nowMs).toISOString() },
     },
   };
-}
-
-/** A setting was changed. Defaults are not stored. What only the cloud needs to know is no event. */
-export function changeHome(
-  current: HomeRecord,
-  write: WriteOf<'home.change'>,
-  nowMs: number,
-): Change<HomeRecord> | undefined {
-  const { settings: before = {}, ...rest } = current;
-  const { type: _, name = current.name, ...changed } = write;
-  const told = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
-  const merged = { ...before, ...told };
-  if ((merged.keep ?? 'always') !== (before.keep ?? 'always')) merged.keepSinceMs = nowMs;
-  const settings = Object.fromEntries(Object.entries(merged).filter(([, value]) => !isDefault(value)));
-  const next: HomeRecord = { ...rest, name, ...(Object.keys(settings).length > 0 && { settings }) };
-  if (isDeepStrictEqual(next, current)) return undefined;
-  const { missing: __, ...seen } = settings;
-  const { missing: ___, ...seenBefore } = before;
-  if (name === current.name && isDeepStrictEqual(seen, seenBefore)) return { next };
-  return { next, event: { type: 'home.updated', data: { home: current.id } } };
-}
-
-function isDefault(value: unknown): boolean {
-  return value === null || value === 'always' || (typeof value === 'object' && Object.keys(value).length === 0);
 }
 
 /** The phone came or went. `wasOnline` is what was told last. */

@@ -26,6 +26,7 @@ import type {
   HomeRecord,
   MessageFilter,
   MessageRecord,
+  MissingMessage,
   Page,
   PageRequest,
   PhoneRecord,
@@ -220,6 +221,14 @@ export class DynamoStore implements Store {
   ): Promise<{ items: InventoryItem[]; next?: string }> {
     const record = await this.#phones.get(home, phone);
     return record === undefined ? { items: [] } : this.#messages.inventory(home, record, page);
+  }
+
+  missingFrom(home: string, phone: string): Promise<{ listed: number; missing: MissingMessage[] }> {
+    return this.#messages.missingFrom(home, phone);
+  }
+
+  olderThan(home: string, beforeMs: number, page: { after: string; limit: number }): Promise<MessageRecord[]> {
+    return this.#messages.olderThan(home, beforeMs, page);
   }
 
   getSession(home: string, id: string): Promise<Session | undefined> {

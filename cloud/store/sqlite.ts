@@ -1,7 +1,8 @@
 // SqliteStore: the embedded Store, one file on this machine's disk. Each part of it is a file in sqlite/.
 import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
 import type { Conversation, HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
-import { changeHome, type EventBody, setHomeStatus } from './changes.ts';
+import { type EventBody, setHomeStatus } from './changes.ts';
+import { changeHome, isHomeWrite } from './home-changes.ts';
 import { SqliteConversations } from './sqlite/conversations.ts';
 import { SqliteEngine } from './sqlite/engine.ts';
 import { SqliteEvents } from './sqlite/events.ts';
@@ -17,6 +18,7 @@ import type {
   HomeRecord,
   MessageFilter,
   MessageRecord,
+  MissingMessage,
   Page,
   PageRequest,
   PhoneRecord,
@@ -191,6 +193,14 @@ export class SqliteStore implements Store {
     return record === undefined ? { items: [] } : this.#messages.inventory(home, record, page);
   }
 
+  async missingFrom(home: string, phone: string): Promise<{ listed: number; missing: MissingMessage[] }> {
+    return this.#messages.missingFrom(home, phone);
+  }
+
+  async olderThan(home: string, beforeMs: number, page: { after: string; limit: number }): Promise<MessageRecord[]> {
+    return this.#messages.olderThan(home, beforeMs, page);
+  }
+
   async getSession(home: string, id: string): Promise<Session | undefined> {
     return this.#sessions.get(home, id);
   }
@@ -237,11 +247,12 @@ export class SqliteStore implements Store {
       case 'home.updated':
         return { type: 'home.updated', data: { home } };
       case 'home.status':
-      case 'home.change': {
+      case 'home.change':
+      case 'question.answer':
+      case 'home.missing': {
         const current = this.#homes.require(home);
         const nowMs = this.#clock.now();
-        const change =
-          write.type === 'home.status' ? setHomeStatus(current, write, nowMs) : changeHome(current, write, nowMs);
+        const change = isHomeWrite(write) ? changeHome(current, write, nowMs) : setHomeStatus(current, write, nowMs);
         if (change !== undefined) this.#homes.update(change.next);
         return change?.event;
       }

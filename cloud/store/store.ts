@@ -60,13 +60,15 @@ export interface HomeSettings {
 
 export interface StoredQuestion extends Omit<Question, 'time'> {
   timeMs: number;
+  /** The last of the messages in question is missing since then, epoch milliseconds. */
+  upToMs: number;
 }
 
 /** What was decided about messages that a phone no longer lists, with `like-the-phone`. */
 export interface MissingNotes {
-  /** Those missing since this time or before stay: the household said so. Epoch milliseconds. */
+  /** Those that are missing since this time or longer stay: the household said so. Epoch milliseconds. */
   keptUpToMs?: number;
-  /** Those go: the household said so. */
+  /** Of the others, those that are missing since this time or longer go: the household said so. */
   deleteUpToMs?: number;
   /** How many were deleted unasked, by the hour in which they were: epoch milliseconds and count. */
   deleted?: readonly (readonly [hourMs: number, count: number])[];
@@ -139,6 +141,12 @@ export interface SessionFilter {
   phone?: string | undefined;
 }
 
+export interface MissingMessage {
+  id: string;
+  /** Epoch milliseconds. */
+  sinceMs: number;
+}
+
 export type { Conversation };
 
 /** One change. A batch of them is committed as a whole and yields the events that watchers see. */
@@ -158,8 +166,11 @@ export type Write =
   | { type: 'message.absent'; id: string; atMs: number; isConfirmed?: boolean | undefined }
   /** It is marked read here alone. */
   | { type: 'message.read'; id: string }
-  /** For good, by the household or by its settings: its phone cannot bring it back. */
-  | { type: 'message.delete'; id: string }
+  /**
+   * For good, by the household or by its settings: its phone cannot bring it back. `onlyMissing`: only if its phone has
+   * not listed it again meanwhile.
+   */
+  | { type: 'message.delete'; id: string; onlyMissing?: true }
   | { type: 'session.put'; id: string; phone: string; session: PhoneSession }
   | { type: 'file.progress'; phone: string; file: FileInfo }
   /** A send, before it is tried. Creating it twice under one id changes nothing. */
@@ -185,8 +196,20 @@ export type Write =
       keep?: KeepRule | undefined;
       keepDays?: number | null | undefined;
       country?: string | null | undefined;
-      questions?: readonly StoredQuestion[] | undefined;
-      missing?: Readonly<Record<string, MissingNotes>> | undefined;
+    }
+  /** The household decides. Without effect where there is no such question any more. */
+  | { type: 'question.answer'; id: string; answer: 'keep' | 'delete' }
+  /** What became of the messages that are missing from a phone. */
+  | {
+      type: 'home.missing';
+      phone: string;
+      atMs: number;
+      /** Takes the place of the phone's question; null: there is none any more. */
+      question?: StoredQuestion | null | undefined;
+      /** How many were deleted unasked. */
+      deleted?: number | undefined;
+      /** All that the household wanted deleted is. */
+      isAnswerDone?: true | undefined;
     }
   /** Changes nothing that is stored here: it makes the event. */
   | { type: 'home.updated' };
@@ -259,6 +282,10 @@ export interface Store {
     phone: string,
     page: { after?: string | undefined; limit: number },
   ): Promise<{ items: InventoryItem[]; next?: string }>;
+  /** How many messages the phone lists, and which of its messages two lists lacked (`absentTwice`). */
+  missingFrom(home: string, phone: string): Promise<{ listed: number; missing: MissingMessage[] }>;
+  /** The oldest messages with ids after `after` that were written before `beforeMs`, sends under way left out. */
+  olderThan(home: string, beforeMs: number, page: { after: string; limit: number }): Promise<MessageRecord[]>;
   getSession(home: string, id: string): Promise<Session | undefined>;
   listSessions(home: string, filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
   /**

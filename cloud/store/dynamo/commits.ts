@@ -109,6 +109,8 @@ export class DynamoCommits {
         return { type: 'home.updated', data: { home } };
       case 'home.status':
       case 'home.change':
+      case 'question.answer':
+      case 'home.missing':
         return this.#parts.homes.apply(batch, write);
     }
   }

@@ -1,12 +1,13 @@
 // Accounts, homes and the people who own them.
-import { changeHome, type EventBody, setHomeStatus } from '../changes.ts';
+import { type EventBody, setHomeStatus } from '../changes.ts';
+import { type HomeWrite as ChangeWrite, changeHome, isHomeWrite } from '../home-changes.ts';
 import type { HomeRecord, Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
 import type { Records } from './records.ts';
 
-export type HomeWrite = Extract<Write, { type: 'home.status' | 'home.change' }>;
+export type HomeWrite = ChangeWrite | Extract<Write, { type: 'home.status' }>;
 
 export class DynamoHomes {
   readonly #records: Records;
@@ -40,8 +41,7 @@ export class DynamoHomes {
 
   apply(batch: HomeBatch, write: HomeWrite): EventBody | undefined {
     const { nowMs } = batch.view;
-    const change =
-      write.type === 'home.status' ? setHomeStatus(batch.home, write, nowMs) : changeHome(batch.home, write, nowMs);
+    const change = isHomeWrite(write) ? changeHome(batch.home, write, nowMs) : setHomeStatus(batch.home, write, nowMs);
     if (change !== undefined) batch.home = change.next;
     return change?.event;
   }

@@ -19,8 +19,8 @@ export function partsOf(sk: string, data: unknown): Parts {
   if (!sk.startsWith(prefix)) return { shown: data };
   const message = data as StoredMessageOrGrave;
   if (isGrave(message)) return { shown: message };
-  const { epoch, fingerprint, hops, absentTwice, ...shown } = message;
-  return { shown, aside: { epoch, fingerprint, hops, absentTwice } };
+  const { epoch, fingerprint, hops, ...shown } = message;
+  return { shown, aside: { epoch, fingerprint, hops } };
 }
 
 /** The other way. Earlier versions kept messages in one part. */

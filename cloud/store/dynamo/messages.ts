@@ -7,6 +7,7 @@ import {
   createSend,
   deleteMessage,
   type EventBody,
+  isMissing,
   missMessage,
   moveSend,
   putMessage,
@@ -18,8 +19,9 @@ import {
 } from '../changes.ts';
 import { conversationKey } from '../conversation.ts';
 import { isDeletedAgain, itemOf } from '../inventory.ts';
+import { idFloor } from '../ordered-id.ts';
 import { searchText, searchWords } from '../search-text.ts';
-import type { MessageFilter, MessageRecord, Page, PageRequest, Write } from '../store.ts';
+import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
 import type { DynamoConversations } from './conversations.ts';
 import type { HomeBatch } from './home-batch.ts';
@@ -44,6 +46,8 @@ interface Way {
 const mostSeen = 10_000;
 /** Deletions under one identifier of a phone that are remembered: a SIM gives it to the next message. */
 const mostTimes = 8;
+/** Messages, where all of a home are gone through. */
+const readAtOnce = 1_000;
 
 export class DynamoMessages {
   readonly #records: HomeRecords;
@@ -79,8 +83,9 @@ export class DynamoMessages {
   async apply(batch: HomeBatch, home: string, write: MessageWrite): Promise<EventBody | undefined> {
     const current = stored(batch, home, idOf(write));
     if (write.type === 'message.delete') {
-      if (current !== undefined && current !== tombstone) await this.#bury(batch, current);
-      return deleteMessage(current);
+      const event = deleteMessage(current, write);
+      if (event !== undefined && current !== undefined && current !== tombstone) await this.#bury(batch, current);
+      return event;
     }
     const deleted = deletedKeyOf(batch, home, current, write);
     if (deleted !== undefined && write.type === 'message.put') {
@@ -156,6 +161,40 @@ export class DynamoMessages {
     return { items };
   }
 
+  /** Goes through the whole home: only for one that asks to be like its phone, and when that phone has lost something. */
+  async missingFrom(home: string, phone: string): Promise<{ listed: number; missing: MissingMessage[] }> {
+    const view = await this.#records.open(home);
+    const missing: MissingMessage[] = [];
+    let listed = 0;
+    for await (const each of view.range<StoredMessageOrGrave>({ ...oldestFirst(home, '', '~'), count: readAtOnce })) {
+      const message = present(each);
+      if (message?.phone !== phone) continue;
+      if (message.onPhone) listed++;
+      else if (isMissing(message)) missing.push({ id: message.id, sinceMs: message.absentSinceMs ?? 0 });
+    }
+    return { listed, missing };
+  }
+
+  async olderThan(
+    home: string,
+    beforeMs: number,
+    { after, limit }: { after: string; limit: number },
+  ): Promise<MessageRecord[]> {
+    const view = await this.#records.open(home);
+    const before = `m_${idFloor(beforeMs)}`;
+    const found: MessageRecord[] = [];
+    if (after >= before) return found;
+    const range = { ...oldestFirst(home, after, before), isForPeople: false, count: limit };
+    for await (const each of view.range<StoredMessageOrGrave>(range)) {
+      const message = present(each);
+      if (message === undefined || message.id <= after || message.id >= before) continue;
+      if (message.state === 'queued' || message.state === 'sending') continue;
+      found.push(message);
+      if (found.length === limit) break;
+    }
+    return found;
+  }
+
   /** Keeps the list of open sends. */
   async #followSend(
     batch: HomeBatch,
@@ -191,6 +230,11 @@ export class DynamoMessages {
     await this.#followSend(batch, message, undefined);
     await this.#conversations.follow(batch, home, message, undefined);
   }
+}
+
+function oldestFirst(home: string, from: string, to: string) {
+  const { pk: partition, sk } = keys.message(home, from);
+  return { partition, from: sk, to: keys.message(home, to).sk, isForPeople: true };
 }
 
 function idOf(write: MessageWrite): string {

@@ -17,8 +17,9 @@ import {
 } from '../changes.ts';
 import { conversationKey } from '../conversation.ts';
 import { isDeletedAgain, itemOf } from '../inventory.ts';
+import { idFloor } from '../ordered-id.ts';
 import { searchText } from '../search-text.ts';
-import type { MessageFilter, MessageRecord, Page, PageRequest, Write } from '../store.ts';
+import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
 import type { SqliteConversations } from './conversations.ts';
 import type { SqliteEngine } from './engine.ts';
 import { messageQuery } from './message-query.ts';
@@ -64,8 +65,8 @@ export class SqliteMessages {
       case 'send.move':
         return this.#keep(current, moveSend(current, write));
       case 'message.delete': {
-        const event = deleteMessage(current);
-        if (current !== undefined && current !== tombstone) this.#bury(current);
+        const event = deleteMessage(current, write);
+        if (event !== undefined && current !== undefined && current !== tombstone) this.#bury(current);
         return event;
       }
     }
@@ -118,6 +119,34 @@ export class SqliteMessages {
     const items = rows.slice(0, limit);
     const last = items.at(-1);
     return rows.length > limit && last !== undefined ? { items, next: last.id } : { items };
+  }
+
+  missingFrom(home: string, phone: string): { listed: number; missing: MissingMessage[] } {
+    const listed = this.#engine.get<{ count: number }>(
+      'SELECT count(*) AS count FROM messages INDEXED BY messages_by_phone WHERE home = ? AND phone = ? AND on_phone = 1',
+      home,
+      phone,
+    );
+    const missing = this.#engine.all<MissingMessage>(
+      `SELECT id, json_extract(record, '$.absentSinceMs') AS sinceMs FROM messages INDEXED BY messages_off_phone
+       WHERE home = ? AND on_phone = 0 AND phone = ? AND json_extract(record, '$.absentTwice') ORDER BY id`,
+      home,
+      phone,
+    );
+    return { listed: listed?.count ?? 0, missing };
+  }
+
+  olderThan(home: string, beforeMs: number, { after, limit }: { after: string; limit: number }): MessageRecord[] {
+    return this.#engine
+      .all<MessageRow>(
+        `SELECT id, record FROM messages INDEXED BY messages_by_id
+         WHERE home = ? AND id > ? AND id < ? AND state NOT IN ('queued', 'sending') ORDER BY id LIMIT ?`,
+        home,
+        after,
+        `m_${idFloor(beforeMs)}`,
+        limit,
+      )
+      .map(parse);
   }
 
   #stored(home: string, id: string): StoredMessage {

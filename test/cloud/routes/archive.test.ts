@@ -1,10 +1,10 @@
 // What a phone no longer shows stays: the cloud's side, by a scripted agent over real sockets.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
-import type { Message, Phone } from '../../../protocol/model.ts';
+import type { Home, Message, Phone } from '../../../protocol/model.ts';
 import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { messageId, phoneMessage } from '../../contract/messages.ts';
-import { RunningCloud } from '../hosts/running-cloud.ts';
+import { patiently, RunningCloud } from '../hosts/running-cloud.ts';
 import type { Call, ScriptedAgent } from '../hosts/scripted-agent.ts';
 
 const cloud = new RunningCloud();
@@ -178,5 +178,38 @@ describe('what the household deleted', () => {
     const { messageId: place } = event.message;
     await agent.deliver({ ...next, message: { ...next.message, messageId: place, time: '2026-11-22T18:00:00.000Z' } });
     expect(await ids('q=in+its+place')).toEqual([next.id]);
+  });
+});
+
+describe('a home that wants to be like its phone', () => {
+  const home = async () => (await cloud.get('/v1/homes/home')).body as Home;
+
+  it('loses a little with the phone, and is asked before it loses much', async () => {
+    const all = Array.from({ length: 6 }, () => put({ body: 'like the phone' }));
+    // What the phone lacked before is another question.
+    await agent.deliver(...all);
+    const absentBefore = await ids('onPhone=false&limit=200');
+    expect((await cloud.request('PATCH', '/v1/homes/home', { keep: 'like-the-phone' })).status).toBe(200);
+    const [first, ...others] = all;
+    if (first === undefined) throw new Error('six were made');
+    await agent.deliver(deleted(first));
+    expect((await cloud.get(`${messages}/${first.id}`)).status).toBe(200);
+    await agent.deliver(deleted(first, { confirmed: true }));
+    await expect.poll(async () => (await cloud.get(`${messages}/${first.id}`)).status, patiently).toBe(404);
+
+    const listed = await ids('onPhone=true&limit=200');
+    const gone = listed.map(
+      (id) => ({ type: 'message.deleted', udn: phone.udn, epoch: 0, id, confirmed: true }) as const,
+    );
+    await agent.deliver(...gone);
+    await expect.poll(async () => (await home()).questions.length, patiently).toBe(1);
+    await expect.poll(async () => (await home()).questions[0]?.count, patiently).toBe(listed.length);
+    expect(await ids('q=phone&onPhone=false&limit=200')).toEqual(expect.arrayContaining(others.map(({ id }) => id)));
+    const [question] = (await home()).questions;
+    const answered = await cloud.post(`/v1/homes/home/questions/${question?.id}`, { answer: 'delete' });
+    expect(answered).toMatchObject({ status: 200, body: { questions: [] } });
+    await expect.poll(() => ids('limit=200'), patiently).toEqual(absentBefore);
+    expect((await cloud.post(`/v1/homes/home/questions/${question?.id}`, { answer: 'keep' })).status).toBe(404);
+    await cloud.request('PATCH', '/v1/homes/home', { keep: 'always' });
   });
 });

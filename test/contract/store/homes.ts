@@ -89,11 +89,39 @@ export function homesContract(at: StoreUnderTest): void {
       expect(await at.store.getHome(home)).toEqual({ ...before, name: 'Lake', settings });
       await at.commit({ type: 'home.status', online: true, agent: null }, { type: 'home.change', keepDays: 31 });
       expect(await at.store.getHome(home)).toMatchObject({ online: true, settings: { ...settings, keepDays: 31 } });
-      await at.commit({ type: 'home.change', missing: { p_1: { keptUpToMs: 5 } } });
-      expect(await at.commit({ type: 'home.change', missing: {} })).toEqual([]);
       const back = { type: 'home.change', name: 'Home', keep: 'always', keepDays: null, country: null } as const;
       expect(await at.commit(back)).toHaveLength(1);
       expect((await at.store.getHome(home))?.settings).toEqual({ keepSinceMs: at.clock.nowMs });
+    });
+
+    it('keeps a question until it is answered, and what was decided, until messages are kept by another rule', async () => {
+      await at.commit({ type: 'home.change', keep: 'like-the-phone' });
+      const question = {
+        id: 'q_1',
+        kind: 'missing-messages',
+        phone: 'p_1',
+        count: 3,
+        of: 4,
+        timeMs: 5,
+        upToMs: 4,
+      } as const;
+      const settings = async () => (await at.store.getHome(home))?.settings;
+      const note = { type: 'home.missing', phone: 'p_1', atMs: at.clock.nowMs } as const;
+      expect(await at.commit({ ...note, question })).toMatchObject([{ type: 'home.updated' }]);
+      expect(await at.commit({ ...note, question }, { ...note, deleted: 2 }, { ...note, deleted: 3 })).toEqual([]);
+      expect(await settings()).toMatchObject({
+        questions: [question],
+        missing: { p_1: { deleted: [[Math.floor(at.clock.nowMs / 3_600_000) * 3_600_000, 5]] } },
+      });
+      expect(await at.commit({ type: 'question.answer', id: 'q_0', answer: 'delete' })).toEqual([]);
+      expect(await at.commit({ type: 'question.answer', id: 'q_1', answer: 'delete' })).toHaveLength(1);
+      expect(await settings()).toMatchObject({ missing: { p_1: { deleteUpToMs: 4 } } });
+      expect(await settings()).not.toHaveProperty('questions');
+      await at.commit({ ...note, isAnswerDone: true, question: { ...question, id: 'q_2', upToMs: 7 } });
+      await at.commit({ type: 'question.answer', id: 'q_2', answer: 'keep' });
+      expect((await settings())?.missing?.p_1).toEqual({ keptUpToMs: 7, deleted: expect.anything() });
+      await at.commit({ ...note, question }, { type: 'home.change', keep: 'always' });
+      expect(await settings()).toEqual({ keepSinceMs: at.clock.nowMs });
     });
 
     it('tells that a home is to be read anew each time that it is said', async () => {

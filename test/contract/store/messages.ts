@@ -1,7 +1,8 @@
 // The contract of Store: messages as phones show them.
 import { describe, expect, it } from 'vitest';
+import { idFloor } from '../../../cloud/store/ordered-id.ts';
 import type { Write } from '../../../cloud/store/store.ts';
-import { messageId, send } from '../messages.ts';
+import { messageId, presence, send } from '../messages.ts';
 import { home, iso, minuteMs, numbers, type StoreUnderTest, snapshot } from './store-under-test.ts';
 
 export function messagesContract(at: StoreUnderTest): void {
@@ -240,6 +241,46 @@ export function messagesContract(at: StoreUnderTest): void {
         } while (after !== undefined);
         expect(told).toEqual(['1', '2d', '3d', '4a', '5', '6', '7', '8a', '9d'].map((name) => `phone-${name}`));
       }
+    });
+
+    it('tells what two lists of a phone lacked, of that phone alone, and deletes it only while it is so', async () => {
+      const other = (await at.store.putPhones(home, [presence('uuid:2')])).find(({ udn }) => udn === 'uuid:2');
+      const theirs = { phone: other?.id ?? '' };
+      const absent = (n: number, isConfirmed: boolean): Write => {
+        return { type: 'message.absent', id: messageId(n), atMs: 7, isConfirmed };
+      };
+      await at.commit(
+        ...numbers(1, 4).map((n) => at.put(messageId(n), { messageId: `phone-${n}` })),
+        at.put(messageId(5), {}, theirs),
+        absent(1, true),
+        absent(2, false),
+        absent(3, true),
+        absent(5, true),
+        { type: 'send.create', message: send(messageId(6), { phone: at.phone.id }) },
+      );
+      const missing = [1, 3].map((n) => ({ id: messageId(n), sinceMs: 7 }));
+      expect(await at.store.missingFrom(home, at.phone.id)).toEqual({ listed: 1, missing });
+      await at.commit(at.put(messageId(1)));
+      const drop = (n: number): Write => ({ type: 'message.delete', id: messageId(n), onlyMissing: true });
+      expect(await at.commit(...numbers(1, 4).map(drop))).toMatchObject([{ data: { id: messageId(3) } }]);
+      expect(await at.store.missingFrom(home, at.phone.id)).toEqual({ listed: 2, missing: [] });
+    });
+
+    it('tells the oldest messages before a time in pages, without sends under way', async () => {
+      const timeMs = (n: number) => at.clock.nowMs + n * minuteMs;
+      const idAt = (n: number) => `m_${idFloor(timeMs(n)).slice(0, 25)}A`;
+      await at.commit(
+        ...numbers(1, 5).map((n) => at.put(idAt(n), { messageId: `phone-${n}`, time: iso(timeMs(n)) })),
+        { type: 'send.create', message: send(idAt(0)) },
+        { type: 'message.delete', id: idAt(2) },
+      );
+      const older = async (n: number, after: string) =>
+        (await at.store.olderThan(home, timeMs(n), { after, limit: 2 })).map(({ id }) => id);
+      expect(await older(5, '')).toEqual([1, 3].map(idAt));
+      expect(await older(5, idAt(3))).toEqual([idAt(4)]);
+      expect(await older(5, idAt(4))).toEqual([]);
+      expect(await older(0, '')).toEqual([]);
+      expect(await older(0, idAt(3))).toEqual([]);
     });
   });
 }

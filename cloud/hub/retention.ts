@@ -1,0 +1,160 @@
+// How long messages are kept, where the household wishes otherwise than for ever: `keep` and `keepDays` of its settings.
+
+import { countedTogetherMs } from '../store/home-changes.ts';
+import { newId } from '../store/ordered-id.ts';
+import type { HomeSettings, MessageRecord, MissingMessage, Write } from '../store/store.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** Deletions in one commit: a page of them must not hold up messages that arrive. */
+const batchSize = 50;
+const dayMs = 24 * 3_600_000;
+/** Between two looks for what has become too old. */
+const lookAgainMs = 3_600_000;
+const retryMs = 60_000;
+/** Clocks that were never set show 1970, 1980 or 2000: a message of such a time is as old as its arrival here. */
+const earliestBelievedMs = Date.UTC(2001);
+
+export interface RetentionHome {
+  readonly id: string;
+  /** `p_…` of the phones. */
+  phones(): readonly string[];
+  commit(writes: readonly Write[]): Promise<unknown>;
+}
+
+export class Retention {
+  readonly #home: RetentionHome;
+  readonly #around: Surroundings;
+  /** Undefined: to be read. Nobody but this hub changes them. */
+  #settings: HomeSettings | undefined;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+  #cancelNext: (() => void) | undefined;
+
+  constructor(home: RetentionHome, around: Surroundings) {
+    this.#home = home;
+    this.#around = around;
+  }
+
+  /** Looks at what the writes may have changed. Not awaited by the commit: deleting may take long. */
+  follow(writes: readonly Write[]): void {
+    const areSettings = writes.some(({ type }) => type === 'home.change' || type === 'question.answer');
+    if (areSettings) this.#settings = undefined;
+    const isKnownToKeep = this.#settings !== undefined && this.#settings.keep !== 'like-the-phone';
+    const hasMissing = writes.some(({ type }) => type === 'message.absent' || type === 'message.put');
+    if (areSettings || (hasMissing && !isKnownToKeep && this.#mayConcern(writes))) void this.run();
+  }
+
+  /** Deletes what is to go, once at a time; what is asked for meanwhile is looked at afterwards. Never rejects. */
+  async run(): Promise<void> {
+    this.#again = true;
+    if (this.#stopped) return;
+    this.#running ??= this.#runAll().finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  /** Resolves when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelNext?.();
+    await this.#running;
+  }
+
+  /** A message that is listed again may end a question; without one it changes nothing here. */
+  #mayConcern(writes: readonly Write[]): boolean {
+    if (writes.some(({ type }) => type === 'message.absent')) return true;
+    return (this.#settings?.questions ?? []).length > 0;
+  }
+
+  async #runAll(): Promise<void> {
+    while (this.#again && !this.#stopped) {
+      this.#again = false;
+      try {
+        await this.#runOnce();
+      } catch (error) {
+        this.#around.log.warn('retention.failed', { home: this.#home.id, error: String(error) });
+        this.#runLater(retryMs);
+      }
+    }
+  }
+
+  async #runOnce(): Promise<void> {
+    this.#cancelNext?.();
+    const settings = (await this.#around.store.getHome(this.#home.id))?.settings ?? {};
+    this.#settings = settings;
+    if (settings.keepDays !== undefined) {
+      this.#runLater(lookAgainMs);
+      await this.#dropOlder(this.#around.clock.now() - settings.keepDays * dayMs);
+    }
+    if (settings.keep !== 'like-the-phone') return;
+    for (const phone of this.#home.phones()) await this.#followPhone(phone, settings);
+  }
+
+  #runLater(ms: number): void {
+    this.#cancelNext?.();
+    if (!this.#stopped) this.#cancelNext = this.#around.deadlines.after(ms, () => void this.run());
+  }
+
+  async #dropOlder(beforeMs: number): Promise<void> {
+    let after = '';
+    while (!this.#stopped) {
+      const records = await this.#around.store.olderThan(this.#home.id, beforeMs, { after, limit: batchSize });
+      const old = records.filter((record) => isOlder(record, beforeMs));
+      if (old.length > 0) await this.#home.commit(old.map(({ id }) => ({ type: 'message.delete', id })));
+      after = records.at(-1)?.id ?? after;
+      if (records.length < batchSize) return;
+    }
+  }
+
+  /** Deletes what the phone has deleted: a small part of its messages unasked, more only if the household says so. */
+  async #followPhone(phone: string, settings: HomeSettings): Promise<void> {
+    const { keptUpToMs = -1, deleteUpToMs = -1, deleted = [] } = settings.missing?.[phone] ?? {};
+    const nowMs = this.#around.clock.now();
+    const { listed, missing } = await this.#around.store.missingFrom(this.#home.id, phone);
+    const undecided = missing.filter(({ sinceMs }) => sinceMs > keptUpToMs);
+    const wanted = undecided.filter(({ sinceMs }) => sinceMs <= deleteUpToMs);
+    const rest = undecided.filter(({ sinceMs }) => sinceMs > deleteUpToMs);
+    await this.#remove(wanted);
+    if (deleteUpToMs >= 0 && !this.#stopped) {
+      await this.#home.commit([{ type: 'home.missing', phone, atMs: nowMs, isAnswerDone: true }]);
+    }
+    const question = settings.questions?.find((each) => each.phone === phone);
+    const of = listed + rest.length;
+    const recently = deleted
+      .filter(([hourMs]) => hourMs > nowMs - countedTogetherMs)
+      .reduce((sum, [, count]) => sum + count, 0);
+    const isMuch = 2 * (rest.length + recently) > of + recently;
+    const isOfBefore = rest.some(({ sinceMs }) => sinceMs < (settings.keepSinceMs ?? 0));
+    if (rest.length === 0) {
+      if (question !== undefined)
+        await this.#home.commit([{ type: 'home.missing', phone, atMs: nowMs, question: null }]);
+    } else if (isMuch || isOfBefore || question !== undefined) {
+      if (question?.count === rest.length && question.of === of) return;
+      const upToMs = Math.max(...rest.map(({ sinceMs }) => sinceMs));
+      const asked = { id: `q_${newId(nowMs)}`, kind: 'missing-messages', phone, count: rest.length, of } as const;
+      const news = { ...asked, timeMs: question?.timeMs ?? nowMs, upToMs };
+      await this.#home.commit([{ type: 'home.missing', phone, atMs: nowMs, question: news }]);
+    } else {
+      await this.#remove(rest, (count) => ({ type: 'home.missing', phone, atMs: nowMs, deleted: count }));
+    }
+  }
+
+  async #remove(messages: readonly MissingMessage[], note?: (count: number) => Write): Promise<void> {
+    for (let at = 0; at < messages.length && !this.#stopped; at += batchSize) {
+      const some = messages.slice(at, at + batchSize);
+      await this.#home.commit([
+        // One that the phone lists again by now stays.
+        ...some.map(({ id }): Write => ({ type: 'message.delete', id, onlyMissing: true })),
+        ...(note === undefined ? [] : [note(some.length)]),
+      ]);
+    }
+  }
+}
+
+function isOlder({ time, hops = [] }: MessageRecord, beforeMs: number): boolean {
+  const timeMs = Date.parse(time);
+  if (timeMs >= earliestBelievedMs) return timeMs < beforeMs;
+  return (hops.find(([hop]) => hop === 'tunnel')?.[1] ?? 0) < beforeMs;
+}

@@ -1,0 +1,98 @@
+// What a write makes of a home's settings and of its questions. Pure, and the same for every adapter.
+import { isDeepStrictEqual } from 'node:util';
+import type { Change } from './changes.ts';
+import type { HomeRecord, HomeSettings, MissingNotes, StoredQuestion, Write } from './store.ts';
+
+export type HomeWrite = Extract<Write, { type: 'home.change' | 'question.answer' | 'home.missing' }>;
+
+/** Within this, deletions at a phone are counted together, so that many small ones do not add up to a large one unasked. */
+export const countedTogetherMs = 24 * 3_600_000;
+const hourMs = 3_600_000;
+
+export function isHomeWrite(write: Write): write is HomeWrite {
+  return write.type === 'home.change' || write.type === 'question.answer' || write.type === 'home.missing';
+}
+
+/** Undefined where everything stays as it is. Notes that only the cloud needs are no event. */
+export function changeHome(current: HomeRecord, write: HomeWrite, nowMs: number): Change<HomeRecord> | undefined {
+  const { settings: before = {}, ...rest } = current;
+  const name = write.type === 'home.change' ? (write.name ?? current.name) : current.name;
+  const settings = withoutDefaults(settingsAfter(before, write, nowMs));
+  const next: HomeRecord = { ...rest, name, ...(Object.keys(settings).length > 0 && { settings }) };
+  if (isDeepStrictEqual(next, current)) return undefined;
+  const { missing: _, ...seen } = settings;
+  const { missing: __, ...seenBefore } = before;
+  if (name === current.name && isDeepStrictEqual(seen, seenBefore)) return { next };
+  return { next, event: { type: 'home.updated', data: { home: current.id } } };
+}
+
+function settingsAfter(
+  before: HomeSettings,
+  write: HomeWrite,
+  nowMs: number,
+): Partial<Record<keyof HomeSettings, unknown>> {
+  switch (write.type) {
+    case 'home.change': {
+      const { type: _, name: __, ...given } = write;
+      const changed = {
+        ...before,
+        ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+      };
+      if ((changed.keep ?? 'always') === (before.keep ?? 'always')) return changed;
+      // What was asked and noted under the other rule is void.
+      return { ...changed, keepSinceMs: nowMs, questions: [], missing: {} };
+    }
+    case 'question.answer': {
+      const question = before.questions?.find(({ id }) => id === write.id);
+      if (question === undefined) return before;
+      const answer = write.answer === 'keep' ? { keptUpToMs: question.upToMs } : { deleteUpToMs: question.upToMs };
+      return {
+        ...before,
+        questions: before.questions?.filter(({ id }) => id !== write.id),
+        missing: withNotes(before, question.phone, answer),
+      };
+    }
+    case 'home.missing': {
+      const { phone, atMs, question, deleted, isAnswerDone } = write;
+      const notes: MissingNotes = {
+        ...(deleted !== undefined && { deleted: counted(before.missing?.[phone]?.deleted ?? [], deleted, atMs) }),
+      };
+      const missing = withNotes(before, phone, notes);
+      if (isAnswerDone) delete missing[phone]?.deleteUpToMs;
+      return {
+        ...before,
+        missing,
+        ...(question !== undefined && { questions: withQuestion(before, phone, question) }),
+      };
+    }
+  }
+}
+
+function withNotes(before: HomeSettings, phone: string, notes: MissingNotes): Record<string, MissingNotes> {
+  const next = { ...before.missing, [phone]: { ...before.missing?.[phone], ...notes } };
+  return Object.fromEntries(Object.entries(next).filter(([, each]) => Object.keys(each).length > 0));
+}
+
+function withQuestion(before: HomeSettings, phone: string, question: StoredQuestion | null): readonly StoredQuestion[] {
+  const others = (before.questions ?? []).filter((each) => each.phone !== phone);
+  return question === null ? others : [...others, question];
+}
+
+type Deleted = NonNullable<MissingNotes['deleted']>;
+
+/** By the hour: at most 25 numbers. */
+function counted(before: Deleted, count: number, atMs: number): Deleted {
+  const hour = Math.floor(atMs / hourMs) * hourMs;
+  const recent = before.filter(([each]) => each > atMs - countedTogetherMs - hourMs);
+  const now = recent.find(([each]) => each === hour)?.[1] ?? 0;
+  return [...recent.filter(([each]) => each !== hour), [hour, now + count]];
+}
+
+function withoutDefaults(settings: Partial<Record<keyof HomeSettings, unknown>>): HomeSettings {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => !isDefault(value)));
+}
+
+function isDefault(value: unknown): boolean {
+  if (value === undefined || value === null || value === 'always') return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}

@@ -1,0 +1,196 @@
+// What goes by the home's own settings, and what is asked first.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Retention } from '../../../cloud/hub/retention.ts';
+import { idFloor } from '../../../cloud/store/ordered-id.ts';
+import type { Write } from '../../../cloud/store/store.ts';
+import { messageId, phoneMessage, presence, send } from '../../contract/messages.ts';
+import { numbers } from '../../contract/store/store-under-test.ts';
+import { HubBench, unavailable } from './hub-bench.ts';
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+let bench: HubBench;
+let phone: string;
+let retention: Retention;
+
+beforeEach(async () => {
+  bench = new HubBench();
+  await bench.start();
+  phone = (await bench.store.putPhones('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
+  retention = made();
+});
+afterEach(async () => {
+  await retention.stop();
+  await bench.stop();
+});
+
+function made(): Retention {
+  const { surroundings } = bench;
+  const commit = (writes: readonly Write[]) => surroundings.store.commit('home', writes);
+  return new Retention({ id: 'home', phones: () => [phone], commit }, surroundings);
+}
+
+const commit = (...writes: Write[]) => bench.store.commit('home', writes);
+
+function put(n: number, time = '2026-11-22T11:00:00.000Z', id = messageId(n)): Write {
+  const message = phoneMessage({ messageId: `phone-${n}`, time });
+  return { type: 'message.put', id, phone, epoch: 0, session: null, fingerprint: `f${n}`, message };
+}
+
+const missing = (n: number, isConfirmed = true): Write => {
+  return { type: 'message.absent', id: messageId(n), atMs: bench.clock.nowMs, isConfirmed };
+};
+const settings = async () => (await bench.store.getHome('home'))?.settings;
+const held = async () => (await bench.store.listMessages('home', {}, { limit: 200 })).items.length;
+
+describe('like-the-phone', () => {
+  beforeEach(() => commit({ type: 'home.change', keep: 'like-the-phone' }, ...numbers(1, 20).map((n) => put(n))));
+
+  it('deletes for good what two lists lacked, and nothing that one did', async () => {
+    await commit(...[1, 2].map((n) => missing(n)), missing(3, false));
+    await retention.run();
+    expect(await held()).toBe(18);
+    expect(await bench.store.getMessage('home', messageId(3))).toBeDefined();
+    expect(await commit(put(1))).toEqual([]);
+    await commit({ ...missing(3, false), atMs: bench.clock.nowMs + 10 * minuteMs } as Write);
+    await retention.run();
+    expect(await held()).toBe(17);
+  });
+
+  it('deletes nothing with the default rule', async () => {
+    await commit({ type: 'home.change', keep: 'always' }, ...numbers(1, 20).map((n) => missing(n)));
+    await retention.run();
+    expect(await held()).toBe(20);
+    expect(await settings()).not.toHaveProperty('questions');
+  });
+
+  it('asks before more than half of a phone’s messages go, and follows the answer', async () => {
+    await commit(...numbers(1, 11).map((n) => missing(n)));
+    await retention.run();
+    expect(await held()).toBe(20);
+    const question = (await settings())?.questions?.[0];
+    expect(question).toMatchObject({ kind: 'missing-messages', phone, count: 11, of: 20 });
+    // Another name for other numbers: nobody answers what he did not see.
+    await commit(missing(12));
+    await retention.run();
+    const asked = (await settings())?.questions?.[0];
+    expect(asked).toMatchObject({ count: 12, of: 20 });
+    expect(asked?.id).not.toBe(question?.id);
+    expect(await commit({ type: 'question.answer', id: question?.id ?? '', answer: 'delete' })).toEqual([]);
+    await commit({ type: 'question.answer', id: asked?.id ?? '', answer: 'delete' });
+    await retention.run();
+    expect(await held()).toBe(8);
+    expect(await settings()).not.toHaveProperty('questions');
+    expect((await settings())?.missing?.[phone]).not.toHaveProperty('deleteUpToMs');
+  });
+
+  it('keeps what the household wants kept, and asks no more for it', async () => {
+    await commit(...numbers(1, 20).map((n) => missing(n)));
+    await retention.run();
+    await commit({ type: 'question.answer', id: (await settings())?.questions?.[0]?.id ?? '', answer: 'keep' });
+    await retention.run();
+    bench.clock.nowMs += 2 * dayMs;
+    await retention.run();
+    expect(await held()).toBe(20);
+    expect(await settings()).not.toHaveProperty('questions');
+  });
+
+  it('asks no more when the phone has them again', async () => {
+    await commit(...numbers(1, 20).map((n) => missing(n)));
+    await retention.run();
+    await commit(...numbers(1, 20).map((n) => put(n)));
+    await retention.run();
+    expect(await settings()).not.toHaveProperty('questions');
+    expect(await held()).toBe(20);
+  });
+
+  it('is not led past the half by many small steps within a day', async () => {
+    for (const n of numbers(1, 20)) {
+      bench.clock.nowMs += hourMs / 2;
+      await commit(missing(n));
+      await retention.run();
+    }
+    expect(await held()).toBe(10);
+    expect((await settings())?.questions).toMatchObject([{ count: 10, of: 10 }]);
+  });
+
+  it('counts a new day by itself', async () => {
+    await commit(...numbers(1, 10).map((n) => missing(n)));
+    await retention.run();
+    expect(await held()).toBe(10);
+    bench.clock.nowMs += dayMs + hourMs;
+    await commit(...numbers(11, 15).map((n) => missing(n)));
+    await retention.run();
+    expect(await held()).toBe(5);
+  });
+
+  it('asks about what was missing before it was chosen, however little', async () => {
+    await commit({ type: 'home.change', keep: 'always' }, missing(1));
+    bench.clock.nowMs += minuteMs;
+    await commit({ type: 'home.change', keep: 'like-the-phone' });
+    await retention.run();
+    expect(await held()).toBe(20);
+    expect((await settings())?.questions).toMatchObject([{ count: 1, of: 20 }]);
+  });
+
+  it('spares a message that the phone lists again before it is deleted', async () => {
+    await commit(missing(1), put(1));
+    expect(await commit({ type: 'message.delete', id: messageId(1), onlyMissing: true })).toEqual([]);
+    expect(await held()).toBe(20);
+  });
+
+  it('tries again when the store was away', async () => {
+    await commit(missing(1));
+    bench.fault = unavailable;
+    await retention.run();
+    expect(await held()).toBe(20);
+    bench.fault = undefined;
+    bench.clock.pass(minuteMs);
+    await retention.run();
+    expect(await held()).toBe(19);
+  });
+});
+
+describe('keepDays', () => {
+  const old = (n: number, daysAgo: number) => {
+    const atMs = bench.clock.nowMs - daysAgo * dayMs;
+    return put(n, new Date(atMs).toISOString(), idAt(atMs, n));
+  };
+
+  it('deletes what is older, in batches, and later what has become so', async () => {
+    await commit(...numbers(1, 130).map((n) => old(n, 31)), ...numbers(131, 135).map((n) => old(n, 29)));
+    await retention.run();
+    expect(await held()).toBe(135);
+    await commit({ type: 'home.change', keepDays: 30 });
+    bench.commits = [];
+    await retention.run();
+    expect(await held()).toBe(5);
+    expect(Math.max(...bench.commits.map((writes) => writes.length))).toBeLessThanOrEqual(50);
+    bench.clock.nowMs += 2 * dayMs;
+    bench.clock.pass(0);
+    await retention.run();
+    expect(await held()).toBe(0);
+    expect(await commit(old(1, 33))).toEqual([]);
+  });
+
+  it('leaves sends under way, and what arrived lately with the time of a clock that was never set', async () => {
+    const longAgo = { ...send(idAt(0, 9)), time: '2020-01-01T00:00:00.000Z' };
+    const undated = put(1, '1970-01-02T00:00:00.000Z', idAt(dayMs, 1)) as Extract<Write, { type: 'message.put' }>;
+    await commit(
+      { type: 'home.change', keepDays: 1 },
+      { type: 'send.create', message: longAgo },
+      { ...undated, hops: [['tunnel', bench.clock.nowMs]] },
+    );
+    await retention.run();
+    expect(await held()).toBe(2);
+    bench.clock.nowMs += 2 * dayMs;
+    await retention.run();
+    expect(await held()).toBe(1);
+  });
+});
+
+/** The n-th identifier of that time. */
+function idAt(timeMs: number, n: number): string {
+  return `m_${idFloor(timeMs).slice(0, 20)}${String(n).padStart(6, '0')}`;
+}
