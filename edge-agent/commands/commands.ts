@@ -5,12 +5,14 @@ import type { AgentHop, CloudFrame, EdgeFrame, FrameOf } from '../../protocol/fr
 import { limits } from '../../protocol/limits.ts';
 import {
   checkArguments,
+  type PhoneCalls,
   type PhoneControlPoint,
   readArguments,
   type TextArguments,
 } from '../messaging/control-point.ts';
 import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
 import type { Journal } from '../tunnel/journal.ts';
+import { UpnpError } from '../upnp/error.ts';
 import { noteEffect } from './effect.ts';
 import { pending } from './outcome.ts';
 import { sendOnce } from './sends.ts';
@@ -170,12 +172,23 @@ function isDoubtful({ code }: GatewayError): boolean {
 
 async function perform(journal: Journal, call: Call): Promise<Answer> {
   const { action, phone, frame, signal } = call;
-  const given = checkArguments(action, frame.form, frame.arguments);
+  const asked = checkArguments(action, frame.form, frame.arguments);
   const { changes, repeatable } = actions[action];
   const { key } = frame;
   const hops = [hopNow('agent')];
+  // To delete cannot be undone; to read answers with the message, by which it is known again.
+  const isAboutMessage =
+    (action === 'DeleteMessage' || (action === 'ReadMessage' && frame.message !== undefined)) &&
+    (key === undefined || journal.findSend(key)?.outcome === undefined);
   return phone.controlPoint.inTurn(
     async (calls) => {
+      const acted = isAboutMessage ? await identify(call, calls, asked) : undefined;
+      if (isAboutMessage && acted === undefined && frame.message !== undefined) {
+        if (wasDeleted(journal, call)) return { output: {} };
+        phone.synchroniser.onNotFound(frame.message);
+        throw new GatewayError('not-on-phone', 'The phone no longer has this message. Nothing was changed there.');
+      }
+      const given = acted === undefined ? asked : { ...asked, MessageID: acted.messageId };
       const deadlineMs = Math.max(1, call.untilMs - performance.now());
       hops.push(hopNow('soap'));
       const output =
@@ -191,7 +204,7 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
               onMade: (item) => phone.synchroniser.learn(item),
             });
       hops.push(hopNow('phone'));
-      if (changes) noteEffect(phone.synchroniser, action, given, output);
+      if (changes) noteEffect(phone.synchroniser, action, given, output, acted?.id);
       const sessionId = action === 'CreateSession' ? output.SessionID : undefined;
       return {
         output,
@@ -199,6 +212,31 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
         ...(action === 'SendMessage' && { hops }),
       };
     },
-    { exclusive: changes, signal },
+    { exclusive: changes || isAboutMessage, signal },
   );
+}
+
+/**
+ * The message that the phone has now by the MessageID, in the caller's section of the queue: after a reset of the phone
+ * it may be another one. Undefined: it has another one than the call means, or none.
+ * @throws UpnpError when the phone cannot be asked
+ */
+async function identify({ phone, frame, untilMs, signal }: Call, calls: PhoneCalls, { MessageID = '' }: TextArguments) {
+  const options = { deadlineMs: Math.max(1, untilMs - performance.now()), signal };
+  const meant = { messageId: MessageID, id: frame.message };
+  const found = await phone.synchroniser.identify(calls, meant, options).catch((error: unknown) => {
+    // A phone that lists nothing may still do what it is asked, where nobody says what is meant.
+    if (frame.message === undefined && error instanceof UpnpError && error.kind !== 'unreachable') return undefined;
+    throw error;
+  });
+  return found;
+}
+
+/** A deletion whose answer was lost has been done, where the phone no longer has the message. */
+function wasDeleted(journal: Journal, { action, frame, phone }: Call): boolean {
+  const { key, message, udn } = frame;
+  if (action !== 'DeleteMessage' || key === undefined || message === undefined || !journal.isBegun(key)) return false;
+  journal.finishSend(udn, key, { result: {} });
+  phone.synchroniser.onDeleted(message);
+  return true;
 }

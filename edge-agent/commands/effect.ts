@@ -5,12 +5,16 @@ import { readDocument } from '../messaging/documents.ts';
 import { readMessageList } from '../messaging/message-list.ts';
 import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
 
-/** What an action changed is looked at right after it, or told at once where the answer already shows it. */
+/**
+ * What an action changed is looked at right after it, or told at once where the answer already shows it. `acted` is our
+ * identifier of the message that a deletion was about, where a look has just proved it.
+ */
 export function noteEffect(
   synchroniser: PhoneSynchroniser,
   action: ActionName,
   given: TextArguments,
   output: TextArguments,
+  acted: string | undefined,
 ): void {
   const sessionId = given.SessionID ?? output.SessionID ?? '';
   switch (action) {
@@ -21,7 +25,8 @@ export function noteEffect(
       noteRead(synchroniser, given.MessageID ?? '', output.MessageRequested ?? '');
       break;
     case 'DeleteMessage':
-      synchroniser.onDeleted(given.MessageID ?? '');
+      if (acted === undefined) synchroniser.request((agenda) => agenda.lookAtAllMessages());
+      else synchroniser.onDeleted(acted);
       break;
     case 'StartFileTransfer':
       synchroniser.request((agenda) => {
@@ -48,7 +53,7 @@ function sessionsOf(fileInfoList: string): string[] {
 function noteRead(synchroniser: PhoneSynchroniser, messageId: string, xml: string): void {
   const entry = readOrEmpty(xml).find(({ message }) => message.messageId === messageId);
   if (entry === undefined) synchroniser.request((agenda) => agenda.lookAtAllMessages());
-  else synchroniser.onSeen({ ...entry.message, status: 'Read' }, entry.xml);
+  else synchroniser.onSeen({ message: { ...entry.message, status: 'Read' }, xml: entry.xml });
 }
 
 function readOrEmpty(xml: string): ReturnType<typeof readMessageList> {

@@ -1,11 +1,12 @@
 // What came of an action whose answer was lost, as far as the phone's own lists tell.
 import { ANY } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
+import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 import { wholeSearch } from '../messaging/agenda.ts';
+import { takeMatch } from '../messaging/comparison.ts';
 import { type PhoneCalls, standardDeadlineMs, type TextArguments } from '../messaging/control-point.ts';
 import { readDocument } from '../messaging/documents.ts';
-import { takeMatch } from '../messaging/known-messages.ts';
+import { isSameMessage, judge } from '../messaging/evidence.ts';
 import type { Journal, Send } from '../tunnel/journal.ts';
 
 /** Of what was begun and is not settled yet, nothing else can be said. */
@@ -35,8 +36,7 @@ export async function lookUp(
       let made: string | undefined;
       const { isComplete } = await calls.searchMessages(search, options, (entries) => {
         const match = entries.find(
-          (entry) =>
-            !journal.isKnown(udn, entry.message.messageId) && takeMatch([{ key: send.key, message }], entry.message),
+          (entry) => !isKnown(journal, udn, entry.message) && takeMatch([{ key: send.key, message }], entry.message),
         );
         made ??= match?.message.messageId;
       });
@@ -60,6 +60,13 @@ export async function lookUp(
     if (made !== undefined) return { SessionID: made.sessionId };
   }
   return (await isDone(calls, send)) ? {} : undefined;
+}
+
+/** Whether the phone had this message before: its identifier alone does not tell, where a reset began them again. */
+function isKnown(journal: Journal, udn: string, message: PhoneMessage): boolean {
+  return journal
+    .messagesUnder(udn, message.messageId)
+    .some(({ fingerprint }) => isSameMessage(judge(fingerprint, message)));
 }
 
 /** Whether the phone is as the action would have left it, as far as its lists tell. Throws UpnpError. */

@@ -4,10 +4,12 @@
 // are done again instead, but never after their outcome is known: something else may have happened since.
 import { type ActionName, actions } from '../../protocol/actions.ts';
 import { GatewayError, isErrorCode, isPassingRefusal } from '../../protocol/errors.ts';
-import type { InventoryItem } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { PhoneCalls, TextArguments } from '../messaging/control-point.ts';
+import { readDocument } from '../messaging/documents.ts';
+import { fingerprintOfSend } from '../messaging/evidence.ts';
 import { isMessageKey } from '../messaging/identity.ts';
+import type { KnownItem } from '../messaging/known-messages.ts';
 import type { Journal, Send } from '../tunnel/journal.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { isDone, lookUp, pending } from './outcome.ts';
@@ -21,7 +23,7 @@ export interface SendRequest {
   readonly epoch: number;
   readonly deadlineMs: number;
   /** Told of a message that is known by the key from now on. */
-  onMade(item: InventoryItem): void;
+  onMade(item: KnownItem): void;
 }
 
 /**
@@ -113,11 +115,8 @@ function refuseLong(result: TextArguments): void {
 }
 
 function finish(journal: Journal, request: SendRequest, result: TextArguments): void {
-  const { udn, key, action, epoch } = request;
-  const messageId = action === 'SendMessage' && isMessageKey(key) ? (result.MessageID ?? '') : '';
-  // A phone that gives a known identifier again has not made a new message of it that could be told apart.
-  const isNew = messageId !== '' && !journal.isKnown(udn, messageId);
-  const made = isNew ? { id: key, messageId, epoch, fingerprint: '' } : undefined;
+  const { udn, key, action } = request;
+  const made = action === 'SendMessage' && isMessageKey(key) ? madeBy(request, result.MessageID ?? '') : undefined;
   try {
     journal.finishSend(udn, key, { result }, made);
   } catch {
@@ -125,6 +124,18 @@ function finish(journal: Journal, request: SendRequest, result: TextArguments): 
     return;
   }
   if (made !== undefined) request.onMade(made);
+}
+
+/** What the phone will list under the identifier that it answered, known by the send's key from now on. */
+function madeBy({ udn, key, epoch, arguments: given }: SendRequest, messageId: string): KnownItem | undefined {
+  if (messageId === '') return undefined;
+  try {
+    const context = { device: udn, action: 'SendMessage' };
+    const message = readDocument('message', given.MessageToSend ?? '', context);
+    return { id: key, messageId, epoch, fingerprint: fingerprintOfSend(message) };
+  } catch {
+    return { id: key, messageId, epoch, fingerprint: '' };
+  }
 }
 
 async function settle(journal: Journal, calls: PhoneCalls, request: SendRequest, send: Send): Promise<TextArguments> {

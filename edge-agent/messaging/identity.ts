@@ -1,8 +1,6 @@
-// Who is who: identifiers that a lost journal finds again, and digests that tell new, changed and reused apart.
-// Identity is (phone, epoch, the phone's own identifier); text and arrival never decide it.
+// Stable identifiers, derived so that an agent that lost its journal finds the same ones again. Which message a listed
+// one is, evidence.ts decides.
 import { createHash } from 'node:crypto';
-import type { PhoneMessage } from '../../protocol/phone-model.ts';
-import { unknownTime } from './profile.ts';
 
 const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 /** A ULID's time part has 48 bits. */
@@ -30,29 +28,6 @@ export function timeOfKey(id: string): number {
 /** Whether a key may be a message's identifier. */
 export function isMessageKey(key: string): boolean {
   return /^m_[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(key);
-}
-
-/**
- * The digest of a message as a phone shows it: who · when · all of it. The first two say whether an identifier still
- * means the same message. A message on its way out has no time yet: phones set it when it has gone.
- */
-export function fingerprintOf(message: PhoneMessage): string {
-  const who = digest(10, message.messageClass, message.from.address);
-  const settled = message.folder !== 'Outgoing' && message.time !== unknownTime;
-  const when = settled ? digest(6, message.time) : '';
-  return `${who}.${when}.${digest(15, message)}`;
-}
-
-/** Whether a messageId that was known by one fingerprint now names another message: the phone was reset. */
-export function isReused(known: string, seen: string): boolean {
-  if (known === '') return false;
-  const [knownWho, knownWhen] = known.split('.');
-  const [seenWho, seenWhen] = seen.split('.');
-  return knownWho !== seenWho || (knownWhen !== '' && seenWhen !== '' && knownWhen !== seenWhen);
-}
-
-function digest(bytes: number, ...parts: unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, bytes).toString('base64url');
 }
 
 function digestBits(bits: number, ...parts: unknown[]): bigint {

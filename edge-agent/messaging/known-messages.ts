@@ -1,125 +1,163 @@
-// What is known of a phone's messages, and what a list of them tells that is new: pure comparison, no calls.
-import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
-import type { PhoneMessage } from '../../protocol/phone-model.ts';
-import { fingerprintOf, isReused, messageKey, timeOfKey } from './identity.ts';
-import type { MessageEntry } from './message-list.ts';
-import { unknownTime } from './profile.ts';
+// What is known of one phone's messages: those that it lists, and those that it no longer lists and may list again.
+import type { InventoryItem } from '../../protocol/frames.ts';
 
-export type MessagePut = Extract<EdgeEvent, { type: 'message.put' }>;
-
-export interface KnownEntry extends InventoryItem {
-  readonly xml?: string;
-}
-
-/** A send that was begun and whose end nobody knows. */
-export interface OpenSend {
-  readonly key: string;
-  readonly message: PhoneMessage;
-}
-
-export interface Comparison {
+/** As the journal keeps it. */
+export interface KnownItem {
+  readonly id: string;
+  readonly messageId: string;
   readonly epoch: number;
-  readonly put: readonly KnownEntry[];
-  readonly events: readonly EdgeEvent[];
-  /** messageIds that are no longer known. */
-  readonly gone: readonly string[];
-  readonly settled: ReadonlyMap<string, string>;
+  readonly fingerprint: string;
+  /** Since when the phone no longer lists it, epoch milliseconds; of a deleted one, when it was deleted. */
+  readonly absentMs?: number | undefined;
+  /** That it is gone needs no second proof: it was told, or a reset of the phone took it. */
+  readonly isSettled?: boolean | undefined;
+  /** The household deleted it. */
+  readonly isDeleted?: boolean | undefined;
 }
 
-export interface Looking {
-  readonly udn: string;
+export class KnownMessage implements KnownItem {
+  readonly id: string;
+  messageId: string;
   readonly epoch: number;
-  readonly known: ReadonlyMap<string, InventoryItem>;
-  /** messageIds of a former epoch: what a reset took with it was not deleted by anybody. */
-  readonly former: ReadonlySet<string>;
-  readonly openSends: readonly OpenSend[];
-  sessionKeyOf(sessionId: string): string;
-  /** Whether the list is all that the phone has, so that what is not in it is gone. */
-  readonly whole: boolean;
-  /** Found without having been told by the phone. */
-  readonly recovered: boolean;
-  /** When the phone's event arrived that led to the list, epoch milliseconds. */
-  readonly notifiedMs?: number | undefined;
-  readonly nowMs: number;
-}
+  fingerprint: string;
+  absentMs: number | undefined;
+  isSettled: boolean;
+  isDeleted: boolean;
+  /** The fingerprint that the cloud has, where it is another one; empty: the cloud must be told again. */
+  told: string | undefined;
+  /** Number of the latest look that showed it. */
+  lastSeen = 0;
+  /** Whether the journal has it; what only the cloud knew is written down with the whole look that follows. */
+  isKept = true;
 
-/** Compares a phone's list with what is known. */
-export function compareMessages(entries: readonly MessageEntry[], looking: Looking): Comparison {
-  const { udn, known } = looking;
-  const open = [...looking.openSends];
-  const put: KnownEntry[] = [];
-  const events: EdgeEvent[] = [];
-  const settled = new Map<string, string>();
-  const seen = new Set<string>();
-  const wasReset = entries.some(({ message }) => {
-    const before = known.get(message.messageId);
-    return before !== undefined && isReused(before.fingerprint, fingerprintOf(message));
-  });
-  const epoch = wasReset ? looking.epoch + 1 : looking.epoch;
-
-  for (const { message, xml } of oldestFirst(entries)) {
-    // A device that names one message twice in a list has still one message.
-    if (seen.has(message.messageId)) continue;
-    seen.add(message.messageId);
-    const fingerprint = fingerprintOf(message);
-    const before = known.get(message.messageId);
-    if (before?.fingerprint === fingerprint) continue;
-    const same = before !== undefined && !isReused(before.fingerprint, fingerprint);
-    const send = same ? undefined : takeMatch(open, message);
-    if (send !== undefined) settled.set(send.key, message.messageId);
-    const timeMs = message.time === unknownTime ? looking.nowMs : Date.parse(message.time);
-    const id = same ? before.id : (send?.key ?? messageKey(udn, epoch, message.messageId, timeMs));
-    const item = { id, messageId: message.messageId, epoch: same ? before.epoch : epoch, fingerprint };
-    put.push({ ...item, xml });
-    events.push(putEvent(item, message, looking));
+  constructor({ id, messageId, epoch, fingerprint, absentMs, isSettled, isDeleted }: KnownItem) {
+    this.id = id;
+    this.messageId = messageId;
+    this.epoch = epoch;
+    this.fingerprint = fingerprint;
+    this.absentMs = absentMs;
+    this.isSettled = isSettled === true;
+    this.isDeleted = isDeleted === true;
   }
 
-  const gone: string[] = [];
-  if (looking.whole) {
-    for (const item of known.values()) {
-      if (seen.has(item.messageId)) continue;
-      gone.push(item.messageId);
-      if (!wasReset && !looking.former.has(item.messageId))
-        events.push({ type: 'message.deleted', udn, epoch: item.epoch, id: item.id });
+  get isPresent(): boolean {
+    return this.absentMs === undefined && !this.isDeleted;
+  }
+}
+
+/** A phone that names ever other messages by one identifier is broken or hostile: the oldest are forgotten. */
+const maxUnderOne = 64;
+/** What is forgotten and listed again after all becomes a new message. About 15 MB in memory, 50,000 messages. */
+const maxGoneChars = 16 * 1024 * 1024;
+/** Of one message, besides the phone's own identifier. */
+const itemChars = 256;
+
+export class KnownMessages {
+  readonly #byId = new Map<string, KnownMessage>();
+  /** One for most identifiers; several after a reset. */
+  readonly #byMessageId = new Map<string, KnownMessage | KnownMessage[]>();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<KnownMessage> {
+    return this.#byId.values();
+  }
+
+  countPresent(): number {
+    let count = 0;
+    for (const item of this.#byId.values()) if (item.isPresent) count++;
+    return count;
+  }
+
+  find(id: string): KnownMessage | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** All that were ever known by the phone's identifier, oldest first. */
+  under(messageId: string): readonly KnownMessage[] {
+    const known = this.#byMessageId.get(messageId);
+    return known === undefined ? [] : Array.isArray(known) ? known : [known];
+  }
+
+  /** Answers what is forgotten for it. */
+  add(item: KnownMessage): KnownMessage | undefined {
+    const before = this.#byId.get(item.id);
+    if (before !== undefined) this.remove(before);
+    this.#byId.set(item.id, item);
+    const under = [...this.under(item.messageId), item];
+    this.#byMessageId.set(item.messageId, under.length === 1 ? item : under);
+    const excess = under.length > maxUnderOne ? (under.find((each) => !each.isPresent) ?? under[0]) : undefined;
+    if (excess !== undefined) this.remove(excess);
+    return excess;
+  }
+
+  remove(item: KnownMessage): void {
+    if (this.#byId.get(item.id) === item) this.#byId.delete(item.id);
+    const rest = this.under(item.messageId).filter((each) => each !== item);
+    const [first] = rest;
+    if (first === undefined) this.#byMessageId.delete(item.messageId);
+    else this.#byMessageId.set(item.messageId, rest.length === 1 ? first : rest);
+  }
+
+  /** The phone names it otherwise now. */
+  move(item: KnownMessage, messageId: string): void {
+    this.remove(item);
+    item.messageId = messageId;
+    this.add(item);
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#byMessageId.clear();
+  }
+
+  /** Takes out what is gone over the bound, the longest gone first; what the phone still lists stays known as deleted. */
+  takeExcess(lookNumber: number): KnownMessage[] {
+    const gone = [...this.#byId.values()].filter((item) => !item.isPresent && item.lastSeen < lookNumber);
+    let chars = gone.reduce((sum, { messageId }) => sum + itemChars + messageId.length, 0);
+    if (chars <= maxGoneChars) return [];
+    gone.sort((one, other) => (one.absentMs ?? 0) - (other.absentMs ?? 0));
+    const excess: KnownMessage[] = [];
+    for (const item of gone) {
+      if (chars <= maxGoneChars) break;
+      chars -= itemChars + item.messageId.length;
+      excess.push(item);
     }
+    for (const item of excess) this.remove(item);
+    return excess;
   }
-  return { epoch, put, events, gone, settled };
 }
 
-/** One message as an event. A time that the phone left out is the one at which it was first seen. */
-function putEvent(item: InventoryItem, message: PhoneMessage, looking: Looking): MessagePut {
-  const { udn, recovered, notifiedMs } = looking;
-  const time = message.time === unknownTime ? new Date(timeOfKey(item.id)).toISOString() : message.time;
-  return {
-    type: 'message.put',
-    udn,
-    epoch: item.epoch,
-    id: item.id,
-    message: { ...message, time },
-    fingerprint: item.fingerprint,
-    ...(message.sessionId !== undefined && { sessionKey: looking.sessionKeyOf(message.sessionId) }),
-    ...(recovered && { recovered: true as const }),
-    ...(notifiedMs !== undefined && { notified: new Date(notifiedMs).toISOString() }),
-  };
-}
-
-/** Takes the oldest open send that this message of Outgoing or Sent can be: same recipients, body and class. */
-export function takeMatch(open: OpenSend[], message: PhoneMessage): OpenSend | undefined {
-  if (message.folder !== 'Outgoing' && message.folder !== 'Sent' && message.folder !== 'ClosedSession')
-    return undefined;
-  const at = open.findIndex(
-    (send) =>
-      send.message.messageClass === message.messageClass &&
-      send.message.body === message.body &&
-      addressesOf(send.message) === addressesOf(message),
-  );
-  return at < 0 ? undefined : open.splice(at, 1)[0];
-}
-
-function addressesOf(message: PhoneMessage): string {
-  return JSON.stringify(message.to.map((party) => party.address).sort());
-}
-
-function oldestFirst(entries: readonly MessageEntry[]): MessageEntry[] {
-  return entries.toSorted((a, b) => (a.message.time < b.message.time ? -1 : a.message.time > b.message.time ? 1 : 0));
+/**
+ * Merges what the cloud knows into what the journal remembers. What only one of them knows is told again when it is
+ * listed; what the household deleted stays deleted, for its event may still be on the way.
+ */
+export function mergeInventory(
+  known: KnownMessages,
+  items: readonly InventoryItem[],
+  phone: { epoch: number; nowMs: number },
+): void {
+  for (const item of known) item.told = '';
+  for (const { id, messageId, epoch, fingerprint, absent, deleted } of items) {
+    const before = known.find(id);
+    const absentMs = absent === true || deleted === true ? (before?.absentMs ?? phone.nowMs) : undefined;
+    if (before === undefined) {
+      // What a former epoch left behind was taken by a reset.
+      const isSettled = absent === true && epoch < phone.epoch;
+      const item = new KnownMessage({ id, messageId, epoch, fingerprint, absentMs, isSettled, isDeleted: deleted });
+      item.isKept = false;
+      known.add(item);
+      continue;
+    }
+    if (before.messageId !== messageId && messageId !== '') before.told = '';
+    else before.told = fingerprint === before.fingerprint ? undefined : fingerprint;
+    if (before.fingerprint === '') before.fingerprint = fingerprint;
+    if (before.isDeleted) continue;
+    before.isDeleted = deleted === true;
+    // The cloud has it as on the phone although it was told otherwise: it is told once more. And the other way round.
+    if (before.absentMs === undefined && absent === true) before.told = '';
+    else before.absentMs = absentMs;
+  }
 }

@@ -4,10 +4,19 @@ import { ANY } from '../../protocol/actions.ts';
 import type { InventoryItem } from '../../protocol/frames.ts';
 import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import { UpnpError } from '../upnp/error.ts';
-import type { Agenda } from './agenda.ts';
-import { maxListChars, type PhoneCalls, type PhoneControlPoint, standardDeadlineMs } from './control-point.ts';
-import type { KnownPhone, Looked } from './known-phone.ts';
-import type { ListRead, MessageEntry } from './message-list.ts';
+import { type Agenda, wholeSearch } from './agenda.ts';
+import {
+  type CallOptions,
+  type MessageSearch,
+  maxListChars,
+  type PhoneCalls,
+  type PhoneControlPoint,
+  standardDeadlineMs,
+} from './control-point.ts';
+import { readFingerprint } from './evidence.ts';
+import type { KnownMessage } from './known-messages.ts';
+import type { Consequence, KnownPhone, Looked } from './known-phone.ts';
+import type { MessageEntry } from './message-list.ts';
 import { charsOf, WholeSearch } from './message-search.ts';
 
 /** The cloud as a look needs it. */
@@ -30,6 +39,7 @@ export interface PhoneLookOptions {
 }
 
 const deadline = { deadlineMs: standardDeadlineMs } as const;
+const noConsequence: Consequence = { needsWhole: false };
 
 /** Works off an agenda; what shows only meanwhile that it is to be looked at goes on the next one. */
 export class PhoneLook {
@@ -71,22 +81,49 @@ export class PhoneLook {
     }
   }
 
-  async atMessages(agenda: Agenda, next: Agenda): Promise<void> {
+  async atMessages(agenda: Agenda, next: Agenda): Promise<Consequence> {
     const whole = agenda.everything || agenda.allMessages || this.#known.isOverfull;
     if (agenda.sent) for (const MessageFolder of ['Outgoing', 'Sent']) agenda.search({ MessageFolder });
-    if (!whole && agenda.searches.size === 0) return;
-    const isComplete = await this.#inTurn(async (calls) => {
-      const found = whole ? undefined : await narrowly(agenda, calls);
-      const entries = found?.entries ?? [];
-      const list = found ?? (await this.#search.list(calls, deadline, (batch) => void entries.push(...batch)));
-      const { hinted, notifiedMs } = agenda;
-      this.concludeMessages(entries, { whole: found === undefined && list.isComplete, recovered: !hinted, notifiedMs });
-      // A broken list is asked for again: what it does not show may still be on the phone.
-      if (found === undefined && !list.isComplete) throw new UpnpError('malformed', 'The list breaks off');
-      return found === undefined || [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
+    if (!whole && agenda.searches.size === 0) return noConsequence;
+    const looked = { recovered: !agenda.hinted, notifiedMs: agenda.notifiedMs };
+    return this.#inTurn(async (calls) => {
+      const narrow = whole ? undefined : await this.#listNarrowly(calls, [...agenda.searches.values()], looked);
+      const concluded = narrow ?? (await this.#listAll(calls, looked, deadline));
+      const isFound = [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
+      // The event named a message that the narrow search did not show.
+      if (concluded.needsWhole || (narrow !== undefined && !isFound)) next.lookAtAllMessages();
+      return concluded;
     });
-    // The event named a message that the narrow search did not show.
-    if (!isComplete) next.lookAtAllMessages();
+  }
+
+  /**
+   * Which message the phone has now by an identifier of its own, in the caller's section of the queue. With `id`, the
+   * message of that identifier of ours, also where the phone has given it another one of its own.
+   * @throws UpnpError when the phone cannot be asked
+   */
+  async identify(
+    calls: PhoneCalls,
+    { messageId, id }: { messageId: string; id?: string | undefined },
+    options: CallOptions,
+  ): Promise<Readonly<KnownMessage> | undefined> {
+    const known = this.#known;
+    const before = known.lookNumber;
+    const meant = id === undefined ? known.seenUnder(messageId, 0) : known.find(id);
+    if (id !== undefined && meant === undefined) return undefined;
+    const looked = { recovered: false };
+    const evidence = meant === undefined ? undefined : readFingerprint(meant.fingerprint);
+    const { messageClass = ANY, folder, isRead } = evidence ?? {};
+    if (folder !== undefined) {
+      const narrow = { ...wholeSearch, MessageClass: messageClass, MessageFolder: folder };
+      const search = { ...narrow, MessageStatus: isRead === true ? 'Read' : 'Unread' };
+      await this.#listNarrowly(calls, [search], looked, options);
+      const found = known.seenUnder(messageId, before);
+      if (found !== undefined && (id === undefined || found.id === id)) return found;
+    }
+    await this.#listAll(calls, looked, options);
+    if (id === undefined) return known.seenUnder(messageId, before);
+    const item = known.find(id);
+    return item?.isPresent === true && item.lastSeen > before ? item : undefined;
   }
 
   async atFiles(agenda: Agenda): Promise<void> {
@@ -98,13 +135,58 @@ export class PhoneLook {
     }
   }
 
-  /** Concludes what a list of messages tells, from whatever section of the phone's queue it comes. */
-  concludeMessages(entries: readonly MessageEntry[], looked: Looked): void {
-    if (!this.#known.isLoaded) return;
-    const before = this.#known.epoch;
-    const isNews = this.#known.concludeMessages(entries, looked);
-    if (isNews && looked.recovered) this.#options.onRecovered();
-    if (this.#known.epoch !== before) this.#options.onEpoch();
+  /** Concludes what an answer shows of one message, from whatever section of the phone's queue it comes. */
+  concludeMessage(entry: MessageEntry): Consequence {
+    if (!this.#known.isLoaded) return noConsequence;
+    return this.#concluding(false, () => {
+      const look = this.#known.beginLook({ whole: false, recovered: false });
+      look.take([entry]);
+      return look.end({ isComplete: false });
+    });
+  }
+
+  /** @throws UpnpError also where the list breaks off: what it does not show may still be on the phone */
+  async #listAll(calls: PhoneCalls, looked: Omit<Looked, 'whole'>, options: CallOptions): Promise<Consequence> {
+    const look = this.#known.beginLook({ ...looked, whole: true });
+    const list = await this.#search.list(calls, options, (batch) =>
+      this.#concluding(looked.recovered, () => look.take(batch)),
+    );
+    const concluded = this.#concluding(looked.recovered, () => look.end(list));
+    if (!list.isComplete) throw new UpnpError('malformed', 'The list breaks off');
+    return concluded;
+  }
+
+  /** Undefined when the phone refuses a narrow search, or shows more by them than it could at once. */
+  async #listNarrowly(
+    calls: PhoneCalls,
+    searches: readonly MessageSearch[],
+    looked: Omit<Looked, 'whole'>,
+    options: CallOptions = deadline,
+  ): Promise<Consequence | undefined> {
+    const look = this.#known.beginLook({ ...looked, whole: false });
+    let chars = 0;
+    try {
+      for (const search of searches) {
+        await calls.searchMessages(search, options, (batch) => {
+          chars += charsOf(batch);
+          if (chars <= maxListChars) this.#concluding(looked.recovered, () => look.take(batch));
+        });
+        if (chars > maxListChars) return undefined;
+      }
+    } catch (error) {
+      if (isRefused(error)) return undefined;
+      throw error;
+    }
+    return this.#concluding(looked.recovered, () => look.end({ isComplete: false }));
+  }
+
+  #concluding<Result>(recovered: boolean, conclude: () => Result): Result {
+    const before = this.#known.isLoaded ? this.#known.epoch : undefined;
+    const newsBefore = this.#known.news;
+    const result = conclude();
+    if (recovered && this.#known.news > newsBefore) this.#options.onRecovered();
+    if (before !== undefined && this.#known.isLoaded && this.#known.epoch !== before) this.#options.onEpoch();
+    return result;
   }
 
   /** Nothing may change at the phone between a list and the conclusion from it. */
@@ -126,24 +208,6 @@ async function listSessions(calls: PhoneCalls, sessionId: string, next: Agenda):
     if (sessionId !== '' && error.upnpCode === noSuchSession) return [];
     if (sessionId !== '') next.lookAtEverything();
     return undefined;
-  }
-}
-
-/** Undefined when the phone refuses a narrow search, or shows more by them than it could at once: it is then asked for everything. */
-async function narrowly(
-  agenda: Agenda,
-  calls: PhoneCalls,
-): Promise<(ListRead & { entries: MessageEntry[] }) | undefined> {
-  const entries: MessageEntry[] = [];
-  try {
-    for (const search of agenda.searches.values()) {
-      await calls.searchMessages(search, deadline, (batch) => void entries.push(...batch));
-      if (charsOf(entries) > maxListChars) return undefined;
-    }
-    return { entries, isComplete: false, count: entries.length };
-  } catch (error) {
-    if (isRefused(error)) return undefined;
-    throw error;
   }
 }
 

@@ -29,6 +29,8 @@ export interface ListRead {
   /** False where the XML is cut or broken, or the argument is missing: what is not in the list may still be on the phone. */
   readonly isComplete: boolean;
   readonly count: number;
+  /** The phone refused a part of what was asked for: it may have no such class or folder, or not have it now. */
+  readonly isPartlyRefused?: boolean;
 }
 
 /** More bad entries than this are no messages but an attack, or a document that is broken as a whole. */

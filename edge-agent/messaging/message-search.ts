@@ -42,7 +42,9 @@ export class WholeSearch {
   async list(calls: PhoneCalls, options: CallOptions, take: TakeMessages): Promise<ListRead> {
     for (let way = this.#way; ; way++) {
       try {
-        return await this.#listBy(ways[way] ?? exactSearches, calls, options, take);
+        const list = await this.#listBy(ways[way] ?? exactSearches, calls, options, take);
+        // Cut at some length, the list may come whole in parts.
+        if (list.isComplete || way >= ways.length - 1) return list;
       } catch (error) {
         if (way >= ways.length - 1 || !(isRefusedValue(error) || isUnreadable(error))) throw error;
         // A list too long now, for us or for the phone's memory, may be read tomorrow; a wildcard that is not known stays so.
@@ -71,12 +73,12 @@ export class WholeSearch {
         count += list.count;
       } catch (error) {
         // A class or folder that the phone does not have is no message; but one of them it must have.
-        if (!isRefusedValue(error) || ++refused === searches.length) throw error;
+        if (!isRefusedValue(error) || isPassingRefusal(error) || ++refused === searches.length) throw error;
       }
       // Asked piece by piece, a phone has no more than in one piece.
       if (chars > maxListChars) throw new UpnpError('malformed', 'The lists of its messages are too long together.');
     }
-    return { isComplete, count };
+    return { isComplete, count, ...(refused > 0 && { isPartlyRefused: true }) };
   }
 }
 

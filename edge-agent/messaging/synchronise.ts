@@ -1,11 +1,11 @@
 // What the phone has ⇄ what the cloud knows: when to look at a phone, and what came of it. PhoneLook does the looking.
-import type { InventoryItem } from '../../protocol/frames.ts';
-import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { Agenda, noteEvent } from './agenda.ts';
-import type { PhoneControlPoint } from './control-point.ts';
-import { KnownPhone, type PhoneMemory } from './known-phone.ts';
+import type { CallOptions, PhoneCalls, PhoneControlPoint } from './control-point.ts';
+import type { KnownItem } from './known-messages.ts';
+import { type Consequence, KnownPhone, type PhoneMemory } from './known-phone.ts';
 import { type CloudKnowledge, PhoneLook } from './look.ts';
+import type { MessageEntry } from './message-list.ts';
 
 export interface SynchroniserOptions {
   readonly controlPoint: PhoneControlPoint;
@@ -22,6 +22,10 @@ export interface SynchroniserOptions {
   readonly compareMs?: number;
   /** How often everything is compared while the phone sends no events. */
   readonly pollMs?: number;
+  /** After how long a list that is suddenly short is looked at again before it is believed: 30 s unless told. */
+  readonly confirmMs?: number;
+  /** Epoch milliseconds: `Date.now` unless told. */
+  now?(): number;
 }
 
 const firstRetryMs = 1000;
@@ -44,6 +48,8 @@ export class PhoneSynchroniser {
   #timer: NodeJS.Timeout | undefined;
   /** When the phone may be bothered with the next wide look; on the clock of `performance.now()`. */
   #wideFromMs = 0;
+  /** When all is looked at once more, because the last list is not believed; on the same clock. */
+  #againAtMs: number | undefined;
   #failures = 0;
   #live = false;
   #approved = false;
@@ -53,7 +59,8 @@ export class PhoneSynchroniser {
   constructor(options: SynchroniserOptions) {
     this.#options = options;
     this.#udn = options.controlPoint.udn;
-    this.#known = new KnownPhone(this.#udn, options.memory);
+    const { memory, confirmMs, now } = options;
+    this.#known = new KnownPhone({ udn: this.#udn, memory, confirmMs, ...(now !== undefined && { now }) });
     this.#look = new PhoneLook({
       controlPoint: options.controlPoint,
       known: this.#known,
@@ -92,6 +99,7 @@ export class PhoneSynchroniser {
   /** Whether the phone's own events arrive; without them it is polled (requirement E11). */
   setHasEvents(hasEvents: boolean): void {
     this.#hasEvents = hasEvents;
+    this.#known.doubtSeen();
     this.lookAtEverything();
   }
 
@@ -113,18 +121,38 @@ export class PhoneSynchroniser {
     this.#begin();
   }
 
-  /** Forgets and tells of a message that a command deleted; part of the command's own section of the queue. */
-  onDeleted(messageId: string): void {
-    if (this.#known.isLoaded) this.#known.concludeDeletion(messageId);
+  /** Tells of a message that a command deleted, by our identifier; part of the command's own section of the queue. */
+  onDeleted(id: string): void {
+    if (this.#known.isLoaded) this.#known.concludeDeletion(id);
+  }
+
+  /** The phone does not have the message that a command meant; part of the command's own section of the queue. */
+  onNotFound(id: string): void {
+    if (this.#known.isLoaded) this.#known.concludeAbsence(id);
   }
 
   /** Takes over a message as a command's answer showed it; part of the command's own section of the queue. */
-  onSeen(message: PhoneMessage, xml: string): void {
-    this.#look.concludeMessages([{ message, xml }], { whole: false, recovered: false });
+  onSeen(entry: MessageEntry): void {
+    const { needsWhole } = this.#look.concludeMessage(entry);
+    if (needsWhole) this.request((agenda) => agenda.lookAtAllMessages());
+  }
+
+  /**
+   * Which message the phone has now by its own identifier, before a command acts on it: our identifier and the phone's.
+   * Part of the command's own section of the queue. Undefined: none, or not the one that is meant by `id`.
+   * @throws UpnpError when the phone cannot be asked
+   */
+  async identify(
+    calls: PhoneCalls,
+    meant: { messageId: string; id?: string | undefined },
+    options: CallOptions,
+  ): Promise<{ readonly id: string; readonly messageId: string } | undefined> {
+    if (!this.#known.isLoaded && !(await this.#look.compareWithCloud(this.#agenda))) return undefined;
+    return this.#look.identify(calls, meant, options);
   }
 
   /** A message that a command made is known by the command's key from now on. */
-  learn(item: InventoryItem): void {
+  learn(item: KnownItem): void {
     this.#known.learn(item);
   }
 
@@ -154,8 +182,10 @@ export class PhoneSynchroniser {
   #schedule(): void {
     const { compareMs = 5 * 60_000, pollMs = 15_000 } = this.#options;
     const standardMs = this.#hasEvents ? compareMs : pollMs;
+    const againMs = (this.#againAtMs ?? Number.POSITIVE_INFINITY) - performance.now();
     const retryMs = Math.min(retryCapMs, firstRetryMs * 2 ** Math.min(this.#failures - 1, 10));
-    this.#timer = setTimeout(() => this.lookAtEverything(), this.#failures > 0 ? retryMs : standardMs);
+    const waitMs = this.#failures > 0 ? retryMs : Math.max(0, Math.min(standardMs, againMs));
+    this.#timer = setTimeout(() => this.lookAtEverything(), waitMs);
   }
 
   async #work(agenda: Agenda, next: Agenda): Promise<void> {
@@ -172,10 +202,15 @@ export class PhoneSynchroniser {
 
   async #lookAtMessages(agenda: Agenda, next: Agenda): Promise<void> {
     const startedMs = performance.now();
-    await this.#look.atMessages(agenda, next);
+    this.#note(await this.#look.atMessages(agenda, next), agenda);
     if (!agenda.everything && !agenda.isWide) return;
     const endedMs = performance.now();
     this.#wideFromMs = endedMs + Math.max(shortestPauseMs, (endedMs - startedMs) * pauseFactor);
+  }
+
+  #note({ lookAgainMs }: Consequence, agenda: Agenda): void {
+    if (lookAgainMs !== undefined) this.#againAtMs = performance.now() + lookAgainMs;
+    else if (agenda.everything || agenda.allMessages) this.#againAtMs = undefined;
   }
 
   #onDone(agenda: Agenda): void {

@@ -29,6 +29,17 @@ const migrations: readonly string[] = [
     (event ->> '$.udn'),
     coalesce((event ->> '$.id'), (event ->> '$.sessionKey') || (event ->> '$.file.fileId')));
   `,
+  // After a reset of the phone one message_id names several messages, one after the other.
+  `
+  CREATE TABLE known_messages (
+    udn TEXT NOT NULL, id TEXT NOT NULL, message_id TEXT NOT NULL, epoch INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+    xml TEXT, absent_ms INTEGER, is_settled INTEGER NOT NULL DEFAULT 0, is_deleted INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (udn, id)) WITHOUT ROWID;
+  INSERT OR REPLACE INTO known_messages (udn, id, message_id, epoch, fingerprint, xml)
+    SELECT udn, id, message_id, epoch, fingerprint, xml FROM messages ORDER BY epoch;
+  DROP TABLE messages;
+  CREATE INDEX known_messages_by_message_id ON known_messages (udn, message_id);
+  `,
 ];
 
 /** Long enough for the next send to come, which is written down once it has a connection to the phone. */

@@ -1,12 +1,23 @@
 // What the agent remembers of each phone, so that after a crash nothing is told twice and nothing is sent twice.
-import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
+import type { EdgeEvent } from '../../protocol/frames.ts';
 import type { PhoneSession } from '../../protocol/phone-model.ts';
 import type { AgentDatabase } from './database.ts';
 import type { Outbox } from './outbox.ts';
 
 /** A message as it was last seen, with the XML that the phone gave, in which fields unknown to the model are kept. */
-export interface KnownMessage extends InventoryItem {
+export interface JournalMessage {
+  readonly id: string;
+  readonly messageId: string;
+  readonly epoch: number;
+  readonly fingerprint: string;
+  /** Undefined: it stays as it was. It is forgotten with a message that the phone no longer lists. */
   readonly xml?: string | undefined;
+  /** Since when the phone no longer lists it, epoch milliseconds; of a deleted one, when it was deleted. */
+  readonly absentMs?: number | undefined;
+  /** That it is gone needs no second proof. */
+  readonly isSettled?: boolean | undefined;
+  /** The household deleted it: it is not told of again. */
+  readonly isDeleted?: boolean | undefined;
 }
 
 export interface KnownSession {
@@ -17,8 +28,9 @@ export interface KnownSession {
 /** What a look at a phone changed. It is kept together with the events that tell of it: both or neither. */
 export interface PhoneChange {
   readonly epoch?: number;
-  readonly putMessages?: readonly KnownMessage[];
-  readonly deletedMessageIds?: readonly string[];
+  readonly putMessages?: readonly JournalMessage[];
+  /** Identifiers of ours. */
+  readonly forgottenIds?: readonly string[];
   readonly putSessions?: readonly KnownSession[];
   readonly deletedSessionIds?: readonly string[];
   /** Sends whose message was found on the phone: key → its messageId. */
@@ -66,10 +78,23 @@ export class Journal {
       phone: database.prepare('SELECT epoch, compared_store FROM phones WHERE udn = ?'),
       setEpoch: database.prepare('UPDATE phones SET epoch = ? WHERE udn = ?'),
       setCompared: database.prepare('UPDATE phones SET compared_store = ? WHERE udn = ?'),
-      messages: database.prepare('SELECT message_id, epoch, id, fingerprint FROM messages WHERE udn = ?'),
-      putMessage: database.prepare('INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?, ?, ?)'),
-      deleteMessage: database.prepare('DELETE FROM messages WHERE udn = ? AND message_id = ?'),
-      xml: database.prepare('SELECT xml FROM messages WHERE udn = ? AND message_id = ?'),
+      messages: database.prepare(
+        'SELECT id, message_id, epoch, fingerprint, absent_ms, is_settled, is_deleted FROM known_messages WHERE udn = ?',
+      ),
+      putMessage: database.prepare(
+        `INSERT INTO known_messages (udn, id, message_id, epoch, fingerprint, xml, absent_ms, is_settled, is_deleted)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (udn, id) DO UPDATE SET message_id = excluded.message_id, epoch = excluded.epoch,
+           fingerprint = excluded.fingerprint, absent_ms = excluded.absent_ms, is_settled = excluded.is_settled,
+           is_deleted = excluded.is_deleted,
+           xml = CASE WHEN excluded.absent_ms IS NULL THEN coalesce(excluded.xml, xml) END`,
+      ),
+      forgetMessage: database.prepare('DELETE FROM known_messages WHERE udn = ? AND id = ?'),
+      under: database.prepare(
+        `SELECT id, message_id, epoch, fingerprint, absent_ms, is_settled, is_deleted FROM known_messages
+         WHERE udn = ? AND message_id = ?`,
+      ),
+      xml: database.prepare('SELECT xml FROM known_messages WHERE udn = ? AND message_id = ? AND xml IS NOT NULL'),
       sessions: database.prepare('SELECT id, session FROM sessions WHERE udn = ?'),
       putSession: database.prepare('INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)'),
       deleteSession: database.prepare('DELETE FROM sessions WHERE udn = ? AND session_id = ?'),
@@ -92,17 +117,13 @@ export class Journal {
     return { epoch: Number(row?.epoch ?? 0), comparedStore: typeof compared === 'string' ? compared : undefined };
   }
 
-  messagesOf(udn: string): InventoryItem[] {
-    return this.#statements.messages.all(udn).map((row) => ({
-      id: String(row.id),
-      messageId: String(row.message_id),
-      epoch: Number(row.epoch),
-      fingerprint: String(row.fingerprint),
-    }));
+  messagesOf(udn: string): JournalMessage[] {
+    return this.#statements.messages.all(udn).map(readMessage);
   }
 
-  isKnown(udn: string, messageId: string): boolean {
-    return this.#statements.xml.get(udn, messageId) !== undefined;
+  /** All messages that were ever known by the phone's identifier. */
+  messagesUnder(udn: string, messageId: string): JournalMessage[] {
+    return this.#statements.under.all(udn, messageId).map(readMessage);
   }
 
   /** The XML from which a message was last read. */
@@ -126,9 +147,20 @@ export class Journal {
     const statements = this.#statements;
     statements.addPhone.run(udn);
     if (change.epoch !== undefined) statements.setEpoch.run(change.epoch, udn);
-    for (const messageId of change.deletedMessageIds ?? []) statements.deleteMessage.run(udn, messageId);
-    for (const { messageId, epoch, id, fingerprint, xml } of change.putMessages ?? []) {
-      statements.putMessage.run(udn, messageId, epoch, id, fingerprint, xml ?? null);
+    for (const id of change.forgottenIds ?? []) statements.forgetMessage.run(udn, id);
+    for (const message of change.putMessages ?? []) {
+      const { id, messageId, epoch, fingerprint, xml, absentMs, isSettled, isDeleted } = message;
+      statements.putMessage.run(
+        udn,
+        id,
+        messageId,
+        epoch,
+        fingerprint,
+        xml ?? null,
+        absentMs ?? null,
+        isSettled === true ? 1 : 0,
+        isDeleted === true ? 1 : 0,
+      );
     }
     for (const sessionId of change.deletedSessionIds ?? []) statements.deleteSession.run(udn, sessionId);
     for (const { id, session } of change.putSessions ?? []) {
@@ -168,7 +200,7 @@ export class Journal {
    * The end of a send, together with the message that it made, which is thereby known by the send's own key. It is not
    * waited for: a send whose end got lost is settled by looking at the phone.
    */
-  finishSend(udn: string, key: string, outcome: SendOutcome, made?: KnownMessage): void {
+  finishSend(udn: string, key: string, outcome: SendOutcome, made?: JournalMessage): void {
     this.#database.commitSoon(() => {
       this.#statements.finishSend.run(JSON.stringify(outcome), key);
       if (made !== undefined) this.#write(udn, { putMessages: [made], events: [] });
@@ -196,6 +228,18 @@ export class Journal {
       for (const udn of before) if (!now.has(udn)) this.#outbox.drop(udn);
     });
   }
+}
+
+function readMessage(row: Record<string, unknown>): JournalMessage {
+  return {
+    id: String(row.id),
+    messageId: String(row.message_id),
+    epoch: Number(row.epoch),
+    fingerprint: String(row.fingerprint),
+    ...(row.absent_ms !== null && { absentMs: Number(row.absent_ms) }),
+    ...(row.is_settled === 1 && { isSettled: true }),
+    ...(row.is_deleted === 1 && { isDeleted: true }),
+  };
 }
 
 function readSend(row: Record<string, unknown>): Send {

@@ -15,7 +15,7 @@ import type { Surroundings } from '../../cloud/hub/surroundings.ts';
 import type { SocketHandler } from '../../cloud/routes/sockets.ts';
 import { DynamoStore } from '../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../cloud/store/folder-blobs.ts';
-import { fingerprintOf } from '../../edge-agent/messaging/identity.ts';
+import { fingerprintOf } from '../../edge-agent/messaging/evidence.ts';
 import { LinkedAgent } from '../cloud/hub/hub-bench.ts';
 import { DynamoDbLocal } from '../cloud/store/dynamodb-local.ts';
 import { phoneMessage, presence } from '../contract/messages.ts';

@@ -104,7 +104,14 @@ describe('keeping in step', () => {
     await house.cloud.until(() => puts().length === 3);
     expect(puts()[2]).toMatchObject({ epoch: 1, message: { body: 'after the reset' } });
     expect(puts()[2]?.id).not.toBe(puts()[0]?.id);
-    expect(deletions()).toEqual([]);
+    await house.cloud.until(() => deletions().length === 2);
+    // No longer listed, and no more than that: the cloud keeps them.
+    const { udn } = house.phone;
+    expect(deletions()).toEqual(
+      puts()
+        .slice(0, 2)
+        .map(({ id }) => ({ type: 'message.deleted', udn, epoch: 0, id })),
+    );
     await house.cloud.until(() =>
       house.cloud.frames.some((frame) => frame.type === 'phones' && frame.phones[0]?.epoch === 1),
     );

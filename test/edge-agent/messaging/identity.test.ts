@@ -1,13 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  fingerprintOf,
-  isMessageKey,
-  isReused,
-  messageKey,
-  sessionKey,
-  timeOfKey,
-} from '../../../edge-agent/messaging/identity.ts';
+import { isMessageKey, messageKey, sessionKey, timeOfKey } from '../../../edge-agent/messaging/identity.ts';
 import { edgeEventSchema } from '../../../protocol/frames.ts';
 import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 
@@ -53,31 +46,5 @@ describe('identifiers', () => {
         expect(sessionKey(phone, epoch, id)).toMatch(/^s_[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
       }),
     );
-  });
-});
-
-describe('fingerprints', () => {
-  const known = fingerprintOf(message);
-
-  it('change with anything in the message, and fit the contract', () => {
-    expect(fingerprintOf({ ...message, status: 'Read' })).not.toBe(known);
-    expect(fingerprintOf({ ...message })).toBe(known);
-    expect(known.length).toBeLessThanOrEqual(64);
-  });
-
-  it('tell a changed message from a reused identifier', () => {
-    const changed = { ...message, status: 'Read', folder: 'Deleted', body: 'edited' } as const;
-    expect(isReused(known, fingerprintOf(changed))).toBe(false);
-    expect(isReused(known, fingerprintOf({ ...message, from: { address: '+49' } }))).toBe(true);
-    expect(isReused(known, fingerprintOf({ ...message, messageClass: 'MMS' }))).toBe(true);
-    expect(isReused(known, fingerprintOf({ ...message, time: '2026-11-23T19:00:00.000Z' }))).toBe(true);
-    expect(isReused('', known)).toBe(false);
-  });
-
-  it('let a message on its way out get its time when it has gone', () => {
-    const outgoing = fingerprintOf({ ...message, folder: 'Outgoing' });
-    const sent = fingerprintOf({ ...message, folder: 'Sent', time: '2026-11-22T19:00:05.000Z' });
-    expect(isReused(outgoing, sent)).toBe(false);
-    expect(isReused(sent, fingerprintOf({ ...message, folder: 'Sent' }))).toBe(true);
   });
 });

@@ -291,7 +291,9 @@ describe('a dead letter', () => {
     const { database, outbox } = open();
     outbox.append([message(1)]);
     outbox.bury(1, 'internal', 'why');
-    database.exec('DROP INDEX dead_letters_by_thing; PRAGMA user_version = 1');
+    database.exec(
+      `DROP INDEX dead_letters_by_thing; DROP TABLE known_messages; ${messagesOfVersion1}; PRAGMA user_version = 1`,
+    );
     opened.pop()?.();
     const again = open().outbox;
     expect(idsOf(again)).toEqual(['d1']);
@@ -303,6 +305,21 @@ describe('a dead letter', () => {
 });
 
 describe('the journal', () => {
+  it('takes over the messages of a file of an earlier version', () => {
+    const { database } = open();
+    database.exec(`DROP TABLE known_messages; ${messagesOfVersion1};
+      INSERT INTO messages VALUES ('${udn}', '7', 1, 'm_7', 'who.when.all', '<message/>');
+      INSERT INTO messages VALUES ('${udn}', '8', 0, 'm_8', '', NULL);
+      PRAGMA user_version = 2`);
+    opened.pop()?.();
+    const { journal } = open();
+    expect(journal.messagesOf(udn)).toEqual([
+      { id: 'm_7', messageId: '7', epoch: 1, fingerprint: 'who.when.all' },
+      { id: 'm_8', messageId: '8', epoch: 0, fingerprint: '' },
+    ]);
+    expect(journal.xmlOf(udn, '7')).toBe('<message/>');
+  });
+
   it('remembers messages, sessions and epoch of each phone', () => {
     const { journal } = open();
     const known = { id: 'm_1', messageId: '007', epoch: 2, fingerprint: 'f', xml: '<message/>' };
@@ -347,3 +364,8 @@ describe('the journal', () => {
     expect([...journal.approved()]).toEqual(['uuid:other']);
   });
 });
+
+/** Table `messages` as the first version made it. */
+const messagesOfVersion1 = `CREATE TABLE messages (
+  udn TEXT NOT NULL, message_id TEXT NOT NULL, epoch INTEGER NOT NULL, id TEXT NOT NULL, fingerprint TEXT NOT NULL,
+  xml TEXT, PRIMARY KEY (udn, message_id)) WITHOUT ROWID`;

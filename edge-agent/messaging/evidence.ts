@@ -1,0 +1,286 @@
+// Whether a listed message is the one that is known: by its text, sender, time, recipients and class, as a fingerprint
+// keeps them. docs/decisions/0011-identity-by-evidence.md has the table of cases.
+import { hash } from 'node:crypto';
+import { messageClasses, messageFolders } from '../../protocol/actions.ts';
+import type { PhoneMessage } from '../../protocol/phone-model.ts';
+import { unknownTime } from './profile.ts';
+
+/**
+ * How a listed message compares with a known one of the same identifier.
+ * - `same`: the same message, changed or not.
+ * - `likely`: the same, unless the list shows by other messages that the phone was reset.
+ * - `doubtful`: the same only if nothing in the whole list speaks of a reset.
+ * - `unlike`: not the same, but no proof of a reset either.
+ * - `other`: certainly another message.
+ */
+export type Judgement = 'same' | 'likely' | 'doubtful' | 'unlike' | 'other';
+
+/** What a message says of itself. Empty texts: it does not say. */
+export interface Evidence {
+  /** Digest of what is written in it. */
+  readonly text: string;
+  /** Epoch milliseconds. */
+  readonly timeMs: number | undefined;
+  /** Kind (`n` number, `a` address, `t` name, empty: none) and digest. */
+  readonly sender: string;
+  readonly senderName: string;
+  readonly recipients: string;
+  readonly messageClass: PhoneMessage['messageClass'] | undefined;
+  readonly folder: PhoneMessage['folder'] | undefined;
+  readonly isRead: boolean;
+}
+
+const version = '2';
+const textChars = 11;
+const partyChars = 6;
+
+/** The evidence and a digest of all of the message, in at most 64 characters. */
+export function fingerprintOf(message: PhoneMessage): string {
+  return write(evidenceOf(message), digest(textChars, JSON.stringify(message)));
+}
+
+/** Of a message on its way to the phone: its time is not known yet, and the phone will show more of it. */
+export function fingerprintOfSend(message: PhoneMessage): string {
+  return write({ ...evidenceOf(message), timeMs: undefined, sender: '', senderName: '', folder: 'Outgoing' }, '');
+}
+
+export function evidenceOf(message: PhoneMessage): Evidence {
+  const { from, folder, messageClass, status } = message;
+  return {
+    text: textOf(message),
+    // Phones set the time when the message has gone.
+    timeMs: folder === 'Outgoing' || message.time === unknownTime ? undefined : Date.parse(message.time),
+    sender: partyOf(from.address),
+    senderName: nameOf(from.displayName ?? ''),
+    recipients: recipientsOf(message),
+    messageClass,
+    folder,
+    isRead: status === 'Read',
+  };
+}
+
+/** Undefined: there is no evidence in it, or it is of the format before this one. */
+export function readFingerprint(fingerprint: string): Evidence | undefined {
+  const [head, text = '', time = '', sender = '', senderName = '', recipients = '', marks = ''] =
+    fingerprint.split('.');
+  if (head !== version) return undefined;
+  return {
+    text,
+    timeMs: time === '' ? undefined : Number.parseInt(time, 36),
+    sender,
+    senderName,
+    recipients,
+    messageClass: messageClasses[Number(marks[0])],
+    folder: messageFolders[Number(marks[1])],
+    isRead: marks[2] === '1',
+  };
+}
+
+/**
+ * What the fingerprint of the same message under another identifier begins with; undefined where the message says too
+ * little to be known again. With `isTimeless` of a send whose time the phone has not said.
+ */
+export function twinPrefix({ text, timeMs }: Evidence, isTimeless = false): string | undefined {
+  if (text === '') return undefined;
+  if (isTimeless) return `${version}.${text}..`;
+  return timeMs === undefined ? undefined : `${version}.${text}.${timeMs.toString(36)}.`;
+}
+
+/** Whether a message under a new identifier is the known one: same text and time are given, the rest must not differ. */
+export function isTwin(known: Evidence, seen: Evidence): boolean {
+  return (
+    known.messageClass === seen.messageClass &&
+    sendersOf(known, seen) !== 'different' &&
+    areCompatible(known.recipients, seen.recipients)
+  );
+}
+
+export function isSameMessage(judgement: Judgement): boolean {
+  return judgement === 'same' || judgement === 'likely' || judgement === 'doubtful';
+}
+
+/** Judges a message against the fingerprint of the one that is known by its identifier. */
+export function judge(known: string, message: PhoneMessage, seen = evidenceOf(message)): Judgement {
+  if (known === '') return message.folder === 'Received' ? 'unlike' : 'likely';
+  const before = readFingerprint(known);
+  return before === undefined ? judgeLegacy(known, message) : compare(before, seen);
+}
+
+function compare(before: Evidence, seen: Evidence): Judgement {
+  const isEmpty = before.text === '' || seen.text === '';
+  const isSameText = !isEmpty && before.text === seen.text;
+  const senders = sendersOf(before, seen);
+  const isPossibleSender = senders !== 'different';
+  switch (timesOf(before.timeMs, seen.timeMs)) {
+    case 'same':
+      // Text that was decoded better, a body that was fetched later.
+      if (isSameText || senders === 'same') return 'same';
+      if (isEmpty) return isPossibleSender ? 'likely' : 'unlike';
+      return isPossibleSender ? 'unlike' : 'other';
+    case 'rounded':
+      if (isSameText) return isPossibleSender ? 'same' : 'unlike';
+      if (isEmpty && senders === 'same') return 'likely';
+      return isEmpty ? 'unlike' : 'other';
+    case 'unknown':
+      if (isSameText && isPossibleSender && areCompatible(before.recipients, seen.recipients)) return 'likely';
+      if (isEmpty && senders === 'same') return 'likely';
+      return isEmpty || isSameText ? 'unlike' : senders === 'same' ? 'unlike' : 'other';
+    case 'shifted':
+      if (isSameText) return isPossibleSender ? 'likely' : 'unlike';
+      if (isEmpty && senders === 'same') return 'likely';
+      return isEmpty ? 'unlike' : 'other';
+    case 'different':
+      if (isSameText && senders === 'same' && areCompatible(before.recipients, seen.recipients)) return 'doubtful';
+      return isEmpty || isSameText ? 'unlike' : 'other';
+  }
+}
+
+/** Whether the message is all the same as when the fingerprint was made. */
+export function isUnchanged(known: string, message: PhoneMessage, fingerprint: string): boolean {
+  if (isLegacy(known)) return known === legacyFingerprintOf(message);
+  return known === fingerprint || (known !== '' && known.endsWith(fingerprint.slice(-textChars)));
+}
+
+/** A list may say less of a message than was known: what it leaves out stays evidence. */
+export function mergeFingerprints(known: string, fingerprint: string): string {
+  const [before, seen] = [readFingerprint(known), readFingerprint(fingerprint)];
+  if (before === undefined || seen === undefined) return fingerprint;
+  if ((seen.text !== '' || before.text === '') && (seen.timeMs !== undefined || before.timeMs === undefined)) {
+    return fingerprint;
+  }
+  const merged = { ...seen, text: seen.text || before.text, timeMs: seen.timeMs ?? before.timeMs };
+  return write(merged, fingerprint.slice(-textChars));
+}
+
+/** `sender.time.all` as agents before this format wrote it; the digests tell only what is equal. */
+export function legacyFingerprintOf(message: PhoneMessage): string {
+  const settled = message.folder !== 'Outgoing' && message.time !== unknownTime;
+  return [legacySender(message), settled ? legacyTime(message.time) : '', legacyDigest(15, message)].join('.');
+}
+
+function isLegacy(fingerprint: string): boolean {
+  return fingerprint !== '' && !fingerprint.startsWith(`${version}.`);
+}
+
+function judgeLegacy(known: string, message: PhoneMessage): Judgement {
+  const [sender = '', time = ''] = known.split('.');
+  const isSameSender = [message.messageClass, ...messageClasses].some(
+    (messageClass) => legacySender({ ...message, messageClass }) === sender,
+  );
+  const seen = evidenceOf(message);
+  if (time === '' || seen.timeMs === undefined) return isSameSender ? 'likely' : 'unlike';
+  if (time === legacyTime(message.time)) return isSameSender ? 'same' : 'likely';
+  if (!isSameSender) return 'other';
+  const { timeMs } = seen;
+  for (let quarters = -maxShiftQuarters; quarters <= maxShiftQuarters; quarters++) {
+    const shifted = new Date(timeMs + quarters * quarterMs);
+    if (!Number.isNaN(shifted.getTime()) && legacyTime(shifted.toISOString()) === time) return 'likely';
+  }
+  return 'other';
+}
+
+function legacySender({ messageClass, from }: PhoneMessage): string {
+  return legacyDigest(10, messageClass, from.address);
+}
+
+function legacyTime(time: string): string {
+  return legacyDigest(6, time);
+}
+
+function legacyDigest(bytes: number, ...parts: unknown[]): string {
+  return hash('sha256', JSON.stringify(parts), 'buffer').subarray(0, bytes).toString('base64url');
+}
+
+/** Zones and daylight saving differ by quarters of an hour, and by 14 h at most between two that a household uses. */
+const quarterMs = 15 * 60_000;
+const maxShiftQuarters = 14 * 4;
+const minuteMs = 60_000;
+/** A phone whose clock was never set says 1970, 1980 or 1999; one whose clock is broken says a far future. */
+const earliestMs = Date.UTC(2000, 0, 1);
+const latestMs = Date.UTC(2100, 0, 1);
+
+function timesOf(
+  before: number | undefined,
+  seen: number | undefined,
+): 'same' | 'rounded' | 'shifted' | 'different' | 'unknown' {
+  if (before === undefined || seen === undefined) return 'unknown';
+  if (before === seen) return 'same';
+  const quarters = Math.round((seen - before) / quarterMs);
+  const restMs = Math.abs(seen - before - quarters * quarterMs);
+  const isWhole = (unitMs: number) => before % unitMs === 0 || seen % unitMs === 0;
+  const isRounded = restMs === 0 || (restMs < 1000 && isWhole(1000)) || (restMs < minuteMs && isWhole(minuteMs));
+  if (isRounded && quarters === 0) return 'rounded';
+  if (isRounded && Math.abs(quarters) <= maxShiftQuarters) return 'shifted';
+  // The phone's clock was not set, and then it was. Where neither time can be true, they prove nothing.
+  return isPossible(before) === isPossible(seen) ? 'different' : 'shifted';
+}
+
+function isPossible(timeMs: number): boolean {
+  return timeMs >= earliestMs && timeMs < latestMs;
+}
+
+/** `renamed`: a contact's name took the place of a number, or one of them is missing. */
+function sendersOf(before: Evidence, seen: Evidence): 'same' | 'renamed' | 'different' {
+  if (before.sender === seen.sender) return 'same';
+  const isNamed = (party: string, name: string) => party.startsWith('t') && party.slice(1) === name && name !== '';
+  if (isNamed(before.sender, seen.senderName) || isNamed(seen.sender, before.senderName)) return 'same';
+  const [kind = '', other = ''] = [before.sender[0], seen.sender[0]];
+  if (kind === '' || other === '') return 'renamed';
+  return kind !== other && (kind === 't' || other === 't') ? 'renamed' : 'different';
+}
+
+function areCompatible(before: string, seen: string): boolean {
+  return before === '' || seen === '' || before === seen;
+}
+
+/**
+ * Numbers by their last six digits: a phone may write one with a country code, with two zeros for the plus, or without.
+ * Six are what is left of the shortest national number of a household's correspondents.
+ */
+const comparedDigits = 6;
+
+export function partyOf(address: string): string {
+  const plain = (/<([^<>]+)>\s*$/.exec(address)?.[1] ?? address)
+    .trim()
+    .replace(/^(tel|sms|smsto|mms|mailto):/i, '')
+    .replace(/[\p{Cf}]/gu, '');
+  if (plain === '') return '';
+  const digits = plain.replace(/\D/g, '');
+  if (digits !== '' && /^[+\d\s()./-]+$/.test(plain)) return `n${digest(partyChars, digits.slice(-comparedDigits))}`;
+  return `${plain.includes('@') ? 'a' : 't'}${nameOf(plain)}`;
+}
+
+function nameOf(name: string): string {
+  const plain = name.trim().normalize('NFC').toLowerCase();
+  return plain === '' ? '' : digest(partyChars, plain);
+}
+
+export function recipientsOf({ to }: Pick<PhoneMessage, 'to'>): string {
+  const parties = to.map(({ address }) => partyOf(address)).filter((party) => party !== '');
+  return parties.length === 0 ? '' : digest(partyChars, parties.sort().join());
+}
+
+/** Blanks around it and the kind of line break are no difference; a message without words is known by its files. */
+function textOf({ body, subject = '', attachments, bodyOmitted }: PhoneMessage): string {
+  const plain = bodyOmitted === true ? '' : body.replaceAll('\r\n', '\n').trim().normalize('NFC');
+  if (plain !== '') return digest(textChars, `b${plain}`);
+  if (bodyOmitted === true) return '';
+  if (attachments.length > 0) {
+    return digest(textChars, `a${JSON.stringify(attachments.map(({ name, sizeBytes }) => [name, sizeBytes]))}`);
+  }
+  return subject.trim() === '' ? '' : digest(textChars, `s${subject.trim()}`);
+}
+
+function write(evidence: Evidence, all: string): string {
+  const { text, timeMs, sender, senderName, recipients, messageClass, folder, isRead } = evidence;
+  const marks = [
+    messageClass === undefined ? '-' : messageClasses.indexOf(messageClass),
+    folder === undefined ? '-' : messageFolders.indexOf(folder),
+    isRead ? 1 : 0,
+  ].join('');
+  return [version, text, timeMs?.toString(36) ?? '', sender, senderName, recipients, marks, all].join('.');
+}
+
+function digest(chars: number, text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, chars);
+}
