@@ -92,7 +92,7 @@ export class Comparison {
   #renumbered: Renumbered[] = [];
   #heldChars = 0;
   /** How many listed messages speak for and against a reset of the phone. */
-  readonly #votes = { same: 0, other: 0 };
+  readonly #votes = { same: 0, other: 0, otherThanGone: 0 };
   #unknown = 0;
   #index: Map<string, KnownMessage[]> | undefined;
   /** Different messages that the list showed. */
@@ -177,7 +177,7 @@ export class Comparison {
         if (item !== undefined) this.#hold({ entry, seen, item, judgement });
         break;
       case 'other':
-        if (item?.isPresent === true && !this.#wasSeenHere(item)) this.#votes.other++;
+        if (item !== undefined && !this.#wasSeenHere(item)) this.#votes[item.isPresent ? 'other' : 'otherThanGone']++;
         this.#takeUnknown(entry, seen, done);
         break;
       case 'unlike':
@@ -278,13 +278,14 @@ export class Comparison {
   }
 
   /**
-   * Whether the phone's clock was set. The same words under the identifier of a message that is gone are new, or nobody
-   * would be told of them, unless the times of others were corrected by as much.
+   * Whether the phone's clock was set: the times of several were corrected by as much, or nothing speaks of a reset. The
+   * same words under the identifier of a message that is gone are new otherwise, or nobody would be told of them.
    */
   #isClockJump(item: KnownMessage, { evidence }: Seen, jumps: ReadonlyMap<number, number>): boolean {
     const { clockJumps } = this.#options;
     const jump = jumpOf(item, evidence);
-    const isJump = item.isPresent ? this.#votes.other === 0 : clockJumps.has(jump) || (jumps.get(jump) ?? 0) > 1;
+    const isWithoutReset = this.#votes.other + this.#votes.otherThanGone === 0;
+    const isJump = (item.isPresent && isWithoutReset) || clockJumps.has(jump) || (jumps.get(jump) ?? 0) > 1;
     if (isJump) clockJumps.add(jump);
     return isJump;
   }
