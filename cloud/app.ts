@@ -13,6 +13,8 @@ import { idempotent } from './routes/idempotency.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { phoneRoutes } from './routes/phones.ts';
 import { asGatewayError, newRequestId, problem } from './routes/problem.ts';
+import type { QuotaSettings } from './routes/quota-settings.ts';
+import { Quotas } from './routes/quotas.ts';
 import { bodyLimits, RequestBodies } from './routes/request-body.ts';
 import { sendRoutes } from './routes/sends.ts';
 import { type Metrics, serviceRoutes } from './routes/service.ts';
@@ -30,7 +32,9 @@ export interface DashboardFile {
   cacheControl: string;
 }
 
-export interface AppParts extends Parts {
+export interface AppParts extends Omit<Parts, 'quotas'> {
+  /** What is not told is quotasUnlessTold. */
+  readonly quotas?: Partial<QuotaSettings> | undefined;
   readonly serveAgent: ServeAgent;
   /** Whether a name in the Host header is the cloud's; addresses and `localhost` always are. */
   readonly isOurs: (hostname: string) => boolean;
@@ -47,7 +51,8 @@ export interface AppParts extends Parts {
     | undefined;
 }
 
-export function createApp(parts: AppParts): App {
+export function createApp(given: AppParts): App {
+  const parts = { ...given, quotas: new Quotas(given.quotas ?? {}, given.clock) };
   const app = newApp();
   const bodies = new RequestBodies(parts.deadlines);
 
@@ -85,7 +90,7 @@ export function createApp(parts: AppParts): App {
     }
     await next();
   });
-  app.use('/v1/*', identify(parts.access));
+  app.use('/v1/*', identify(parts));
   app.use('/v1/*', idempotent(parts));
 
   for (const routes of [

@@ -1,8 +1,14 @@
 // The settings of `npm run cloud`.
 import { z } from 'zod';
-import { pathSetting, portSetting, type Setting } from '../protocol/settings.ts';
+import { countSetting, listSetting, pathSetting, portSetting, type Setting } from '../protocol/settings.ts';
+import { quotasUnlessTold } from './routes/quota-settings.ts';
 
 const text = (standard: string) => z.string().default(standard);
+const quota = (standard: number) => ({
+  schema: countSetting(standard, { least: 0, most: 1_000_000 }),
+  default: String(standard),
+});
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
 
 export const cloudSettings = {
   host: {
@@ -83,6 +89,52 @@ export const cloudSettings = {
         return z.NEVER;
       })
       .optional(),
+  },
+  ratePerSecond: {
+    name: 'HOMELINE_RATE_PER_SECOND',
+    meaning:
+      'requests a second of one token, ten times as many at once; a session of the dashboard has ten times both. 0: no limit',
+    ...quota(quotasUnlessTold.ratePerSecond),
+  },
+  sendsPerDay: {
+    name: 'HOMELINE_SENDS_PER_DAY',
+    meaning: 'messages that one token sends within 24 hours; 0: no limit',
+    ...quota(quotasUnlessTold.sendsPerDay),
+  },
+  streamsPerToken: {
+    name: 'HOMELINE_STREAMS_PER_TOKEN',
+    meaning: 'event streams that one token keeps open; 0: no limit',
+    ...quota(quotasUnlessTold.streamsPerToken),
+  },
+  idempotencyMib: {
+    name: 'HOMELINE_IDEMPOTENCY_MIB',
+    meaning: 'MiB of answers kept for the Idempotency-Keys of one token, over 24 hours; 0: no limit',
+    ...quota(quotasUnlessTold.idempotencyMib),
+  },
+  failedSignInsPerMinute: {
+    name: 'HOMELINE_FAILED_SIGN_INS_PER_MINUTE',
+    meaning: 'sign-ins from one address that may fail before it is told to wait; 0: no limit',
+    ...quota(quotasUnlessTold.failedSignInsPerMinute),
+  },
+  badTokensPerMinute: {
+    name: 'HOMELINE_BAD_TOKENS_PER_MINUTE',
+    meaning: 'requests from one address with a token that is not in use, before it is told to wait; 0: no limit',
+    ...quota(quotasUnlessTold.badTokensPerMinute),
+  },
+  connections: {
+    name: 'HOMELINE_CONNECTIONS',
+    meaning: 'connections that may be open; when there are more, those without a token are closed first',
+    schema: countSetting(10_000, { least: 16, most: 1_000_000 }),
+    default: '10000',
+  },
+  trustedProxies: {
+    name: 'HOMELINE_TRUSTED_PROXIES',
+    meaning:
+      'addresses and networks (CIDR, by comma) of proxies in front, whose X-Forwarded-For says who asks: 127.0.0.1,::1',
+    schema: listSetting.superRefine((entries, context) => {
+      const stray = entries.find((entry) => !network.safeParse(entry).success);
+      if (stray !== undefined) context.addIssue(`“${stray.slice(0, 60)}” is neither an address nor a network (CIDR)`);
+    }),
   },
   log: {
     name: 'HOMELINE_LOG',

@@ -141,6 +141,18 @@ export const portSetting = (standard: number) =>
       return z.NEVER;
     });
 
+/** A whole number within these bounds. */
+export const countSetting = (standard: number, { least, most }: { least: number; most: number }) =>
+  z
+    .string()
+    .default(String(standard))
+    .transform((text, context) => {
+      const count = Number(text);
+      if (/^\d{1,15}$/.test(text) && count >= least && count <= most) return count;
+      context.addIssue(`“${text.slice(0, 40)}” is no whole number from ${least} to ${most}`);
+      return z.NEVER;
+    });
+
 /** A comma-separated list; absent is the empty list. */
 export const listSetting = z
   .string()

@@ -162,7 +162,10 @@ export class Access {
 
   /** Takes a sign-in code for a session token of 30 days; undefined if it was used, has expired or never was. */
   async signIn(code: string, device?: string): Promise<Issued | undefined> {
-    const taken = await this.#store.takeToken(hashSecret(code));
+    const hash = hashSecret(code);
+    // Anybody may try codes: one that is none must cost a read, and not a transaction.
+    if ((await this.#store.findToken(hash))?.kind !== 'sign-in') return undefined;
+    const taken = await this.#store.takeToken(hash);
     return taken === undefined ? undefined : this.#openSession(taken, device);
   }
 

@@ -1,6 +1,7 @@
-// The address that answers for a stranger’s attempts. A household has a /64 of IPv6 and changes within it as it likes.
+// Who asks the Node host, also through proxies.
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import { networkOf, plainAddress } from './client-network.ts';
 
 /** Addresses and networks (CIDR); throws an error that names the first that is neither. */
 export function networksOf(entries: readonly string[]): BlockList {
@@ -24,9 +25,9 @@ export function networksOf(entries: readonly string[]): BlockList {
  * before it, the client may have written.
  */
 export function clientAddress(incoming: IncomingMessage, proxies: BlockList): string {
-  const peer = plain(incoming.socket.remoteAddress ?? '');
+  const peer = plainAddress(incoming.socket.remoteAddress ?? '');
   const forwarded = incoming.headers['x-forwarded-for'];
-  if (forwarded === undefined || !isIn(proxies, peer)) return addressKey(peer);
+  if (forwarded === undefined || !isIn(proxies, peer)) return networkOf(peer);
   const way = [forwarded].flat().join(',').split(',').map(withoutPort).reverse();
   let nearest = peer;
   for (const address of way) {
@@ -34,25 +35,7 @@ export function clientAddress(incoming: IncomingMessage, proxies: BlockList): st
     nearest = address;
     if (!isIn(proxies, address)) break;
   }
-  return addressKey(nearest);
-}
-
-/** IPv4 as it is, of IPv6 the first 64 bits. */
-export function addressKey(address: string): string {
-  const bare = plain(address);
-  if (isIP(bare) !== 6) return bare;
-  // The URL parser writes an address in its one canonical form (RFC 5952).
-  const canonical = URL.parse(`http://[${bare.split('%')[0]}]`)?.hostname.slice(1, -1) ?? bare;
-  const [head = '', tail] = canonical.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups =
-    tail === undefined ? before : [...before, ...Array(8 - before.length - after.length).fill('0'), ...after];
-  return `${groups.slice(0, 4).join(':')}::/64`;
-}
-
-function plain(address: string): string {
-  return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+  return networkOf(nearest);
 }
 
 function isIn(list: BlockList, address: string): boolean {
@@ -65,5 +48,5 @@ function withoutPort(entry: string): string {
   const text = entry.trim();
   const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1];
   const address = bracketed ?? (/^[\d.]+:\d+$/.test(text) ? text.replace(/:\d+$/, '') : text);
-  return plain(address);
+  return plainAddress(address);
 }

@@ -2,7 +2,7 @@
 // who came with a token, and those of the address that holds most of them go first.
 import type { Socket } from 'node:net';
 import { GatewayError } from '../../protocol/errors.ts';
-import { addressKey } from './client-address.ts';
+import { networkOf } from './client-network.ts';
 
 /** Connections on which nothing was asked yet. An honest client asks within moments. */
 const mostSilent = 1_000;
@@ -49,7 +49,7 @@ export class NodeConnections {
 
   /** For the server’s `connection` event. */
   opened(socket: Socket): void {
-    const address = addressKey(socket.remoteAddress ?? '');
+    const address = networkOf(socket.remoteAddress ?? '');
     this.#addresses.set(socket, address);
     this.#silent.add(address, socket);
     this.#strangers.add(address, socket);

@@ -9,6 +9,7 @@ import { Access, type OwnerState } from '../access/access.ts';
 import { createApp } from '../app.ts';
 import { LocalHubs } from '../hub/local-hubs.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
+import type { QuotaSettings } from '../routes/quota-settings.ts';
 import type { SocketHandler } from '../routes/sockets.ts';
 import type { App } from '../routes/surface.ts';
 import { openSqlite, openStore } from '../store/open.ts';
@@ -39,7 +40,7 @@ const requestMs = 65_000;
 /** How often Node looks for those that took longer; 30 seconds unless told. */
 const checkMs = 1_000;
 
-export interface NodeHostSettings {
+export interface NodeHostSettings extends Partial<QuotaSettings> {
   host: string;
   /** 0: any free one. */
   port: number;
@@ -93,6 +94,7 @@ export class NodeHost {
     });
     access.onRevoked = ({ home, id }) => this.#endWatches(home, id);
     const app = createApp({
+      quotas: settings,
       recheckMs,
       store,
       hubs,

@@ -2,8 +2,10 @@
 import { Access } from '../access/access.ts';
 import { createApp } from '../app.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
+import type { QuotaSettings } from '../routes/quota-settings.ts';
 import type { Socket, SocketHandler } from '../routes/sockets.ts';
 import type { App } from '../routes/surface.ts';
+import { networkOf } from './client-network.ts';
 import { assetsDashboard } from './worker-dashboard.ts';
 import { type Homes, WorkerHubs } from './worker-hubs.ts';
 import type { SharedStore } from './worker-store.ts';
@@ -19,6 +21,7 @@ export interface WorkerHostParts {
   ownerToken: string;
   /** The address under which people reach the Worker; without it, any that Cloudflare hands it, by https. */
   baseUrl: string | undefined;
+  quotas?: Partial<QuotaSettings>;
 }
 
 export class WorkerHost {
@@ -41,6 +44,7 @@ export class WorkerHost {
     this.#parts = parts;
     this.#access = access;
     this.#app = createApp({
+      quotas: parts.quotas,
       store,
       hubs,
       access,
@@ -65,13 +69,17 @@ export class WorkerHost {
 
   async #answer(request: Request): Promise<Response> {
     if (needsStore(new URL(request.url).pathname)) await this.#prepared();
+    // Cloudflare sets it, and takes away what a client wrote in its place.
+    const client = request.headers.get('cf-connecting-ip');
+    const about = client === null ? {} : { client: networkOf(client) };
     if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
-      const answer = await this.#app.fetch(request, {});
+      const answer = await this.#app.fetch(request, about);
       await readAway(request);
       return answer;
     }
     let handler: SocketHandler | undefined;
     const answer = await this.#app.fetch(request, {
+      ...about,
       accept: (accepted: SocketHandler) => {
         handler = accepted;
       },

@@ -9,11 +9,19 @@ const needed = (meaning: string, hint: string) => ({
 });
 
 const { ownerToken, home, baseUrl, log } = cloudSettings;
+const { ratePerSecond, sendsPerDay, streamsPerToken, idempotencyMib, failedSignInsPerMinute, badTokensPerMinute } =
+  cloudSettings;
 
 export const workerSettings = {
   home,
   baseUrl,
   log,
+  ratePerSecond,
+  sendsPerDay,
+  streamsPerToken,
+  idempotencyMib,
+  failedSignInsPerMinute,
+  badTokensPerMinute,
   ownerToken: {
     ...ownerToken,
     meaning: 'the owner’s API token, at least 32 characters; a secret',

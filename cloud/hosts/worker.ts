@@ -41,6 +41,7 @@ class Isolate {
       home,
       ownerToken,
       baseUrl,
+      quotas: settings,
     });
   }
 }

@@ -6,9 +6,11 @@ import { firstControl } from '../../protocol/text.ts';
 import { phoneParams } from './schemas.ts';
 import {
   type App,
+  appendTo,
   body,
   controlWords,
   guarded,
+  holder,
   InvalidRequest,
   type Issue,
   json,
@@ -27,7 +29,7 @@ const call = guarded('actions:call', {
   responses: { 200: json(argumentsSchema, 'The out-arguments') },
 });
 
-export function actionRoutes({ hubs }: Parts): App {
+export function actionRoutes({ hubs, quotas }: Parts): App {
   return newApp().openapi(call, async (c) => {
     const { home, phone, action } = c.req.valid('param');
     if (!isActionName(action)) {
@@ -36,6 +38,7 @@ export function actionRoutes({ hubs }: Parts): App {
     const given = c.req.valid('json').arguments;
     const issues = [...misfits(Object.keys(actions[action].in), Object.keys(given)), ...controls(action, given)];
     if (issues.length > 0) throw new InvalidRequest('json', issues);
+    if (action === 'SendMessage') quotas.takeSend(holder(c).token.id, appendTo(c));
     const { callKey, requestId } = c.var;
     const key = actions[action].repeatable ? undefined : callKey;
     const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given, key, requestId });

@@ -4,7 +4,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
 import { isFromOurPage, readCookie } from './session-cookie.ts';
-import type { Surface } from './surface.ts';
+import { appendTo, clientOf, type Parts, type Surface } from './surface.ts';
 
 /**
  * Refuses names that the cloud was never told it has. A page whose name was re-bound to this machine would otherwise
@@ -29,12 +29,18 @@ function isLiteral(hostname: string): boolean {
   return hostname === 'localhost' || /^\d+\.\d+\.\d+\.\d+$/.test(hostname) || /^\[[0-9a-f:.]+\]$/.test(hostname);
 }
 
-/** Finds out who asks; what he may do, each route decides. */
-export function identify(access: Access): MiddlewareHandler<Surface> {
+/** Finds out who asks; what he may do, each route decides. Throws `too-many-requests` for a token that asks too often. */
+export function identify({ access, quotas }: Pick<Parts, 'access' | 'quotas'>): MiddlewareHandler<Surface> {
   return async (c, next) => {
     const principal = await principalOf(c, access);
     c.set('principal', principal);
-    if (principal !== undefined) c.env.known?.();
+    if (principal !== undefined) {
+      c.env.known?.();
+      quotas.takeRequest(principal.token, appendTo(c));
+    } else if (secretOf(c) !== undefined) {
+      // A good token is taken all the same, so that nobody is locked out by others behind the same address.
+      c.set('tooOftenWrong', quotas.badToken(clientOf(c)));
+    }
     await next();
   };
 }

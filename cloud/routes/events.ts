@@ -45,10 +45,16 @@ const streamHeaders = {
 };
 
 export function eventRoutes(parts: Parts): App {
-  const { hubs, access, clock, deadlines } = parts;
+  const { hubs, access, clock, deadlines, quotas } = parts;
   const streamTokens = new StreamTokens(parts);
   const open = async ({ token }: Principal, home: string, after: string | undefined): Promise<Watch> => {
-    const watch = new TokenWatch(await hubs.watch(home, after, token), token, clock);
+    const stream = quotas.openStream(token.id);
+    const opened = await hubs.watch(home, after, token).catch((error) => {
+      stream.closed();
+      throw error;
+    });
+    void opened.closed.then(stream.closed);
+    const watch = new TokenWatch(opened, token, clock);
     watch.start(streamTokens);
     // It may have been revoked while the watch was opened, which then nobody has ended.
     const isInUse = await access.isInUse(token).catch((error) => {

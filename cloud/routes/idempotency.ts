@@ -1,11 +1,17 @@
 // Idempotency-Key: a POST that is repeated gets the first answer, for 24 hours.
 import type { Context, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { actions, isActionName } from '../../protocol/actions.ts';
 import { type ErrorCodeName, GatewayError } from '../../protocol/errors.ts';
 import { secretOf } from './doorkeeper.ts';
 import { bodyText, type Parts, type Surface } from './surface.ts';
 
 const longestKey = 255;
+/** What a kept request takes beside its answer: key, fingerprint and index. */
+const rowBytes = 512;
+/** A longer answer of a request that may be repeated is not kept: the repeat asks again. Filled with whole messages read
+ * again and again, the store grew by 61 MiB in 7 seconds. */
+const longestRepeatable = 4 * 1024;
 const twinPollMs = 100;
 const twinWaitMs = 60_000;
 
@@ -41,7 +47,7 @@ function isWithoutEffect({ res, error }: Context<Surface>): boolean {
   return [400, 401, 403, 404, 405, 409, 413, 415, 429, 503, 504].includes(res.status);
 }
 
-export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareHandler<Surface> {
+export function idempotent({ store, deadlines, clock, log, quotas }: Parts): MiddlewareHandler<Surface> {
   /** Twins in this process wait here; those of other processes ask the store again and again. */
   const running = new Map<string, Promise<void>>();
 
@@ -77,6 +83,17 @@ export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareH
       const headers = { ...answer.headers, 'idempotency-replayed': 'true' };
       return c.body(answer.body, answer.status as ContentfulStatusCode, headers);
     }
+    const waitMs = begun.isAnew ? 0 : quotas.keepMore(scope, rowBytes);
+    const mayRepeat = isRepeatable(c.req.path);
+    if (waitMs > 0) {
+      await store.abandonRequest(scope, key);
+      // Forgetting an older key in its place would let an older request happen twice.
+      if (!mayRepeat) {
+        const words = 'This token has used more Idempotency-Keys within 24 hours than can be remembered.';
+        throw new GatewayError('too-many-requests', words, { retryAfterMs: waitMs });
+      }
+      return next();
+    }
     // The agent knows the request by this, should the cloud die in the middle of it.
     c.set('callKey', await digest(`${scope} ${key}`));
     c.set('firstBegunMs', begun.firstBegunMs);
@@ -87,7 +104,15 @@ export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareH
       await next();
       if (isOpen(c) || (begun.isAnew && isWithoutEffect(c))) await store.releaseRequest(scope, key);
       else if (isWithoutEffect(c)) await store.abandonRequest(scope, key);
-      else await store.finishRequest(scope, key, { status: c.res.status, body: await seal(secret, await answerOf(c)) });
+      else {
+        const answer = await answerOf(c);
+        if (mayRepeat && answer.length > longestRepeatable) await store.releaseRequest(scope, key);
+        else {
+          const body = await seal(secret, answer);
+          quotas.kept(scope, body.length);
+          await store.finishRequest(scope, key, { status: c.res.status, body });
+        }
+      }
     } catch (error) {
       // The answer stands; only its repetition is lost.
       log.warn('idempotency.not-kept', { error: String(error) });
@@ -97,6 +122,14 @@ export function idempotent({ store, deadlines, clock, log }: Parts): MiddlewareH
     }
     return undefined;
   };
+}
+
+/** Whether the request may be done twice without harm: a message is marked Read, or an action that changes nothing is called. */
+function isRepeatable(path: string): boolean {
+  const [, action = ''] = /\/actions\/(\w+)$/.exec(path) ?? [];
+  return (
+    /^\/v1\/homes\/[^/]+\/messages\/[^/]+\/read$/.test(path) || (isActionName(action) && actions[action].repeatable)
+  );
 }
 
 async function answerOf(c: Context<Surface>): Promise<string> {

@@ -18,7 +18,18 @@ import { choosePhone } from './phone-choice.ts';
 import { problem } from './problem.ts';
 import { homeParam, idParams, messageSchema, page, pageQuery, recipientSchema } from './schemas.ts';
 import { needSession } from './stored.ts';
-import { type App, body, guarded, InvalidRequest, json, newApp, type Parts, type Surface } from './surface.ts';
+import {
+  type App,
+  appendTo,
+  body,
+  guarded,
+  holder,
+  InvalidRequest,
+  json,
+  newApp,
+  type Parts,
+  type Surface,
+} from './surface.ts';
 
 const draft = z
   .object({
@@ -72,7 +83,7 @@ const listInSession = guarded('messages:read', {
   responses: { 200: json(page(messageSchema), 'Messages') },
 });
 
-export function sendRoutes({ store, hubs, clock }: Parts): App {
+export function sendRoutes({ store, hubs, clock, quotas }: Parts): App {
   return newApp()
     .openapi(send, async (c) => {
       const given = c.req.valid('json');
@@ -112,6 +123,7 @@ export function sendRoutes({ store, hubs, clock }: Parts): App {
     if (deliverByMs !== null && deliverByMs <= nowMs) {
       throw new InvalidRequest('json', [{ at: 'body.deliverBy', message: 'is past' }]);
     }
+    quotas.takeSend(holder(c).token.id, appendTo(c));
     const record: MessageRecord = {
       id: await newMessageId(c, nowMs),
       messageId: null,

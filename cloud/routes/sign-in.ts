@@ -1,12 +1,24 @@
 // The dashboard's way in: a sign-in link or the owner's token opens a session that lives in a cookie.
 import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Issued } from '../access/access.ts';
 import { deviceOf } from '../access/device.ts';
 import type { Principal } from '../access/principal.ts';
 import { scopes } from '../access/scopes.ts';
 import { forgetCookies, giveCookie, refuseStrangePages } from './session-cookie.ts';
-import { type App, body, guarded, holder, json, newApp, type Parts, unguarded } from './surface.ts';
+import {
+  type App,
+  body,
+  clientOf,
+  guarded,
+  holder,
+  json,
+  newApp,
+  type Parts,
+  type Surface,
+  unguarded,
+} from './surface.ts';
 
 const meSchema = z
   .object({
@@ -47,11 +59,11 @@ const me = guarded('anyone-signed-in', {
   responses: { 200: json(meSchema, 'The holder') },
 });
 
-export function signInRoutes({ access, clock }: Parts): App {
+export function signInRoutes({ access, clock, quotas }: Parts): App {
   return newApp()
     .openapi(signIn, async (c) => {
       refuseStrangePages(c);
-      const session = await openSession(c.req.valid('json'), deviceOf(c.req.header('user-agent')));
+      const session = await openSession(c, c.req.valid('json'));
       giveCookie(c, session.token, Math.floor(((session.expiresAtMs ?? clock.now()) - clock.now()) / 1000));
       const principal = await access.identify(session.token);
       if (principal === undefined) throw new GatewayError('internal', 'The new session is not known.');
@@ -66,18 +78,18 @@ export function signInRoutes({ access, clock }: Parts): App {
     })
     .openapi(me, (c) => c.json(meOf(holder(c)), 200));
 
-  async function openSession(given: { code: string } | { token: string }, device: string): Promise<Issued> {
+  async function openSession(c: Context<Surface>, given: { code: string } | { token: string }): Promise<Issued> {
+    const device = deviceOf(c.req.header('user-agent'));
+    // What is good opens the dashboard also where others behind the same address were wrong too often.
+    const failed = (words: string) => quotas.failedSignIn(clientOf(c)) ?? new GatewayError('unauthorized', words);
     if ('code' in given) {
       const session = await access.signIn(given.code, device);
       if (session !== undefined) return session;
-      throw new GatewayError(
-        'unauthorized',
-        'This sign-in link was used, or is older than 15 minutes. Make a new one.',
-      );
+      throw failed('This sign-in link was used, or is older than 15 minutes. Make a new one.');
     }
     const principal = await access.identify(given.token);
     if (principal !== undefined) return access.signInAs(principal, device);
-    throw new GatewayError('unauthorized', 'This token is not known, or no longer in use.');
+    throw failed('This token is not known, or no longer in use.');
   }
 }
 

@@ -9,6 +9,7 @@ import type { Scope } from '../access/scopes.ts';
 import type { Hubs } from '../hub/hubs.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { Clock, Store } from '../store/store.ts';
+import type { Quotas } from './quotas.ts';
 import type { BodySource, RequestBodies } from './request-body.ts';
 import type { SocketHandler } from './sockets.ts';
 import { readUtf8 } from './utf8.ts';
@@ -21,6 +22,7 @@ export interface Parts {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly log: Log;
+  readonly quotas: Quotas;
   /** How often the tokens of open streams are looked up (stream-tokens.ts). */
   readonly recheckMs?: number | undefined;
 }
@@ -44,6 +46,8 @@ export interface Surface {
     isSecure: boolean;
     principal: Principal | undefined;
     bodies: RequestBodies;
+    /** Why the next refusal is no plain 401: the address was wrong too often. */
+    tooOftenWrong?: GatewayError | undefined;
     /** Names the request to the agent, where it came with an Idempotency-Key. */
     callKey?: string;
     /** When that request was first begun, epoch milliseconds, also where it is begun anew after a crash. */
@@ -172,6 +176,7 @@ function authorize(c: Context<Surface>, scope: Guard): void {
 export function holder(c: Context<Surface>): Principal {
   const principal = c.get('principal');
   if (principal !== undefined) return principal;
+  if (c.var.tooOftenWrong !== undefined) throw c.var.tooOftenWrong;
   throw new GatewayError('unauthorized', 'Send “Authorization: Bearer hl_…” with a token that is in use.');
 }
 
@@ -213,6 +218,11 @@ export async function bodyText(c: Context<Surface>, route: 'guarded' | 'everybod
   // Where hono looks first, so that it does not decode once more.
   Object.assign(req.bodyCache, { text: Promise.resolve(read.text) });
   return read.text;
+}
+
+/** Sets a header beside those of its name, also of an error’s answer. */
+export function appendTo(c: Context<Surface>): (name: string, value: string) => void {
+  return (name, value) => c.header(name, value, { append: true });
 }
 
 /** The length that the request declares; undefined where only reading tells. */

@@ -34,6 +34,8 @@ const house = spawn(process.execPath, ['infra/start.ts'], {
     HOMELINE_DATA: folder,
     HOMELINE_PORT: '0',
     HOMELINE_OWNER_TOKEN: token,
+    HOMELINE_RATE_PER_SECOND: '0',
+    HOMELINE_SENDS_PER_DAY: '0',
     HOMELINE_SSDP_PORT: '19090',
   },
   stdio: ['ignore', 'pipe', 'inherit'],

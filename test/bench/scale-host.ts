@@ -22,6 +22,9 @@ const host = new NodeHost({
   port: Number(port),
   dataFolder,
   home: 'home-0',
+  // Fleets of more than 10,000, whose client asks as fast as it can.
+  connections: 100_000,
+  ratePerSecond: 0,
   log: lineLog('warn', (line) => process.stderr.write(line)),
 });
 await host.start();

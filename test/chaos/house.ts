@@ -83,7 +83,15 @@ export class House {
     const cloud = new Program({
       ...common('cloud'),
       path: 'cloud/hosts/node.ts',
-      env: { HOMELINE_PORT: String(cloudPort), HOMELINE_DATA: disks.cloud.folder, HOMELINE_OWNER_TOKEN: ownerToken },
+      env: {
+        HOMELINE_PORT: String(cloudPort),
+        HOMELINE_DATA: disks.cloud.folder,
+        HOMELINE_OWNER_TOKEN: ownerToken,
+        // The client is as fast as it can be.
+        HOMELINE_RATE_PER_SECOND: '0',
+        HOMELINE_SENDS_PER_DAY: '0',
+        HOMELINE_IDEMPOTENCY_MIB: '0',
+      },
       onMessage: ({ type, token }) => {
         if (type === 'agent-token') agentToken.resolve(String(token));
       },

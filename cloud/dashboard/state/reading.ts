@@ -40,8 +40,8 @@ export class Reading {
         this.#onRead(await this.#api.post<Message>(`${this.#messagesPath()}/${message.id}/read`));
       } catch (fault) {
         if (!(fault instanceof ApiError)) throw fault;
-        // The phone cannot be asked now: the messages stay unread, and are marked when they are seen again.
-        if (fault.status === 0 || fault.status >= 500) break;
+        // The phone cannot be asked now, or we asked too often: the messages stay unread, and are marked when they are seen again.
+        if (fault.status === 0 || fault.status === 429 || fault.status >= 500) break;
         this.#refused.add(message.id);
       }
     }
