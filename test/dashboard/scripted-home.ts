@@ -113,6 +113,13 @@ export class ScriptedHome {
     });
   }
 
+  /** The phone no longer lists what it had received; `confirmed` as after a second look. */
+  async lose(body: string, more: { confirmed?: true } = {}): Promise<void> {
+    for (const { id, message } of this.messages.values()) {
+      if (message.body === body) await this.#event({ type: 'message.deleted', ...ofPhone, id, ...more });
+    }
+  }
+
   async putSession(session: PhoneSession): Promise<void> {
     const { id } = this.sessions.get(session.sessionId) ?? { id: `s_${mint()}` };
     this.sessions.set(session.sessionId, { id, session });

@@ -1,6 +1,6 @@
 // The home that is shown, its phones, and the other homes of the account.
 import { computed, signal } from '@preact/signals';
-import type { Home, HomeEvent, Phone } from '../../../protocol/model.ts';
+import type { Home, HomeEvent, Phone, Question } from '../../../protocol/model.ts';
 import type { Capabilities, MessageClass, Party } from '../../../protocol/phone-model.ts';
 import type { Api, Page } from '../api.ts';
 import { coalesced } from './coalesced.ts';
@@ -72,6 +72,20 @@ export class HomeState {
   async approve(phone: Phone, approved: boolean): Promise<void> {
     await this.#api.post(this.path(`/phones/${phone.id}/${approved ? 'approve' : 'revoke'}`));
     await this.refresh();
+  }
+
+  async change(settings: Partial<Pick<Home, 'name' | 'keep' | 'keepDays' | 'country'>>): Promise<void> {
+    this.#put(await this.#api.patch<Home>(this.path(), settings));
+  }
+
+  async answer(question: Question, answer: 'keep' | 'delete'): Promise<void> {
+    try {
+      this.#put(await this.#api.post<Home>(this.path(`/questions/${question.id}`), { answer }));
+    } catch (fault) {
+      // Its numbers may have changed: the next answer is to the question as it is now.
+      await this.refresh();
+      throw fault;
+    }
   }
 
   /** Asks a phone for its own addresses, once. */

@@ -2,6 +2,7 @@
 import type { Message } from '../../../protocol/model.ts';
 import type { Attachment } from '../../../protocol/phone-model.ts';
 import type { PendingSend } from '../state/sends.ts';
+import { cutInWords } from '../text/cut-fields.ts';
 import { isOwn } from '../text/parties.ts';
 import { plainName } from '../text/plain-names.ts';
 import { fileSize } from '../text/sizes.ts';
@@ -27,7 +28,7 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
     return (
       <li class="line" data-side={side}>
         <p class="bubble leaving" role="status">
-          Deleting, on the phone too…{' '}
+          {message.onPhone ? 'Deleting, on the phone too…' : 'Deleting…'}{' '}
           <button type="button" class="link" onClick={() => deletions.undo(message)}>
             Undo
           </button>
@@ -49,7 +50,11 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
           </p>
         )}
         {message.body === null ? (
-          <p class="hint">The text is still on the phone.</p>
+          <p class="hint">
+            {message.onPhone
+              ? 'The text is still on the phone.'
+              : 'The phone lost this message before its text was fetched.'}
+          </p>
         ) : (
           message.body !== '' && <MessageText text={message.body} />
         )}
@@ -60,7 +65,11 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
             ))}
           </ul>
         )}
+        {message.truncated !== undefined && <p class="hint">{cutInWords(message.truncated, message.onPhone)}</p>}
         <p class="bubble-foot">
+          {!message.onPhone && message.messageId !== null && (
+            <span title="It is kept here. Deleting it here deletes it for good.">No longer on the phone</span>
+          )}
           {message.messageClass !== 'SMS' && <span class="bubble-class">{message.messageClass}</span>}
           <time dateTime={message.time} title={fullTime(message.time)}>
             {clockTime(message.time)}
@@ -89,7 +98,7 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
           type="button"
           class="icon-button bubble-tool"
           aria-label="Delete message"
-          title="Delete, on the phone too"
+          title={message.onPhone ? 'Delete, on the phone too' : 'Delete for good'}
           onClick={() => deletions.plan(message)}
         >
           <Icon name="trash" />

@@ -7,6 +7,8 @@ import { useDashboard } from './dashboard-context.ts';
 import { DeadLetterSection } from './dead-letter-section.tsx';
 import { FlowSection } from './flow-section.tsx';
 import { PhoneList } from './phone-list.tsx';
+import { QuestionSection } from './question-section.tsx';
+import { SettingsSection } from './settings-section.tsx';
 import { useTask } from './task.ts';
 import { TokenSection } from './token-section.tsx';
 
@@ -74,9 +76,11 @@ export function HomePage() {
           runs: <code>npm run agent</code>
         </p>
       )}
+      <QuestionSection />
       <DeadLetterSection />
       <FlowSection />
       <PhoneList />
+      <SettingsSection />
       <TokenSection
         tokens={agents}
         heading="Agents"
