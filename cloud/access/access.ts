@@ -3,7 +3,7 @@ import { ulid } from 'ulid';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Clock, Store, TokenKind, TokenRecord } from '../store/store.ts';
 import { Principal } from './principal.ts';
-import { everyScope, isScope } from './scopes.ts';
+import { everyScope, isOffered } from './scopes.ts';
 import { hashSecret, newSecret } from './secret.ts';
 
 const signInMs = 15 * 60_000;
@@ -99,7 +99,7 @@ export class Access {
    * account's, `forbidden` when `by` does not itself have what it would give.
    */
   async issue(kind: Exclude<TokenKind, 'sign-in' | 'session'>, grant: Grant, by?: Principal): Promise<Issued> {
-    const unknown = grant.scopes.find((scope) => scope !== everyScope && !isScope(scope));
+    const unknown = grant.scopes.find((scope) => scope !== everyScope && !isOffered(scope));
     if (unknown !== undefined)
       throw new GatewayError('invalid-request', `There is no scope “${unknown.slice(0, 40)}”.`);
     if (by !== undefined && !by.mayGrant(grant)) {

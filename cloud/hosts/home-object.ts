@@ -200,7 +200,11 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
     this.ctx.acceptWebSocket(socket, [tags.tunnel]);
     // Answered by the runtime without waking the object.
     this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
-    const agent = { id: searchParams.get('id') ?? '', name: searchParams.get('name') ?? '' };
+    const agent = {
+      id: searchParams.get('id') ?? '',
+      name: searchParams.get('name') ?? '',
+      mayApprove: searchParams.get('approves') === 'true',
+    };
     tunnels.set(socket, hub.attach(linkOf(socket, Date.now()), agent));
     const headers = { 'sec-websocket-protocol': subprotocol };
     return new Response(null, { status: 101, webSocket: outer, headers });

@@ -7,6 +7,7 @@ import { getRequestListener } from '@hono/node-server';
 import { GatewayError } from '../../protocol/errors.ts';
 import { Access, type OwnerState } from '../access/access.ts';
 import { createApp } from '../app.ts';
+import type { AgentIdentity } from '../hub/link.ts';
 import { LocalHubs } from '../hub/local-hubs.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { QuotaSettings } from '../routes/quota-settings.ts';
@@ -245,7 +246,7 @@ export class NodeHost {
   async issueAgentToken(name: string): Promise<string> {
     const { home } = this.#settings;
     const earlier = await this.#access.list(account, { kind: 'agent', home });
-    const { token } = await this.#access.issue('agent', { account, home, name, scopes: [] });
+    const { token } = await this.#access.issue('agent', { account, home, name, scopes: ['phones:approve'] });
     for (const token of earlier.filter((each) => each.name === name)) await this.#access.revoke(token);
     return token;
   }
@@ -273,7 +274,7 @@ async function unreadable(app: App): Promise<Response> {
   return app.fetch(new Request('http://localhost/'), { refusal });
 }
 
-async function serveAgent(hubs: LocalHubs, home: string, agent: { id: string; name: string }): Promise<SocketHandler> {
+async function serveAgent(hubs: LocalHubs, home: string, agent: AgentIdentity): Promise<SocketHandler> {
   const hub = await hubs.hub(home);
   return {
     protocol: 'homeline.v1',

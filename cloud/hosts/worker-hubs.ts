@@ -4,6 +4,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import type { DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Phone } from '../../protocol/model.ts';
 import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch, WatchToken } from '../hub/hubs.ts';
+import type { AgentIdentity } from '../hub/link.ts';
 import type { MessageRecord, Page, PageRequest, Write } from '../store/store.ts';
 import { type Carried, errorOf, unpack } from './worker-carried.ts';
 import { RelayedWatch, watchAddress } from './worker-watch.ts';
@@ -105,8 +106,8 @@ export class WorkerHubs implements Hubs {
   }
 
   /** An agent's socket: what it speaks with is the object itself, the Worker is out of it. */
-  dial(home: string, agent: { id: string; name: string }): Promise<Response> {
-    return this.#upgrade(home, `/tunnel?${new URLSearchParams(agent)}`);
+  dial(home: string, { id, name, mayApprove }: AgentIdentity): Promise<Response> {
+    return this.#upgrade(home, `/tunnel?${new URLSearchParams({ id, name, approves: String(mayApprove) })}`);
   }
 
   #upgrade(home: string, address: string): Promise<Response> {

@@ -8,7 +8,7 @@ import { Calls } from './calls.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { settingsOf } from './home-settings.ts';
 import type { CallAnswer, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
-import { type Attachment, type Link, noFlow } from './link.ts';
+import { type AgentIdentity, type Attachment, type Link, noFlow } from './link.ts';
 import { Retention } from './retention.ts';
 import { Roster, type RosterNote } from './roster.ts';
 import { Sends } from './sends.ts';
@@ -96,9 +96,17 @@ export class HomeHub {
   }
 
   /** A new link, authenticated by its host. It takes the place of the one before. */
-  attach(link: Link, agent: { id: string; name: string }): Tunnel {
+  attach(link: Link, { id, name, mayApprove }: AgentIdentity): Tunnel {
     const provenMs = this.#around.clock.now();
-    const attachment: Attachment = { agent, bootId: null, ackedSeq: 0, online: [], flow: this.#flow, provenMs };
+    const attachment: Attachment = {
+      agent: { id, name },
+      mayApprove,
+      bootId: null,
+      ackedSeq: 0,
+      online: [],
+      flow: this.#flow,
+      provenMs,
+    };
     link.keep(attachment);
     return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#around));
   }

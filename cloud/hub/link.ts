@@ -2,9 +2,19 @@
 import type { Trouble } from '../../protocol/model.ts';
 import type { PhoneRecord } from '../store/store.ts';
 
+/** An agent as its token tells of it. */
+export interface AgentIdentity {
+  id: string;
+  name: string;
+  /** Whether phones count as approved because the agent's own configuration trusts them. */
+  mayApprove: boolean;
+}
+
 /** What a hub needs to know of its socket after it was evicted from memory. Stays far below 16 KiB. */
 export interface Attachment {
   agent: { id: string; name: string; version?: string };
+  /** As in AgentIdentity; absent from notes of earlier versions, whose agents then approve nothing. */
+  mayApprove?: boolean;
   /** Null before `hello`. */
   bootId: string | null;
   /** Whether the agent answers a `ping`. Absent where it does not. */

@@ -7,6 +7,7 @@ import {
   type EdgeFrame,
   type FrameOf,
   heartbeat,
+  type PhonePresence,
   protocolVersion,
 } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -257,7 +258,7 @@ export class Tunnel implements IntakeTunnel {
     const { roster } = this.#home;
     await roster.load();
     const seen = roster.change(
-      () => this.#around.store.putPhones(this.#home.id, frame.phones),
+      () => this.#around.store.putPhones(this.#home.id, this.#believed(frame.phones)),
       (records) => roster.keep(records),
     );
     this.keepRoster();
@@ -280,6 +281,12 @@ export class Tunnel implements IntakeTunnel {
       ...(isNews ? [{ type: 'home.updated' } as const] : corrections),
     ]);
     this.#home.phonesChanged();
+  }
+
+  /** Approval needs `phones:approve`: whoever made the agent's token lends it that, or does not have it. */
+  #believed(phones: readonly PhonePresence[]): readonly PhonePresence[] {
+    if (this.#attachment.mayApprove === true) return phones;
+    return phones.map((phone) => ({ ...phone, trusted: false }));
   }
 
   async #answerInventory({ udn, after }: FrameOf<EdgeFrame, 'inventory'>): Promise<void> {

@@ -24,7 +24,7 @@ const call = guarded('actions:call', {
   method: 'post',
   path: '/homes/{home}/phones/{phone}/actions/{action}',
   summary: 'Calls an action of the phone: the exact UPnP names and strings, both ways',
-  description: `One of ${actionNames.join(', ')}.`,
+  description: `One of ${actionNames.join(', ')}. The scope counts for all of them: it reads, sends, changes and deletes.`,
   request: { params: phoneParams.extend({ action: z.string() }), body: body(argumentsSchema.strict(), ['arguments']) },
   responses: { 200: json(argumentsSchema, 'The out-arguments') },
 });

@@ -39,7 +39,7 @@ const outcomeSchema = z.object({
   reason: z.string().optional(),
 });
 
-const retry = guarded('messages:read', {
+const retry = guarded('messages:update', {
   method: 'post',
   path: '/homes/{home}/dead-letters/{id}/retry',
   summary: 'Sends it to the store again; refused again, it is a dead letter under a new id',

@@ -1,9 +1,9 @@
 // Live events of a home: server-sent events (WHATWG HTML, 9.2) and a WebSocket, each resumed by the last event's id.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
-import type { HomeEvent } from '../../protocol/model.ts';
+import type { ShownEvent } from '../access/event-view.ts';
 import type { Principal } from '../access/principal.ts';
-import type { Reset, Watch } from '../hub/hubs.ts';
+import type { Reset } from '../hub/hubs.ts';
 import type { Deadlines } from '../hub/surroundings.ts';
 import { watchCloseCode } from '../hub/watchers.ts';
 import { homeParam } from './schemas.ts';
@@ -24,7 +24,10 @@ const sse = guarded('events:read', {
   method: 'get',
   path: '/homes/{home}/events',
   summary: 'Events as they happen, as server-sent events; Last-Event-ID (or ?after=) resumes',
-  description: 'After a `reset` event the point to resume from was too old: load everything anew.',
+  description:
+    'After a `reset` event the point to resume from was too old: read everything again. The content of an event takes ' +
+    'the scope of what it carries (messages:read, sessions:read, files:read, phones:read, homes:read); without it, ' +
+    '`data` holds ids only.',
   request: { params: homeParam, query: afterQuery },
   responses: { 200: { description: 'Events', content: { 'text/event-stream': { schema: z.string() } } } },
 });
@@ -47,14 +50,15 @@ const streamHeaders = {
 export function eventRoutes(parts: Parts): App {
   const { hubs, access, clock, deadlines, quotas } = parts;
   const streamTokens = new StreamTokens(parts);
-  const open = async ({ token }: Principal, home: string, after: string | undefined): Promise<Watch> => {
+  const open = async (principal: Principal, home: string, after: string | undefined): Promise<TokenWatch> => {
+    const { token } = principal;
     const stream = quotas.openStream(token.id);
     const opened = await hubs.watch(home, after, token).catch((error) => {
       stream.closed();
       throw error;
     });
     void opened.closed.then(stream.closed);
-    const watch = new TokenWatch(opened, token, clock);
+    const watch = new TokenWatch(opened, principal, clock);
     watch.start(streamTokens);
     // It may have been revoked while the watch was opened, which then nobody has ended.
     const isInUse = await access.isInUse(token).catch((error) => {
@@ -84,7 +88,7 @@ export function eventRoutes(parts: Parts): App {
     });
 }
 
-function eventStream(watch: Watch, deadlines: Deadlines): ReadableStream<Uint8Array> {
+function eventStream(watch: TokenWatch, deadlines: Deadlines): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let cancelComment = () => {};
   return new ReadableStream<Uint8Array>(
@@ -120,13 +124,13 @@ function eventStream(watch: Watch, deadlines: Deadlines): ReadableStream<Uint8Ar
   );
 }
 
-function eventText(event: HomeEvent | Reset): string {
+function eventText(event: ShownEvent | Reset): string {
   return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
 const tokenEnded = new Error('The token of this stream is no longer in use.');
 
-function follow(watch: Watch, socket: Socket): SocketEars {
+function follow(watch: TokenWatch, socket: Socket): SocketEars {
   const pump = async () => {
     for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
       const { promise, resolve } = Promise.withResolvers<void>();

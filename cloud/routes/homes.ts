@@ -2,6 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import { type Home, keepRules } from '../../protocol/model.ts';
+import type { Principal } from '../access/principal.ts';
+import type { Scope } from '../access/scopes.ts';
 import type { Hubs } from '../hub/hubs.ts';
 import { homeParam, homeSchema, idParams, lineSchema, page } from './schemas.ts';
 import { type App, body, guarded, holder, json, newApp, type Parts } from './surface.ts';
@@ -16,7 +18,7 @@ const list = guarded('homes:read', {
 const one = guarded('homes:read', {
   method: 'get',
   path: '/homes/{home}',
-  summary: 'One home: whether it is online and since when, its agent and its phones',
+  summary: 'One home: whether it is online and since when, its agent and its phones (with phones:read)',
   request: { params: homeParam },
   responses: { 200: json(homeSchema, 'The home') },
 });
@@ -85,19 +87,31 @@ const removeAgent = guarded('agents:manage', {
   responses: { 204: { description: 'It is revoked' } },
 });
 
+/** An agent's own word approves the phones that its configuration trusts only where its maker may approve phones. */
+function agentScopes(maker: Principal, home: string): Scope[] {
+  return maker.may('phones:approve', home) ? ['phones:approve'] : [];
+}
+
+/** Phones have a scope of their own. */
+function shownTo(principal: Principal, home: Home): Home {
+  return principal.may('phones:read', home.id) ? home : { ...home, phones: [] };
+}
+
 export function homeRoutes({ hubs, access }: Parts): App {
   return newApp()
     .openapi(list, async (c) => {
-      const homes = await Promise.all(holder(c).homes.map((home) => hubs.status(home)));
-      return c.json({ items: homes.filter((home) => home !== undefined), next: null }, 200);
+      const principal = holder(c);
+      const homes = await Promise.all(principal.homes.map((home) => hubs.status(home)));
+      const items = homes.filter((home) => home !== undefined).map((home) => shownTo(principal, home));
+      return c.json({ items, next: null }, 200);
     })
     .openapi(one, async (c) => {
-      return c.json(await needHome(hubs, c.req.valid('param').home), 200);
+      return c.json(shownTo(holder(c), await needHome(hubs, c.req.valid('param').home)), 200);
     })
     .openapi(change, async (c) => {
       const { home } = c.req.valid('param');
       await hubs.commit(home, [{ type: 'home.change', ...c.req.valid('json') }]);
-      return c.json(await needHome(hubs, home), 200);
+      return c.json(shownTo(holder(c), await needHome(hubs, home)), 200);
     })
     .openapi(answer, async (c) => {
       const { home, id } = c.req.valid('param');
@@ -126,7 +140,7 @@ export function homeRoutes({ hubs, access }: Parts): App {
       const { home } = c.req.valid('param');
       const { name } = c.req.valid('json');
       const { account } = holder(c).token;
-      const { id, token } = await access.issue('agent', { account, home, name, scopes: [] });
+      const { id, token } = await access.issue('agent', { account, home, name, scopes: agentScopes(holder(c), home) });
       return c.json({ id, name, token }, 201);
     })
     .openapi(removeAgent, async (c) => {

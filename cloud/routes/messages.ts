@@ -49,7 +49,7 @@ const search = guarded('messages:read', {
   responses: { 200: json(page(messageSchema), 'Messages') },
 });
 
-const arrivals = guarded('messages:read', {
+const arrivals = guarded('messages:update', {
   method: 'get',
   path: '/homes/{home}/messages/new',
   summary: 'GetNewMessages: what the phones call new; some of them forget it once told',
@@ -65,7 +65,7 @@ const one = guarded('messages:read', {
   responses: { 200: json(messageSchema, 'The message') },
 });
 
-const read = guarded('messages:read', {
+const read = guarded('messages:update', {
   method: 'post',
   path: '/homes/{home}/messages/{id}/read',
   summary: 'ReadMessage: marks it read at the phone and answers it with its body',

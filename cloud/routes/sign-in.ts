@@ -5,7 +5,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import type { Issued } from '../access/access.ts';
 import { deviceOf } from '../access/device.ts';
 import type { Principal } from '../access/principal.ts';
-import { scopes } from '../access/scopes.ts';
+import { offeredScopes } from '../access/scopes.ts';
 import { forgetCookies, giveCookie, refuseStrangePages } from './session-cookie.ts';
 import {
   type App,
@@ -95,5 +95,11 @@ export function signInRoutes({ access, clock, quotas }: Parts): App {
 
 function meOf(principal: Principal) {
   const { account, name, kind } = principal.token;
-  return { account, name, kind, homes: [...principal.homes], scopes: scopes.filter((scope) => principal.may(scope)) };
+  return {
+    account,
+    name,
+    kind,
+    homes: [...principal.homes],
+    scopes: offeredScopes.filter((scope) => principal.may(scope)),
+  };
 }

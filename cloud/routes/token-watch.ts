@@ -1,23 +1,24 @@
-// A watch that ends with the token that it was opened with.
-import type { HomeEvent } from '../../protocol/model.ts';
+// A watch as the holder of its token sees it: it ends with the token, and tells what the token's scopes allow.
+import { type ShownEvent, viewOf } from '../access/event-view.ts';
+import type { Principal } from '../access/principal.ts';
 import type { Reset, Watch, WatchEnd } from '../hub/hubs.ts';
 import { isOver } from '../hub/watchers.ts';
-import type { Clock, TokenRecord } from '../store/store.ts';
+import type { Clock } from '../store/store.ts';
 import type { StreamTokens } from './stream-tokens.ts';
 
-export class TokenWatch implements Watch {
+export class TokenWatch {
   readonly #watch: Watch;
-  readonly #token: TokenRecord;
+  readonly #principal: Principal;
   readonly #clock: Clock;
 
-  constructor(watch: Watch, token: TokenRecord, clock: Clock) {
+  constructor(watch: Watch, principal: Principal, clock: Clock) {
     this.#watch = watch;
-    this.#token = token;
+    this.#principal = principal;
     this.#clock = clock;
   }
 
   start(tokens: StreamTokens): void {
-    const release = tokens.hold(this.#token, () => this.end('tokenEnded'));
+    const release = tokens.hold(this.#principal.token, () => this.end('tokenEnded'));
     void this.closed.then(release);
   }
 
@@ -33,10 +34,11 @@ export class TokenWatch implements Watch {
     return this.#watch.closed;
   }
 
-  async next(): Promise<HomeEvent | Reset | undefined> {
+  async next(): Promise<ShownEvent | Reset | undefined> {
     const event = await this.#watch.next();
-    if (isOver(this.#token, this.#clock.now())) this.end('tokenEnded');
-    return this.ended === undefined ? event : undefined;
+    if (isOver(this.#principal.token, this.#clock.now())) this.end('tokenEnded');
+    if (event === undefined || this.ended !== undefined) return undefined;
+    return event.type === 'reset' ? event : viewOf(event, (scope) => this.#principal.may(scope, event.home));
   }
 
   stop(): void {

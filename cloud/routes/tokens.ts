@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Principal } from '../access/principal.ts';
-import { scopes } from '../access/scopes.ts';
+import { offeredScopes } from '../access/scopes.ts';
 import type { TokenRecord } from '../store/store.ts';
 import { lineSchema, page } from './schemas.ts';
 import { type App, body, guarded, holder, json, newApp, type Parts } from './surface.ts';
@@ -35,7 +35,7 @@ const create = guarded('tokens:manage', {
         .object({
           name: lineSchema(200),
           home: z.string().optional(),
-          scopes: z.array(z.enum(scopes)).min(1),
+          scopes: z.array(z.enum(offeredScopes)).min(1),
         })
         .strict(),
     ),

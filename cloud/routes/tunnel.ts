@@ -2,11 +2,12 @@
 import { GatewayError } from '../../protocol/errors.ts';
 import { subprotocol } from '../../protocol/frames.ts';
 import type { Principal } from '../access/principal.ts';
+import type { AgentIdentity } from '../hub/link.ts';
 import type { SocketHandler } from './sockets.ts';
 import { type App, acceptSocket, holder, newApp, unguarded, wantSocket } from './surface.ts';
 
 /** What the host does with an agent's socket: bring it to the hub of its home. */
-export type ServeAgent = (home: string, agent: { id: string; name: string }) => Promise<SocketHandler>;
+export type ServeAgent = (home: string, agent: AgentIdentity) => Promise<SocketHandler>;
 
 const tunnel = unguarded({
   method: 'get',
@@ -28,8 +29,10 @@ export function tunnelRoutes(serve: ServeAgent): App {
   });
 }
 
-function agentOf({ token }: Principal): { home: string; agent: { id: string; name: string } } {
-  if (token.kind === 'agent' && token.home !== null)
-    return { home: token.home, agent: { id: token.id, name: token.name } };
+function agentOf({ token }: Principal): { home: string; agent: AgentIdentity } {
+  if (token.kind === 'agent' && token.home !== null) {
+    const mayApprove = token.scopes.includes('phones:approve');
+    return { home: token.home, agent: { id: token.id, name: token.name, mayApprove } };
+  }
   throw new GatewayError('forbidden', 'The tunnel is for agents: make an agent’s token in the dashboard.');
 }

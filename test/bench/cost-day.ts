@@ -10,7 +10,7 @@ import { Access } from '../../cloud/access/access.ts';
 import { createApp } from '../../cloud/app.ts';
 import { HomeHub } from '../../cloud/hub/home-hub.ts';
 import type { Hubs } from '../../cloud/hub/hubs.ts';
-import type { Attachment } from '../../cloud/hub/link.ts';
+import type { AgentIdentity, Attachment } from '../../cloud/hub/link.ts';
 import type { Surroundings } from '../../cloud/hub/surroundings.ts';
 import type { SocketHandler } from '../../cloud/routes/sockets.ts';
 import { DynamoStore } from '../../cloud/store/dynamo.ts';
@@ -166,7 +166,7 @@ class SleepingHome {
     dismiss: (_, agent) => this.#asked((hub) => hub.dismiss(agent)),
   };
 
-  dial(agent: { id: string; name: string }): Promise<void> {
+  dial(agent: AgentIdentity): Promise<void> {
     return this.#asked(async (hub) => {
       this.agent.tunnel = hub.attach(this.agent, agent);
     });
@@ -328,7 +328,7 @@ class Day {
     await this.#workerStore.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
     const grant = { account: 'account', home, name: 'cost' };
     this.#authorization = `Bearer ${(await access.issue('api', { ...grant, scopes: ['*'] })).token}`;
-    this.#agentAuthorization = `Bearer ${(await access.issue('agent', { ...grant, scopes: [] })).token}`;
+    this.#agentAuthorization = `Bearer ${(await access.issue('agent', { ...grant, scopes: ['phones:approve'] })).token}`;
     await this.#reconnect();
     await this.#settle();
     for (let n = 0; n < people * earlier; n++) {

@@ -96,7 +96,7 @@ export async function seedHomes(
   await Promise.all(
     numbers.map((n) => store.createHome({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
   );
-  const agentTokens = await Promise.all(numbers.map((n) => issue('agent', n, [])));
+  const agentTokens = await Promise.all(numbers.map((n) => issue('agent', n, ['phones:approve'])));
   const readerTokens = await Promise.all(numbers.slice(0, readers.count).map((n) => issue('api', n, readers.scopes)));
   return { agentTokens, readerTokens };
 }

@@ -6,6 +6,7 @@ export const grants = [
   { scope: 'phones:read', words: 'See the phones' },
   { scope: 'phones:approve', words: 'Approve and revoke phones' },
   { scope: 'messages:read', words: 'Read messages' },
+  { scope: 'messages:update', words: 'Mark messages read, and retry what was refused' },
   { scope: 'messages:send', words: 'Send messages' },
   { scope: 'messages:delete', words: 'Delete messages' },
   { scope: 'sessions:read', words: 'See sessions' },
@@ -16,7 +17,6 @@ export const grants = [
   { scope: 'actions:call', words: 'Call any action of a phone' },
   { scope: 'agents:manage', words: 'Manage agents' },
   { scope: 'tokens:manage', words: 'Manage tokens' },
-  { scope: 'webhooks:manage', words: 'Manage webhooks' },
   { scope: 'homes:manage', words: 'Change the home’s settings' },
 ] as const;
 

@@ -154,7 +154,7 @@ export class HubBench {
 
   attach(id = 't_agent'): LinkedAgent {
     const agent = new LinkedAgent();
-    agent.tunnel = this.hub.attach(agent, { id, name: 'agent' });
+    agent.tunnel = this.hub.attach(agent, { id, name: 'agent', mayApprove: true });
     return agent;
   }
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { scopes } from '../../../cloud/access/scopes.ts';
+import { offeredScopes as scopes } from '../../../cloud/access/scopes.ts';
 import { subprotocol } from '../../../protocol/frames.ts';
 import { ownerToken, RunningCloud } from '../hosts/running-cloud.ts';
 
@@ -50,6 +50,7 @@ beforeAll(async () => {
     const others = scopes.filter((other) => other !== scope);
     tokens.everyOther.set(scope, (await make({ name: `all but ${scope}`, scopes: others })).token);
   }
+  tokens.everyOther.set('owner', (await make({ name: 'all', scopes })).token);
   tokens.agent = await cloud.host.issueAgentToken('agent');
 });
 afterAll(() => cloud.stop());
