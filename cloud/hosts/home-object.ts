@@ -163,6 +163,7 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
     const { log, store } = this.parts();
     const home = this.ctx.id.name;
     if (home === undefined) throw new Error('This object was not asked for by the name of a home.');
+    this.#deadlines.inherit(await this.ctx.storage.getAlarm());
     const around = {
       store: keepingAwake(await store.open(), this.ctx),
       clock: Date,

@@ -22,9 +22,17 @@ export class ObjectDeadlines implements Deadlines {
   readonly #long = new Set<LongDeadline>();
   /** When the alarm rings; undefined when none is set. */
   #alarmMs: number | undefined;
+  /** The alarm of an earlier life, which knew what it was for: it must not be lost to a later one of this life. */
+  #inheritedMs: number | undefined;
 
   constructor(alarms: Alarms) {
     this.#alarms = alarms;
+  }
+
+  /** `atMs`: the alarm that is set already, epoch milliseconds; null: none. */
+  inherit(atMs: number | null): void {
+    this.#inheritedMs = atMs ?? undefined;
+    this.#alarmMs = atMs ?? undefined;
   }
 
   after(ms: number, fire: () => void): () => void {
@@ -43,6 +51,7 @@ export class ObjectDeadlines implements Deadlines {
   /** The alarm rang: fires what is due. Deadlines of an earlier life are gone, and theirs to set who set them then. */
   ring(): void {
     this.#alarmMs = undefined;
+    this.#inheritedMs = undefined;
     for (const deadline of [...this.#long]) {
       if (deadline.atMs > Date.now()) continue;
       this.#long.delete(deadline);
@@ -52,7 +61,7 @@ export class ObjectDeadlines implements Deadlines {
   }
 
   #arm(): void {
-    const nextMs = Math.min(...[...this.#long].map(({ atMs }) => atMs));
+    const nextMs = Math.min(this.#inheritedMs ?? Number.POSITIVE_INFINITY, ...[...this.#long].map(({ atMs }) => atMs));
     if (nextMs === (this.#alarmMs ?? Number.POSITIVE_INFINITY)) return;
     // Storage writes in their order, and holds back answers until they are durable: nothing to wait for here.
     if (nextMs === Number.POSITIVE_INFINITY) {

@@ -199,6 +199,24 @@ describe('deadlines', () => {
   });
 });
 
+describe('messages that have become too old', () => {
+  it('are deleted by the object’s alarm, also when a later life set another', async () => {
+    await agent.deliver('kept for a day');
+    const { items } = (await api('GET', '/homes/home/messages?q=kept')).body;
+    expect(await api('PATCH', '/homes/home', { keepDays: 36_525 })).toMatchObject({ status: 200 });
+    const alarmOf = () => runInDurableObject(home(), (_, state) => state.storage.getAlarm());
+    await until(async () => (await alarmOf()) !== null);
+    await evictDurableObject(home());
+    await api('PATCH', '/homes/home', { keepDays: 1 });
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 400 * 86_400_000 });
+    expect(await runDurableObjectAlarm(home())).toBe(true);
+    await until(async () => (await api('GET', `/homes/home/messages/${items[0].id}`)).status === 404);
+    vi.useRealTimers();
+    await api('PATCH', '/homes/home', { keepDays: null });
+    await agent.connect();
+  });
+});
+
 describe('an object that wakes while the store does not answer', () => {
   it('sends the agent away, who comes back and says it again', async () => {
     await evictDurableObject(home());

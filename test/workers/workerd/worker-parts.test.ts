@@ -78,6 +78,20 @@ describe('deadlines of an object', () => {
     expect(alarms).toHaveLength(2);
   });
 
+  it('leave the alarm of an earlier life as it is until it rings', () => {
+    const { deadlines, alarms } = made();
+    const nowMs = Date.now();
+    deadlines.inherit(nowMs + 600_000);
+    const cancel = deadlines.after(3_600_000, () => undefined);
+    cancel();
+    expect(alarms).toEqual([]);
+    deadlines.after(300_000, () => undefined)();
+    expect(alarms).toEqual([nowMs + 300_000, nowMs + 600_000]);
+    deadlines.ring();
+    deadlines.after(3_600_000, () => undefined);
+    expect(alarms.at(-1)).toBe(nowMs + 3_600_000);
+  });
+
   it('may be set anew by what fires', () => {
     const { deadlines, alarms, fired } = made();
     const nowMs = Date.now();
