@@ -10,6 +10,7 @@ import { eventRoutes } from './routes/events.ts';
 import { fileRoutes } from './routes/files.ts';
 import { homeRoutes } from './routes/homes.ts';
 import { idempotent } from './routes/idempotency.ts';
+import { KeptAnswer } from './routes/kept-answer.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { phoneRoutes } from './routes/phones.ts';
 import { asGatewayError, newRequestId, problem } from './routes/problem.ts';
@@ -42,7 +43,7 @@ export interface AppParts extends Omit<Parts, 'quotas'> {
   readonly isSecure: () => boolean;
   /** The dashboard's files by path; undefined where there is none. */
   readonly dashboard?:
-    | ((request: { path: string; isNavigation: boolean }) => Promise<DashboardFile | undefined>)
+    | ((request: { path: string; isNavigation: boolean }) => Promise<DashboardFile | KeptAnswer | undefined>)
     | undefined;
   readonly metrics?: Metrics | undefined;
   /** Told of every answer: `route` is the pattern, never the address with its identifiers. */
@@ -134,6 +135,7 @@ export function createApp(given: AppParts): App {
     const isPage = (method === 'GET' || method === 'HEAD') && !path.startsWith('/v1/');
     const isNavigation = c.req.header('accept')?.includes('text/html') === true;
     const file = isPage ? await parts.dashboard?.({ path, isNavigation }) : undefined;
+    if (file instanceof KeptAnswer) return file.answer(c);
     if (file !== undefined) {
       return c.body(file.body, 200, { 'content-type': file.contentType, 'cache-control': file.cacheControl });
     }

@@ -1,7 +1,9 @@
-// The built dashboard from its folder: hashed assets for ever, the page itself always fresh.
-import { readFile } from 'node:fs/promises';
+// The built dashboard from its folder: hashed assets for ever, the page itself always fresh. What was read stays in
+// memory, where everybody shares it: each of 1,000 slow readers would otherwise have a copy of his own.
+import { readFile, stat } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
-import type { AppParts, DashboardFile } from '../app.ts';
+import type { AppParts } from '../app.ts';
+import { KeptAnswer } from '../routes/kept-answer.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -23,13 +25,14 @@ const unbuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Hom
 
 /** Files under `folder`; addresses without a file are the page itself, which knows its own addresses. */
 export function folderDashboard(folder: string): NonNullable<AppParts['dashboard']> {
+  const files = new KeptFiles(folder);
   return async ({ path, isNavigation }) => {
     const name = decode(path);
     if (name === undefined) return undefined;
-    if (name !== '/' && extname(name) !== '') return readOne(folder, name);
+    if (name !== '/' && extname(name) !== '') return files.find(name);
     if (name !== '/' && !isNavigation) return undefined;
     return (
-      (await readOne(folder, '/index.html')) ?? {
+      (await files.find('/index.html')) ?? {
         body: unbuilt,
         contentType: 'text/html; charset=utf-8',
         cacheControl: 'no-store',
@@ -38,19 +41,33 @@ export function folderDashboard(folder: string): NonNullable<AppParts['dashboard
   };
 }
 
-async function readOne(folder: string, name: string): Promise<DashboardFile | undefined> {
-  const contentType = contentTypes[extname(name)];
-  if (contentType === undefined) return undefined;
-  try {
-    const body = await readFile(join(folder, name));
-    const isHashed = name.startsWith('/assets/');
-    return {
-      body: new Uint8Array(body),
-      contentType,
-      cacheControl: isHashed ? 'public, max-age=31536000, immutable' : 'no-cache',
-    };
-  } catch {
-    return undefined;
+class KeptFiles {
+  readonly #folder: string;
+  readonly #kept = new Map<string, { version: string; answer: KeptAnswer }>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Undefined where there is no such file; another build of it is found without a restart. */
+  async find(name: string): Promise<KeptAnswer | undefined> {
+    const contentType = contentTypes[extname(name)];
+    if (contentType === undefined) return undefined;
+    const path = join(this.#folder, name);
+    try {
+      const { mtimeMs, size, ino } = await stat(path);
+      const version = `${mtimeMs} ${size} ${ino}`;
+      const known = this.#kept.get(name);
+      if (known?.version === version) return known.answer;
+      const body = new Uint8Array(await readFile(path));
+      const cacheControl = name.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
+      const answer = new KeptAnswer(() => ({ body, contentType, cacheControl }));
+      this.#kept.set(name, { version, answer });
+      return answer;
+    } catch {
+      this.#kept.delete(name);
+      return undefined;
+    }
   }
 }
 

@@ -159,6 +159,17 @@ describe('the dashboard', () => {
     expect(script.headers.get('content-type')).toContain('text/javascript');
   });
 
+  it('is not sent again to whoever has it, and sent anew when another one is built', async () => {
+    const script = await cloud.get('/assets/app-1a2b3c.js');
+    const known = { 'if-none-match': script.headers.get('etag') ?? '' };
+    expect((await cloud.get('/assets/app-1a2b3c.js', known)).status).toBe(304);
+    writeFileSync(join(dashboardFolder, 'favicon.svg'), '<svg/>');
+    const first = await cloud.get('/favicon.svg');
+    writeFileSync(join(dashboardFolder, 'favicon.svg'), '<svg></svg>');
+    const second = await cloud.get('/favicon.svg', { 'if-none-match': first.headers.get('etag') ?? '' });
+    expect([first.body, second.status, second.body]).toEqual(['<svg/>', 200, '<svg></svg>']);
+  });
+
   it('answers HEAD as it answers GET, without the page', async () => {
     const answer = await fetch(cloud.url, { method: 'HEAD' });
     expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([
