@@ -173,9 +173,13 @@ async function hold(url: string, count: number, text: string, forMs: number): Pr
 async function pipeline(url: string, path: string, count: number): Promise<Told> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
+  const lead = 'HTTP/1.1 200';
   let answers = 0;
+  let tail = '';
   socket.on('data', (data) => {
-    answers += data.toString('latin1').split('HTTP/1.1 200').length - 1;
+    const text = tail + data.toString('latin1');
+    answers += text.split(lead).length - 1;
+    tail = text.slice(1 - lead.length);
   });
   socket.on('error', () => undefined);
   await once(socket, 'connect');
