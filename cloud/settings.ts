@@ -1,6 +1,14 @@
 // The settings of `npm run cloud`.
 import { z } from 'zod';
-import { countSetting, listSetting, pathSetting, portSetting, type Setting } from '../protocol/settings.ts';
+import {
+  countSetting,
+  listSetting,
+  pathSetting,
+  portSetting,
+  type Setting,
+  type SettingFault,
+  strayCharacter,
+} from '../protocol/settings.ts';
 import { quotasUnlessTold } from './routes/quota-settings.ts';
 
 const text = (standard: string) => z.string().default(standard);
@@ -35,7 +43,8 @@ export const cloudSettings = {
   },
   table: {
     name: 'HOMELINE_TABLE',
-    meaning: 'the table of dynamodb, made from infra/dynamodb.json',
+    meaning:
+      'the table of dynamodb; npm run cloud -- create-table makes it in a local engine, infra/dynamodb.json at AWS',
     schema: text('homeline'),
     default: 'homeline',
   },
@@ -143,3 +152,24 @@ export const cloudSettings = {
     default: 'warn',
   },
 } as const satisfies Record<string, Setting>;
+
+/** What the SDK of AWS reads by itself: a CR at the end of a key makes each request fail as if the key were wrong. */
+const awsVariables = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_ENDPOINT_URL',
+  'AWS_PROFILE',
+];
+
+/** What is wrong with them, where the table is to be reached by them. */
+export function checkAwsEnvironment(
+  { store }: { store?: string },
+  env: Readonly<Record<string, string | undefined>>,
+): SettingFault[] {
+  if (store !== 'dynamodb') return [];
+  return awsVariables.flatMap((key) => {
+    const fault = strayCharacter(env[key] ?? '');
+    return fault === undefined ? [] : [{ key, fault }];
+  });
+}

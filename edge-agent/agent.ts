@@ -7,6 +7,7 @@ import type { BackOffTimes } from './tunnel/back-off.ts';
 import { type PhoneFrame, TunnelClient } from './tunnel/client.ts';
 import { type AgentDatabase, openDatabase } from './tunnel/database.ts';
 import { DeadLetterDesk } from './tunnel/dead-letter-desk.ts';
+import { DiskWatch } from './tunnel/disk-watch.ts';
 import { InventoryReader } from './tunnel/inventory.ts';
 import { Journal } from './tunnel/journal.ts';
 import { Outbox } from './tunnel/outbox.ts';
@@ -63,6 +64,7 @@ const stopPhonesWithinMs = 2000;
 
 interface Life {
   readonly database: AgentDatabase;
+  readonly disk: DiskWatch;
   readonly outbox: Outbox;
   readonly network: LanNetwork;
   readonly subscriber: GenaSubscriber;
@@ -94,6 +96,7 @@ export class Agent {
     this.#life = life;
     await life.network.start();
     await life.subscriber.start();
+    life.disk.start();
     life.phones.start();
     life.deadLetters.start();
     life.client.start();
@@ -137,6 +140,7 @@ export class Agent {
     await life.network.stop();
     await life.phones.stop();
     life.outbox.stop();
+    life.disk.stop();
     life.database.close();
   }
 
@@ -146,6 +150,7 @@ export class Agent {
     // A device at our own address is a forgery unless a software phone is meant to be beside the agent (Z4).
     const allowOwnAddress = interfaces.includes('lo') || trust.length > 0 || options.phoneUrl !== undefined;
     const database = openDatabase(options.dataFolder);
+    const disk = new DiskWatch({ database, report, changed: () => this.#tellPhones() });
     const outbox = new Outbox({ database, report });
     const journal = new Journal(database, outbox);
     const network = new LanNetwork({ interfaces, allowOwnAddress });
@@ -220,6 +225,7 @@ export class Agent {
     });
     return {
       database,
+      disk,
       outbox,
       network,
       subscriber,
@@ -264,7 +270,7 @@ export class Agent {
     const life = this.#life;
     if (life === undefined || !life.client.connected) return;
     const deadLetters = life.outbox.deadLetters.count;
-    life.client.send({ type: 'phones', phones: life.phones.presences(), deadLetters });
+    life.client.send({ type: 'phones', phones: life.disk.mark(life.phones.presences()), deadLetters });
   }
 }
 

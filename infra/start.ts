@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { checkOwnerToken } from '../cloud/owner-token.ts';
-import { cloudSettings } from '../cloud/settings.ts';
+import { checkAwsEnvironment, cloudSettings } from '../cloud/settings.ts';
 import { phoneSettings } from '../edge-agent/phone/settings.ts';
 import { agentSettings } from '../edge-agent/settings.ts';
 import { readSettings } from '../protocol/settings.ts';
@@ -39,7 +39,7 @@ const read = readSettings(settings, {
   summary: 'the whole of Homeline on this machine: cloud, software phone, edge agent, dashboard',
   env: process.env,
   argv: process.argv.slice(2),
-  check: checkOwnerToken,
+  check: (given) => [...checkOwnerToken(given), ...checkAwsEnvironment(given, process.env)],
 });
 if (read.kind === 'help') {
   console.log(read.text);

@@ -10,7 +10,7 @@ export interface Setting<Value = unknown> {
   readonly schema: z.ZodType<Value, string | undefined>;
   /** How the default is told in the help text, if there is one. */
   readonly default?: string;
-  /** Its flag takes no value. */
+  /** Its flag takes no value, and the environment has no say in it. */
   readonly isSwitch?: true;
 }
 
@@ -71,7 +71,7 @@ export function readSettings<Table extends Record<string, Setting>>(
   const values: Record<string, unknown> = {};
   const sourceOf = (key: string, { name }: Setting) => (fromFlags.has(key) ? flagOf(name) : name);
   for (const [key, setting] of settings) {
-    const text = fromFlags.get(key) ?? given.env[setting.name] ?? '';
+    const text = fromFlags.get(key) ?? (setting.isSwitch ? undefined : given.env[setting.name]) ?? '';
     const stray = text === '' ? undefined : strayCharacter(text);
     const result = setting.schema.safeParse(text === '' ? undefined : text);
     if (stray !== undefined) faults.push(`${sourceOf(key, setting)}: ${stray}`);
@@ -171,7 +171,8 @@ function helpText(
   const width = Math.max(...Object.values(table).map(({ name }) => flagOf(name).length)) + 2;
   const rows = Object.values(table).map((setting) => {
     const standard = setting.default === undefined ? '' : ` (default ${setting.default})`;
-    return `  ${flagOf(setting.name).padEnd(width)}${setting.name}\n      ${setting.meaning}${standard}`;
+    const variable = setting.isSwitch ? '' : setting.name;
+    return `  ${flagOf(setting.name).padEnd(width)}${variable}\n      ${setting.meaning}${standard}`;
   });
   const operands = given.operands === undefined ? [] : [given.operands];
   return [

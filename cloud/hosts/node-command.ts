@@ -1,14 +1,31 @@
 // `npm run cloud`: settings in, one line a step out, exit codes by convention (0 stopped, 1 cannot run, 2 wrong settings).
 import { setTimeout as wait } from 'node:timers/promises';
-import { readSettings, type SettingValues } from '../../protocol/settings.ts';
+import { z } from 'zod';
+import { readSettings, type Setting, type SettingValues } from '../../protocol/settings.ts';
 import { FolderLock, FolderTaken } from '../../shared/folder-lock.ts';
 import type { Log } from '../hub/surroundings.ts';
 import { checkOwnerToken, presetOwnerToken } from '../owner-token.ts';
-import { cloudSettings } from '../settings.ts';
+import { checkAwsEnvironment, cloudSettings } from '../settings.ts';
 import { lineLog } from './node-log.ts';
+import { createTableCommand } from './table-command.ts';
 
 /** A stop that hangs must not keep a supervisor waiting. */
 const patienceMs = 3_000;
+
+const settings = {
+  ...cloudSettings,
+  yesAtAws: {
+    name: 'HOMELINE_YES_AT_AWS',
+    meaning: 'makes the table even at AWS',
+    schema: z.literal('yes').optional(),
+    isSwitch: true,
+  },
+} as const satisfies Record<string, Setting>;
+
+const usage = [
+  '  npm run cloud                  runs the cloud until it is stopped',
+  '  npm run cloud -- create-table  makes the table of dynamodb in a local engine',
+].join('\n');
 
 export type CommandSettings = Omit<SettingValues<typeof cloudSettings>, 'log'> & { log: Log };
 
@@ -25,12 +42,13 @@ export interface Host {
 }
 
 export async function runCommand(make: (settings: CommandSettings) => Promise<Host>): Promise<void> {
-  const result = readSettings(cloudSettings, {
+  const result = readSettings(settings, {
     command: 'npm run cloud --',
+    operands: usage,
     summary: 'the cloud on this machine: API, dashboard, and the tunnel that agents dial',
     env: process.env,
     argv: process.argv.slice(2),
-    check: checkOwnerToken,
+    check: (given) => [...checkOwnerToken(given), ...checkAwsEnvironment(given, process.env)],
   });
   if (result.kind === 'help') {
     console.log(result.text);
@@ -41,7 +59,17 @@ export async function runCommand(make: (settings: CommandSettings) => Promise<Ho
     process.exitCode = 2;
     return;
   }
-  const { log, ...values } = result.values;
+  const { log, yesAtAws, ...values } = result.values;
+  const [verb, ...more] = result.rest;
+  if (verb === 'create-table' && more.length === 0) {
+    process.exitCode = await createTableCommand(values, yesAtAws !== undefined);
+    return;
+  }
+  if (verb !== undefined) {
+    console.error(`npm run cloud: “${result.rest.join(' ')}” is no command of it.\n${usage}`);
+    process.exitCode = 2;
+    return;
+  }
   // Whatever is made from here on is this user's alone: the database with its -wal and -shm, blobs, the lock.
   process.umask(0o077);
   let lock: FolderLock | undefined;

@@ -42,11 +42,15 @@ const migrations: readonly string[] = [
   `,
 ];
 
+/** SQLite's result codes for a disk that fails (10) or is full (13), without their extension bits. */
+const diskFaults = new Set([10, 13]);
 /** Long enough for the next send to come, which is written down once it has a connection to the phone. */
 const soonMs = 10;
 
 export class AgentDatabase extends DatabaseSync {
   readonly #truncation = new WalTruncation(this);
+  /** Told when the disk does not take a write. */
+  onRefused: () => void = () => {};
   #committing = false;
   /** Ends the transaction that `commitSoon` left open. */
   #soon: NodeJS.Timeout | undefined;
@@ -99,10 +103,16 @@ export class AgentDatabase extends DatabaseSync {
     } catch (error) {
       // A full disk undoes the transaction by itself.
       if (this.isTransaction) this.exec(isFirst ? 'ROLLBACK' : 'ROLLBACK TO work; RELEASE work');
+      this.#noteRefusal(error);
       throw error;
     } finally {
       this.#committing = false;
     }
+  }
+
+  #noteRefusal(error: unknown): void {
+    const { errcode } = error as { errcode?: number };
+    if (errcode !== undefined && diskFaults.has(errcode & 0xff)) this.onRefused();
   }
 
   #flush(): void {
@@ -114,6 +124,7 @@ export class AgentDatabase extends DatabaseSync {
       this.#truncation.written();
     } catch (error) {
       if (this.isTransaction) this.exec('ROLLBACK');
+      this.#noteRefusal(error);
       throw error;
     }
   }

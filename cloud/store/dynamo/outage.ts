@@ -9,7 +9,10 @@ export type Meaning = 'retry' | 'conflict' | 'unavailable' | 'mistake';
 const conflicts = new Set(['ConditionalCheckFailedException', 'TransactionConflictException']);
 const mistakes = new Set(['ValidationException', 'IdempotentParameterMismatchException']);
 const mends = new Map([
-  ['ResourceNotFoundException', 'there is no such table: create it with infra/dynamodb.json, or name another'],
+  [
+    'ResourceNotFoundException',
+    'there is no such table: make it with npm run cloud -- create-table (at AWS with infra/dynamodb.json), or name another',
+  ],
   ['AccessDeniedException', 'these credentials may not do that: give them the policy of infra/dynamodb.json'],
   ['UnrecognizedClientException', 'AWS does not know these credentials: see AWS_ACCESS_KEY_ID and its secret'],
   ['InvalidSignatureException', 'AWS does not accept the signature: see the secret key and this machine’s clock'],

@@ -156,6 +156,15 @@ describe('settings that a Windows editor wrote', () => {
   });
 });
 
+describe('what the SDK of AWS reads by itself', () => {
+  it('is refused with a CR at its end, where the table is to be reached by it', async () => {
+    const env = { HOMELINE_STORE: 'dynamodb', AWS_SECRET_ACCESS_KEY: 'secret\r' };
+    const { code, said } = await refusal(start(env));
+    expect([code, said]).toEqual([2, expect.stringContaining('AWS_SECRET_ACCESS_KEY: ends with a carriage return')]);
+    expect(said).not.toContain('secret');
+  });
+});
+
 describe('a base address with more than a host name', () => {
   it.each([
     'https://example.org/homeline',

@@ -5,13 +5,16 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { tableDefinition } from '../../../cloud/store/table.ts';
+import { freePort } from '../../fixtures/free-port.ts';
 import { DynamoDbLocal, missingForDynamoDbLocal } from './dynamodb-local.ts';
 
 const missing = missingForDynamoDbLocal();
 // DynamoDB Local takes its time where all test files run at once.
 vi.setConfig({ testTimeout: 60_000 });
-const command = resolve(import.meta.dirname, '../../../cloud/hosts/node.ts');
+const program = resolve(import.meta.dirname, '../../../cloud/hosts/node.ts');
 
 describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamodb', () => {
   const local = new DynamoDbLocal();
@@ -31,8 +34,8 @@ describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamo
     rmSync(folder, { recursive: true, force: true });
   });
 
-  function run(env: Record<string, string>): ChildProcess {
-    child = spawn(process.execPath, [command], {
+  function run(env: Record<string, string>, args: readonly string[] = []): ChildProcess {
+    child = spawn(process.execPath, [program, ...args], {
       env: {
         PATH: process.env.PATH,
         HOME: folder,
@@ -47,7 +50,7 @@ describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamo
         AWS_ENDPOINT_URL_DYNAMODB: local.endpoint,
         ...env,
       },
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      stdio: ['ignore', args.length > 0 ? 'pipe' : 'ignore', 'pipe', 'ipc'],
     });
     return child;
   }
@@ -63,6 +66,58 @@ describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamo
       if (child) expect(await once(child, 'exit')).toEqual([0, null]);
     }
     expect(readdirSync(folder, { recursive: true }).filter((name) => String(name).includes('.db'))).toEqual([]);
+  });
+
+  /** `npm run cloud` with arguments; answers how it ended and what it said. */
+  async function command(args: string[], env: Record<string, string> = {}) {
+    const running = run(env, args);
+    const ended = once(running, 'exit');
+    const said = [running.stdout, running.stderr].map((stream) => (stream === null ? '' : text(stream)));
+    const [[code], out, err] = await Promise.all([ended, ...said]);
+    return { code, out, err };
+  }
+
+  it('makes the table in a local engine when told to, once, and a cloud starts on it', async () => {
+    const env = { HOMELINE_TABLE: 'made' };
+    expect(await command([], env)).toMatchObject({ code: 1, err: expect.stringContaining('create-table') });
+    const made = await command(['create-table'], env);
+    expect(made).toMatchObject({ code: 0, err: '' });
+    expect(made.out).toContain('The table “made” is made and ready.');
+    const again = await command(['create-table', '--table', 'made']);
+    expect(again).toMatchObject({ code: 0, err: '' });
+    expect(again.out).toContain(
+      'The table “made” was there already, and is as it should be.\nIts items expire already.',
+    );
+    await once(run(env), 'message');
+  });
+
+  it('does not take a table of that name for its own that is another one', async () => {
+    const client = local.client();
+    const { GlobalSecondaryIndexes: _, ...table } = tableDefinition;
+    const AttributeDefinitions = table.AttributeDefinitions.slice(0, 2);
+    await client.send(new CreateTableCommand({ ...table, AttributeDefinitions, TableName: 'another' }));
+    client.destroy();
+    const { code, err } = await command(['create-table', '--table', 'another']);
+    expect([code, err]).toEqual([1, expect.stringContaining('but its index by-group is missing. Name another table')]);
+  });
+
+  it.each(['', 'https://dynamodb.eu-central-1.amazonaws.com', 'https://x.dynamodb.cn-north-1.amazonaws.com.cn/'])(
+    'makes no table at AWS unless asked twice (endpoint “%s”)',
+    async (endpoint) => {
+      const { code, err } = await command(['create-table'], { AWS_ENDPOINT_URL_DYNAMODB: endpoint });
+      expect([code, err]).toEqual([2, expect.stringContaining('add --yes-at-aws')]);
+    },
+  );
+
+  it('says what is wrong when no engine answers, and when it is told something else', async () => {
+    const AWS_ENDPOINT_URL_DYNAMODB = `http://127.0.0.1:${await freePort()}`;
+    const silent = await command(['create-table'], { AWS_ENDPOINT_URL_DYNAMODB });
+    expect([silent.code, silent.err]).toEqual([
+      1,
+      expect.stringContaining('The table cannot be made: DynamoDB is not'),
+    ]);
+    const other = await command(['create-tables']);
+    expect([other.code, other.err]).toEqual([2, expect.stringContaining('“create-tables” is no command of it')]);
   });
 
   it.each([
