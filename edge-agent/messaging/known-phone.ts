@@ -255,7 +255,7 @@ export class KnownPhone {
     item.isDeleted = true;
     item.absentMs = this.#now();
     const { epoch } = item;
-    this.#memory.record(this.#udn, {
+    this.#record({
       putMessages: [itemOf(item)],
       events: [{ type: 'message.deleted', udn: this.#udn, epoch, id, requested: true }],
     });
@@ -267,7 +267,7 @@ export class KnownPhone {
     if (item?.isPresent !== true) return;
     item.absentMs = this.#now();
     const { epoch } = item;
-    this.#memory.record(this.#udn, {
+    this.#record({
       putMessages: [itemOf(item)],
       events: [{ type: 'message.deleted', udn: this.#udn, epoch, id }],
     });
@@ -333,7 +333,7 @@ export class KnownPhone {
     const comparedStore = this.#comparing;
     this.#comparing = undefined;
     if (events.length === 0 && forgottenIds.length === 0 && comparedStore === undefined) return;
-    this.#memory.record(this.#udn, {
+    this.#record({
       epoch: comparison.epoch,
       putMessages: put,
       forgottenIds,
@@ -342,11 +342,21 @@ export class KnownPhone {
     });
   }
 
+  /** What a full disk did not take must not stay known in memory: it would never be told. All is read again. */
+  #record(changes: Parameters<PhoneMemory['record']>[1]): void {
+    try {
+      this.#memory.record(this.#udn, changes);
+    } catch (error) {
+      this.unload();
+      throw error;
+    }
+  }
+
   #keep(comparison: Comparison, { put, events, settled, forgotten, isNews }: Conclusions): void {
     this.#epoch = Math.max(this.epoch, comparison.epoch);
     if (isNews) this.#news++;
     if (put.length === 0) return;
-    this.#memory.record(this.#udn, {
+    this.#record({
       epoch: this.#epoch,
       putMessages: put,
       forgottenIds: forgotten.map(({ id }) => id),
@@ -371,7 +381,7 @@ export class KnownPhone {
       .filter((session) => session.status !== 'Closed')
       .map((session) => ({ ...session, status: 'Closed' as const }));
     const put = changed.map((session) => ({ id: this.sessionKeyOf(session.sessionId), session }));
-    this.#memory.record(this.#udn, {
+    this.#record({
       putSessions: put,
       deletedSessionIds: gone,
       events: [...changed, ...closed].map((session) => ({
@@ -391,7 +401,7 @@ export class KnownPhone {
   concludeFiles(files: readonly FileInfo[], sessionId: string): void {
     const changed = files.filter((file) => this.#files.get(nameOf(file)) !== JSON.stringify(file));
     if (changed.length === 0) return;
-    this.#memory.record(this.#udn, {
+    this.#record({
       events: changed.map((file) => ({
         type: 'file.progress',
         udn: this.#udn,
