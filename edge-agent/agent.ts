@@ -5,6 +5,7 @@ import type { QueueOptions } from './messaging/action-queue.ts';
 import { Phones } from './phones.ts';
 import type { BackOffTimes } from './tunnel/back-off.ts';
 import { type PhoneFrame, TunnelClient } from './tunnel/client.ts';
+import { HouseClock } from './tunnel/clock.ts';
 import { type AgentDatabase, openDatabase } from './tunnel/database.ts';
 import { DeadLetterDesk } from './tunnel/dead-letter-desk.ts';
 import { DiskWatch } from './tunnel/disk-watch.ts';
@@ -34,6 +35,8 @@ export interface AgentOptions {
   readonly backOff?: BackOffTimes;
   readonly compareMs?: number;
   readonly pollMs?: number;
+  /** After how long a list that is suddenly short is looked at again before it is believed: 30 s unless told. */
+  readonly confirmMs?: number;
   readonly canaryMs?: number;
   /** Without a phone for so long, it is told what to do: 15 s unless told. */
   readonly noPhoneHintMs?: number;
@@ -155,6 +158,7 @@ export class Agent {
     const journal = new Journal(database, outbox);
     const network = new LanNetwork({ interfaces, allowOwnAddress });
     const subscriber = new GenaSubscriber(network);
+    const clock = new HouseClock();
     const inventory = new InventoryReader((frame) => client.send(frame));
     const phones = new Phones({
       network,
@@ -166,6 +170,8 @@ export class Agent {
       queue: options.queue,
       compareMs: options.compareMs,
       pollMs: options.pollMs,
+      confirmMs: options.confirmMs,
+      now: () => clock.nowMs(),
       cloud: { store: () => this.#store, inventory: (udn) => inventory.read(udn) },
       onChanged: () => this.#tellPhones(),
       onFound: (udn) => options.onPhone?.(udn),
@@ -192,6 +198,7 @@ export class Agent {
       ...(options.backOff !== undefined && { backOff: options.backOff }),
       onWelcome: (welcome) => {
         this.#store = welcome.store;
+        clock.onCloudTime(welcome.time);
         report(`Connected to ${new URL(options.cloud).host}.`);
         this.#tellPhones();
         options.onConnected?.();

@@ -27,6 +27,9 @@ export interface PhoneLinkOptions {
   readonly queue?: QueueOptions | undefined;
   readonly compareMs?: number | undefined;
   readonly pollMs?: number | undefined;
+  readonly confirmMs?: number | undefined;
+  /** Epoch milliseconds. */
+  now?(): number;
   /** Something that the `phones` frame tells has changed. */
   onChanged(): void;
   report(line: string): void;
@@ -54,7 +57,7 @@ export class PhoneLink {
   readonly #stopping = new AbortController();
 
   constructor(options: PhoneLinkOptions) {
-    const { udn, network, service, location, journal, cloud, queue, compareMs, pollMs } = options;
+    const { udn, network, service, location, journal, cloud, queue, compareMs, pollMs, confirmMs, now } = options;
     const peer = parseHttpUrl(service.controlUrl)?.address;
     this.#options = options;
     this.udn = udn;
@@ -77,6 +80,8 @@ export class PhoneLink {
       onUntold: () => this.#onUntold(),
       ...(compareMs !== undefined && { compareMs }),
       ...(pollMs !== undefined && { pollMs }),
+      ...(confirmMs !== undefined && { confirmMs }),
+      ...(now !== undefined && { now }),
     });
   }
 

@@ -79,6 +79,8 @@ interface Renumbered {
   readonly twins: readonly KnownMessage[];
 }
 
+/** A machine whose clock says less has not set it yet, and cannot tell what lies in the future. */
+const clockIsSetMs = Date.UTC(2026, 0, 1);
 /** XML that is held until the list tells more, in UTF-16 units. */
 const maxHeldChars = 4 * 1024 * 1024;
 /** From this many on, an index of the known ones is cheaper than going through them. */
@@ -165,7 +167,8 @@ export class Comparison {
     if (isKnown && this.#wasSeen(item)) return;
     switch (judgement) {
       case 'same':
-        this.#votes[this.#hasDisplaced(item) ? 'other' : 'same']++;
+        if (item?.isReplacing === true) this.#votes[this.#hasDisplaced(item) ? 'other' : 'otherThanGone']++;
+        else this.#votes.same++;
         this.#conclude(entry, seen, item, done);
         break;
       case 'doubtful':
@@ -187,10 +190,10 @@ export class Comparison {
   }
 
   /** Whether it took the identifier of one that was listed when the phone was last looked at whole. */
-  #hasDisplaced(item: KnownMessage | undefined): boolean {
-    if (item === undefined) return false;
-    const under = this.#options.known.under(item.messageId);
-    return under.length > 1 && under.some((each) => each !== item && each.isPresent && !this.#wasSeen(each));
+  #hasDisplaced(item: KnownMessage): boolean {
+    return this.#options.known
+      .under(item.messageId)
+      .some((each) => each !== item && each.isPresent && !this.#wasSeen(each));
   }
 
   /** The known message of this identifier that the evidence fits best; of equal ones, first that not listed yet. */
@@ -333,6 +336,7 @@ export class Comparison {
     this.#epoch = Math.max(this.#epoch, epoch);
     const item = new KnownMessage({ id, messageId, epoch, fingerprint });
     item.lastSeen = this.#options.number;
+    item.isReplacing = send === undefined && known.under(messageId).length > 0;
     const forgotten = known.add(item);
     if (forgotten !== undefined) done.forgotten.push(forgotten);
     done.isNews ||= message.folder === 'Received';
@@ -342,7 +346,8 @@ export class Comparison {
   /** Lists are sorted by it: one from the future would stay on top for ever. */
   #birthMs({ time }: PhoneMessage): number {
     const nowMs = this.#options.nowMs();
-    return time === unknownTime ? nowMs : Math.min(Date.parse(time), nowMs);
+    if (time === unknownTime) return nowMs;
+    return nowMs < clockIsSetMs ? Date.parse(time) : Math.min(Date.parse(time), nowMs);
   }
 
   /** One message as an event. A time that the phone left out is the one at which it was first seen. */

@@ -27,6 +27,8 @@ export class KnownMessage implements KnownItem {
   told: string | undefined;
   /** Number of the latest look that showed it. */
   lastSeen = 0;
+  /** It took the identifier of another message, and the phone was not looked at whole since. */
+  isReplacing = false;
   /** Whether the journal has it; what only the cloud knew is written down with the whole look that follows. */
   isKept = true;
 

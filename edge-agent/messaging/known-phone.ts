@@ -316,6 +316,7 @@ export class KnownPhone {
     for (const item of this.#messages) {
       if (!item.isKept) put.push(itemOf(item));
       item.isKept = true;
+      item.isReplacing = false;
       if (item.isDeleted || item.isSettled || item.absentMs === undefined || item.lastSeen >= number) continue;
       if (nowMs - item.absentMs < confirmAbsenceMs) continue;
       item.isSettled = true;

@@ -83,6 +83,8 @@ export function readMessages(xml: string, context: DocumentContext): { entries: 
   } catch (error) {
     const pieces = piecesOf(xml);
     if (pieces.length === 0) throw error;
+    // Where the list is cut, half a message would be taken for another one.
+    if (!isEnded(pieces.at(-1) ?? '')) pieces.pop();
     const entries = reading.read(
       pieces,
       (piece) => readPiece(piece, context, reading),
@@ -90,6 +92,10 @@ export function readMessages(xml: string, context: DocumentContext): { entries: 
     );
     return { entries, isComplete: isWellFormed(xml) };
   }
+}
+
+function isEnded(piece: string): boolean {
+  return /<\/(?:[\w.-]{1,40}:)?message\s{0,8}>$/i.test(piece);
 }
 
 /** A list too long to be read at once may be complete all the same. */

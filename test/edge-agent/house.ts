@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Agent, type AgentOptions } from '../../edge-agent/agent.ts';
 import { ScriptedPhone } from '../fixtures/phone/scripted-phone.ts';
 import { type CloudScript, ScriptedCloud } from '../fixtures/tunnel/scripted-cloud.ts';
@@ -55,6 +56,13 @@ export class House {
     this.lines.length = 0;
     await this.startAgent();
     await this.inStep();
+  }
+
+  /** Of an agent that is stopped. */
+  changeJournal(sql: string): void {
+    const database = new DatabaseSync(join(this.folder, 'agent.db'));
+    database.exec(sql);
+    database.close();
   }
 
   loseJournal(): void {
