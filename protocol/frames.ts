@@ -38,6 +38,19 @@ const seq = z.int().min(1);
 const code = z.string().max(64);
 const words = z.string().max(limits.shortTextChars);
 
+/** By what a phone that comes back is told from another that only takes its name. */
+export const phoneEvidenceSchema = z.object({
+  /** The IP address that sent the description. */
+  address: z.string().max(limits.addressChars).optional(),
+  /** Of the description's URL, as written: a name or an address. */
+  host: z.string().max(limits.addressChars).optional(),
+  /** Of what the description says that a restart does not change. */
+  digest: z.string().max(64).optional(),
+  /** The network card's address, where the agent can see it. */
+  hardware: z.string().max(64).optional(),
+});
+export type PhoneEvidence = z.infer<typeof phoneEvidenceSchema>;
+
 /** A phone that the agent sees now. */
 export const phonePresenceSchema = z.object({
   udn,
@@ -52,6 +65,8 @@ export const phonePresenceSchema = z.object({
   capabilities: capabilitiesSchema.optional(),
   /** What keeps the agent from carrying this phone's messages now, for the household to read. */
   trouble: z.object({ code, detail: words }).optional(),
+  /** Old agents leave it out: then the host in `address` decides. */
+  evidence: phoneEvidenceSchema.optional(),
 });
 export type PhonePresence = z.infer<typeof phonePresenceSchema>;
 
@@ -202,7 +217,12 @@ export const cloudFrameSchema = z.discriminatedUnion('type', [
     limits: z.object({ frameChars: z.int().min(1024), eventsInFlight: z.int().min(1), callsInFlight: z.int().min(1) }),
   }),
   /** Which phones' messages may leave the LAN. Answers `phones`, and comes again at each change. */
-  z.object({ type: z.literal('approvals'), approved: z.array(udn).max(limits.phones) }),
+  z.object({
+    type: z.literal('approvals'),
+    approved: z.array(udn).max(limits.phones),
+    /** By UDN, the evidence that the approval counts for: of another phone with that name nothing leaves the LAN. */
+    evidence: z.record(z.string(), phoneEvidenceSchema).optional(),
+  }),
   /** Everything up to and including `seq` is stored. */
   z.object({ type: z.literal('ack'), seq }),
   /** Not stored now: send again from `seq` on after `delayMs`. */

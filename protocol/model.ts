@@ -102,6 +102,20 @@ export interface Phone {
   capabilities?: Capabilities;
   /** What keeps the agent from carrying its messages now. */
   trouble?: Trouble;
+  /**
+   * It was approved, and something that calls itself so came back at another address or with another description:
+   * until somebody approves it again it counts as not approved.
+   */
+  changed?: PhoneMove;
+  /** It came back at another address, and is certainly the approved one by its host name or network card. */
+  moved?: PhoneMove;
+}
+
+/** Addresses on the household's network; both are the same where the description changed. */
+export interface PhoneMove {
+  from: string;
+  to: string;
+  time: string;
 }
 
 /** An event of a phone that the cloud refused for good; the agent keeps it. */

@@ -240,7 +240,9 @@ export class HomeHub {
 
   async approve(id: string, approved: boolean): Promise<Phone | undefined> {
     await this.#roster.load();
-    const isNews = this.#roster.phones.some((phone) => phone.id === id && phone.approved !== approved);
+    const isNews = this.#roster.phones.some(
+      (phone) => phone.id === id && (phone.approved !== approved || phone.changed !== undefined),
+    );
     const changed = this.#roster.change(
       () => this.#around.store.approvePhone(this.id, id, approved),
       (phone) => phone && this.#roster.update(phone),
@@ -250,7 +252,7 @@ export class HomeHub {
     this.#tunnel?.keepRoster();
     if (record === undefined) return undefined;
     const phone = this.#roster.phoneOf(record);
-    if (this.#tunnel?.greeted) this.#tunnel.send({ type: 'approvals', approved: this.#roster.approvedUdns });
+    if (this.#tunnel?.greeted) this.#tunnel.send(this.#roster.approvals);
     await this.commit([{ type: 'phone.status', phone }, ...(isNews ? [{ type: 'home.updated' } as const] : [])]);
     if (approved) this.#sends.drain();
     return phone;

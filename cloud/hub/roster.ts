@@ -1,6 +1,6 @@
 // The phones of one home: what the store keeps of them, and which are online now.
 import { GatewayError } from '../../protocol/errors.ts';
-import type { PhonePresence } from '../../protocol/frames.ts';
+import type { CloudFrame, FrameOf, PhonePresence } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Phone, Trouble } from '../../protocol/model.ts';
 import type { PhoneRecord, Store } from '../store/store.ts';
@@ -139,7 +139,23 @@ export class Roster {
     return named.map((record) => record.udn);
   }
 
-  phoneOf({ epoch: _, ...record }: PhoneRecord): Phone {
+  /** Changes with what people see of approvals: then the home is to be read again. A phone that is new tells itself. */
+  get approvalState(): string {
+    const told = this.#records.filter(({ approvedAs, changed }) => approvedAs !== undefined || changed !== undefined);
+    return JSON.stringify(told.map(({ id, approved, changed, moved }) => [id, approved, changed, moved]));
+  }
+
+  /** As the agent is told them: an approval counts for the phone as it was seen when it was given. */
+  get approvals(): FrameOf<CloudFrame, 'approvals'> {
+    const approved = this.approvedUdns;
+    const evidence = approved.flatMap((udn) => {
+      const seenAs = this.byUdn(udn)?.seenAs;
+      return seenAs === undefined ? [] : [[udn, seenAs] as const];
+    });
+    return { type: 'approvals', approved, evidence: Object.fromEntries(evidence) };
+  }
+
+  phoneOf({ epoch: _, approvedAs: __, seenAs: ___, ...record }: PhoneRecord): Phone {
     const trouble = this.#troubles[record.id];
     return { ...record, online: this.isOnline(record.id), ...(trouble !== undefined && { trouble }) };
   }
@@ -148,6 +164,13 @@ export class Roster {
   approved(id: string): PhoneRecord {
     const record = this.#records.find((each) => each.id === id);
     if (record === undefined) throw new GatewayError('not-found', 'This home has no such phone.');
+    if (record.changed !== undefined) {
+      // Not a refusal: what is to be sent waits for the household's answer.
+      throw new GatewayError(
+        'phone-offline',
+        `Something at ${record.changed.to} calls itself this phone, which was at ${record.changed.from}: say on the home’s page whether it is yours.`,
+      );
+    }
     if (!record.approved) {
       throw new GatewayError(
         'phone-not-approved',

@@ -257,6 +257,7 @@ export class Tunnel implements IntakeTunnel {
   async #takePhones(frame: FrameOf<EdgeFrame, 'phones'>): Promise<void> {
     const { roster } = this.#home;
     await roster.load();
+    const approvalsBefore = roster.approvalState;
     const seen = roster.change(
       () => this.#around.store.putPhones(this.#home.id, this.#believed(frame.phones)),
       (records) => roster.keep(records),
@@ -270,12 +271,13 @@ export class Tunnel implements IntakeTunnel {
     this.#hasShownPhones = true;
     const haveLettersChanged = (frame.deadLetters ?? 0) !== (this.deadLetters ?? 0);
     this.#keep({ ...roster.note, deadLetters: frame.deadLetters });
-    this.send({ type: 'approvals', approved: roster.approvedUdns });
+    this.send(roster.approvals);
     const changed = roster.phones.filter((phone) => phone.online !== before.has(phone.id));
     // The others too: one that was told to be online may have gone while the home was away for a moment.
     const unchanged = roster.phones.filter((phone) => phone.online === before.has(phone.id));
     const corrections = this.#home.corrections();
-    const isNews = corrections.length === 0 && (haveLettersChanged || haveTroublesChanged);
+    const haveApprovalsChanged = approvalsBefore !== roster.approvalState;
+    const isNews = corrections.length === 0 && (haveLettersChanged || haveTroublesChanged || haveApprovalsChanged);
     await this.#home.commit([
       ...[...changed, ...unchanged].map((phone) => ({ type: 'phone.status', phone }) as const),
       ...(isNews ? [{ type: 'home.updated' } as const] : corrections),

@@ -121,6 +121,8 @@ export const sessionSchema = z
 /** What stands in the way now, and a sentence for the household. */
 const troubleSchema = z.object({ code: z.string(), detail: z.string() }).openapi('Trouble');
 
+const phoneMoveSchema = z.object({ from: z.string(), to: z.string(), time: z.string() });
+
 export const phoneSchema = z
   .object({
     id: z.string(),
@@ -132,6 +134,10 @@ export const phoneSchema = z
     address: z.string(),
     capabilities: capabilitiesSchema.optional(),
     trouble: troubleSchema.optional().describe('What keeps the agent from carrying its messages now'),
+    changed: phoneMoveSchema
+      .optional()
+      .describe('It was approved, and came back elsewhere or as another device: approve it again if it is yours'),
+    moved: phoneMoveSchema.optional().describe('It is elsewhere now, and certainly the one that was approved'),
   })
   .openapi('Phone');
 

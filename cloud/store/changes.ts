@@ -5,6 +5,7 @@ import { limits } from '../../protocol/limits.ts';
 import type { HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
 import type { MessageFolder } from '../../protocol/phone-model.ts';
 import { nextId } from './ordered-id.ts';
+import { approvalOf, evidenceOf } from './phone-evidence.ts';
 import type { HomeRecord, MessageRecord, PhoneRecord, StoredHop, Write } from './store.ts';
 
 type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
@@ -219,12 +220,19 @@ export function seePhone(known: readonly PhoneRecord[], presence: PhonePresence,
   const current = known.find((phone) => phone.udn === presence.udn);
   const { udn, name, deviceType, address, epoch, trusted } = presence;
   const capabilities = presence.capabilities ?? current?.capabilities;
+  const seenAs = evidenceOf(presence);
+  const isTrusted = trusted && known.filter((phone) => phone.approved).length < limits.phones;
+  const approval =
+    current === undefined
+      ? { approved: isTrusted, ...(isTrusted && { approvedAs: seenAs }) }
+      : approvalOf(current, presence, nowMs);
   return {
     id: current?.id ?? `p_${nextId(known.at(-1)?.id.slice(2) ?? '', nowMs)}`,
     udn,
     name,
     deviceType,
-    approved: current?.approved ?? (trusted && known.filter((phone) => phone.approved).length < limits.phones),
+    ...approval,
+    seenAs,
     address,
     ...(capabilities !== undefined && { capabilities }),
     epoch,
@@ -236,7 +244,9 @@ export function seePhone(known: readonly PhoneRecord[], presence: PhonePresence,
  * not seen, the ones that came first. Names cost a stranger in the house nothing, and would otherwise add up.
  */
 export function phonesToForget(known: readonly PhoneRecord[], seen: readonly PhonePresence[]): PhoneRecord[] {
-  const strangers = known.filter((phone) => !phone.approved && !seen.some(({ udn }) => udn === phone.udn));
+  const strangers = known.filter(
+    (phone) => !phone.approved && phone.changed === undefined && !seen.some(({ udn }) => udn === phone.udn),
+  );
   return strangers.slice(0, Math.max(0, known.length - limits.phones));
 }
 

@@ -1,6 +1,6 @@
 // The seam Store: what must last. sqlite.ts is the embedded default; every adapter passes test/contract/store.ts.
 // Keys begin with the home, identifiers are ULIDs, creation is conditional, pages are cursors: DynamoDB's terms.
-import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
+import type { InventoryItem, PhoneEvidence, PhonePresence } from '../../protocol/frames.ts';
 import type {
   Conversation,
   HomeEvent,
@@ -99,7 +99,13 @@ export interface TokenRecord {
 }
 
 /** A phone as the store keeps it; whether it is online now, only the hub knows. */
-export type PhoneRecord = Omit<Phone, 'online'> & { epoch: number };
+export type PhoneRecord = Omit<Phone, 'online'> & {
+  epoch: number;
+  /** What the household's approval counts for. Absent where it was given before this was kept. */
+  approvedAs?: PhoneEvidence | undefined;
+  /** As the agent saw it last. */
+  seenAs?: PhoneEvidence | undefined;
+};
 
 /** A message with what only the cloud needs to know of it. */
 export interface MessageRecord extends Message {

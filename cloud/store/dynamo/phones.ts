@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../../protocol/frames.ts';
 import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../changes.ts';
+import { decide } from '../phone-evidence.ts';
 import type { PhoneRecord, Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
@@ -58,8 +59,8 @@ export class DynamoPhones {
       if (found === undefined) return undefined;
       const key = keys.phone(home, found.phone.udn);
       await batch.load([key]);
-      const phone = { ...found.phone, approved };
-      if (found.phone.approved !== approved) batch.put(key, { ...found, phone });
+      const phone = decide(found.phone, approved);
+      if (!isDeepStrictEqual(found.phone, phone)) batch.put(key, { ...found, phone });
       return phone;
     });
     return result;

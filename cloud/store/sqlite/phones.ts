@@ -1,6 +1,7 @@
 // The phones of each home, and what people decided about them.
 import type { PhonePresence } from '../../../protocol/frames.ts';
 import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../changes.ts';
+import { decide } from '../phone-evidence.ts';
 import type { Clock, PhoneRecord, Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 
@@ -38,7 +39,7 @@ export class SqlitePhones {
   approve(home: string, id: string, approved: boolean): PhoneRecord | undefined {
     const phone = this.get(home, id);
     if (phone === undefined) return undefined;
-    const next = { ...phone, approved };
+    const next = decide(phone, approved);
     this.#put(home, next);
     return next;
   }

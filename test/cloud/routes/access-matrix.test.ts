@@ -71,7 +71,8 @@ beforeAll(async () => {
     '{phone}': made.phone.id,
     '{action}': 'DeleteMessage',
   };
-});
+  // Two starts of workerd on a busy machine.
+}, 240_000);
 afterAll(() => cloud.stop());
 
 async function signIn(): Promise<string> {
@@ -139,7 +140,7 @@ async function expectRefused(
 
 const isOfHome = ({ path }: Route) => path.includes('{home}');
 
-describe('every route', () => {
+describe('every route', { timeout: 300_000 }, () => {
   it('says what it needs, by a scope that there is', () => {
     expect(routes.length).toBeGreaterThan(40);
     const known = ['', 'owner', ...offeredScopes];

@@ -1,6 +1,7 @@
 // The contract of Store: phones.
 import { describe, expect, it } from 'vitest';
 import type { Write } from '../../../cloud/store/store.ts';
+import type { PhonePresence } from '../../../protocol/frames.ts';
 import { limits } from '../../../protocol/limits.ts';
 import { presence } from '../messages.ts';
 import { home, type StoreUnderTest } from './store-under-test.ts';
@@ -31,6 +32,52 @@ export function phonesContract(at: StoreUnderTest): void {
         { approved: true },
       ]);
       expect(await at.store.approvePhone(home, 'p_none', true)).toBeUndefined();
+    });
+
+    it('asks about an approved phone that comes back as another, and knows it again as it was', async () => {
+      const as = (address: string, more: PhonePresence['evidence'] = {}) =>
+        presence('uuid:1', { address: `${address}:80`, evidence: { address, digest: 'd1', ...more } });
+      const see = async (seen: PhonePresence) => (await at.store.putPhones(home, [seen]))[0];
+      await see(as('10.0.0.2'));
+      await at.store.approvePhone(home, at.phone.id, true);
+      expect(await see({ ...as('10.0.0.2'), address: '10.0.0.2:99' })).toMatchObject({ approved: true });
+      const changed = { approved: false, changed: { from: '10.0.0.2', to: '10.0.0.66' } };
+      expect(await see(as('10.0.0.66'))).toMatchObject(changed);
+      expect(await at.store.getPhone(home, at.phone.id)).toMatchObject(changed);
+      expect(await see(as('10.0.0.2', { digest: 'd2' }))).toMatchObject({ approved: false });
+      const back = await see(as('10.0.0.2'));
+      expect(back).toMatchObject({ approved: true });
+      expect(back?.changed).toBeUndefined();
+      await see(as('10.0.0.66'));
+      const again = await at.store.approvePhone(home, at.phone.id, true);
+      expect(again).toMatchObject({ approved: true });
+      expect(again?.changed).toBeUndefined();
+      expect(await see(as('10.0.0.66'))).toMatchObject({ approved: true });
+      expect(await see(as('10.0.0.2'))).toMatchObject({ approved: false });
+      // Refused, it stays out wherever it is seen.
+      await at.store.approvePhone(home, at.phone.id, false);
+      expect(await see(as('10.0.0.66'))).toMatchObject({ approved: false });
+    });
+
+    it('follows an approved phone that moves with its network card or its host name', async () => {
+      const see = async (evidence: PhonePresence['evidence']) =>
+        (await at.store.putPhones(home, [presence('uuid:1', { evidence })]))[0];
+      await see({ address: '10.0.0.2', digest: 'd1', hardware: '02:00:00:00:00:01', host: 'kitchen.local' });
+      await at.store.approvePhone(home, at.phone.id, true);
+      const moved = { approved: true, moved: { from: '10.0.0.2', to: '10.0.0.9' } };
+      expect(await see({ address: '10.0.0.9', digest: 'd1', hardware: '02:00:00:00:00:01' })).toMatchObject(moved);
+      expect(await see({ address: '10.0.0.7', digest: 'd2', host: 'kitchen.local' })).toMatchObject({ approved: true });
+      expect(await see({ address: '10.0.0.7', digest: 'd2', hardware: '02:00:00:00:00:66' })).toMatchObject({
+        approved: false,
+      });
+    });
+
+    it('judges an agent that tells no evidence by the host of the address', async () => {
+      const see = async (address: string) => (await at.store.putPhones(home, [presence('uuid:1', { address })]))[0];
+      await see('10.0.0.2:80');
+      await at.store.approvePhone(home, at.phone.id, true);
+      expect(await see('10.0.0.2:49200')).toMatchObject({ approved: true });
+      expect(await see('10.0.0.3:80')).toMatchObject({ approved: false, changed: { to: '10.0.0.3' } });
     });
 
     it('keeps no more than an agent can show, but for those that somebody approved', async () => {
