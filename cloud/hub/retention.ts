@@ -1,8 +1,12 @@
 // How long messages are kept, where the household wishes otherwise than for ever: `keep` and `keepDays` of its settings.
 
-import { countedTogetherMs } from '../store/home-changes.ts';
-import { newId } from '../store/ordered-id.ts';
-import type { HomeSettings, MessageRecord, MissingMessage, Write } from '../store/store.ts';
+import {
+  countedTogetherMs,
+  type HomeSettings,
+  type MessageRecord,
+  type MissingMessage,
+  type Write,
+} from '../store/store.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Deletions in one commit: a page of them must not hold up messages that arrive. */
@@ -133,7 +137,13 @@ export class Retention {
     } else if (isMuch || isOfBefore || question !== undefined) {
       if (question?.count === rest.length && question.of === of) return;
       const upToMs = Math.max(...rest.map(({ sinceMs }) => sinceMs));
-      const asked = { id: `q_${newId(nowMs)}`, kind: 'missing-messages', phone, count: rest.length, of } as const;
+      const asked = {
+        id: `q_${crypto.randomUUID().replaceAll('-', '')}`,
+        kind: 'missing-messages',
+        phone,
+        count: rest.length,
+        of,
+      } as const;
       const news = { ...asked, timeMs: question?.timeMs ?? nowMs, upToMs };
       await this.#home.commit([{ type: 'home.missing', phone, atMs: nowMs, question: news }]);
     } else {

@@ -1,12 +1,17 @@
 // What a write makes of a home's settings and of its questions. Pure, and the same for every adapter.
 import { isDeepStrictEqual } from 'node:util';
 import type { Change } from './changes.ts';
-import type { HomeRecord, HomeSettings, MissingNotes, StoredQuestion, Write } from './store.ts';
+import {
+  countedTogetherMs,
+  type HomeRecord,
+  type HomeSettings,
+  type MissingNotes,
+  type StoredQuestion,
+  type Write,
+} from './store.ts';
 
 export type HomeWrite = Extract<Write, { type: 'home.change' | 'question.answer' | 'home.missing' }>;
 
-/** Within this, deletions at a phone are counted together, so that many small ones do not add up to a large one unasked. */
-export const countedTogetherMs = 24 * 3_600_000;
 const hourMs = 3_600_000;
 
 export function isHomeWrite(write: Write): write is HomeWrite {

@@ -64,13 +64,16 @@ export interface StoredQuestion extends Omit<Question, 'time'> {
   upToMs: number;
 }
 
+/** Within this, deletions at a phone are counted together, so that many small ones do not add up to a large one unasked. */
+export const countedTogetherMs = 24 * 3_600_000;
+
 /** What was decided about messages that a phone no longer lists, with `like-the-phone`. */
 export interface MissingNotes {
   /** Those that are missing since this time or longer stay: the household said so. Epoch milliseconds. */
   keptUpToMs?: number;
   /** Of the others, those that are missing since this time or longer go: the household said so. */
   deleteUpToMs?: number;
-  /** How many were deleted unasked, by the hour in which they were: epoch milliseconds and count. */
+  /** How many were deleted unasked within `countedTogetherMs`, by the hour: epoch milliseconds and count. */
   deleted?: readonly (readonly [hourMs: number, count: number])[];
 }
 

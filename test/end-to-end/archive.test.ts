@@ -1,0 +1,104 @@
+// A phone that hiccups, with the true agent and the true cloud: what the cloud stored stays, and what was deleted is gone.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Agent } from '../../edge-agent/agent.ts';
+import { writeDocument } from '../../edge-agent/messaging/documents.ts';
+import type { Message } from '../../protocol/model.ts';
+import { patiently, RunningCloud } from '../cloud/hosts/running-cloud.ts';
+import { ScriptedPhone } from '../fixtures/phone/scripted-phone.ts';
+
+const messages = '/v1/homes/home/messages';
+let cloud: RunningCloud;
+let phone: ScriptedPhone;
+let agent: Agent;
+let folder: string;
+
+beforeEach(async () => {
+  cloud = new RunningCloud();
+  await cloud.start();
+  phone = new ScriptedPhone();
+  await phone.start();
+  folder = mkdtempSync(join(tmpdir(), 'homeline-archive-'));
+  agent = new Agent({
+    cloud: `${cloud.url.replace(/^http/, 'ws')}/v1/tunnel`,
+    token: await cloud.host.issueAgentToken('agent'),
+    interfaces: ['lo'],
+    phoneUrl: phone.location,
+    trust: [phone.udn],
+    dataFolder: folder,
+    ssdpPort: 20_000 + Math.floor(Math.random() * 20_000),
+    compareMs: 100,
+    report: () => {},
+  });
+});
+afterEach(async () => {
+  await agent.stop();
+  await phone.stop();
+  await cloud.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const stored = async () => (await cloud.get(`${messages}?limit=200`)).body.items as Message[];
+
+/** Until the phone has answered two more lists: what the first of them said has been concluded by then. */
+async function listed(): Promise<void> {
+  const before = phone.callsOf('SearchMessages').length;
+  await expect.poll(() => phone.callsOf('SearchMessages').length, patiently).toBeGreaterThanOrEqual(before + 3);
+}
+
+describe('five messages of a phone', () => {
+  const empty = '';
+  const blank = ' \n ';
+  const part = (count: number) => () => writeDocument('messageList', phone.messages.slice(0, count));
+
+  it.each([
+    ['an empty list', () => writeDocument('messageList', []), 5],
+    ['an empty argument', () => empty, 5],
+    ['a blank argument', () => blank, 5],
+    ['its first page only', part(2), 5],
+    ['a list without two of them', part(3), 3],
+  ])('stay five under the same ids when it answers %s once', async (_, hiccup, onPhone) => {
+    for (let n = 0; n < 5; n++) phone.receive(`Text ${n}`, { status: 'Read' });
+    await agent.start();
+    await expect.poll(async () => (await stored()).length, patiently).toBe(5);
+    const before = await stored();
+    phone.react = ({ action }) => (action === 'SearchMessages' ? { MessageList: hiccup() } : undefined);
+    await listed();
+    const during = await stored();
+    expect(during.map(({ id, body }) => [id, body])).toEqual(before.map(({ id, body }) => [id, body]));
+    await expect.poll(async () => (await stored()).filter((each) => each.onPhone).length, patiently).toBe(onPhone);
+    phone.react = () => undefined;
+    await listed();
+    await expect.poll(stored, patiently).toEqual(before);
+  });
+});
+
+describe('a sent message that was deleted', () => {
+  it.each([
+    ['from the folder Deleted of its phone', true],
+    ['after the agent lost its memory', false],
+  ])('does not come back %s', async (_, isBinned) => {
+    await agent.start();
+    await cloud.phone();
+    phone.react = ({ action, given }) => {
+      if (action !== 'DeleteMessage') return undefined;
+      for (const each of phone.messages) if (each.messageId === given.get('MessageID')) each.folder = 'Deleted';
+      return {};
+    };
+    const draft = { messageClass: 'SMS', to: ['+390110001'], body: 'regretted' };
+    const sent = await cloud.post(messages, draft);
+    expect(sent.status).toBe(201);
+    await listed();
+    expect((await cloud.request('DELETE', `${messages}/${sent.body.id}`)).status).toBe(204);
+    if (!isBinned) {
+      await agent.stop();
+      rmSync(folder, { recursive: true });
+      await agent.start();
+    }
+    await listed();
+    phone.receive('a later one');
+    await expect.poll(async () => (await stored()).map(({ body }) => body), patiently).toEqual(['a later one']);
+  });
+});
