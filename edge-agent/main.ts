@@ -1,7 +1,7 @@
 // npm run agent: the edge agent, from its settings to its exit code.
 import { basename } from 'node:path';
 import { readSettings } from '../protocol/settings.ts';
-import { FolderLock, FolderTaken } from '../shared/folder-lock.ts';
+import { FolderLock } from '../shared/folder-lock.ts';
 import { Agent } from './agent.ts';
 import { noteConnection } from './connected-file.ts';
 import { agentSettings, checkAgentToken, isTokenInClear, readAgentToken } from './settings.ts';
@@ -75,7 +75,7 @@ function takeFolder(dataFolder: string): FolderLock {
   try {
     return FolderLock.take(dataFolder, 'agent');
   } catch (error) {
-    return error instanceof FolderTaken ? fail(error) : fail(error, dataFolder);
+    return fail(error);
   }
 }
 

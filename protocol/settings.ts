@@ -39,6 +39,8 @@ export function readSettings<Table extends Record<string, Setting>>(
     argv: readonly string[];
     /** Help lines for arguments that are no flags; without it such arguments are faults. */
     operands?: string;
+    /** The only arguments that are taken, where not any is. */
+    verbs?: readonly string[];
     /** What is wrong with settings that are valid one by one; a setting that is not valid is missing here. */
     check?: (values: Partial<SettingValues<Table>>) => readonly SettingFault[];
   },
@@ -53,7 +55,8 @@ export function readSettings<Table extends Record<string, Setting>>(
     const argument = given.argv[index] ?? '';
     if (argument === '--help' || argument === '-h') return { kind: 'help', text: helpText(table, given) };
     if (!argument.startsWith('--')) {
-      if (given.operands === undefined) faults.push(`${argument}: this command takes no such argument`);
+      const isTaken = given.verbs?.includes(argument) ?? given.operands !== undefined;
+      if (!isTaken) faults.push(`${argument}: this command takes no such argument`);
       rest.push(argument);
       continue;
     }

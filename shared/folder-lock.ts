@@ -16,8 +16,23 @@ interface Holder {
   address?: string;
 }
 
-/** Another program of the same name runs on the folder; its message is for people. */
-export class FolderTaken extends Error {}
+/** The folder cannot be used; the message names the reason and what to do, for people. */
+export class FolderFault extends Error {}
+
+/** The usual reasons, by the code of the system or of SQLite. */
+const reasons = new Map<unknown, string>([
+  ['EEXIST', 'a part of its path is a file and not a folder'],
+  ['ENOTDIR', 'a part of its path is a file and not a folder'],
+  ['EACCES', 'this user may not write there'],
+  ['EPERM', 'this user may not write there'],
+  ['EROFS', 'the disk is read-only'],
+  ['ENOSPC', 'the disk is full'],
+  [8, 'this user may not write there'],
+  [10, 'the disk does not take or give the data'],
+  [13, 'the disk is full'],
+  [14, 'this user may not write there'],
+  [26, 'its lock file is damaged: delete it'],
+]);
 
 export class FolderLock {
   readonly #database: DatabaseSync;
@@ -32,22 +47,25 @@ export class FolderLock {
 
   /**
    * Takes the folder, which is made where it is missing, for the program `name` (`cloud`, `agent`, `phone`).
-   * @throws FolderTaken when another one has it
-   * @throws Error of the system or of SQLite when the folder cannot be written
+   * @throws FolderFault when another one has it, or it cannot be written
    */
   static take(folder: string, name: string): FolderLock {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, `${name}.lock`);
     const note = join(folder, `${name}.running.json`);
-    const database = new DatabaseSync(path, { timeout: 0 });
+    let database: DatabaseSync | undefined;
     try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      database = new DatabaseSync(path, { timeout: 0 });
       chmodSync(path, 0o600);
       // No journal: nothing is ever written. A note of another process in the same file would need the lock to be let go.
       database.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE');
     } catch (error) {
-      database.close();
-      if ((error as { errcode?: number }).errcode !== busy) throw error;
-      throw new FolderTaken(sentence(folder, name, readHolder(note)));
+      if (database?.isOpen) database.close();
+      const { errcode, code, message } = error as { errcode?: number; code?: string; message: string };
+      if (errcode === busy) throw new FolderFault(sentence(folder, name, readHolder(note)));
+      const reason = reasons.get(errcode === undefined ? code : errcode & 0xff) ?? message;
+      const mend = 'Choose another folder with HOMELINE_DATA (--data)';
+      throw new FolderFault(`the data folder ${folder} cannot be used: ${reason}. ${mend}`, { cause: error });
     }
     const holder = { pid: process.pid, machine: hostname(), since: new Date().toISOString() };
     const lock = new FolderLock(database, note, holder);

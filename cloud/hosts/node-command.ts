@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { readSettings, type Setting, type SettingValues } from '../../protocol/settings.ts';
-import { FolderLock, FolderTaken } from '../../shared/folder-lock.ts';
+import { FolderFault, FolderLock } from '../../shared/folder-lock.ts';
 import type { Log } from '../hub/surroundings.ts';
 import { checkOwnerToken, presetOwnerToken } from '../owner-token.ts';
 import { checkAwsEnvironment, cloudSettings } from '../settings.ts';
@@ -45,6 +45,7 @@ export async function runCommand(make: (settings: CommandSettings) => Promise<Ho
   const result = readSettings(settings, {
     command: 'npm run cloud --',
     operands: usage,
+    verbs: ['create-table'],
     summary: 'the cloud on this machine: API, dashboard, and the tunnel that agents dial',
     env: process.env,
     argv: process.argv.slice(2),
@@ -60,14 +61,8 @@ export async function runCommand(make: (settings: CommandSettings) => Promise<Ho
     return;
   }
   const { log, yesAtAws, ...values } = result.values;
-  const [verb, ...more] = result.rest;
-  if (verb === 'create-table' && more.length === 0) {
+  if (result.rest.length > 0) {
     process.exitCode = await createTableCommand(values, yesAtAws !== undefined);
-    return;
-  }
-  if (verb !== undefined) {
-    console.error(`npm run cloud: “${result.rest.join(' ')}” is no command of it.\n${usage}`);
-    process.exitCode = 2;
     return;
   }
   // Whatever is made from here on is this user's alone: the database with its -wal and -shm, blobs, the lock.
@@ -136,7 +131,7 @@ function reasonOf(
   error: unknown,
   { host, port, dataFolder }: { host: string; port: number; dataFolder: string },
 ): string {
-  if (error instanceof FolderTaken) return `${error.message}.`;
+  if (error instanceof FolderFault) return `${error.message}.`;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {
     case 'EADDRINUSE':

@@ -1,7 +1,7 @@
 // npm run phone: a telephone in software on the LAN, with the demonstration line.
 import { join } from 'node:path';
 import { flagOf, readSettings, type SettingValues } from '../../protocol/settings.ts';
-import { FolderLock, FolderTaken } from '../../shared/folder-lock.ts';
+import { FolderFault, FolderLock } from '../../shared/folder-lock.ts';
 import { controlFileName } from './control-page.ts';
 import { isFull } from './database.ts';
 import { DemonstrationLine } from './lines/demonstration.ts';
@@ -66,7 +66,7 @@ async function run(values: SettingValues<typeof phoneSettings>, dataFolder: stri
     await phone.start();
   } catch (error) {
     lock?.release();
-    if (error instanceof FolderTaken) return fail(1, `The phone cannot start: ${error.message}.`);
+    if (error instanceof FolderFault) return fail(1, `The phone cannot start: ${error.message}.`);
     return fail(1, `The phone cannot start: ${causeOf(error)} ${mendOf(error, values)}`.trim());
   }
   const held = lock;

@@ -93,6 +93,13 @@ describe('settings', () => {
     expect(result).toMatchObject({ kind: 'faults', text: expect.stringContaining('--port: is too small') });
   });
 
+  it('takes only the verbs that there are', () => {
+    const given = { command: 'test', summary: 'a test', env: { HOMELINE_CLOUD: 'x' }, operands: 'x', verbs: ['make'] };
+    expect(readSettings(table, { ...given, argv: ['make'] })).toMatchObject({ rest: ['make'] });
+    const words = expect.stringContaining('  unmake: this command takes no such argument');
+    expect(readSettings(table, { ...given, argv: ['unmake'] })).toMatchObject({ kind: 'faults', text: words });
+  });
+
   it('takes a switch without a value', () => {
     const schema = z.literal('yes').optional();
     const switches = { sure: { name: 'HOMELINE_SURE', meaning: 'Sure.', schema, isSwitch: true } } as const;
