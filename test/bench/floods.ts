@@ -1,5 +1,6 @@
 // What strangers and token holders can do to the cloud by asking too much: its memory, and what others wait meanwhile.
-// Each flood meets a cloud of its own, in a process of its own. FLOOD_ROOT names another checkout to measure.
+// Each flood meets a cloud of its own, in a process of its own. FLOOD_ROOT names another checkout to
+// measure, and an argument the floods whose names hold it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -276,7 +277,8 @@ async function tokenWith(url: string, scopes: readonly string[]): Promise<{ auth
   throw new Error('No token was made.');
 }
 
-for (const [name, flood] of Object.entries(floods)) {
+const [, , asked = ''] = process.argv;
+for (const [name, flood] of Object.entries(floods).filter(([each]) => each.includes(asked))) {
   const cloud = await FloodedCloud.start();
   try {
     await cloud.measure(name, flood);
