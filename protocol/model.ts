@@ -30,6 +30,8 @@ export interface Message {
   status: MessageStatus;
   /** `s_…`. */
   sessionId: string | null;
+  /** The key of its conversation; absent within a session, and where it is the addresses as they stand here. */
+  conversation?: string;
   from: Party;
   to: Party[];
   subject: string | null;
@@ -57,8 +59,12 @@ export interface Hop {
 
 /** All that was said with the same people (or in the same session), newest first. */
 export interface Conversation {
-  /** The session's `s_…`, or the correspondents' addresses, sorted and joined by a line feed. */
+  /**
+   * The session's `s_…`, or the correspondents, sorted and joined by a line feed: a number in its international form, other
+   * addresses in lower case, what is neither as it stands.
+   */
   key: string;
+  /** One entry a person, in the spelling that they used last. */
   parties: { address: string; displayName?: string }[];
   session: string | null;
   last: Message;

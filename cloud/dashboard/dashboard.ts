@@ -18,7 +18,7 @@ import { Sessions } from './state/sessions.ts';
 import { Shortcuts } from './state/shortcuts.ts';
 import { Thread } from './state/thread.ts';
 import { Tokens } from './state/tokens.ts';
-import { conversationKey, conversationKeyOf, partyName } from './text/parties.ts';
+import { conversationKeyOf, partyName, plainKey } from './text/parties.ts';
 
 export class Dashboard {
   readonly api = new Api(() => this.account.end());
@@ -39,7 +39,11 @@ export class Dashboard {
   readonly sends = new Sends(
     this.api,
     () => this.home.path('/messages'),
-    (message) => this.#put(message),
+    (message, conversation) => {
+      // Written to an address as it was typed: the answer tells which conversation that is.
+      if (this.thread.value?.isOf(conversation)) this.thread.value.learnKey(conversationKeyOf(message));
+      this.#put(message);
+    },
   );
   readonly deletions = new Deletions(this.api, () => this.home.path('/messages'), {
     onDeleted: (id) => this.#remove(id),
@@ -123,9 +127,9 @@ export class Dashboard {
   }
 
   /** Sends to people; while the home is offline the message waits in the cloud. */
-  send(to: readonly string[], written: Written): void {
+  send(to: readonly string[], written: Written, conversation = plainKey(to)): void {
     this.sends.send({
-      conversation: conversationKey(to),
+      conversation,
       path: this.home.path('/messages'),
       request: { ...written, to, ifOffline: 'queue' },
       known: this.#knownIds(),
@@ -145,19 +149,27 @@ export class Dashboard {
   async cancel(message: Message): Promise<void> {
     await this.api.delete(this.home.path(`/messages/${message.id}`));
     this.#remove(message.id);
-    const key = conversationKeyOf(message);
+    const key = this.#keyOf(message);
     if (this.drafts.get(key) === '') this.drafts.set(key, message.body ?? '');
   }
 
   /** Sends what was perhaps sent before: as a message of its own, for somebody who knows that it may arrive twice. */
-  sendAgain({ body, messageClass, phone, sessionId, subject, to }: Message): void {
+  sendAgain(message: Message): void {
+    const { body, messageClass, phone, sessionId, subject, to } = message;
     const written = { body: body ?? '', messageClass, ...(subject !== null && { subject }) };
     const session = sessionId === null ? undefined : this.sessions.get(sessionId);
     if (session !== undefined) this.sendInSession(session, written);
     else {
       const addresses = to.map((party) => party.address);
-      this.send(addresses, { ...written, ...(phone !== null && { phone }) });
+      this.send(addresses, { ...written, ...(phone !== null && { phone }) }, this.#keyOf(message));
     }
+  }
+
+  /** Of the message's conversation, as it is called on this page. */
+  #keyOf(message: Message): string {
+    const key = conversationKeyOf(message);
+    const thread = this.thread.value;
+    return thread?.isOf(key) ? thread.key : key;
   }
 
   #knownIds(): ReadonlySet<string> {
@@ -251,7 +263,8 @@ export class Dashboard {
 
   #step(by: 1 | -1): void {
     const items = this.conversations.visible.value.filter((item) => item.session === null);
-    const at = items.findIndex((item) => item.key === this.#openKey.value);
+    const open = this.#openKey.value;
+    const at = items.findIndex((item) => item.key === open || this.thread.value?.isOf(item.key));
     const item = at < 0 ? items[by > 0 ? 0 : items.length - 1] : items[at + by];
     if (item === undefined) return;
     const route = { page: 'messages', conversation: item.key } as const;

@@ -81,6 +81,7 @@ export const messageSchema = z
     folder: messageFolderSchema,
     status: messageStatusSchema,
     sessionId: z.string().nullable(),
+    conversation: z.string().optional(),
     from: partySchema,
     to: z.array(partySchema),
     subject: z.string().nullable(),

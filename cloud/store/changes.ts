@@ -5,6 +5,7 @@ import { limits } from '../../protocol/limits.ts';
 import type { HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
 import type { MessageFolder } from '../../protocol/phone-model.ts';
 import { nextId } from './ordered-id.ts';
+import { onOneLine } from './party.ts';
 import { approvalOf, evidenceOf } from './phone-evidence.ts';
 import type { HomeRecord, MessageRecord, PhoneRecord, StoredHop, Write } from './store.ts';
 
@@ -51,8 +52,8 @@ export function putMessage(
     folder: message.folder,
     status: current?.onPhone === false && current.status === 'Read' ? 'Read' : message.status,
     sessionId: write.session ?? current?.sessionId ?? null,
-    from: message.from,
-    to: message.to,
+    from: onOneLine(message.from),
+    to: message.to.map(onOneLine),
     subject: message.subject ?? null,
     body: message.bodyOmitted ? (current?.body ?? null) : message.body,
     contentType: message.contentType,
@@ -66,6 +67,7 @@ export function putMessage(
     fingerprint: write.fingerprint,
     deliverByMs: current?.deliverByMs ?? null,
     ...(current?.place !== undefined && { place: current.place }),
+    ...(current?.conversation !== undefined && { conversation: current.conversation }),
     ...hopsOf(current?.hops, current === undefined || current.messageId === null ? write.hops : undefined),
   };
   if (isDeepStrictEqual(current, next)) return undefined;
@@ -176,8 +178,8 @@ export function putSession(
     status: session.status,
     subject: session.subject ?? null,
     contentTypes: session.contentTypes,
-    initiator: session.initiator ?? null,
-    recipients: session.recipients,
+    initiator: session.initiator === undefined ? null : onOneLine(session.initiator),
+    recipients: session.recipients.map(onOneLine),
     startedAt: session.startedAt ?? current?.startedAt ?? null,
     updatedAt: session.updatedAt ?? current?.updatedAt ?? '',
   };

@@ -130,14 +130,18 @@ function numberKey(text: string, country: CountryCode | undefined): string | und
     if (number === undefined) continue;
     // With its country code or its national prefix, a number of the right length is one, also where no list has it yet.
     const isPlain = reading.startsWith('+') || !number.nationalNumber.endsWith(reading);
-    if (isPlain ? number.isPossible() : number.isValid() && !needsPrefix(number)) return number.number;
+    if (isPlain ? number.isPossible() : number.isValid() && !lacksPrefix(reading, number)) return number.number;
   }
   return undefined;
 }
 
 /** Where calls to other places begin with 0, a number without it is one of the same place: which, nobody knows here. */
-function needsPrefix(number: PhoneNumber): boolean {
-  return number.formatNational().replace(/[^\d]/g, '').startsWith('0') && !number.nationalNumber.startsWith('0');
+function lacksPrefix(reading: string, { country, nationalNumber }: PhoneNumber): boolean {
+  const prefixed = parsePhoneNumberFromString(`0${reading}`, {
+    ...(country && { defaultCountry: country }),
+    extract: false,
+  });
+  return prefixed?.nationalNumber === nationalNumber;
 }
 
 /** Of any script: an Arabic phone may write Arabic digits. */

@@ -20,6 +20,7 @@ import { Records } from './dynamo/records.ts';
 import { DynamoRequests } from './dynamo/requests.ts';
 import { DynamoSessions } from './dynamo/sessions.ts';
 import { DynamoTokens } from './dynamo/tokens.ts';
+import { DynamoUpkeep } from './dynamo/upkeep.ts';
 import type {
   BegunRequest,
   Clock,
@@ -70,6 +71,7 @@ export class DynamoStore implements Store {
   readonly #sessions: DynamoSessions;
   readonly #events: DynamoEvents;
   readonly #requests: DynamoRequests;
+  readonly #upkeep: DynamoUpkeep;
   readonly #commits: DynamoCommits;
   #id = '';
   #cursorSecret = '';
@@ -91,12 +93,14 @@ export class DynamoStore implements Store {
     this.#messages = new DynamoMessages(homes, this.#conversations);
     this.#sessions = new DynamoSessions(homes);
     this.#events = new DynamoEvents(homes);
+    this.#upkeep = new DynamoUpkeep(homes, this.#conversations);
     this.#commits = new DynamoCommits({
       records: homes,
       homes: this.#homes,
       phones: this.#phones,
       messages: this.#messages,
       sessions: this.#sessions,
+      upkeep: this.#upkeep,
     });
   }
 
@@ -107,6 +111,7 @@ export class DynamoStore implements Store {
   /** Throws `store-unavailable` with the mend in words, as when there is no such table. */
   async start(): Promise<void> {
     this.#engine.open();
+    this.#upkeep.start();
     const made = { id: ulid(), cursorSecret: randomBytes(32).toString('hex') };
     const { id, cursorSecret } = await this.#records.change(async (batch) => {
       await batch.load([keys.store()]);
@@ -121,6 +126,7 @@ export class DynamoStore implements Store {
   /** Commits under way are finished first. */
   async stop(): Promise<void> {
     await this.#commits.settle();
+    await this.#upkeep.stop();
     this.#engine.close();
   }
 
@@ -192,6 +198,11 @@ export class DynamoStore implements Store {
 
   commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
     return this.#commits.commit(home, writes);
+  }
+
+  /** Resolves when everything that an earlier version stored is as this one would store it, in homes that wrote since. */
+  upkeep(): Promise<void> {
+    return this.#upkeep.settled();
   }
 
   getMessage(home: string, id: string): Promise<MessageRecord | undefined> {

@@ -1,13 +1,42 @@
-// What can be found by searching: a message's words and addresses, without case, accents or width.
+// What can be found by searching: a message's words and addresses, without case, accents, width or invisible characters.
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Message } from '../../protocol/model.ts';
 
 const longestQuery = 500;
+/** Raise it when `searchText` changes: what is stored is then made ready again. */
+export const searchVersion = 1;
+
+/** Letters that Unicode does not take apart, as people write them who do not have them. */
+const plainLetters: Readonly<Record<string, string>> = {
+  ß: 'ss',
+  æ: 'ae',
+  œ: 'oe',
+  ø: 'o',
+  ł: 'l',
+  đ: 'd',
+  ð: 'd',
+  þ: 'th',
+  ħ: 'h',
+  ı: 'i',
+  ς: 'σ',
+};
+const plainLetter = new RegExp(`[${Object.keys(plainLetters).join('')}]`, 'gu');
+/** A number as people part it: digits with blanks, brackets, points, dashes and slashes between them. */
+const partedNumber = /\+?\d(?:[ \t\u00a0\u2007\u202f().\-/\u2010-\u2015]{0,4}\d)+/gu;
+const betweenDigits = /[^\d+]/gu;
+/** Fewer digits are a date, a price or a time, and are looked for as they are written. */
+const fewestDigits = 7;
 
 /** The text in which `searchWords` are looked for. */
 export function searchText(message: Message): string {
   const parties = [message.from, ...message.to].flatMap((party) => [party.address, party.displayName ?? '']);
-  return fold([message.subject ?? '', message.body ?? '', ...parties].join('\n'));
+  const conversation = message.sessionId === null ? message.conversation : undefined;
+  const text = fold([message.subject ?? '', message.body ?? '', ...parties, conversation ?? ''].join('\n'));
+  const numbers = [...text.matchAll(partedNumber)].flatMap(([number]) => {
+    const whole = number.replace(betweenDigits, '');
+    return whole === number || countDigits(whole) < fewestDigits ? [] : [whole];
+  });
+  return numbers.length === 0 ? text : [text, ...new Set(numbers)].join('\n');
 }
 
 /** The pieces that must all occur, each of them anywhere, also within a word or a number. Throws `invalid-request`. */
@@ -15,13 +44,39 @@ export function searchWords(query: string): string[] {
   if (query.length > longestQuery) {
     throw new GatewayError('invalid-request', `A search has at most ${longestQuery} characters.`);
   }
-  return [...new Set(fold(query).split(/[\s\p{Cc}]+/u))].filter((word) => word !== '');
+  const words = fold(query)
+    .replace(partedNumber, asInText)
+    .split(/[\s\p{Cc}]+/u);
+  // A bracket that stood before a number is not part of it.
+  return [...new Set(words.map((word) => word.replace(/^\((?=\d)/, '')))].filter((word) => word !== '');
+}
+
+/**
+ * A number of the query, whose pieces may stand together or apart in the text: those between blanks stay words of their
+ * own, for two numbers side by side must not become one.
+ */
+function asInText(number: string): string {
+  if (countDigits(number) < fewestDigits) return number;
+  return number
+    .split(/\s+/u)
+    .map((word) =>
+      countDigits(word) < fewestDigits ? word.replace(betweenDigits, ' ') : word.replace(betweenDigits, ''),
+    )
+    .join(' ');
+}
+
+function countDigits(text: string): number {
+  return text.replace(/\D/g, '').length;
 }
 
 function fold(text: string): string {
-  return text
-    .normalize('NFKD')
-    .replace(/\p{Mn}/gu, '')
-    .toLowerCase()
-    .normalize('NFC');
+  return (
+    text
+      .normalize('NFKD')
+      .toLowerCase()
+      // Marks, and what nobody sees: soft hyphens, zero-width blanks and joiners, direction controls.
+      .replace(/[\p{Mn}\p{Cf}]/gu, '')
+      .replace(plainLetter, (letter) => plainLetters[letter] ?? letter)
+      .normalize('NFC')
+  );
 }

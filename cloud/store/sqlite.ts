@@ -12,6 +12,7 @@ import { SqlitePhones } from './sqlite/phones.ts';
 import { SqliteRequests } from './sqlite/requests.ts';
 import { SqliteSessions } from './sqlite/sessions.ts';
 import { SqliteTokens } from './sqlite/tokens.ts';
+import { SqliteUpkeep } from './sqlite/upkeep.ts';
 import type {
   BegunRequest,
   Clock,
@@ -42,6 +43,7 @@ export class SqliteStore implements Store {
   readonly #sessions: SqliteSessions;
   readonly #events: SqliteEvents;
   readonly #requests: SqliteRequests;
+  readonly #upkeep: SqliteUpkeep;
   #id = '';
   #cursorSecret = '';
   #pruning: NodeJS.Timeout | undefined;
@@ -55,11 +57,12 @@ export class SqliteStore implements Store {
     this.#homes = new SqliteHomes(engine);
     this.#tokens = new SqliteTokens(engine, clock);
     this.#phones = new SqlitePhones(engine, clock);
-    this.#conversations = new SqliteConversations(engine);
-    this.#messages = new SqliteMessages(engine, this.#conversations);
+    this.#conversations = new SqliteConversations(engine, this.#homes);
+    this.#messages = new SqliteMessages(engine, this.#homes, this.#conversations);
     this.#sessions = new SqliteSessions(engine, clock);
     this.#events = new SqliteEvents(engine, clock);
     this.#requests = new SqliteRequests(engine, clock);
+    this.#upkeep = new SqliteUpkeep(engine, this.#homes, this.#conversations);
   }
 
   get id(): string {
@@ -72,11 +75,13 @@ export class SqliteStore implements Store {
     this.#cursorSecret = this.#meta('cursor-secret');
     // What could not be pruned now can be in a minute; a store that fails says so to whoever writes.
     this.#pruning ??= setInterval(() => this.prune().catch(() => {}), pruneEveryMs).unref();
+    this.#upkeep.start();
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#pruning);
     this.#pruning = undefined;
+    await this.#upkeep.stop();
     this.#engine.close();
   }
 
@@ -156,12 +161,20 @@ export class SqliteStore implements Store {
     return this.#engine.write(() => this.#phones.approve(home, id, approved));
   }
 
-  commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
-    return this.#engine.write(() => {
+  async commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
+    const events = await this.#engine.write(() => {
       this.#homes.require(home);
+      this.#upkeep.learnCountry(home, writes);
       const bodies = writes.map((write) => this.#apply(home, write)).filter((body) => body !== undefined);
       return this.#events.append(home, bodies);
     });
+    this.#upkeep.look(home);
+    return events;
+  }
+
+  /** Resolves when everything that an earlier version stored is as this one would store it. */
+  upkeep(): Promise<void> {
+    return this.#upkeep.settled();
   }
 
   async getMessage(home: string, id: string): Promise<MessageRecord | undefined> {

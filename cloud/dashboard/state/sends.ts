@@ -39,15 +39,15 @@ export class Sends {
   readonly pending = signal<readonly PendingSend[]>([]);
   readonly #api: Api;
   readonly #messagesPath: () => string;
-  readonly #onTaken: (message: Message) => void;
+  readonly #onTaken: (message: Message, conversation: string) => void;
   /** Closing the page would lose what the cloud has not taken. */
   readonly #warn = (event: BeforeUnloadEvent) => {
     if (this.pending.value.some((send) => send.state !== 'refused')) event.preventDefault();
   };
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
-  /** `onTaken` receives each message that the cloud has taken. */
-  constructor(api: Api, messagesPath: () => string, onTaken: (message: Message) => void) {
+  /** `onTaken` receives each message that the cloud has taken, and the conversation in which it was written. */
+  constructor(api: Api, messagesPath: () => string, onTaken: (message: Message, conversation: string) => void) {
     this.#api = api;
     this.#messagesPath = messagesPath;
     this.#onTaken = onTaken;
@@ -88,7 +88,7 @@ export class Sends {
       const message = await this.#post(send);
       if (!this.#isPending(send)) return;
       this.discard(send);
-      this.#onTaken(message);
+      this.#onTaken(message, send.conversation);
     } catch (fault) {
       if (!(fault instanceof ApiError)) throw fault;
       if (!this.#isPending(send)) return;

@@ -1,5 +1,5 @@
 // The messages of one conversation, oldest first; older pages are read as the person scrolls up.
-import { computed, signal } from '@preact/signals';
+import { computed, type Signal, signal } from '@preact/signals';
 import type { Message } from '../../../protocol/model.ts';
 import type { Api, Page, Query } from '../api.ts';
 import { conversationKeyOf } from '../text/parties.ts';
@@ -12,6 +12,8 @@ const furthestPages = 20;
 export class Thread {
   /** The conversation's key. */
   readonly key: string;
+  /** The key by the cloud's rules: another where this one was typed, or is a bookmark from before. */
+  readonly presentKey: Signal<string>;
   /** Undefined until the first answer. */
   readonly messages = signal<readonly Message[] | undefined>(undefined);
   readonly fault = signal<unknown>(undefined);
@@ -29,13 +31,23 @@ export class Thread {
   constructor(api: Api, key: string, path: string, filter: Query) {
     this.#api = api;
     this.key = key;
+    this.presentKey = signal(key);
     this.#path = path;
     this.#filter = filter;
   }
 
+  /** Whether that key is of this conversation. */
+  isOf(key: string): boolean {
+    return key === this.key || key === this.presentKey.value;
+  }
+
+  learnKey(key: string): void {
+    this.presentKey.value = key;
+  }
+
   /** Takes a message in, if it is of this conversation. */
   put(message: Message): void {
-    if (conversationKeyOf(message) !== this.key) return;
+    if (!this.isOf(conversationKeyOf(message))) return;
     this.#cameMeanwhile.add(message.id);
     this.messages.value = distinct([...(this.messages.value ?? []), message]);
   }
@@ -92,7 +104,10 @@ export class Thread {
     const query = { ...this.#filter, limit: pageSize, cursor };
     const { items, next } = await this.#api.get<Page<Message>>(this.#path, query);
     // The empty key (a withheld number) filters nothing in the API.
-    return { items: items.filter((message) => conversationKeyOf(message) === this.key), next };
+    if (this.key === '') return { items: items.filter((message) => conversationKeyOf(message) === ''), next };
+    const [newest] = items;
+    if (newest !== undefined) this.learnKey(conversationKeyOf(newest));
+    return { items, next };
   }
 }
 

@@ -13,13 +13,13 @@ export function correspondents(message: Message): Party[] {
   return isOwn(message) ? message.to : [message.from];
 }
 
-/** The key of the conversation that a message belongs to, by the rule of `Conversation.key`. */
+/** The key of the conversation that a message belongs to. */
 export function conversationKeyOf(message: Message): string {
-  return message.sessionId ?? conversationKey(correspondents(message).map((party) => party.address));
+  return message.sessionId ?? message.conversation ?? plainKey(correspondents(message).map((party) => party.address));
 }
 
-/** The key of a conversation outside any session. */
-export function conversationKey(addresses: readonly string[]): string {
+/** A key by which the cloud finds the conversation with these people, whatever its own key is. */
+export function plainKey(addresses: readonly string[]): string {
   return [...new Set(addresses.map((address) => address.trim()))].sort().join('\n');
 }
 

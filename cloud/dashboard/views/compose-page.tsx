@@ -1,7 +1,7 @@
 // A new conversation: to whom, and the first message.
 import { useState } from 'preact/hooks';
 import { formatRoute } from '../route.ts';
-import { conversationKey, splitAddresses } from '../text/parties.ts';
+import { plainKey, splitAddresses } from '../text/parties.ts';
 import { plainName } from '../text/plain-names.ts';
 import { Composer } from './composer.tsx';
 import { useDashboard } from './dashboard-context.ts';
@@ -58,7 +58,7 @@ export function ComposePage() {
         suggested={to.some((address) => /^[^\s:]+@[^\s]+$/u.test(address)) ? { messageClass: 'e-Mail' } : {}}
         onSend={(written) => {
           dashboard.send(to, written);
-          router.replace({ page: 'messages', conversation: conversationKey(to) });
+          router.replace({ page: 'messages', conversation: plainKey(to) });
         }}
       />
     </>

@@ -81,10 +81,15 @@ function SearchResults({ visible, open }: { visible: readonly Conversation[]; op
 }
 
 function Rows({ conversations, open }: { conversations: readonly Conversation[]; open: string | undefined }) {
+  const { thread } = useDashboard();
   return (
     <ul class="rows">
       {conversations.map((conversation) => (
-        <Row key={conversation.key} conversation={conversation} isOpen={conversation.key === open} />
+        <Row
+          key={conversation.key}
+          conversation={conversation}
+          isOpen={conversation.key === open || (open !== undefined && thread.value?.isOf(conversation.key) === true)}
+        />
       ))}
     </ul>
   );

@@ -15,9 +15,11 @@ export function ConversationPage({ conversationKey }: { conversationKey: string 
   const thread = dashboard.thread.value;
   const messages = thread?.messages.value;
   const latest = messages?.at(-1);
-  const addresses = conversationKey.split('\n').filter((address) => address !== '');
-  const named = conversations.get(conversationKey)?.parties ?? (latest && correspondents(latest));
-  const parties: Conversation['parties'] = named ?? addresses.map((address) => ({ address }));
+  const present = thread?.key === conversationKey ? thread.presentKey.value : conversationKey;
+  const named = conversations.get(present)?.parties ?? (latest && correspondents(latest));
+  const parties: Conversation['parties'] = named ?? conversationKey.split('\n').map((address) => ({ address }));
+  // In the spelling that they used last: their phone knows it, and so does the one that answers.
+  const addresses = parties.map((party) => party.address).filter((address) => address !== '');
   const spoken = parties.filter((party) => party.displayName).map((party) => party.address);
   return (
     <>
@@ -41,7 +43,7 @@ export function ConversationPage({ conversationKey }: { conversationKey: string 
           draftKey={conversationKey}
           recipients={addresses.length}
           suggested={{ messageClass: latest?.messageClass, phone: latest?.phone, subject: latest?.subject }}
-          onSend={(written) => dashboard.send(addresses, written)}
+          onSend={(written) => dashboard.send(addresses, written, conversationKey)}
         />
       )}
     </>

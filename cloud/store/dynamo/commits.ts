@@ -10,6 +10,7 @@ import type { DynamoMessages, MessageWrite } from './messages.ts';
 import type { DynamoPhones } from './phones.ts';
 import type { DynamoSessions } from './sessions.ts';
 import type { StoredTold } from './stored.ts';
+import type { DynamoUpkeep } from './upkeep.ts';
 
 export interface CommitParts {
   records: HomeRecords;
@@ -17,6 +18,7 @@ export interface CommitParts {
   phones: DynamoPhones;
   messages: DynamoMessages;
   sessions: DynamoSessions;
+  upkeep: DynamoUpkeep;
 }
 
 export class DynamoCommits {
@@ -56,6 +58,7 @@ export class DynamoCommits {
         (batch) => this.#decide(batch, home, writes),
         (unsure) => happened.push(unsure),
       );
+      this.#parts.upkeep.look(home);
       return [...happened, told].flatMap(({ events }) => events);
     } catch (error) {
       if (happened.length > 0) this.#unsure.set(home, happened);
@@ -75,6 +78,7 @@ export class DynamoCommits {
   }
 
   async #decide(batch: HomeBatch, home: string, writes: readonly Write[]): Promise<void> {
+    this.#parts.upkeep.learnCountry(batch, writes);
     await batch.load(writes.flatMap((write) => this.#keysFor(home, write)));
     await batch.load(this.#parts.messages.furtherKeysFor(batch, home, writes.filter(isMessageWrite)));
     for (const write of writes) {

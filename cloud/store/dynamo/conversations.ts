@@ -1,7 +1,14 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same commit.
 import type { Conversation } from '../../../protocol/model.ts';
 import { toMessage, withOnPhone } from '../changes.ts';
-import { conversationKey, correspondents, countsAsUnread, mergeParties } from '../conversation.ts';
+import {
+  conversationKey,
+  correspondents,
+  countryFor,
+  countsAsUnread,
+  mergeParties,
+  presentKey,
+} from '../conversation.ts';
 import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
 import type { HomeBatch } from './home-batch.ts';
@@ -45,6 +52,13 @@ export class DynamoConversations {
     return (await this.#records.open(home)).head.stored?.unread ?? 0;
   }
 
+  /** The conversation that is meant by that key: of it, or the one that it belongs to by the present rules. */
+  async presentKey(view: HomeView, key: string): Promise<string> {
+    if ((await view.get(keys.conversation(view.home, key))) !== undefined) return key;
+    const { stored } = view.head;
+    return presentKey(key, stored && countryFor(stored.home.settings, stored.keying ?? {}));
+  }
+
   /** What `follow` will look at. */
   keysFor(home: string, messages: readonly (MessageRecord | undefined)[]): Key<StoredConversation>[] {
     return messages
@@ -82,7 +96,10 @@ export class DynamoConversations {
     const next: StoredConversation = {
       key,
       session: message.sessionId,
-      parties: mergeParties(current?.parties ?? [], correspondents(message)),
+      parties: mergeParties(current?.parties ?? [], correspondents(message), {
+        country: countryFor(batch.home.settings, batch.keying),
+        isLatest: isLast,
+      }),
       lastId: isLast ? message.id : current.lastId,
       last: isLast ? copyOf(message) : current.last,
       unread,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { HomeEvent } from '../../../protocol/model.ts';
 import type { EventBody } from '../changes.ts';
+import type { Keying } from '../conversation.ts';
 import { nextId } from '../ordered-id.ts';
 import type { HomeRecord } from '../store.ts';
 import type { HomeView, Standing } from './home-view.ts';
@@ -23,6 +24,7 @@ export class HomeBatch {
   open: number;
   /** Whether a message that a phone had was ever deleted. */
   hasDeleted: boolean;
+  #keying: Keying | undefined;
   /** Whether something was deleted of which no word shall be left. */
   isErasing = false;
 
@@ -34,6 +36,7 @@ export class HomeBatch {
     this.unread = before.unread;
     this.open = before.open;
     this.hasDeleted = before.hasDeleted === true;
+    this.#keying = before.keying;
   }
 
   get home(): HomeRecord {
@@ -42,6 +45,14 @@ export class HomeBatch {
 
   set home(home: HomeRecord) {
     this.#home = home;
+  }
+
+  get keying(): Keying {
+    return this.#keying ?? {};
+  }
+
+  set keying(keying: Keying) {
+    this.#keying = keying;
   }
 
   /** Reads what has not been read yet. */
@@ -94,7 +105,11 @@ export class HomeBatch {
   }
 
   get isEmpty(): boolean {
-    return this.#changes.size === 0 && this.told.events.length === 0 && this.#before.home === this.#home;
+    return this.#changes.size === 0 && this.told.events.length === 0 && this.#isHomeSame;
+  }
+
+  get #isHomeSame(): boolean {
+    return this.#before.home === this.#home && this.#before.keying === this.#keying;
   }
 
   /** The sort keys of what it changes. */
@@ -116,6 +131,7 @@ export class HomeBatch {
       unread: this.unread,
       open: this.open,
       ...(this.hasDeleted && { hasDeleted: true }),
+      ...(this.#keying !== undefined && { keying: this.#keying }),
       lastEvent: this.#lastEvent,
       paged: carries === 'all' ? paged : lastEvent,
       changes,

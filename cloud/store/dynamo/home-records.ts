@@ -44,6 +44,11 @@ export class HomeRecords {
     this.clock = clock;
   }
 
+  /** The home as it was last seen here; undefined if it was not. */
+  remembered(home: string): StoredHome | undefined {
+    return this.#heads.get(home)?.stored;
+  }
+
   /** The home as it is now. */
   async open(home: string): Promise<HomeView> {
     const key = keys.home(home);

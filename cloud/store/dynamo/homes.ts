@@ -1,5 +1,6 @@
 // Accounts, homes and the people who own them.
 import { type EventBody, setHomeStatus } from '../changes.ts';
+import { rulesFor } from '../conversation.ts';
 import { type HomeWrite as ChangeWrite, changeHome, isHomeWrite } from '../home-changes.ts';
 import type { HomeRecord, Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
@@ -24,7 +25,8 @@ export class DynamoHomes {
       await batch.load([keys.home(id), keys.homeOf(account, id), person]);
       if (batch.has(keys.home(id))) return;
       const home = { id, account, name, online: false, sinceMs: null, agent: null };
-      batch.put(keys.home(id), { home, unread: 0, open: 0, lastEvent: '', paged: '', changes: {}, told: [] });
+      const keying = { rules: rulesFor(undefined) };
+      batch.put(keys.home(id), { home, keying, unread: 0, open: 0, lastEvent: '', paged: '', changes: {}, told: [] });
       batch.put(keys.homeOf(account, id), { home: id });
       if (!batch.has(person)) batch.put(person, { name: owner, role: 'owner' });
     });

@@ -17,7 +17,7 @@ import {
   tombstone,
   withOnPhone,
 } from '../changes.ts';
-import { conversationKey } from '../conversation.ts';
+import { conversationKey, countryFor, placedChange } from '../conversation.ts';
 import { isDeletedAgain, itemOf } from '../inventory.ts';
 import { idFloor } from '../ordered-id.ts';
 import { searchText, searchWords } from '../search-text.ts';
@@ -73,7 +73,7 @@ export class DynamoMessages {
     return writes.flatMap((write) => {
       const current = stored(batch, home, idOf(write));
       const before = current === tombstone ? undefined : current;
-      const conversations = this.#conversations.keysFor(home, [before, changeOf(current, write, home)?.next]);
+      const conversations = this.#conversations.keysFor(home, [before, changeOf(current, write, batch)?.next]);
       const deleted = deletedKeyOf(batch, home, current, write);
       return deleted === undefined ? conversations : [...conversations, deleted];
     });
@@ -92,7 +92,7 @@ export class DynamoMessages {
       await batch.load([deleted]);
       if (batch.get(deleted)?.times.some((time) => isDeletedAgain({ time }, write.message))) return undefined;
     }
-    const change = changeOf(current, write, home);
+    const change = changeOf(current, write, batch);
     if (change === undefined) return undefined;
     const { next } = change;
     const before = current === tombstone ? undefined : current;
@@ -102,12 +102,15 @@ export class DynamoMessages {
     return change.event;
   }
 
-  async list(secret: string, home: string, filter: MessageFilter, request: PageRequest): Promise<Page<Message>> {
-    const words = searchWords(filter.text ?? '');
+  async list(secret: string, home: string, given: MessageFilter, request: PageRequest): Promise<Page<Message>> {
+    const words = searchWords(given.text ?? '');
     const view = await this.#records.open(home);
+    const { conversation } = given;
+    const meant = conversation === undefined ? undefined : await this.#conversations.presentKey(view, conversation);
+    const filter = { ...given, conversation: meant };
     const way = wayTo(view, filter);
     const asked = Object.entries(filter).filter(([, value]) => value !== undefined);
-    const page = await readPage<StoredMessageOrGrave>(secret, { kind: 'messages', home, filter }, request, {
+    const page = await readPage<StoredMessageOrGrave>(secret, { kind: 'messages', home, filter: given }, request, {
       read: way.read,
       positionOf: (message) => message.id,
       isWanted: (message) => !isGrave(message) && matches(message, filter, words),
@@ -274,7 +277,12 @@ function isOpen({ messageId, state }: MessageRecord): boolean {
   return messageId === null && state !== 'failed' && state !== 'sent';
 }
 
-function changeOf(current: StoredMessage, write: MessageWrite, home: string): Change<MessageRecord> | undefined {
+function changeOf(current: StoredMessage, write: MessageWrite, batch: HomeBatch): Change<MessageRecord> | undefined {
+  const change = transitionOf(current, write, batch.view.home);
+  return change && placedChange(change, countryFor(batch.home.settings, batch.keying));
+}
+
+function transitionOf(current: StoredMessage, write: MessageWrite, home: string): Change<MessageRecord> | undefined {
   switch (write.type) {
     case 'message.put':
       return putMessage(current, write, home);

@@ -1,5 +1,6 @@
 // What is kept in the table beside the records that the seam itself names.
 import type { Conversation, HomeEvent, Message } from '../../../protocol/model.ts';
+import type { Keying } from '../conversation.ts';
 import type { HomeRecord, MessageRecord, PhoneRecord } from '../store.ts';
 
 /** Events, and what else is only kept until nobody can have missed it. */
@@ -16,6 +17,8 @@ export interface StoredHome {
   hasDeleted?: true | undefined;
   /** How many sends no phone has taken yet: mostly none, and then nobody looks for them. */
   open: number;
+  /** Absent as long as nothing is known: each commit pays for it. */
+  keying?: Keying | undefined;
   /** The id of its latest event; empty if there was none. */
   lastEvent: string;
   /** The id of the latest event that stands in a page of its own. */

@@ -132,7 +132,8 @@ const reconciliation = `
   DELETE FROM conversations WHERE last_id = '';
   UPDATE homes SET
     unread = (SELECT count(*) FROM arrivals WHERE home = homes.id),
-    last_event = max(last_event, coalesce((SELECT max(id) FROM events WHERE home = homes.id), ''));
+    last_event = max(last_event, coalesce((SELECT max(id) FROM events WHERE home = homes.id), '')),
+    keying = NULL;
   COMMIT;
 `;
 

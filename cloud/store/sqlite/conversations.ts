@@ -1,9 +1,10 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
 import type { Conversation } from '../../../protocol/model.ts';
 import { toMessage, withOnPhone } from '../changes.ts';
-import { conversationKey, correspondents, countsAsUnread, mergeParties } from '../conversation.ts';
+import { conversationKey, correspondents, countsAsUnread, mergeParties, presentKey } from '../conversation.ts';
 import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
+import type { SqliteHomes } from './homes.ts';
 import { readPage } from './page.ts';
 
 interface ConversationRow {
@@ -16,9 +17,11 @@ interface ConversationRow {
 
 export class SqliteConversations {
   readonly #engine: SqliteEngine;
+  readonly #homes: SqliteHomes;
 
-  constructor(engine: SqliteEngine) {
+  constructor(engine: SqliteEngine, homes: SqliteHomes) {
     this.#engine = engine;
+    this.#homes = homes;
   }
 
   list(secret: string, home: string, page: PageRequest): Page<Conversation> {
@@ -40,6 +43,12 @@ export class SqliteConversations {
     return this.#engine.get<{ unread: number }>('SELECT unread FROM homes WHERE id = ?', home)?.unread ?? 0;
   }
 
+  /** The conversation that is meant by that key: of it, or the one that it belongs to by the present rules. */
+  presentKey(home: string, key: string): string {
+    const isThere = this.#engine.get('SELECT 1 FROM conversations WHERE home = ? AND key = ?', home, key) !== undefined;
+    return isThere ? key : presentKey(key, this.#homes.countryOf(home));
+  }
+
   /** A message came, changed or went. Within a write, after the message itself was written. */
   follow(home: string, before: MessageRecord | undefined, after: MessageRecord | undefined): void {
     const keyBefore = before && conversationKey(before);
@@ -58,12 +67,15 @@ export class SqliteConversations {
   }
 
   #join(home: string, key: string, message: MessageRecord, unreadMore: number): void {
-    const row = this.#engine.get<Pick<ConversationRow, 'parties'>>(
-      'SELECT parties FROM conversations WHERE home = ? AND key = ?',
+    const row = this.#engine.get<Pick<ConversationRow, 'parties' | 'last_id'>>(
+      'SELECT parties, last_id FROM conversations WHERE home = ? AND key = ?',
       home,
       key,
     );
-    const parties = mergeParties(row ? parseParties(row) : [], correspondents(message));
+    const parties = mergeParties(row ? parseParties(row) : [], correspondents(message), {
+      country: this.#homes.countryOf(home),
+      isLatest: row === undefined || message.id >= row.last_id,
+    });
     this.#engine.run(
       `INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (home, key) DO UPDATE SET parties = excluded.parties,

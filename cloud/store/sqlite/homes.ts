@@ -1,5 +1,6 @@
 // Accounts, homes and the people who own them.
 import { GatewayError } from '../../../protocol/errors.ts';
+import { countryFor, type Keying } from '../conversation.ts';
 import type { HomeRecord, HomeSettings } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 
@@ -51,6 +52,21 @@ export class SqliteHomes {
     const home = this.get(id);
     if (home === undefined) throw new GatewayError('not-found', 'There is no such home.');
     return home;
+  }
+
+  keyingOf(id: string): Keying {
+    const row = this.#engine.get<{ keying: string | null }>('SELECT keying FROM homes WHERE id = ?', id);
+    return row?.keying ? (JSON.parse(row.keying) as Keying) : {};
+  }
+
+  /** By which the numbers of a home are read. */
+  countryOf(id: string): string | undefined {
+    return countryFor(this.get(id)?.settings, this.keyingOf(id));
+  }
+
+  /** Within a write. */
+  setKeying(id: string, keying: Keying): void {
+    this.#engine.run('UPDATE homes SET keying = ? WHERE id = ?', JSON.stringify(keying), id);
   }
 
   update(home: HomeRecord): void {

@@ -15,13 +15,14 @@ import {
   tombstone,
   withOnPhone,
 } from '../changes.ts';
-import { conversationKey } from '../conversation.ts';
+import { conversationKey, placedChange } from '../conversation.ts';
 import { isDeletedAgain, itemOf } from '../inventory.ts';
 import { idFloor } from '../ordered-id.ts';
 import { searchText } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
 import type { SqliteConversations } from './conversations.ts';
 import type { SqliteEngine } from './engine.ts';
+import type { SqliteHomes } from './homes.ts';
 import { messageQuery } from './message-query.ts';
 import { readPage } from './page.ts';
 
@@ -36,10 +37,12 @@ type TombstoneRow = Pick<MessageRecord, 'id' | 'messageId' | 'epoch' | 'fingerpr
 
 export class SqliteMessages {
   readonly #engine: SqliteEngine;
+  readonly #homes: SqliteHomes;
   readonly #conversations: SqliteConversations;
 
-  constructor(engine: SqliteEngine, conversations: SqliteConversations) {
+  constructor(engine: SqliteEngine, homes: SqliteHomes, conversations: SqliteConversations) {
     this.#engine = engine;
+    this.#homes = homes;
     this.#conversations = conversations;
   }
 
@@ -73,7 +76,9 @@ export class SqliteMessages {
   }
 
   list(secret: string, home: string, filter: MessageFilter, page: PageRequest): Page<Message> {
-    const { sql, values } = messageQuery(home, filter);
+    const { conversation } = filter;
+    const present = conversation === undefined ? undefined : this.#conversations.presentKey(home, conversation);
+    const { sql, values } = messageQuery(home, { ...filter, conversation: present });
     return readPage(secret, { kind: 'messages', home, filter }, page, (position, count) =>
       this.#engine
         .all<MessageRow>(sql, ...values, position, count)
@@ -172,8 +177,9 @@ export class SqliteMessages {
     return rows.some((deleted) => isDeletedAgain(deleted, message));
   }
 
-  #keep(current: StoredMessage, change: Change<MessageRecord> | undefined): EventBody | undefined {
-    if (change === undefined) return undefined;
+  #keep(current: StoredMessage, made: Change<MessageRecord> | undefined): EventBody | undefined {
+    if (made === undefined) return undefined;
+    const change = placedChange(made, this.#homes.countryOf(made.next.home));
     const { next } = change;
     const text = searchText(next);
     const before = current === tombstone ? undefined : current;

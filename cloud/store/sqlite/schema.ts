@@ -102,4 +102,6 @@ export const steps: readonly string[] = [
   CREATE INDEX tombstones_by_phone ON tombstones (home, phone, id) WHERE phone IS NOT NULL;
   CREATE INDEX tombstones_by_message ON tombstones (home, phone, message_id) WHERE message_id IS NOT NULL;
   `,
+  // How far a home's messages are put into conversations, as JSON (Keying); null: not at all.
+  'ALTER TABLE homes ADD COLUMN keying TEXT',
 ];

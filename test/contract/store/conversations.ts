@@ -67,5 +67,111 @@ export function conversationsContract(at: StoreUnderTest): void {
       expect([...first.items, ...rest.items].map((each) => each.key)).toEqual(['+1', '+5', '+4', '+3', '+2']);
       expect(rest.next).toBeNull();
     });
+
+    const spellings = ['+390110001', '00390110001', '+39 011 0001', 'tel:+39-011-0001', '011 0001'];
+
+    it('are one a person, in whatever spelling a phone writes the address, and show the latest', async () => {
+      const mails = ['ada@example.org', 'Ada@Example.org', 'mailto:ada@example.org', 'Ada <ada@example.org>'];
+      await at.commit(
+        ...spellings.map((address, n) => at.put(messageId(n + 1), { from: { address } })),
+        ...mails.map((address, n) => at.put(messageId(n + 11), { messageClass: 'e-Mail', from: { address } })),
+        at.put(messageId(20), {
+          folder: 'Sent',
+          from: { address: '' },
+          to: [{ address: '011 0001' }, { address: mails[0] ?? '' }],
+        }),
+      );
+      expect(await list()).toMatchObject([
+        { key: '+390110001\nada@example.org', parties: [{ address: '011 0001' }, { address: 'ada@example.org' }] },
+        { key: 'ada@example.org', unread: 4, parties: [{ address: 'Ada <ada@example.org>' }] },
+        { key: '+390110001', unread: 5, parties: [{ address: '011 0001' }], last: { from: { address: '011 0001' } } },
+      ]);
+      expect(await at.ids({ conversation: '+390110001' })).toHaveLength(5);
+    });
+
+    it('are found by their key as it was before, such as an address in a bookmark', async () => {
+      await at.commit(...spellings.map((address, n) => at.put(messageId(n + 1), { from: { address } })));
+      for (const key of spellings) expect(await at.ids({ conversation: key }), key).toHaveLength(5);
+      expect(await at.ids({ conversation: '+390110002' })).toEqual([]);
+    });
+
+    it('keep apart who cannot be told to be the same: short codes, names, and nobody', async () => {
+      const senders = ['Vodafone', 'VODAFONE', '40404', '', '4040404', '+390110001', '+390110002'];
+      await at.commit(...senders.map((address, n) => at.put(messageId(n + 1), { from: { address } })));
+      expect((await list()).map(({ key }) => key).sort()).toEqual(senders.toSorted());
+    });
+
+    it('follow the country that the household names, and their numbers until then', async () => {
+      const address = '030 1234567';
+      await at.commit(
+        at.put(messageId(1), { from: { address }, to: [] }),
+        at.put(messageId(2), { from: { address: '+49301234567' }, to: [] }),
+      );
+      expect((await list()).map(({ key }) => key)).toEqual(['+49301234567', address]);
+      await at.commit({ type: 'home.change', country: 'DE' });
+      await expect
+        .poll(async () => (await list()).map(({ key, unread }) => [key, unread]))
+        .toEqual([['+49301234567', 2]]);
+      expect(await at.ids({ conversation: address })).toHaveLength(2);
+      await at.commit({ type: 'home.change', country: null });
+      await expect.poll(async () => (await list()).map(({ key }) => key)).toEqual(['+49301234567', address]);
+      expect(await at.store.countUnread(home)).toBe(2);
+    });
+
+    it('move to another country in batches, which go on after a restart', async () => {
+      const from = (n: number) => ({ address: `030 ${1_000_000 + (n % 7)}` });
+      const all = numbers(1, 140);
+      for (let n = 0; n < all.length; n += 50) {
+        await at.commit(
+          ...all
+            .slice(n, n + 50)
+            .map((each) => at.put(messageId(each), { from: from(each), to: [], status: each % 2 ? 'Read' : 'Unread' })),
+        );
+      }
+      await at.commit({ type: 'home.change', country: 'DE' });
+      await at.reopen();
+      // A home of DynamoDB goes on with its next commit.
+      await at.commit(at.put(messageId(141), { from: from(0), to: [], status: 'Read' }));
+      await expect
+        .poll(async () => (await list()).map(({ key }) => key).sort(), { timeout: 90_000 })
+        .toEqual(numbers(0, 6).map((n) => `+49301${String(n).padStart(6, '0')}`));
+      const conversations = await list();
+      expect(conversations.reduce((sum, { unread }) => sum + unread, 0)).toBe(70);
+      for (const { key, last } of conversations) expect((await at.ids({ conversation: key }))[0]).toBe(last.id);
+    });
+
+    it('of a sender with a line break are with one person, whose address is one line', async () => {
+      await at.commit(
+        at.put(messageId(1), { from: { address: '+390110001\r\nVodafone', displayName: 'No\u2028nna' } }),
+      );
+      expect(await list()).toMatchObject([{ key: '+390110001 Vodafone', parties: [{ displayName: 'No nna' }] }]);
+      expect(
+        await at.commit(
+          at.put(messageId(1), { from: { address: '+390110001\r\nVodafone', displayName: 'No\u2028nna' } }),
+        ),
+      ).toEqual([]);
+    });
+
+    it('name their key in each message and event of theirs where it is not plain', async () => {
+      const [event] = await at.commit(at.put(messageId(1), { from: { address: '011 0001' } }));
+      expect(event).toMatchObject({
+        type: 'message.received',
+        data: { conversation: '+390110001', from: { address: '011 0001' } },
+      });
+      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ conversation: '+390110001' });
+      const [plain] = await at.commit(at.put(messageId(2), { from: { address: '+390110001' } }));
+      expect(plain?.data).not.toHaveProperty('conversation');
+    });
+
+    it('find a message by the words of another spelling', async () => {
+      await at.commit(
+        at.put(messageId(1), { from: { address: '011 123 4567' }, body: 'Haupt\u00adstraße' }),
+        at.put(messageId(2), { body: 'Call 0111234567' }),
+      );
+      expect(await at.ids({ text: 'hauptstrasse' })).toEqual([messageId(1)]);
+      expect(await at.ids({ text: '0111234567' })).toEqual([messageId(2), messageId(1)]);
+      expect(await at.ids({ text: '011 123 4567' })).toEqual([messageId(2), messageId(1)]);
+      expect(await at.ids({ text: '+390111234567' })).toEqual([messageId(1)]);
+    });
   });
 }

@@ -1,0 +1,159 @@
+// What an earlier version stored, or another country's rules, brought up to date while the store is in use: conversations
+// by the present rules, and the text that is searched. In batches, each a transaction that says how far they are.
+import { setTimeout } from 'node:timers/promises';
+import { conversationKey, countrySeen, placed, rulesFor } from '../conversation.ts';
+import { searchText, searchVersion } from '../search-text.ts';
+import type { MessageRecord, Write } from '../store.ts';
+import type { SqliteConversations } from './conversations.ts';
+import type { SqliteEngine } from './engine.ts';
+import type { SqliteHomes } from './homes.ts';
+
+/** Read in one go. */
+const batchSize = 1_000;
+/** After so much work readers and other writers have their turn, for as long again. */
+const longestBatchMs = 30;
+const longestRestMs = 100;
+/** Looked at for the country of the phones' own numbers. */
+const mostEvidence = 500;
+
+interface MessageRow {
+  row: number;
+  record: string;
+  text: string;
+}
+
+export class SqliteUpkeep {
+  readonly #engine: SqliteEngine;
+  readonly #homes: SqliteHomes;
+  readonly #conversations: SqliteConversations;
+  #running: Promise<void> | undefined;
+  readonly #waiting = new Set<string>();
+  #isStopped = true;
+
+  constructor(engine: SqliteEngine, homes: SqliteHomes, conversations: SqliteConversations) {
+    this.#engine = engine;
+    this.#homes = homes;
+    this.#conversations = conversations;
+  }
+
+  start(): void {
+    this.#isStopped = false;
+    for (const { id } of this.#engine.all<{ id: string }>('SELECT id FROM homes')) this.look(id);
+  }
+
+  /** Resolves when the batch under way is done; the rest goes on at the next start. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running;
+  }
+
+  /** Within a write: of messages that come, those which tell the phones' own number tell the country it is of. */
+  learnCountry(home: string, writes: readonly Write[]): void {
+    for (const write of writes) {
+      if (write.type !== 'message.put' || this.#homes.countryOf(home) !== undefined) continue;
+      const seenCountry = countrySeen(write.message);
+      if (seenCountry !== undefined) this.#homes.setKeying(home, { ...this.#homes.keyingOf(home), seenCountry });
+    }
+  }
+
+  /** A home's country may have changed. */
+  look(home: string): void {
+    if (this.#isStopped || this.#waiting.has(home) || this.#rulesOf(home).isDone) return;
+    this.#waiting.add(home);
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Resolves when nothing is left to do. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (const home of this.#waiting) {
+      // A store that fails says so to whoever writes; the rest is done at the next start.
+      await this.#finish(home).catch(() => undefined);
+      this.#waiting.delete(home);
+    }
+  }
+
+  async #finish(home: string): Promise<void> {
+    while (!this.#isStopped && !this.#rulesOf(home).isDone) {
+      const fromMs = performance.now();
+      await this.#engine.write(() => this.#doSome(home));
+      await setTimeout(Math.min(performance.now() - fromMs, longestRestMs));
+    }
+  }
+
+  #rulesOf(home: string): { rules: string; isDone: boolean } {
+    const rules = `${searchVersion}.${rulesFor(this.#homes.countryOf(home))}`;
+    return { rules, isDone: this.#homes.keyingOf(home).rules === rules };
+  }
+
+  /** Within a write. */
+  #doSome(home: string): void {
+    this.#findCountry(home);
+    const { rules, isDone } = this.#rulesOf(home);
+    if (isDone) return;
+    const { under, ...keying } = this.#homes.keyingOf(home);
+    const after = under?.rules === rules ? under.after : '';
+    const rows = this.#engine.all<MessageRow>(
+      'SELECT row, record, text FROM messages INDEXED BY messages_by_id WHERE home = ? AND id > ? ORDER BY id LIMIT ?',
+      home,
+      after,
+      batchSize,
+    );
+    const country = this.#homes.countryOf(home);
+    let last = after;
+    let done = 0;
+    const untilMs = performance.now() + longestBatchMs;
+    for (const row of rows) {
+      last = this.#renew(row, country);
+      done++;
+      if (performance.now() > untilMs) break;
+    }
+    const isLast = done === rows.length && rows.length < batchSize;
+    this.#homes.setKeying(home, isLast ? { ...keying, rules } : { ...keying, under: { rules, after: last } });
+  }
+
+  /** Answers the id of the message. */
+  #renew({ row, record, text }: MessageRow, country: string | undefined): string {
+    const before = JSON.parse(record) as MessageRecord;
+    const after = placed(before, country);
+    const json = JSON.stringify(after);
+    const newText = searchText(after);
+    if (json !== record || newText !== text) {
+      this.#engine.run(
+        'UPDATE messages SET record = ?, conversation = ?, sender = ?, text = ? WHERE row = ?',
+        json,
+        conversationKey(after) ?? null,
+        after.from.address,
+        newText,
+        row,
+      );
+    }
+    if (newText !== text) {
+      this.#engine.run('INSERT OR REPLACE INTO messages_text (rowid, text) VALUES (?, ?)', row, newText);
+    }
+    if (json !== record) this.#conversations.follow(before.home, before, after);
+    return after.id;
+  }
+
+  /** For a home of an earlier version, whose messages nobody has asked yet. */
+  #findCountry(home: string): void {
+    const keying = this.#homes.keyingOf(home);
+    if (keying.rules !== undefined || keying.under !== undefined || this.#homes.countryOf(home) !== undefined) return;
+    const latest = this.#engine.all<{ record: string }>(
+      'SELECT record FROM messages INDEXED BY messages_by_id WHERE home = ? ORDER BY id DESC LIMIT ?',
+      home,
+      mostEvidence,
+    );
+    for (const { record } of latest) {
+      const seenCountry = countrySeen(JSON.parse(record) as MessageRecord);
+      if (seenCountry === undefined) continue;
+      this.#homes.setKeying(home, { ...keying, seenCountry });
+      return;
+    }
+  }
+}
