@@ -223,11 +223,13 @@ export class Agent {
       targets: searchTargets,
       allowOwnAddress,
       ...(options.ssdpPort !== undefined && { port: options.ssdpPort }),
+      isKnown: (udn) => phones.isKnown(udn),
       onFound: (found) => phones.onFound(found),
+      onHeard: (found, kind) => phones.onHeard(found, kind),
       onMoved: (found) => phones.onRenewed(found),
       onRebooted: (found) => phones.onRenewed(found),
       onChanged: (found) => phones.onRenewed(found),
-      onGone: (udn) => phones.onGone(udn),
+      onGone: (udn, reason) => phones.onGone(udn, reason),
       onFault: (error) => report(`Warning: discovery: ${error.message}`),
     });
     return {

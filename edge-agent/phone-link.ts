@@ -1,4 +1,5 @@
 // The life of one phone at the agent: subscribed to, kept in step, ready for commands.
+import { createHash } from 'node:crypto';
 import type { PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Capabilities } from '../protocol/phone-model.ts';
@@ -6,10 +7,18 @@ import type { QueueOptions } from './messaging/action-queue.ts';
 import { PhoneControlPoint, standardDeadlineMs } from './messaging/control-point.ts';
 import type { CloudKnowledge } from './messaging/look.ts';
 import { PhoneSynchroniser } from './messaging/synchronise.ts';
+import { type Answer, PhonePulse } from './phone-pulse.ts';
 import type { Journal } from './tunnel/journal.ts';
-import type { DeviceDescription, ServiceDescription } from './upnp/description/description.ts';
-import type { GenaSubscriber, Subscription } from './upnp/eventing/gena.ts';
+import {
+  type DeviceDescription,
+  readDescription,
+  type ServiceDescription,
+  walkDevices,
+} from './upnp/description/description.ts';
+import { UpnpError } from './upnp/error.ts';
+import type { GenaSubscriber, Proof, Subscription } from './upnp/eventing/gena.ts';
 import { parseHttpUrl, placeOf } from './upnp/network/http-url.ts';
+import { Neighbour } from './upnp/network/neighbour.ts';
 import type { Network } from './upnp/network/network.ts';
 
 export interface PhoneLinkOptions {
@@ -18,6 +27,8 @@ export interface PhoneLinkOptions {
   readonly service: ServiceDescription;
   /** Of the description. */
   readonly location: string;
+  /** Where it was heard, and all that may lead to it; undefined where the operator named the URL. */
+  readonly interfaceName: string | undefined;
   readonly trusted: boolean;
   readonly approved: boolean;
   readonly network: Network;
@@ -32,13 +43,31 @@ export interface PhoneLinkOptions {
   now?(): number;
   /** Something that the `phones` frame tells has changed. */
   onChanged(): void;
+  /** It said goodbye and answers no more. */
+  onLeft(link: PhoneLink): void;
+  /** Its description is no longer the one that this link was made of. */
+  onDescribed(link: PhoneLink, device: DeviceDescription): void;
   report(line: string): void;
+}
+
+/** By what a phone can be told from another that uses its name. */
+export interface PhoneEvidence {
+  /** Of the server that sent the description. */
+  readonly address: string;
+  /** In LOCATION, as it was written: a name or an address. */
+  readonly host: string;
+  /** Of what a description says about the device itself, without addresses and without the name that people give it. */
+  readonly digest: string;
 }
 
 /** A phone that refuses subscriptions is polled, and asked again after this: it may have been busy. */
 const subscribeAgainMs = 5 * 60_000;
 /** A message may always be found before its event comes: that is no reason to subscribe again and again. */
 const doubtAgainMs = 60_000;
+/** Of the regular question whether it is there. */
+const askDeadlineMs = 3000;
+/** A phone that was given up is looked at again when it is heard, but a forged flood is not passed on to it. */
+const heardAgainMs = 5000;
 
 export class PhoneLink {
   readonly udn: string;
@@ -46,6 +75,12 @@ export class PhoneLink {
   readonly controlPoint: PhoneControlPoint;
   readonly synchroniser: PhoneSynchroniser;
   readonly #options: PhoneLinkOptions;
+  readonly #neighbour: Neighbour;
+  readonly #pulse: PhonePulse;
+  #silence: 'hung' | 'absent' | undefined;
+  #name: string;
+  #polls = false;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
   #online = true;
   #live = false;
   #capabilities: Capabilities | undefined;
@@ -57,13 +92,24 @@ export class PhoneLink {
   readonly #stopping = new AbortController();
 
   constructor(options: PhoneLinkOptions) {
-    const { udn, network, service, location, journal, cloud, queue, compareMs, pollMs, confirmMs, now } = options;
+    const { udn, network, service, location, interfaceName } = options;
+    const { journal, cloud, queue, compareMs, pollMs, confirmMs, now } = options;
     const peer = parseHttpUrl(service.controlUrl)?.address;
+    this.#neighbour = new Neighbour(network, { peer, interfaceName }, () => this.#pulse.heard());
+    this.#pulse = new PhonePulse({
+      ask: () => this.#ask(),
+      prove: () => this.#prove(),
+      isActing: () => this.#neighbour.isActing,
+      onSilent: (kind) => this.#onSilent(kind),
+      onBack: () => this.#onBack(),
+      onLeft: () => options.onLeft(this),
+    });
     this.#options = options;
+    this.#name = options.device.friendlyName;
     this.udn = udn;
     this.location = location;
     this.controlPoint = new PhoneControlPoint({
-      network,
+      network: this.#neighbour,
       udn,
       controlUrl: service.controlUrl,
       serviceType: service.serviceType,
@@ -89,6 +135,15 @@ export class PhoneLink {
     return this.#online;
   }
 
+  /** Why it does not answer: it takes connections and says nothing, or there is none to be had. */
+  get silence(): 'hung' | 'absent' | undefined {
+    return this.#silence;
+  }
+
+  get evidence(): PhoneEvidence {
+    return evidenceOf(this.#options.device, this.location);
+  }
+
   /** Subscribes and begins to synchronise; what a phone does not answer is no failure of the agent's. */
   async start(): Promise<void> {
     this.#live = true;
@@ -97,6 +152,8 @@ export class PhoneLink {
     if (!approved && !trusted) this.#report('waits until somebody of the household approves it in the dashboard.');
     this.#subscribing = this.#subscribe();
     await this.#subscribing;
+    if (!this.#live) return;
+    this.#pulse.start();
     this.synchroniser.start();
     await this.#askCapabilities();
   }
@@ -104,12 +161,30 @@ export class PhoneLink {
   /** Leaves the subscription, and resolves when nothing is under way with this phone any more. */
   async stop(): Promise<void> {
     this.#live = false;
+    this.#pulse.stop();
     clearTimeout(this.#again);
     this.#stopping.abort(new Error('The phone is let go.'));
     await this.#subscribing;
     const subscription = this.#subscription;
     this.#subscription = undefined;
     await Promise.allSettled([subscription?.cancel(), this.synchroniser.stop()]);
+  }
+
+  /** An announcement of it was heard, or its answer to a search. */
+  onHeard(kind: 'answer' | 'alive' | 'rebooted'): void {
+    if (kind !== 'answer' || this.#silence !== undefined) this.#pulse.onAnnounced(kind === 'rebooted');
+    if (this.#online || performance.now() - this.#heardAtMs < heardAgainMs) return;
+    this.#heardAtMs = performance.now();
+    this.synchroniser.lookAtEverything();
+  }
+
+  onGoodbye(): void {
+    this.#pulse.onGoodbye();
+  }
+
+  /** Whether the phone of this link still answers where it was. */
+  async isThere(): Promise<boolean> {
+    return (await this.#ask()) === 'here';
   }
 
   setApproved(approved: boolean): void {
@@ -121,7 +196,7 @@ export class PhoneLink {
     this.#online = online;
     this.#report(online ? 'answers again.' : 'does not answer.');
     this.#options.onChanged();
-    if (online) this.#subscribing = this.#subscribeAnew();
+    if (online) void this.#prove();
   }
 
   /** It may have been off, or have done what it did not answer: find out now, not at the next comparison. */
@@ -135,12 +210,49 @@ export class PhoneLink {
     void this.#subscription?.prove();
   }
 
+  async #ask(): Promise<Answer> {
+    const { device, onDescribed } = this.#options;
+    try {
+      const root = await readDescription(this.#neighbour, this.location, {
+        deadlineMs: askDeadlineMs,
+        signal: this.#stopping.signal,
+        onConnectionLost: this.#onConnectionLost,
+      });
+      const described = [...walkDevices(root)].find(({ udn }) => udn === device.udn);
+      if (described === undefined) return 'absent';
+      if (!this.#live) return 'here';
+      if (isOtherwise(described, device)) onDescribed(this, described);
+      if (described.friendlyName !== this.#name) {
+        this.#name = described.friendlyName;
+        this.#options.onChanged();
+      }
+      return 'here';
+    } catch (error) {
+      const isMute = error instanceof UpnpError && error.kind === 'unreachable' && error.outcome === 'unknown';
+      return isMute ? 'hung' : 'absent';
+    }
+  }
+
+  readonly #onConnectionLost = () => this.#pulse.onConnectionLost();
+
+  #onSilent(kind: 'hung' | 'absent'): void {
+    this.#silence = kind;
+    if (this.#online) this.setOnline(false);
+    else this.#options.onChanged();
+  }
+
+  #onBack(): void {
+    this.#silence = undefined;
+    this.setOnline(true);
+    this.synchroniser.lookAtEverything();
+  }
+
   /** As the `phones` frame tells it. */
   presence(): PhonePresence {
     const { udn, device, location, trusted } = this.#options;
     return {
       udn,
-      name: device.friendlyName.slice(0, limits.shortTextChars),
+      name: this.#name.slice(0, limits.shortTextChars),
       deviceType: device.deviceType.slice(0, limits.identifierChars),
       address: placeOf(location).slice(0, limits.addressChars),
       online: this.#online,
@@ -152,17 +264,22 @@ export class PhoneLink {
 
   async #subscribe(): Promise<void> {
     const { subscriber, service } = this.#options;
+    clearTimeout(this.#again);
     if (service.eventSubUrl === undefined) return this.#poll('offers no events');
     try {
       const subscription = await subscriber.subscribe({
         eventSubUrl: service.eventSubUrl,
-        onEvent: (event) => this.synchroniser.onEvent(event.variables),
+        network: this.#neighbour,
+        onEvent: (event) => {
+          this.#pulse.heard();
+          this.synchroniser.onEvent(event.variables);
+        },
         onGap: () => this.synchroniser.lookAtEverything(),
         onLapse: () => this.#poll('no longer sends events'),
-        onRestored: () => this.synchroniser.setHasEvents(true),
+        onRestored: () => this.#onEventsRestored(),
       });
       this.#subscription = subscription;
-      this.synchroniser.setHasEvents(true);
+      this.#onEventsRestored();
       this.#report('sends its events.');
     } catch {
       this.#poll('refuses to send events');
@@ -190,8 +307,28 @@ export class PhoneLink {
     if (this.#live) await this.#subscribe();
   }
 
+  /** Whether the phone keeps the subscription, or grants it now. What it lost, it may have lost with all that it told. */
+  async #prove(): Promise<Proof> {
+    await this.#subscribing;
+    if (!this.#live) return 'unknown';
+    if (this.#subscription === undefined) {
+      this.#subscribing = this.#subscribe();
+      await this.#subscribing;
+      return this.#subscription === undefined ? 'unknown' : 'renewed';
+    }
+    const proof = await this.#subscription.prove();
+    if (proof === 'renewed' && this.#live) void this.#askCapabilities();
+    return proof;
+  }
+
+  #onEventsRestored(): void {
+    this.#polls = false;
+    this.synchroniser.setHasEvents(true);
+  }
+
   #poll(why: string): void {
-    if (!this.#live) return;
+    if (!this.#live || this.#polls) return;
+    this.#polls = true;
     this.#report(`${why}: it is asked again and again instead.`);
     this.synchroniser.setHasEvents(false);
   }
@@ -211,8 +348,23 @@ export class PhoneLink {
   }
 
   #report(line: string): void {
-    this.#options.report(`${printable(this.#options.device.friendlyName)}: ${line}`);
+    this.#options.report(`${printable(this.#name)}: ${line}`);
   }
+}
+
+export function evidenceOf(device: DeviceDescription, location: string): PhoneEvidence {
+  const { udn, deviceType, manufacturer = '', modelName = '', services } = device;
+  const types = services.map(({ serviceType }) => serviceType).sort();
+  const url = parseHttpUrl(location);
+  const address = parseHttpUrl(services[0]?.controlUrl ?? '')?.address ?? url?.address ?? '';
+  const text = JSON.stringify([udn.toLowerCase(), deviceType, manufacturer, modelName, types]);
+  return { address, host: url?.host ?? '', digest: createHash('sha256').update(text).digest('hex') };
+}
+
+/** Whether what a link works with has changed. */
+function isOtherwise(one: DeviceDescription, other: DeviceDescription): boolean {
+  const essence = ({ deviceType, services }: DeviceDescription) => JSON.stringify([deviceType, services]);
+  return essence(one) !== essence(other);
 }
 
 /** A device's own name, without what could steer a terminal (requirement Z16). */

@@ -1,13 +1,18 @@
 // The phones in the house: from an advertisement or a pinned address to a link, and away again.
 import type { PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
-import { PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
+import { DescriptionQueue } from './description-queue.ts';
+import { evidenceOf, PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
 import { type DeviceDescription, readDescription, readScpd, walkDevices } from './upnp/description/description.ts';
 import type { Advertisement } from './upnp/discovery/ssdp.ts';
-import { parseHttpUrl, placeOf } from './upnp/network/http-url.ts';
+import { parseHttpUrl, placeOf, sameFamily } from './upnp/network/http-url.ts';
+import { Neighbour, type Whereabouts } from './upnp/network/neighbour.ts';
 
 export interface PhonesOptions
-  extends Omit<PhoneLinkOptions, 'udn' | 'device' | 'service' | 'location' | 'trusted' | 'approved'> {
+  extends Omit<
+    PhoneLinkOptions,
+    'udn' | 'device' | 'service' | 'location' | 'interfaceName' | 'trusted' | 'approved' | 'onLeft' | 'onDescribed'
+  > {
   /** UDNs that this machine's own configuration names as the household's. */
   readonly trust: ReadonlySet<string>;
   /** The description of a phone that discovery cannot find; it is trusted too. */
@@ -17,10 +22,27 @@ export interface PhonesOptions
   onFound(udn: string): void;
 }
 
-const mostStrangers = 256;
-/** 2 s, 4 s, … together half an hour: then only its next boot or move makes the agent ask again. */
+/** Where a description is to be fetched, and who said so. */
+interface Claim {
+  readonly location: string;
+  /** Of the announcement; undefined for the pinned URL. */
+  readonly udn: string | undefined;
+  readonly bootId?: number | undefined;
+  readonly where: Whereabouts;
+}
+
+const mostTold = 256;
+/** 2 s, 4 s, … together half an hour: then only another announcement makes the agent ask again. */
 const firstRetryMs = 2000;
 const mostRetries = 9;
+const mostRetrying = 64;
+/** A device without messages is asked again after this, even where its BOOTID stays: some switch the service on later. */
+const ignoredForMs = 10 * 60_000;
+const mostIgnored = 1000;
+/** Phones of one address that nobody has approved: one machine must not fill the list. */
+const mostUnapprovedPerHost = 4;
+/** A description that changes with each look must not take the link down each time. */
+const replaceAgainMs = 60_000;
 
 /** A phone waits 30 s for the answer to an event (UPnP Device Architecture 2.0 §4.3.2); some wait less. */
 const eventsWaitMs = 5000;
@@ -32,19 +54,21 @@ export class Phones {
   readonly #options: PhonesOptions;
   readonly #links = new Map<string, PhoneLink>();
   /** Phones that were here since the start and are gone: the cloud is told that they are offline. */
-  readonly #absent = new Map<string, PhonePresence>();
+  readonly #absent = new Map<string, { readonly presence: PhonePresence; readonly location: string }>();
   /** Description URLs without a Messaging service, by the boot in which that was so. */
-  readonly #ignored = new Map<string, number | undefined>();
+  readonly #ignored = new Map<string, { readonly bootId: number | undefined; readonly untilMs: number }>();
   /** Phones behind the pinned address, under whatever address they are heard of. */
   readonly #pinnedUdns = new Set<string>();
-  /** Where others claim to be phones of ours; each is told once. */
-  readonly #strangers = new Set<string>();
-  readonly #locationOf = new Map<string, string>();
-  readonly #fetching = new Map<string, Promise<void>>();
+  /** What was said once and need not be said again: a flood must not fill the log. */
+  readonly #told = new Set<string>();
+  readonly #replacedAtMs = new Map<string, number>();
+  readonly #descriptions = new DescriptionQueue();
+  readonly #starting = new Set<Promise<unknown>>();
   #approved: ReadonlySet<string> = new Set();
   #stopping = new AbortController();
   #pinTimer: NodeJS.Timeout | undefined;
-  readonly #retries = new Set<NodeJS.Timeout>();
+  /** By location: the timers of descriptions that could not be read yet. */
+  readonly #retries = new Map<string, NodeJS.Timeout>();
 
   constructor(options: PhonesOptions) {
     this.#options = options;
@@ -59,10 +83,11 @@ export class Phones {
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('The agent stops.'));
     clearTimeout(this.#pinTimer);
-    for (const retry of this.#retries) clearTimeout(retry);
+    for (const retry of this.#retries.values()) clearTimeout(retry);
     this.#retries.clear();
-    await Promise.allSettled([...this.#fetching.values()]);
+    await this.#descriptions.stop();
     await Promise.allSettled([...this.#links.values()].map((link) => link.stop()));
+    await Promise.allSettled(this.#starting);
     this.#links.clear();
     this.#absent.clear();
   }
@@ -80,9 +105,17 @@ export class Phones {
     return this.#approved.has(udn);
   }
 
+  /** Whether a phone of this name is here, was here or is approved: room is kept for it, whatever else is announced. */
+  isKnown(udn: string): boolean {
+    return this.#knownNameOf(udn) !== undefined;
+  }
+
+  /** What the household approved comes first, so that strangers do not push it out of a frame. */
   presences(): PhonePresence[] {
     const here = [...this.#links.values()].map((link) => link.presence());
-    return [...here, ...this.#absent.values()].slice(0, limits.phones);
+    const away = [...this.#absent.values()].map(({ presence }) => presence);
+    const rank = ({ udn, online }: PhonePresence) => (this.#approved.has(udn) ? 0 : 2) + (online ? 0 : 1);
+    return [...here, ...away].sort((one, other) => rank(one) - rank(other)).slice(0, limits.phones);
   }
 
   approve(udns: readonly string[]): void {
@@ -105,151 +138,199 @@ export class Phones {
   }
 
   onFound(found: Advertisement): void {
-    if (this.#isIgnored(found)) return;
-    this.#locationOf.set(found.udn, found.location);
-    this.#fetch(found.location, found.udn, found.bootId, false);
+    const link = this.#linkOf(found);
+    link?.onHeard('alive');
+    if (link === undefined || !isAt(link, found)) this.#fetchFrom(found);
   }
 
-  /** Rebooted, moved or changed: whatever was agreed with it is void. */
+  /** Announced again, or found by a search. */
+  onHeard(found: Advertisement, kind: 'answer' | 'alive'): void {
+    const link = this.#linkOf(found);
+    link?.onHeard(kind);
+    if (link === undefined || (!link.online && !isAt(link, found))) this.#fetchFrom(found);
+  }
+
+  /** Rebooted, moved or changed, it says. Nothing is dropped before the phone itself has been asked. */
   onRenewed(found: Advertisement): void {
-    this.#locationOf.set(found.udn, found.location);
     this.#ignored.delete(found.location);
-    this.#fetch(found.location, found.udn, found.bootId, true);
+    const link = this.#linkOf(found);
+    link?.onHeard('rebooted');
+    if (link === undefined || !isAt(link, found)) this.#fetchFrom(found);
   }
 
   /** An advertisement can be forged: a phone that still answers has not gone (requirement Z12). */
-  onGone(udn: string): void {
-    const location = this.#locationOf.get(udn);
-    this.#locationOf.delete(udn);
-    const links = [...this.#links.values()].filter((link) => link.udn === udn || link.location === location);
-    for (const link of links) void this.#confirmGone(link);
+  onGone(udn: string, reason: 'byebye' | 'expired' | 'evicted'): void {
+    if (reason === 'evicted') return;
+    this.#links.get(this.#knownNameOf(udn) ?? udn)?.onGoodbye();
   }
 
-  async #confirmGone(link: PhoneLink): Promise<void> {
-    if (!(await this.#answers(link))) {
-      if (this.#stopping.signal.aborted || this.#links.get(link.udn) !== link) return;
-      this.#links.delete(link.udn);
-      const presence = link.presence();
-      this.#absent.set(link.udn, { ...presence, online: false });
-      await link.stop();
-      this.#options.report('A phone has left the network.');
-      this.#options.onChanged();
+  /** By its name, or else by its place: an invented name for a known place is no second phone. */
+  #linkOf(found: Advertisement): PhoneLink | undefined {
+    const byName = this.#links.get(this.#knownNameOf(found.udn) ?? '');
+    return byName ?? [...this.#links.values()].find((link) => link.location === found.location);
+  }
+
+  /** UDNs are compared without regard to case (D12); a phone keeps the spelling under which it is known. */
+  #knownNameOf(udn: string): string | undefined {
+    if (this.#links.has(udn) || this.#absent.has(udn) || this.#approved.has(udn)) return udn;
+    const wanted = udn.toLowerCase();
+    for (const names of [this.#approved, this.#options.trust, this.#links.keys(), this.#absent.keys()]) {
+      for (const name of names) if (name.toLowerCase() === wanted) return name;
     }
+    return undefined;
+  }
+
+  #onLeft(link: PhoneLink): void {
+    if (this.#stopping.signal.aborted || this.#links.get(link.udn) !== link) return;
+    this.#links.delete(link.udn);
+    this.#remember(link);
+    this.#track(link.stop());
+    this.#options.report('A phone has left the network.');
+    this.#options.onChanged();
+    if (link.location === this.#options.pinned) this.#lookAtPinnedLater();
+  }
+
+  /** Bounded: strangers that came and went are forgotten before phones of the household. */
+  #remember(link: PhoneLink): void {
+    const presence = { ...link.presence(), online: false };
+    this.#absent.set(link.udn, { presence, location: link.location });
+    if (this.#absent.size <= limits.phones) return;
+    const [oldest] = this.#absent.keys();
+    const stranger = [...this.#absent.keys()].find((udn) => !this.#approved.has(udn)) ?? oldest;
+    if (stranger !== undefined) this.#absent.delete(stranger);
+  }
+
+  /** The same phone with other services, or other URLs of them. */
+  #onDescribed(link: PhoneLink, device: DeviceDescription, where: Whereabouts): void {
+    const nowMs = performance.now();
+    if (this.#links.get(link.udn) !== link || messagingOf(device) === undefined) return;
+    if (nowMs - (this.#replacedAtMs.get(link.udn) ?? Number.NEGATIVE_INFINITY) < replaceAgainMs) return;
+    this.#replacedAtMs.set(link.udn, nowMs);
+    this.#track(this.#replace(link.udn, device, link.location, where));
   }
 
   /**
    * Whoever says that it is a phone of ours, but elsewhere, is a stranger as long as the phone answers where it was: its
-   * messages are not for that stranger (requirements Z12, Z13). Two ports of one address are twins, and the pick stays.
+   * messages are not for that stranger (requirements Z12, Z13). Two ports of one address are twins, and the pick stays;
+   * IPv4 beside IPv6 is how one phone is found twice (D15).
    */
   async #stays(link: PhoneLink, claimed: string): Promise<boolean> {
     const [place, other] = [placeOf(link.location), placeOf(claimed)];
-    if (place === other || !(await this.#answers(link))) return false;
-    const isTwin = parseHttpUrl(link.location)?.host === parseHttpUrl(claimed)?.host;
-    if (!isTwin && !this.#strangers.has(claimed)) {
-      if (this.#strangers.size >= mostStrangers) this.#strangers.clear();
-      this.#strangers.add(claimed);
-      this.#options.report(`Warning: ${other} claims to be the phone that still answers at ${place}. It is left out.`);
-    }
+    if (place === other || !(await link.isThere())) return false;
+    const [known, found] = [parseHttpUrl(link.location), parseHttpUrl(claimed)];
+    const isTwin = known === undefined || found === undefined || known.host === found.host || !sameFamily(known, found);
+    if (!isTwin)
+      this.#tellOnce(`Warning: ${other} claims to be the phone that still answers at ${place}. It is left out.`);
     return true;
   }
 
-  async #answers(link: PhoneLink): Promise<boolean> {
-    try {
-      await readDescription(this.#options.network, link.location, this.#stopping.signal);
-      return true;
-    } catch {
-      return false;
-    }
+  #fetchFrom({ location, udn, bootId, from, interfaceName }: Advertisement): void {
+    const ignored = this.#ignored.get(location);
+    if (ignored?.bootId === bootId && performance.now() < (ignored?.untilMs ?? 0)) return;
+    this.#fetch({ location, udn, bootId, where: { peer: from, interfaceName } });
   }
 
-  #isIgnored({ location, bootId }: Advertisement): boolean {
-    return this.#ignored.has(location) && this.#ignored.get(location) === bootId;
-  }
-
-  /** One description at a time from one place (requirement S1). */
-  #fetch(
-    location: string,
-    advertised: string | undefined,
-    bootId: number | undefined,
-    renew: boolean,
-    attempt = 0,
-  ): void {
-    if (this.#fetching.has(location)) return;
-    const work = this.#describe(location, advertised, bootId, renew)
-      .catch((error: unknown) => {
-        if (this.#stopping.signal.aborted) return;
-        if (attempt === 0) this.#reportUnreadable(location, error);
-        if (advertised === undefined) this.#pinTimer = setTimeout(() => this.#lookAtPinned(), this.#pinnedRetryMs);
-        else if (attempt < mostRetries) this.#fetchLater(location, advertised, bootId, renew, attempt + 1);
-      })
-      .finally(() => this.#fetching.delete(location));
-    this.#fetching.set(location, work);
+  #fetch(claim: Claim, attempt = 0): void {
+    const { location, udn } = claim;
+    const known = udn === undefined ? undefined : this.#knownNameOf(udn);
+    const wasHere = [...this.#absent.values()].some((absent) => absent.location === location);
+    const standing = udn === undefined || wasHere ? 'known-place' : known === undefined ? 'unknown' : 'known-name';
+    clearTimeout(this.#retries.get(location));
+    this.#retries.delete(location);
+    const work = () => this.#describe(claim).catch((error: unknown) => this.#onUnreadable(claim, error, attempt));
+    const host = parseHttpUrl(location)?.host ?? '';
+    const isTaken = this.#descriptions.add({ location, host, standing, work });
+    // A host that somebody made us ask too often: a phone of ours among its claims is asked in its turn.
+    if (!isTaken && standing !== 'unknown') this.#fetchLater(claim, attempt, firstRetryMs);
   }
 
   /** A phone that is just starting announces itself before it can answer, and is told as found only once. */
-  #fetchLater(location: string, advertised: string, bootId: number | undefined, renew: boolean, attempt: number): void {
-    const timer = setTimeout(
-      () => {
-        this.#retries.delete(timer);
-        if (this.#locationOf.get(advertised) === location) this.#fetch(location, advertised, bootId, renew, attempt);
-      },
-      firstRetryMs * 2 ** (attempt - 1),
+  #onUnreadable(claim: Claim, error: unknown, attempt: number): void {
+    const { location, udn } = claim;
+    if (this.#stopping.signal.aborted) return;
+    if (attempt === 0) this.#reportUnreadable(location, error);
+    if (udn === undefined) {
+      this.#lookAtPinnedLater();
+      return;
+    }
+    const hasRoom = this.isKnown(udn) || this.#retries.size < mostRetrying;
+    if (attempt >= mostRetries || !hasRoom) return;
+    this.#fetchLater(claim, attempt + 1, firstRetryMs * 2 ** attempt);
+  }
+
+  #fetchLater(claim: Claim, attempt: number, afterMs: number): void {
+    if (this.#retries.size >= mostTold) return;
+    clearTimeout(this.#retries.get(claim.location));
+    this.#retries.set(
+      claim.location,
+      setTimeout(() => this.#fetch(claim, attempt), afterMs),
     );
-    this.#retries.add(timer);
   }
 
   #reportUnreadable(location: string, error: unknown): void {
     const words = error instanceof Error ? error.message : String(error);
-    this.#options.report(`The device at ${placeOf(location)} cannot be asked what it is: ${words}`);
-  }
-
-  get #pinnedRetryMs(): number {
-    return this.#options.pinnedRetryMs ?? 10_000;
+    this.#tellOnce(`The device at ${placeOf(location)} cannot be asked what it is: ${words}`);
   }
 
   #lookAtPinned(): void {
-    if (this.#options.pinned !== undefined) this.#fetch(this.#options.pinned, undefined, undefined, false);
+    if (this.#options.pinned !== undefined) this.#fetch({ location: this.#options.pinned, udn: undefined, where: {} });
   }
 
-  async #describe(
-    location: string,
-    advertised: string | undefined,
-    bootId: number | undefined,
-    renew: boolean,
-  ): Promise<void> {
-    const root = await readDescription(this.#options.network, location, this.#stopping.signal);
+  #lookAtPinnedLater(): void {
+    clearTimeout(this.#pinTimer);
+    this.#pinTimer = setTimeout(() => this.#lookAtPinned(), this.#options.pinnedRetryMs ?? 10_000);
+  }
+
+  async #describe({ location, udn: advertised, bootId, where }: Claim): Promise<void> {
+    const { network } = this.#options;
+    const signal = this.#stopping.signal;
+    const root = await readDescription(new Neighbour(network, where), location, { signal });
     const devices = [...walkDevices(root)];
     const phones = devices.filter((device) => messagingOf(device) !== undefined);
     if (phones.length === 0) this.#ignore(location, bootId);
     for (const device of phones) {
-      // A description may name itself otherwise than its advertisement does (S15); with one device it is clear which is meant.
-      const udn = (devices.length === 1 ? advertised : undefined) ?? device.udn;
-      if (udn !== '') await this.#link(udn, device, location, renew);
+      const udn = this.#nameOf(devices.length === 1 ? advertised : undefined, device);
+      if (udn === '') continue;
+      if (device.services.filter(isMessaging).length > 1)
+        this.#tellOnce(`Warning: the phone at ${placeOf(location)} has two Messaging services; one of them is used.`);
+      await this.#link(udn, device, location, where);
     }
+  }
+
+  /**
+   * The description decides what a phone is called: anybody can put an invented name into a datagram. Only where the
+   * household has approved the announced name of a lone device, as earlier agents asked it to, does that stand (S15).
+   */
+  #nameOf(advertised: string | undefined, device: DeviceDescription): string {
+    const described = device.udn === '' ? undefined : (this.#knownNameOf(device.udn) ?? device.udn);
+    if (described !== undefined && this.isKnown(described)) return described;
+    const approved = advertised === undefined ? undefined : this.#knownNameOf(advertised);
+    if (approved !== undefined && (this.#approved.has(approved) || this.#options.trust.has(approved))) return approved;
+    return described ?? advertised ?? '';
   }
 
   #ignore(location: string, bootId: number | undefined): void {
     // Bounded: a house has few devices, a hostile one may invent many.
-    if (this.#ignored.size >= 1000) this.#ignored.clear();
-    this.#ignored.set(location, bootId);
+    if (this.#ignored.size >= mostIgnored) this.#ignored.clear();
+    this.#ignored.set(location, { bootId, untilMs: performance.now() + ignoredForMs });
   }
 
-  async #link(udn: string, device: DeviceDescription, location: string, renew: boolean): Promise<void> {
+  async #link(udn: string, device: DeviceDescription, location: string, where: Whereabouts): Promise<void> {
+    const before = this.#links.get(udn);
+    if (this.#stopping.signal.aborted) return;
+    if (before === undefined && !this.#hasRoomFor(udn, device, location)) return;
+    if (before?.location === location) return;
+    if (before !== undefined && (await this.#stays(before, location))) return;
+    await this.#replace(udn, device, location, where);
+  }
+
+  async #replace(udn: string, device: DeviceDescription, location: string, where: Whereabouts): Promise<void> {
     const service = messagingOf(device);
     const before = this.#links.get(udn);
-    if (service === undefined || this.#stopping.signal.aborted) return;
-    if (before !== undefined && before.location === location && !renew) return;
-    if (before !== undefined && (await this.#stays(before, location))) {
-      if (renew) this.#fetch(before.location, udn, undefined, true);
-      return;
-    }
-    if (before === undefined && this.#links.size >= limits.phones) {
-      this.#options.report(`Warning: more than ${limits.phones} phones; the others are left out.`);
-      return;
-    }
+    if (service === undefined) return;
     this.#links.delete(udn);
     await before?.stop();
-    if (this.#stopping.signal.aborted) return;
+    if (this.#stopping.signal.aborted || this.#links.has(udn)) return;
     const { trust, pinned } = this.#options;
     if (location === pinned) this.#pinnedUdns.add(udn);
     const link = new PhoneLink({
@@ -258,9 +339,12 @@ export class Phones {
       device,
       service,
       location,
+      interfaceName: where.interfaceName,
       trusted: trust.has(udn) || this.#pinnedUdns.has(udn),
       compareMs: this.#options.compareMs ?? (this.#pinnedUdns.has(udn) ? pinnedCompareMs : undefined),
       approved: this.#approved.has(udn),
+      onLeft: (left) => this.#onLeft(left),
+      onDescribed: (described, news) => this.#onDescribed(described, news, where),
     });
     this.#links.set(udn, link);
     this.#absent.delete(udn);
@@ -269,18 +353,78 @@ export class Phones {
       this.#options.onFound(udn);
     }
     this.#options.onChanged();
-    await Promise.all([link.start(), this.#checkService(service.scpdUrl)]);
+    // Not waited for: a device that is slow to grant must not hold up the descriptions of others.
+    this.#track(Promise.all([link.start(), this.#checkService(service.scpdUrl, where)]));
+  }
+
+  /** Strangers, however many a machine invents, leave room for the phones of the household (Z11). */
+  #hasRoomFor(udn: string, device: DeviceDescription, location: string): boolean {
+    if (this.#approved.has(udn) || this.#options.trust.has(udn) || location === this.#options.pinned) {
+      if (this.#links.size >= limits.phones) this.#letGo(this.#strangersHere()[0]);
+      return true;
+    }
+    const { address } = evidenceOf(device, location);
+    const strangers = this.#strangersHere();
+    const isCrowded = strangers.filter((link) => link.evidence.address === address).length >= mostUnapprovedPerHost;
+    if (this.#links.size >= limits.phones) this.#letGo(strangers.find((link) => !link.online));
+    if (!isCrowded && this.#links.size < limits.phones) return true;
+    const words = isCrowded
+      ? `more than ${mostUnapprovedPerHost} phones at ${address} that nobody has approved`
+      : `more than ${limits.phones} phones`;
+    this.#tellOnce(`Warning: ${words}; the others are left out.`);
+    return false;
+  }
+
+  /** Those that do not answer first. */
+  #strangersHere(): PhoneLink[] {
+    const strangers = [...this.#links.values()].filter(
+      ({ udn }) => !this.#approved.has(udn) && !this.#options.trust.has(udn) && !this.#pinnedUdns.has(udn),
+    );
+    return strangers.sort((one, other) => Number(one.online) - Number(other.online));
+  }
+
+  #letGo(link: PhoneLink | undefined): void {
+    if (link === undefined) return;
+    this.#links.delete(link.udn);
+    this.#track(link.stop());
+  }
+
+  #tellOnce(line: string): void {
+    if (this.#told.has(line)) return;
+    if (this.#told.size >= mostTold) this.#told.clear();
+    this.#told.add(line);
+    this.#options.report(line);
+  }
+
+  #track(work: Promise<unknown>): void {
+    this.#starting.add(work);
+    void work.finally(() => this.#starting.delete(work));
   }
 
   /** A service description that cannot be read costs nothing: the actions are known (S8). */
-  async #checkService(scpdUrl: string | undefined): Promise<void> {
+  async #checkService(scpdUrl: string | undefined, where: Whereabouts): Promise<void> {
     if (scpdUrl === undefined) return;
-    const scpd = await readScpd(this.#options.network, scpdUrl, this.#stopping.signal).catch(() => undefined);
+    const { network, report } = this.#options;
+    const { signal } = this.#stopping;
+    const scpd = await readScpd(new Neighbour(network, where), scpdUrl, { signal }).catch(() => undefined);
     if (scpd === undefined || scpd.actions.some((action) => action.name === 'SearchMessages')) return;
-    this.#options.report('Warning: the phone does not list the action SearchMessages; its messages may not be seen.');
+    report('Warning: the phone does not list the action SearchMessages; its messages may not be seen.');
   }
 }
 
+function isMessaging({ name }: { readonly name: string }): boolean {
+  return name.toLowerCase() === 'messaging';
+}
+
+/** Of two, the one of the later version: it is the other one with more. */
 function messagingOf(device: DeviceDescription) {
-  return device.services.find((service) => service.name.toLowerCase() === 'messaging');
+  const [first, ...others] = device.services.filter(isMessaging);
+  return others.reduce((best, one) => (one.version > (best?.version ?? 0) ? one : best), first);
+}
+
+/** Whether an advertisement means the very place of a link, or the same phone by its other IP version. */
+function isAt(link: PhoneLink, { location }: Advertisement): boolean {
+  const [known, found] = [parseHttpUrl(link.location), parseHttpUrl(location)];
+  if (link.location === location || known === undefined || found === undefined) return true;
+  return link.online && !sameFamily(known, found);
 }

@@ -51,7 +51,7 @@ export class SessionDesk {
         {
           sessionClass,
           status: asks ? 'Pending' : 'Running',
-          contentTypes: this.#contentTypesOf(asked.contentTypes),
+          contentTypes: this.#contentTypesOf(asked.contentTypes, sessionClass),
           initiator: owner,
           recipients: withParties([], asked.recipients, asks ? 'invited' : 'joined'),
           ...(asked.subject === '' ? {} : { subject: asked.subject }),
@@ -80,7 +80,7 @@ export class SessionDesk {
       sessionClass,
       recipients: withParties(withParties(now.recipients, fresh, 'invited'), changes.remove, 'left'),
       ...(changes.subject === '' ? {} : { subject: changes.subject }),
-      ...(changes.contentTypes === '' ? {} : { contentTypes: this.#contentTypesOf(changes.contentTypes) }),
+      ...(changes.contentTypes === '' ? {} : { contentTypes: this.#contentTypesOf(changes.contentTypes, sessionClass) }),
     }));
     this.#tell(modified, 'modified');
     this.#stepOnLine(modified, 'modified');
@@ -249,16 +249,24 @@ export class SessionDesk {
     if (!recipients.every(({ address }) => line.reaches(address, sessionClass))) throw refuse('recipient-not-valid');
   }
 
-  /** A comma-separated list; empty means all that the line can carry. */
-  #contentTypesOf(text: string): string[] {
+  /** A comma-separated list; empty means all that the line can carry. A session of files takes files of any type. */
+  #contentTypesOf(text: string, sessionClass: SessionClass): string[] {
+    const { fileTransfer } = this.#options.line.capabilities;
+    const takesFiles = fileTransfer && (sessionClass === 'File-Transfer' || sessionClass === 'Mixed');
     const carried = contentTypesFor(this.#options.line);
     const asked = text
       .split(',')
       .map((type) => type.trim())
       .filter((type) => type !== '');
-    if (!asked.every((type) => carried.includes(type.toLowerCase()))) throw refuse('content-not-supported');
+    const isTaken = (type: string) => (takesFiles && isMimeType(type)) || carried.includes(type.toLowerCase());
+    if (!asked.every(isTaken)) throw refuse('content-not-supported');
     return asked.length === 0 ? carried : asked;
   }
+}
+
+/** RFC 6838 §4.2: type and subtype, at most 127 characters each. */
+function isMimeType(text: string): boolean {
+  return /^[a-z0-9][\w!#$&^.+-]{0,126}\/[a-z0-9][\w!#$&^.+-]{0,126}$/i.test(text);
 }
 
 function contentTypesFor(line: Line): string[] {

@@ -8,25 +8,47 @@ import { House } from './house.ts';
 const target = 'urn:schemas-upnp-org:service:Messaging:2';
 const ssdpPort = 20_000 + Math.floor(Math.random() * 20_000);
 let house: House;
-let mouth: Socket;
 const others: RawDevice[] = [];
+const mouths: Socket[] = [];
 
 beforeEach(async () => {
   house = new House({}, { phoneUrl: undefined, ssdpPort });
   await house.start();
-  mouth = createSocket('udp4');
-  await new Promise<void>((resolve) => mouth.bind(0, '127.0.0.1', resolve));
-  mouth.setMulticastInterface('127.0.0.1');
 });
 afterEach(async () => {
   await house.stop();
   for (const other of others.splice(0)) await other.stop();
-  await new Promise<void>((resolve) => mouth.close(() => resolve()));
+  for (const mouth of mouths.splice(0)) await new Promise<void>((resolve) => mouth.close(() => resolve()));
 });
 
-function announce(nts: 'alive' | 'byebye', location: string, udn: string = house.phone.udn): void {
-  const lines = ['NOTIFY * HTTP/1.1', `NT: ${target}`, `NTS: ssdp:${nts}`, `USN: ${udn}::${target}`];
-  mouth.send(`${[...lines, `LOCATION: ${location}`].join('\r\n')}\r\n\r\n`, ssdpPort, '239.255.255.250');
+/** A socket that speaks from one address of this machine; a name or nothing speaks from 127.0.0.1. */
+async function mouthAt(address: string): Promise<Socket> {
+  const mouth = createSocket('udp4');
+  await new Promise<void>((resolve) => mouth.bind(0, address, resolve));
+  mouth.setMulticastInterface('127.0.0.1');
+  mouths.push(mouth);
+  return mouth;
+}
+
+interface Said {
+  readonly udn?: string;
+  readonly bootId?: number;
+  readonly target?: string;
+  /** Whoever speaks; the host of LOCATION unless told. */
+  readonly from?: string;
+}
+
+async function announce(nts: 'alive' | 'byebye', location: string, said: Said = {}): Promise<void> {
+  const host = URL.parse(location)?.hostname ?? '127.0.0.1';
+  const { udn = house.phone.udn, from = host, target: nt = target, bootId } = said;
+  const mouth = await mouthAt(from);
+  mouth.send(datagramOf(nts, location, udn, nt, bootId), ssdpPort, '239.255.255.250');
+}
+
+function datagramOf(nts: string, location: string, udn: string, nt = target, bootId?: number): string {
+  const lines = ['NOTIFY * HTTP/1.1', `NT: ${nt}`, `NTS: ssdp:${nts}`, `USN: ${udn}::${nt}`, `LOCATION: ${location}`];
+  if (bootId !== undefined) lines.push(`BOOTID.UPNP.ORG: ${bootId}`);
+  return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
 const latest = () => house.cloud.frames.findLast((frame) => frame.type === 'phones')?.phones ?? [];
@@ -47,16 +69,16 @@ async function another(services = service, udn: string = house.phone.udn): Promi
 }
 
 async function known(): Promise<void> {
-  announce('alive', house.phone.location);
+  await announce('alive', house.phone.location);
   await until(() => latest()[0]?.online === true && house.phone.subscribers === 1);
 }
 
 it('a phone is not given up for a goodbye that somebody else said', async () => {
   await known();
   const asked = house.phone.descriptions;
-  announce('byebye', '');
+  await announce('byebye', '');
   await until(() => house.phone.descriptions > asked);
-  announce('alive', house.phone.location);
+  await announce('alive', house.phone.location);
   expect(latest()).toMatchObject([{ udn: house.phone.udn, online: true }]);
   expect(house.phone.subscribers).toBe(1);
 });
@@ -71,14 +93,73 @@ it('a place with a zone, which URL cannot read, ends nothing', async () => {
 it('a phone that said goodbye and does not answer is offline', async () => {
   await known();
   await house.phone.stop();
-  announce('byebye', '');
+  await announce('byebye', '');
   await until(() => latest()[0]?.online === false);
+});
+
+it('a phone that still answers when it says goodbye, and then goes, is offline', async () => {
+  await known();
+  const asked = house.phone.descriptions;
+  await announce('byebye', '');
+  await until(() => house.phone.descriptions > asked);
+  await house.phone.stop();
+  await until(() => latest()[0]?.online === false);
+});
+
+it('a phone that goes without a word is offline within 15 s, and online when it is back at its place', async () => {
+  await known();
+  await house.phone.stop();
+  await until(() => latest()[0]?.online === false);
+  expect(house.lines.some((line) => line.includes('does not answer'))).toBe(true);
+  house.phone.forgetSubscribers();
+  await house.phone.start();
+  await until(() => latest()[0]?.online === true && house.phone.subscribers === 1);
+});
+
+it('a phone that freezes is offline within 15 s', async () => {
+  await known();
+  house.phone.isFrozen = true;
+  await until(() => latest()[0]?.online === false);
+  house.phone.isFrozen = false;
+  await until(() => latest()[0]?.online === true);
+});
+
+it('a phone that restarts at its place and says nothing is subscribed to again at once', async () => {
+  await known();
+  await until(() => house.phone.descriptions > 1);
+  house.phone.forgetSubscribers();
+  await house.phone.stop();
+  await house.phone.start();
+  await until(() => house.phone.subscribers === 1);
+});
+
+it('a phone that is announced again, without BOOTID and over no kept connection, is subscribed to again', async () => {
+  house.phone.closesConnections = true;
+  await known();
+  house.phone.forgetSubscribers();
+  await until(() => {
+    void announce('alive', house.phone.location);
+    return house.phone.subscribers === 1;
+  });
+});
+
+it('a phone that was given up is asked again as soon as it answers a search', async () => {
+  await known();
+  const socket = await mouthAt('127.0.0.1');
+  house.phone.react = () => 'silence';
+  await house.phone.stop();
+  await until(() => latest()[0]?.online === false);
+  house.phone.react = () => undefined;
+  await house.phone.start();
+  const before = house.phone.descriptions;
+  socket.send(datagramOf('alive', house.phone.location, house.phone.udn), ssdpPort, '239.255.255.250');
+  await until(() => house.phone.descriptions > before && latest()[0]?.online === true);
 });
 
 it('a stranger with the name of a phone that still answers is left out, with a notice', async () => {
   await known();
   const stranger = await another();
-  announce('alive', stranger.url('/d.xml'));
+  await announce('alive', stranger.url('/d.xml'));
   await until(() => house.lines.some((line) => line.includes('claims to be the phone')));
   expect(stranger.seen.map(({ method }) => method)).toEqual(['GET']);
   expect(latest()).toMatchObject([{ address: new URL(house.phone.location).host, online: true }]);
@@ -89,7 +170,7 @@ it('a stranger that hides the name of a phone in its own description is left out
   await known();
   const inner = `<device><UDN>${house.phone.udn}</UDN><serviceList>${service}</serviceList></device>`;
   const stranger = await another(`</serviceList><deviceList>${inner}</deviceList><serviceList>`, 'uuid:another');
-  announce('alive', stranger.url('/d.xml'), 'uuid:another');
+  await announce('alive', stranger.url('/d.xml'), { udn: 'uuid:another' });
   await until(() => house.lines.some((line) => line.includes('claims to be the phone')));
   expect(stranger.seen.map(({ method }) => method)).toEqual(['GET']);
   expect(latest()).toMatchObject([{ udn: house.phone.udn, address: new URL(house.phone.location).host }]);
@@ -99,7 +180,7 @@ it('a phone is followed to a new address when it answers at the old one no more'
   await known();
   await house.phone.stop();
   const moved = await another();
-  announce('alive', moved.url('/d.xml'));
+  await announce('alive', moved.url('/d.xml'));
   await until(() => latest()[0]?.address === new URL(moved.url('/')).host);
   expect(latest()).toHaveLength(1);
 });
@@ -107,17 +188,118 @@ it('a phone is followed to a new address when it answers at the old one no more'
 it('a device that shares the name of a phone but has no messages does not take its place (quirk 11)', async () => {
   await known();
   const group = await another('');
-  announce('alive', group.url('/d.xml'));
+  await announce('alive', group.url('/d.xml'));
   await until(() => group.seen.length > 0);
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(latest()).toMatchObject([{ address: new URL(house.phone.location).host, online: true }]);
 });
 
-it('a phone is called by the name in its announcements, whatever its description says (quirk 10)', async () => {
+it('a phone is called by the name in its description, whatever it is announced as (quirk 10)', async () => {
   const odd = await another(service, 'uuid:iPod Dock');
-  announce('alive', odd.url('/d.xml'), 'uuid:announced');
+  await announce('alive', odd.url('/d.xml'), { udn: 'uuid:announced' });
+  await until(() => latest().length > 0);
+  expect(latest()).toMatchObject([{ udn: 'uuid:iPod Dock' }]);
+});
+
+it('a phone whose announced name the household has approved keeps that name (quirk 10)', async () => {
+  const odd = await another(service, 'uuid:iPod Dock');
+  await house.cloud.until(() => house.cloud.frames.some(({ type }) => type === 'phones'));
+  house.cloud.script.approve = ['uuid:announced'];
+  house.cloud.send({ type: 'approvals', approved: ['uuid:announced'] });
+  // Frames are handled in order, so its answer says that the approval was too.
+  await house.cloud.call('uuid:announced', 'GetMessagingCapabilities', {});
+  await announce('alive', odd.url('/d.xml'), { udn: 'uuid:announced' });
   await until(() => latest().length > 0);
   expect(latest()).toMatchObject([{ udn: 'uuid:announced' }]);
+});
+
+it('an invented name for the place of a phone, or its own name in capitals, does not list it twice', async () => {
+  await known();
+  await announce('alive', house.phone.location, { udn: 'uuid:invented' });
+  await announce('alive', house.phone.location, { udn: house.phone.udn.toUpperCase() });
+  await announce('alive', (await another(service, 'uuid:another')).url('/d.xml'), { udn: 'uuid:another' });
+  await until(() => latest().length > 1);
+  expect(latest().map(({ udn }) => udn)).toEqual([house.phone.udn, 'uuid:another']);
+});
+
+it('a sender that is not where LOCATION leads is not heard', async () => {
+  const silent = await another(service, 'uuid:elsewhere');
+  await announce('alive', silent.url('/d.xml'), { udn: 'uuid:elsewhere', from: '127.0.0.3' });
+  await announce('alive', `http://localhost:${silent.port}/d.xml`, { udn: 'uuid:elsewhere', from: '127.0.0.3' });
+  await known();
+  await until(() => house.lines.some((line) => line.includes(`localhost:${silent.port} cannot be asked`)));
+  expect(silent.seen).toEqual([]);
+});
+
+it('a redirect or a link of a phone leads nowhere but to the phone', async () => {
+  const service8 = await another(service, 'uuid:local service');
+  const guile = await new RawDevice(
+    (request) =>
+      request.path === '/d.xml'
+        ? httpAnswer('302 Found', '', { LOCATION: service8.url('/secret') })
+        : described('uuid:guile', service.replace('/c<', `${service8.url('/c')}<`)),
+    '127.0.0.3',
+  ).start();
+  others.push(guile);
+  await announce('alive', guile.url('/d.xml'), { udn: 'uuid:guile' });
+  await announce('alive', guile.url('/other.xml'), { udn: 'uuid:guile' });
+  await until(() => guile.seen.length >= 2);
+  await known();
+  expect(service8.seen).toEqual([]);
+  expect(latest()).toMatchObject([{ udn: house.phone.udn }]);
+});
+
+it('a hundred forged announcements a second, with rising and highest BOOTIDs, fail no call and renew once', async () => {
+  await known();
+  const subscribers = house.phone.subscribers;
+  const calls: Promise<unknown>[] = [];
+  const mouth = await mouthAt('127.0.0.1');
+  for (let at = 0; at < 200; at++) {
+    const bootId = at % 20 === 0 ? 2 ** 31 - 1 : 1000 + at;
+    mouth.send(datagramOf('alive', house.phone.location, house.phone.udn, target, bootId), ssdpPort, '239.255.255.250');
+    if (at % 8 === 0) calls.push(house.cloud.call(house.phone.udn, 'GetMessagingCapabilities', {}));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  for (const answer of await Promise.all(calls)) expect(answer).toMatchObject({ type: 'result' });
+  expect(house.phone.renewals).toBeLessThanOrEqual(1);
+  expect(house.phone.subscribers).toBe(subscribers);
+});
+
+it('256 invented names at as many addresses keep no phone from being found', async () => {
+  for (let at = 0; at < 256; at++) {
+    const from = `127.0.${1 + (at >> 7)}.${1 + (at & 127)}`;
+    await announce('alive', `http://${from}:9/d.xml`, { udn: `uuid:invented-${at}` });
+    // The agent lives in this process, and a socket's buffer holds some hundred datagrams.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await known();
+});
+
+it('names invented at the address of a phone do not keep the phone out', async () => {
+  await known();
+  await house.phone.stop();
+  await announce('byebye', '');
+  await until(() => latest()[0]?.online === false);
+  for (let at = 0; at < 64; at++) {
+    await announce('alive', house.phone.location.replace('description', `${at}`), { udn: `uuid:invented-${at}` });
+  }
+  await house.phone.start();
+  await announce('alive', house.phone.location, { target: 'upnp:rootdevice' });
+  await until(() => latest()[0]?.online === true);
+});
+
+it('one machine that describes many phones does not fill the list', async () => {
+  house.cloud.script.approve = [house.phone.udn];
+  const crowd = await new RawDevice(
+    ({ method, path }) => (method === 'GET' ? described(`uuid:crowd${path}`, service) : httpAnswer('500 No')),
+    '127.0.0.4',
+  ).start();
+  others.push(crowd);
+  for (let at = 0; at < 40; at++) await announce('alive', crowd.url(`/${at}`), { udn: `uuid:crowd/${at}` });
+  await until(() => house.lines.some((line) => line.includes('more than 4 phones at 127.0.0.4')));
+  await known();
+  expect(latest()[0]).toMatchObject({ udn: house.phone.udn });
+  expect(latest().length).toBeLessThanOrEqual(5);
 });
 
 it('a phone that refuses actions which it lists is used without them (quirk 26)', async () => {
@@ -136,7 +318,7 @@ it('a phone that announces itself before it can answer is asked again', async ()
     return asked++ === 0 ? httpAnswer('503 Not yet') : described('uuid:slow', service);
   }).start();
   others.push(slow);
-  announce('alive', slow.url('/d.xml'), 'uuid:slow');
+  await announce('alive', slow.url('/d.xml'), { udn: 'uuid:slow' });
   await until(() => latest().some(({ udn }) => udn === 'uuid:slow'));
   expect(asked).toBeGreaterThanOrEqual(2);
 });

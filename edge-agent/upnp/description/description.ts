@@ -5,7 +5,7 @@ import { canonicalAddress } from '../network/address.ts';
 import { formatHttpUrl, type HttpUrl, parseHttpUrl, resolveHttpUrl } from '../network/http-url.ts';
 import type { Network } from '../network/network.ts';
 import { childOf, textOf, type XmlNode } from '../xml/xml.ts';
-import { fetchDocument } from './document.ts';
+import { type FetchOptions, fetchDocument } from './document.ts';
 
 export { readScpd, type Scpd } from './scpd.ts';
 
@@ -49,9 +49,9 @@ const longestType = 512;
 export async function readDescription(
   network: Network,
   location: string,
-  signal?: AbortSignal,
+  options: FetchOptions = {},
 ): Promise<DeviceDescription> {
-  const document = await fetchDocument(network, location, 'root', signal);
+  const document = await fetchDocument(network, location, 'root', options);
   const fetched = parseHttpUrl(document.url);
   const device = childOf(document.root, 'device');
   if (fetched === undefined || device === undefined)

@@ -12,7 +12,14 @@ export interface FetchedDocument {
   remoteAddress: string;
 }
 
-const deadlineMs = 5000;
+const standardDeadlineMs = 5000;
+
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** 5 s unless told. */
+  readonly deadlineMs?: number;
+  readonly onConnectionLost?: () => void;
+}
 
 /**
  * Fetches and parses a document, whatever content type it claims.
@@ -22,9 +29,16 @@ export async function fetchDocument(
   network: Network,
   url: string,
   root: string,
-  signal: AbortSignal | undefined,
+  options: FetchOptions,
 ): Promise<FetchedDocument> {
-  const answer = await network.request({ method: 'GET', url, deadlineMs, ...(signal !== undefined && { signal }) });
+  const { signal, deadlineMs = standardDeadlineMs, onConnectionLost } = options;
+  const answer = await network.request({
+    method: 'GET',
+    url,
+    deadlineMs,
+    ...(signal !== undefined && { signal }),
+    ...(onConnectionLost !== undefined && { onConnectionLost }),
+  });
   if (answer.status !== 200) {
     throw new UpnpError('refused', `The device answered HTTP status ${answer.status}`, { httpStatus: answer.status });
   }

@@ -3,7 +3,7 @@
 import { UpnpError } from '../error.ts';
 import type { Network } from '../network/network.ts';
 import { childOf, textOf, type XmlNode } from '../xml/xml.ts';
-import { fetchDocument } from './document.ts';
+import { type FetchOptions, fetchDocument } from './document.ts';
 
 export interface ScpdAction {
   name: string;
@@ -30,9 +30,9 @@ export interface Scpd {
  * caller then relies on its own table of actions (S8).
  * @throws UpnpError unreachable
  */
-export async function readScpd(network: Network, url: string, signal?: AbortSignal): Promise<Scpd | undefined> {
+export async function readScpd(network: Network, url: string, options: FetchOptions = {}): Promise<Scpd | undefined> {
   try {
-    return scpdIn((await fetchDocument(network, url, 'scpd', signal)).root);
+    return scpdIn((await fetchDocument(network, url, 'scpd', options)).root);
   } catch (error) {
     if (error instanceof UpnpError && error.kind !== 'unreachable') return undefined;
     throw error;

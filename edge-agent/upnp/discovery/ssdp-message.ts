@@ -59,11 +59,12 @@ export function udnOfUsn(usn: string | undefined): string | undefined {
 }
 
 const minMaxAgeMs = 60_000;
-const maxMaxAgeMs = 24 * 3_600_000;
+/** What UPnP Device Architecture 2.0 §1.2.2 asks for at least. Longer only helps invented names: we search every 5 minutes. */
+const maxMaxAgeMs = 1_800_000;
 /** What GSSDP assumes where nothing is said. */
 const defaultMaxAgeMs = 1_800_000;
 
-/** How long an advertisement holds, clamped to a minute … a day; CACHE-CONTROL first, then EXPIRES after DATE (D10, D11). */
+/** How long an advertisement holds, clamped to a minute … half an hour; CACHE-CONTROL first, then EXPIRES after DATE (D10, D11). */
 export function maxAgeMs(headers: ReadonlyMap<string, string>): number {
   const seconds = /max-age\s*=\s*"?(\d+)/i.exec(headers.get('CACHE-CONTROL') ?? '')?.[1];
   const expiresInMs = Date.parse(headers.get('EXPIRES') ?? '') - Date.parse(headers.get('DATE') ?? '');

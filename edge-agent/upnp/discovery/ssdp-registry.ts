@@ -21,15 +21,18 @@ export interface Advertisement {
 }
 
 export interface RegistryEvents {
+  /** Not known until now, or back after a goodbye. */
   onFound(advertisement: Advertisement): void;
+  /** Any other advertisement of a device that is known: `alive` says that it may have restarted, `answer` that it is there. */
+  onHeard?(advertisement: Advertisement, kind: 'alive' | 'answer'): void;
   /** The same device at another address or port: its goodbye was missed. */
   onMoved?(advertisement: Advertisement): void;
-  /** Its BOOTID rose: subscriptions are gone, the description may differ. */
+  /** It has another BOOTID. Anybody can write one: a reason to ask the device, not to drop anything. */
   onRebooted(advertisement: Advertisement): void;
   /** Its CONFIGID changed: the description does. */
   onChanged?(advertisement: Advertisement): void;
   /** Goodbyes can be forged: confirm it with the description before a trusted phone is given up (Z12). */
-  onGone(udn: string, reason: 'byebye' | 'expired'): void;
+  onGone(udn: string, reason: 'byebye' | 'expired' | 'evicted'): void;
 }
 
 export interface Heard {
@@ -45,23 +48,33 @@ export interface RegistryOptions {
   ignoreUdns: ReadonlySet<string>;
   /** Why an address may not be a device's; undefined when it may (Z4). */
   objectionTo(address: string): string | undefined;
+  /** Devices for which room is kept, and which are taken by any of their announcements (Z11). */
+  isKnown?: ((udn: string) => boolean) | undefined;
   events: RegistryEvents;
 }
 
 interface Device {
   current: Advertisement;
+  /** Whoever spoke for it first. */
+  readonly sender: string;
   /** Every location that was heard, with the time when it lapses (D11, D15). */
-  readonly locations: Map<
-    string,
-    { readonly url: HttpUrl; readonly advertisement: Advertisement; expiresAtMs: number }
-  >;
+  readonly locations: Map<string, { readonly url: HttpUrl; advertisement: Advertisement; expiresAtMs: number }>;
   /** Set while we ask a silent device whether it is still there. */
   probedAtMs: number | undefined;
+  /** It said goodbye. Its locations, BOOTID and CONFIGID are kept: most devices say goodbye when they start again. */
+  hasLeft: boolean;
+  /** When a location last had to make room for another. */
+  droppedAtMs: number;
 }
 
 const maxDevices = 256;
 const maxDevicesPerSender = 16;
 const maxLocations = 8;
+/** One more claim each second: a device that moves repeats itself, and so do the answers to our searches. */
+const dropLocationMs = 1000;
+/** Evictions at once, and how many more each second: a flood of names is not passed on as a flood of descriptions to fetch. */
+const evictionBurst = 512;
+const evictionsPerSecond = 50;
 /** A device that forgot to announce itself in time has this long to answer a direct question (quirk 15). */
 const graceMs = 5000;
 
@@ -69,6 +82,10 @@ export class SsdpRegistry {
   readonly #options: RegistryOptions;
   readonly #targets: ReadonlySet<string>;
   readonly #devices = new Map<string, Device>();
+  /** How many devices each sender has spoken for. */
+  readonly #senders = new Map<string, number>();
+  #evictions = evictionBurst;
+  #evictionsAtMs = 0;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -87,7 +104,7 @@ export class SsdpRegistry {
     if (kind === 'search' || udn === undefined || this.#options.ignoreUdns.has(udn)) return;
     if (kind === 'answer' || nts === 'ssdp:alive') this.#alive(udn, heard, nowMs);
     else if (nts === 'ssdp:byebye') this.#byebye(udn, heard);
-    else if (nts === 'ssdp:update') this.#update(udn, headers);
+    else if (nts === 'ssdp:update') this.#update(udn, heard);
   }
 
   #alive(udn: string, heard: Heard, nowMs: number): void {
@@ -97,69 +114,94 @@ export class SsdpRegistry {
     const device = this.#devices.get(keyOf(udn));
     const isWanted = this.#targets.has(withoutVersion(advertisement.target));
     if (device === undefined) {
-      if (isWanted && this.#hasRoomFor(heard.from)) this.#add(advertisement, url, nowMs);
+      const isKnown = this.#isKnown(udn);
+      if ((isWanted || isKnown) && (isKnown || this.#makeRoom(heard.from, nowMs))) this.#add(advertisement, url, nowMs);
       return;
     }
     // Any advertisement keeps its device alive (D11); only one of a wanted type can stand for it.
     device.probedAtMs = undefined;
     const known = device.locations.get(advertisement.location);
     const expiresAtMs = nowMs + advertisement.maxAgeMs;
-    if (known !== undefined) known.expiresAtMs = expiresAtMs;
-    else if (device.locations.size < maxLocations)
-      device.locations.set(advertisement.location, { url, advertisement, expiresAtMs });
-    else return;
-    this.#compare(device, advertisement, url, known === undefined, isWanted);
+    if (known === undefined && device.locations.size >= maxLocations && !dropLocation(device, nowMs)) return;
+    // What a message leaves out stays as it was said before.
+    const { bootId = known?.advertisement.bootId, configId = known?.advertisement.configId } = advertisement;
+    device.locations.set(advertisement.location, {
+      url,
+      advertisement: { ...advertisement, bootId, configId },
+      expiresAtMs,
+    });
+    if (device.hasLeft) {
+      device.hasLeft = false;
+      device.current = { ...advertisement, target: device.current.target, usn: device.current.usn };
+      this.#options.events.onFound(device.current);
+    } else this.#compare(device, advertisement, url, known?.advertisement, isWanted, heard.message.kind === 'answer');
   }
 
   #add(advertisement: Advertisement, url: HttpUrl, nowMs: number): void {
     const { udn, location } = advertisement;
     const expiresAtMs = nowMs + advertisement.maxAgeMs;
     const locations = new Map([[location, { url, advertisement, expiresAtMs }]]);
-    this.#devices.set(keyOf(udn), { current: advertisement, locations, probedAtMs: undefined });
+    const sender = advertisement.from;
+    this.#devices.set(keyOf(udn), {
+      current: advertisement,
+      sender,
+      locations,
+      probedAtMs: undefined,
+      hasLeft: false,
+      droppedAtMs: Number.NEGATIVE_INFINITY,
+    });
+    this.#senders.set(sender, (this.#senders.get(sender) ?? 0) + 1);
     this.#options.events.onFound(advertisement);
   }
 
   /** What the news changes: a reboot, a move, another configuration, or nothing. */
-  #compare(device: Device, news: Advertisement, url: HttpUrl, isNewLocation: boolean, isWanted: boolean): void {
+  #compare(
+    device: Device,
+    news: Advertisement,
+    url: HttpUrl,
+    before: Advertisement | undefined,
+    isWanted: boolean,
+    isAnswer: boolean,
+  ): void {
     const { events } = this.#options;
     const { current } = device;
-    const hasRebooted = isHigher(news.bootId, current.bootId);
-    const hasChanged = isOther(news.configId, current.configId);
+    // Each location is compared with itself: a forged number from elsewhere says nothing about the next real one.
+    const hasRebooted = isOther(news.bootId, (before ?? current).bootId);
+    const hasChanged = isOther(news.configId, (before ?? current).configId);
     // A second location of the same IP version means that a goodbye was missed (D14). Once both have been heard they are
     // twins, and the pick stays (quirk 9); IPv4 beside IPv6 never was a move (D15).
     const currentUrl = parseHttpUrl(current.location);
-    const hasMoved = isNewLocation && currentUrl !== undefined && sameFamily(currentUrl, url);
+    const hasMoved = before === undefined && currentUrl !== undefined && sameFamily(currentUrl, url);
     const { target, usn } = isWanted ? news : current;
-    device.current = {
-      ...(hasRebooted || hasMoved ? { ...news, target, usn } : current),
-      bootId: maxOf(current.bootId, news.bootId),
-      configId: news.configId ?? current.configId,
-    };
-    if (hasRebooted) {
-      for (const location of device.locations.keys()) if (location !== news.location) device.locations.delete(location);
-      events.onRebooted(device.current);
-    } else if (hasMoved) events.onMoved?.(device.current);
-    else if (hasChanged) events.onChanged?.(device.current);
+    if (hasMoved || news.location === current.location) {
+      device.current = {
+        ...(hasMoved ? { ...news, target, usn } : current),
+        bootId: news.bootId ?? current.bootId,
+        configId: news.configId ?? current.configId,
+      };
+    }
+    if (hasRebooted) events.onRebooted(hasMoved ? device.current : news);
+    else if (hasMoved) events.onMoved?.(device.current);
+    else if (hasChanged) events.onChanged?.(news);
+    else events.onHeard?.(news, isAnswer ? 'answer' : 'alive');
   }
 
   /** A goodbye of any part is the goodbye of the whole (D20), but only from where the device is known to be. */
-  #byebye(udn: string, { message, from }: Heard): void {
+  #byebye(udn: string, { from }: Heard): void {
     const device = this.#devices.get(keyOf(udn));
-    if (device === undefined) return;
-    const places = [...device.locations.values()].flatMap((one) => [one.advertisement.from, one.url.address]);
-    const bootId = countIn(message.headers, 'BOOTID.UPNP.ORG');
-    const isStale = isHigher(device.current.bootId, bootId);
-    if (isStale || !places.includes(canonicalAddress(from))) return;
-    this.#devices.delete(keyOf(udn));
+    if (device === undefined || device.hasLeft || !isAt(device, from)) return;
+    device.hasLeft = true;
     this.#options.events.onGone(device.current.udn, 'byebye');
   }
 
   /** The device goes on under a new BOOTID without having rebooted (D17). */
-  #update(udn: string, headers: ReadonlyMap<string, string>): void {
+  #update(udn: string, { message, from }: Heard): void {
     const device = this.#devices.get(keyOf(udn));
-    if (device === undefined) return;
-    const bootId = maxOf(device.current.bootId, countIn(headers, 'NEXTBOOTID.UPNP.ORG'));
+    const bootId = countIn(message.headers, 'NEXTBOOTID.UPNP.ORG');
+    if (device === undefined || bootId === undefined || !isAt(device, from)) return;
+    if (bootId < (device.current.bootId ?? 0)) return;
     device.current = { ...device.current, bootId };
+    for (const one of device.locations.values()) one.advertisement = { ...one.advertisement, bootId };
   }
 
   /**
@@ -168,21 +210,26 @@ export class SsdpRegistry {
    */
   expire(nowMs: number): Advertisement[] {
     const silent: Advertisement[] = [];
-    for (const [key, device] of this.#devices) {
+    for (const device of this.#devices.values()) {
       for (const [location, { expiresAtMs }] of device.locations) {
         if (expiresAtMs + graceMs <= nowMs && device.locations.size > 1) device.locations.delete(location);
+      }
+      const isLapsed = [...device.locations.values()].every(({ expiresAtMs }) => expiresAtMs <= nowMs);
+      if (device.hasLeft) {
+        if (isLapsed) this.#delete(device);
+        continue;
       }
       const [next] = device.locations.values();
       if (next !== undefined && !device.locations.has(device.current.location)) {
         device.current = next.advertisement;
         this.#options.events.onMoved?.(device.current);
       }
-      if ([...device.locations.values()].some(({ expiresAtMs }) => expiresAtMs > nowMs)) continue;
+      if (!isLapsed) continue;
       if (device.probedAtMs === undefined) {
         device.probedAtMs = nowMs;
         silent.push(device.current);
       } else if (nowMs - device.probedAtMs >= graceMs) {
-        this.#devices.delete(key);
+        this.#delete(device);
         this.#options.events.onGone(device.current.udn, 'expired');
       }
     }
@@ -196,6 +243,8 @@ export class SsdpRegistry {
     if (url === undefined || target === undefined) return undefined;
     // A name is checked when it is looked up; an address now (D13).
     if (url.address !== undefined && this.#options.objectionTo(url.address) !== undefined) return undefined;
+    // Nobody speaks for another host: a name is held to the sender's address when it is looked up.
+    if (url.address !== undefined && url.address !== canonicalAddress(from)) return undefined;
     const searchPort = countIn(headers, 'SEARCHPORT.UPNP.ORG');
     return {
       udn,
@@ -212,14 +261,56 @@ export class SsdpRegistry {
     };
   }
 
-  /** Who is known stays: a flood of invented devices cannot push out a real one (Z11). */
-  #hasRoomFor(from: string): boolean {
-    if (this.#devices.size >= maxDevices) return false;
-    const sender = canonicalAddress(from);
-    let count = 0;
-    for (const device of this.#devices.values()) if (device.current.from === sender) count++;
-    return count < maxDevicesPerSender;
+  #isKnown(udn: string): boolean {
+    return this.#options.isKnown?.(udn) === true;
   }
+
+  /** Names that never proved to be phones go first, the oldest before the others, and of a full sender its own (Z11). */
+  #makeRoom(from: string, nowMs: number): boolean {
+    const sender = canonicalAddress(from);
+    const isCrowded = (this.#senders.get(sender ?? '') ?? 0) >= maxDevicesPerSender;
+    if (!isCrowded && this.#devices.size < maxDevices) return true;
+    // Counted before anything is looked through: a flood is answered by arithmetic alone.
+    if (!this.#mayEvict(nowMs)) return false;
+    for (const device of this.#devices.values()) {
+      const { udn, from: heardFrom } = device.current;
+      if ((isCrowded && heardFrom !== sender) || this.#isKnown(udn)) continue;
+      this.#delete(device);
+      this.#options.events.onGone(udn, 'evicted');
+      return true;
+    }
+    return false;
+  }
+
+  #delete(device: Device): void {
+    this.#devices.delete(keyOf(device.current.udn));
+    const left = (this.#senders.get(device.sender) ?? 1) - 1;
+    if (left > 0) this.#senders.set(device.sender, left);
+    else this.#senders.delete(device.sender);
+  }
+
+  #mayEvict(nowMs: number): boolean {
+    const refill = ((nowMs - this.#evictionsAtMs) / 1000) * evictionsPerSecond;
+    this.#evictions = Math.min(evictionBurst, this.#evictions + refill);
+    this.#evictionsAtMs = nowMs;
+    if (this.#evictions < 1) return false;
+    this.#evictions--;
+    return true;
+  }
+}
+
+/** The oldest claim makes room for a new one: invented places must not keep the device's own next one out. */
+function dropLocation(device: Device, nowMs: number): boolean {
+  const oldest = [...device.locations.keys()].find((location) => location !== device.current.location);
+  if (oldest === undefined || nowMs - device.droppedAtMs < dropLocationMs) return false;
+  device.locations.delete(oldest);
+  device.droppedAtMs = nowMs;
+  return true;
+}
+
+function isAt(device: Device, from: string): boolean {
+  const places = [...device.locations.values()].flatMap((one) => [one.advertisement.from, one.url.address]);
+  return places.includes(canonicalAddress(from));
 }
 
 function keyOf(udn: string): string {
@@ -230,14 +321,6 @@ function withoutVersion(target: string): string {
   return target.toLowerCase().replace(/:\d+(?:\.\d+)?$/, '');
 }
 
-function isHigher(news: number | undefined, known: number | undefined): boolean {
-  return news !== undefined && known !== undefined && news > known;
-}
-
 function isOther(news: number | undefined, known: number | undefined): boolean {
   return news !== undefined && known !== undefined && news !== known;
-}
-
-function maxOf(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
 }

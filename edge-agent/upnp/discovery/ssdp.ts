@@ -25,6 +25,8 @@ export interface DiscoveryOptions extends RegistryEvents {
   targets: readonly string[];
   /** Devices that are our own. */
   ignoreUdns?: ReadonlySet<string>;
+  /** Devices for which room is kept, whatever a flood invents. */
+  isKnown?: (udn: string) => boolean;
   /** 1900 unless told; tests take another. */
   port?: number;
   /** How often to search again; 5 minutes unless told. */
@@ -77,6 +79,7 @@ export class SsdpDiscovery {
       targets: options.targets,
       ignoreUdns: options.ignoreUdns ?? new Set(),
       objectionTo: (address) => this.#objectionTo(address),
+      isKnown: options.isKnown,
       events: options,
     });
   }
@@ -180,7 +183,7 @@ export class SsdpDiscovery {
   }
 
   async #openLink(key: string, at: LocalInterface): Promise<void> {
-    const link = { at, searcher: this.#socket(at.family, false) };
+    const link = { at, searcher: this.#socket(at.family, false, at) };
     try {
       await bindSpeaker(link.searcher, at);
       this.#tellFaultsOf(link.searcher);
@@ -212,9 +215,9 @@ export class SsdpDiscovery {
     }
   }
 
-  #socket(family: Family, shared: boolean): Socket {
+  #socket(family: Family, shared: boolean, at?: LocalInterface): Socket {
     const socket = openSocket(family, shared);
-    socket.on('message', (datagram, sender) => this.receive(datagram, sender));
+    socket.on('message', (datagram, sender) => this.receive(datagram, sender, at));
     return socket;
   }
 
@@ -222,10 +225,14 @@ export class SsdpDiscovery {
     socket.on('error', (error) => this.#fault(error));
   }
 
-  /** Takes in a datagram, whoever sent it and whatever it is. It never throws, and it never answers. */
-  receive(datagram: Uint8Array, sender: Pick<RemoteInfo, 'address' | 'port'>): void {
-    const zone = sender.address.split('%')[1];
-    const near = zone === undefined ? this.#interfaces : this.#interfaces.filter((at) => at.name === zone);
+  /**
+   * Takes in a datagram, whoever sent it and whatever it is. It never throws, and it never answers.
+   * @param at where the socket is that heard it: an answer from another network than was searched is dropped
+   */
+  receive(datagram: Uint8Array, sender: Pick<RemoteInfo, 'address' | 'port'>, at?: LocalInterface): void {
+    const name = sender.address.split('%')[1] ?? at?.name;
+    if (at !== undefined && name !== at.name) return;
+    const near = name === undefined ? this.#interfaces : this.#interfaces.filter((one) => one.name === name);
     const via = interfaceOf(sender.address, near);
     if (via === undefined || this.#objectionTo(sender.address) !== undefined) return;
     const message = parseSsdp(datagram);

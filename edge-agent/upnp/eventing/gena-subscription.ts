@@ -12,8 +12,13 @@ export interface GenaEvent {
   variables: ReadonlyMap<string, string>;
 }
 
+/** What asking the device showed: it keeps the subscription, it had lost it and made a new one, or neither is known. */
+export type Proof = 'kept' | 'renewed' | 'unknown';
+
 export interface SubscribeRequest {
   eventSubUrl: string;
+  /** The way to the device; that of the subscriber unless told. */
+  network?: Network;
   /** What is asked for; 1800 unless told, and some devices drop subscriptions longer than 540. */
   timeoutSeconds?: number;
   onEvent(event: GenaEvent): void;
@@ -51,6 +56,8 @@ const maxHeldBytes = 256 * 1024;
 const maxRetryMs = 30 * 60_000;
 /** A publisher that counts wrongly would otherwise be subscribed to again with every event. */
 const minResubscribeMs = 30_000;
+/** However much a lapsed subscription is doubted, a device that just failed to grant it is left alone for this long. */
+const minLapsedPauseMs = 5000;
 
 export class LiveSubscription {
   readonly #parts: SubscriptionParts;
@@ -63,6 +70,7 @@ export class LiveSubscription {
   #asking = false;
   #working = false;
   #lapsed = false;
+  #lapsedAtMs = Number.NEGATIVE_INFINITY;
   #retries = 0;
   #resubscribedAtMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -78,6 +86,10 @@ export class LiveSubscription {
 
   get route(): Route | undefined {
     return this.#route;
+  }
+
+  get #network(): Network {
+    return this.#parts.request.network ?? this.#parts.network;
   }
 
   /** @throws UpnpError when the device does not grant it: such a device is to be polled (E11) */
@@ -102,9 +114,15 @@ export class LiveSubscription {
     await this.#exclusively(() => this.#subscribeAnew());
   }
 
-  /** Renews now: a device that was off has forgotten us and does not say so. What has lapsed is asked for anyway. */
-  async prove(): Promise<void> {
-    if (this.#sid !== '' && !this.#lapsed) await this.#exclusively(() => this.#keep());
+  /** Renews now: a device that was off has forgotten us and does not say so. What has lapsed is asked for without its pause. */
+  async prove(): Promise<Proof> {
+    if (this.#ending.signal.aborted) return 'unknown';
+    const before = this.#sid;
+    if (!this.#lapsed && before !== '') await this.#exclusively(() => this.#keep());
+    else if (performance.now() - this.#lapsedAtMs >= minLapsedPauseMs)
+      await this.#exclusively(() => this.#subscribeAnew());
+    if (this.#lapsed || this.#sid === '') return 'unknown';
+    return this.#sid === before ? 'kept' : 'renewed';
   }
 
   /** Whether an event with this SID is ours. One without SID is, for its token is (E15). */
@@ -168,7 +186,7 @@ export class LiveSubscription {
   async #ask(headers: readonly (readonly [string, string])[]): Promise<HttpAnswer> {
     this.#asking = true;
     try {
-      const answer = await this.#parts.network.request({
+      const answer = await this.#network.request({
         method: 'SUBSCRIBE',
         url: this.#parts.request.eventSubUrl,
         headers,
@@ -202,6 +220,8 @@ export class LiveSubscription {
         this.#lapse(error);
         return;
       }
+      // It does not know this SID, so there is nothing to leave.
+      this.#sid = '';
       await this.#subscribeAnew();
       if (!this.#lapsed && !this.#ending.signal.aborted) this.#tell(() => this.#parts.request.onGap());
     }
@@ -225,6 +245,7 @@ export class LiveSubscription {
     this.#schedule(pauseMs * (0.75 + Math.random() / 2), () => this.#subscribeAnew());
     if (!this.#lapsed) this.#tell(() => this.#parts.request.onLapse(error));
     this.#lapsed = true;
+    this.#lapsedAtMs = performance.now();
   }
 
   /** Forgets the subscription here, then tells the device (E21). */
@@ -236,7 +257,7 @@ export class LiveSubscription {
     this.#held = [];
     if (sid === '') return;
     const goodbye = { method: 'UNSUBSCRIBE', url: this.#parts.request.eventSubUrl, headers: [['SID', sid]] as const };
-    await this.#parts.network.request({ ...goodbye, deadlineMs: farewellDeadlineMs }).catch((error: unknown) => {
+    await this.#network.request({ ...goodbye, deadlineMs: farewellDeadlineMs }).catch((error: unknown) => {
       if (!(error instanceof UpnpError)) throw error;
     });
   }

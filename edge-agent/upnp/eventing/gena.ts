@@ -5,15 +5,15 @@ import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/a
 import { parseHttpUrl } from '../network/http-url.ts';
 import type { Network } from '../network/network.ts';
 import { CallbackServer } from './gena-callback.ts';
-import { LiveSubscription, type Route, type SubscribeRequest } from './gena-subscription.ts';
+import { LiveSubscription, type Proof, type Route, type SubscribeRequest } from './gena-subscription.ts';
 
-export type { GenaEvent, SubscribeRequest } from './gena-subscription.ts';
+export type { GenaEvent, Proof, SubscribeRequest } from './gena-subscription.ts';
 
 export interface Subscription {
   /** The identifier that the device gave; it changes when the subscription had to be made anew. */
   readonly sid: string;
   /** Asks the device whether it still keeps the subscription, by renewing it; makes it anew where it does not. */
-  prove(): Promise<void>;
+  prove(): Promise<Proof>;
   /** UNSUBSCRIBE; nothing is reported afterwards. */
   cancel(): Promise<void>;
 }

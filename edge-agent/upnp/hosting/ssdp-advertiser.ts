@@ -118,8 +118,8 @@ export class SsdpAdvertiser {
 
   /** One datagram from anyone. Never throws; whatever is not a search from the same link is dropped (Z10). */
   receive(datagram: Uint8Array, from: RemoteInfo): void {
-    // Port 0 cannot be answered, and an answer to the SSDP port would be multicast traffic's own loop.
-    if (from.port === 0 || from.port === this.#port) return;
+    // Port 0 cannot be answered. Some control points search from 1900 itself; nobody answers an answer, so no loop begins.
+    if (from.port === 0) return;
     const zone = from.address.split('%')[1];
     const near = this.#interfaces().filter((at) => zone === undefined || at.name === zone);
     const via = interfaceOf(from.address, near);

@@ -1,5 +1,6 @@
 // One HTTP exchange with an address that has been checked. Requirements S1, C1–C3, C15, C16, quirks 50–52, Z18.
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { type Outcome, UpnpError, type UpnpErrorKind } from '../error.ts';
 import { HttpBody } from './http-body.ts';
 import { formatHttpUrl, type HttpUrl, hostHeader } from './http-url.ts';
@@ -23,6 +24,15 @@ export interface HttpRequest {
   inTurn?: boolean;
   /** The only address allowed, such as the one that LOCATION had (Z5). */
   peer?: string;
+  /** The only interface that may lead there: the one on which the device was heard. */
+  interfaceName?: string;
+  /** Called for each piece of the answer. */
+  onBytes?: () => void;
+  /**
+   * Called when the device ends the connection that brought the answer, although it had kept it open: its server was
+   * restarted, or tires of idle connections.
+   */
+  onConnectionLost?: () => void;
   /**
    * Called each time a connection stands, right before the first byte goes out. What it throws ends the request with the
    * outcome `not-done` and is the error's cause.
@@ -159,9 +169,11 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
     });
     outgoing.on('response', (incoming) => {
       // Once the answer has ended, its socket may serve another.
-      const { localAddress = '', remoteAddress = '' } = incoming.socket;
+      const { socket } = incoming;
+      const { localAddress = '', remoteAddress = '' } = socket;
       const body = new HttpBody(maxBodyBytes);
       incoming.on('data', (piece: Buffer) => {
+        request.onBytes?.();
         if (!body.add(piece)) fail('malformed', `The device's answer is longer than ${maxBodyBytes} bytes`);
       });
       const end = (complete: boolean) =>
@@ -176,12 +188,33 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
             remoteAddress,
           },
         });
-      incoming.on('end', () => end(true));
+      incoming.on('end', () => {
+        const { onConnectionLost } = request;
+        const isKept = attempt.agent !== undefined && !/\bclose\b/i.test(incoming.headers.connection ?? '');
+        if (onConnectionLost !== undefined && isKept) watchIdle(socket, onConnectionLost);
+        end(true);
+      });
       incoming.on('error', (error: NodeJS.ErrnoException) => {
         if (body.bytes.length > 0 && error.code === 'ECONNRESET') end(false);
         else fail('unreachable', `The connection failed (${error.code ?? 'unknown'})`, error);
       });
     });
+  });
+}
+
+const idleWatchers = new WeakMap<Socket, Set<() => void>>();
+
+/** Told once when an idle connection closes; one that was idle for so long that our own agent ends it does not count. */
+function watchIdle(socket: Socket, onLost: () => void): void {
+  const known = idleWatchers.get(socket);
+  known?.add(onLost);
+  if (known !== undefined) return;
+  const watchers = new Set([onLost]);
+  idleWatchers.set(socket, watchers);
+  socket.once('timeout', () => watchers.clear());
+  // No 'end' comes: nobody reads from an idle connection.
+  socket.once('close', () => {
+    for (const watcher of watchers) watcher();
   });
 }
 

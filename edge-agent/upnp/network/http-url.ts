@@ -84,9 +84,9 @@ export function sameFamily(a: HttpUrl, b: HttpUrl): boolean {
   return isIPv4(a.host) === isIPv4(b.host);
 }
 
-/** The URL with the zone of the interface that it was heard on, where a link-local address needs one (D21). */
+/** The URL with the zone of the interface that it was heard on and no other, where a link-local address needs one (D21). */
 export function withZone(location: string, scopeId: number | undefined): string {
   const url = parseHttpUrl(location);
-  if (url?.address?.startsWith('fe80:') !== true || url.zone !== undefined || scopeId === undefined) return location;
+  if (url?.address?.startsWith('fe80:') !== true || scopeId === undefined) return location;
   return formatHttpUrl({ ...url, zone: String(scopeId) });
 }

@@ -8,6 +8,9 @@ export type Family = LocalInterface['family'];
 /** UPnP Device Architecture 2.0 §1.1.1: 2 unless configured otherwise. */
 const hops = 2;
 
+/** What comes while we do something else waits here; the system's own 208 KiB hold 256 datagrams. It may grant less. */
+const recvBufferSize = 1024 * 1024;
+
 /**
  * Whether SSDP is spoken from an address. On IPv6 devices announce themselves link-locally, which needs a zone; other IPv6
  * addresses would only double that.
@@ -29,7 +32,7 @@ export function zonedAddress(at: LocalInterface): string {
 /** A socket that may share its port with other programs, or that has one of its own. */
 export function openSocket(family: Family, shared: boolean): Socket {
   const type = family === 'IPv4' ? 'udp4' : 'udp6';
-  return createSocket({ type, reuseAddr: shared, ipv6Only: family === 'IPv6' });
+  return createSocket({ type, reuseAddr: shared, ipv6Only: family === 'IPv6', recvBufferSize });
 }
 
 /** Binds to every address of the family, to hear what is sent to the groups that are then joined. */

@@ -2,7 +2,7 @@
 import { lookup as dnsLookup } from 'node:dns/promises';
 import { Agent } from 'node:http';
 import { UpnpError } from '../error.ts';
-import { canonicalAddress, type LocalInterface, listInterfaces, objectionTo } from './address.ts';
+import { canonicalAddress, interfaceOf, type LocalInterface, listInterfaces, objectionTo } from './address.ts';
 import { exchange, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
 import { type HttpUrl, originOf, parseHttpUrl, resolveHttpUrl } from './http-url.ts';
 import { Turns } from './turns.ts';
@@ -53,7 +53,8 @@ export class LanNetwork implements Network {
       keepAlive: true,
       maxSockets: 8,
       maxTotalSockets: 128,
-      maxFreeSockets: 2,
+      // As many as there may be: one that we end for being one too many would look like a device's restart.
+      maxFreeSockets: 8,
       timeout: 30_000,
     });
   }
@@ -81,7 +82,7 @@ export class LanNetwork implements Network {
     const signal = request.signal ? AbortSignal.any([request.signal, this.#stopping.signal]) : this.#stopping.signal;
     let peer = request.peer;
     for (let redirects = 0; ; redirects++) {
-      const address = await this.#checkedAddress(url, peer, untilMs);
+      const address = await this.#checkedAddress(url, peer, request.interfaceName, untilMs);
       const answer = await this.#send(url, address, request, untilMs, signal);
       const next: HttpUrl | undefined = redirects < maxRedirects ? redirectOf(request.method, answer, url) : undefined;
       if (next === undefined) return answer;
@@ -91,14 +92,19 @@ export class LanNetwork implements Network {
   }
 
   /** The address to dial, which the rules allow (Z1, Z2, Z4, Z5). A name is looked up once, here. */
-  async #checkedAddress(url: HttpUrl, peer: string | undefined, untilMs: number): Promise<string> {
+  async #checkedAddress(
+    url: HttpUrl,
+    peer: string | undefined,
+    interfaceName: string | undefined,
+    untilMs: number,
+  ): Promise<string> {
     if (foreignPorts.has(url.port)) throw forbidden('has the port of another service');
     const candidates = url.address !== undefined ? [url.address] : await this.#lookUp(url.host, untilMs);
     const wanted = peer === undefined ? undefined : canonicalAddress(peer);
     let objection = 'leads to no address';
     for (const candidate of candidates) {
       const canonical = canonicalAddress(candidate);
-      const found = canonical === undefined ? 'is no IP address' : this.#objectionNow(canonical);
+      const found = canonical === undefined ? 'is no IP address' : this.#objectionNow(canonical, interfaceName);
       if (canonical === undefined || found !== undefined) objection = found ?? objection;
       else if (peer !== undefined && canonical !== wanted) objection = 'is not where the device is';
       else return url.zone === undefined ? canonical : `${canonical}%${url.zone}`;
@@ -107,17 +113,20 @@ export class LanNetwork implements Network {
   }
 
   /** An address that was not on a network of ours a moment ago may be on one that has just come up (D23). */
-  #objectionNow(canonical: string): string | undefined {
-    const objection = this.#objectionTo(canonical);
+  #objectionNow(canonical: string, interfaceName: string | undefined): string | undefined {
+    const objection = this.#objectionTo(canonical, interfaceName);
     if (objection === undefined) return undefined;
     this.#interfaces = undefined;
-    return this.#objectionTo(canonical);
+    return this.#objectionTo(canonical, interfaceName);
   }
 
-  #objectionTo(canonical: string): string | undefined {
+  #objectionTo(canonical: string, interfaceName: string | undefined): string | undefined {
     const interfaces = this.interfaces();
-    if (this.#options.allowOwnAddress && interfaces.some((one) => one.address === canonical)) return undefined;
-    return objectionTo(canonical, interfaces);
+    const near = interfaceName === undefined ? interfaces : interfaces.filter((one) => one.name === interfaceName);
+    if (this.#options.allowOwnAddress && near.some((one) => one.address === canonical)) return undefined;
+    // Loopback is in no prefix but its own, so only what was heard there leads there.
+    const isElsewhere = near.length < interfaces.length && interfaceOf(canonical, near) === undefined;
+    return isElsewhere ? 'is not on the network where the device was heard' : objectionTo(canonical, interfaces);
   }
 
   async #lookUp(host: string, untilMs: number): Promise<readonly string[]> {

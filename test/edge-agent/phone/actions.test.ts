@@ -150,6 +150,16 @@ describe('sending', () => {
 });
 
 describe('sessions', () => {
+  it.each(['File-Transfer', 'Mixed'])('of files takes files of any content type (%s)', async (SessionClass) => {
+    const given = { SessionClass, SessionRecipients: [ada], SupportedContentType: 'image/jpeg, application/pdf' };
+    await home.control.ask('CreateSession', given);
+    expect(await home.control.sessions()).toMatchObject([{ contentTypes: ['image/jpeg', 'application/pdf'] }]);
+    const none = { ...given, SupportedContentType: 'no type' };
+    await expect(home.control.ask('CreateSession', none)).rejects.toMatchObject({ code: 705 });
+    const chat = { ...given, SessionClass: 'Chat' };
+    await expect(home.control.ask('CreateSession', chat)).rejects.toMatchObject({ code: 705 });
+  });
+
   it('waits for those it invites, and runs when the first joins (CreateSession)', async () => {
     const created = await home.control.ask('CreateSession', {
       SessionClass: 'Chat',

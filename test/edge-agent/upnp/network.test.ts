@@ -260,6 +260,16 @@ describe('which addresses are reached', () => {
     expect(await failureOf(get(url, { peer: '127.0.0.2' }))).toMatchObject({ outcome: 'not-done' });
   });
 
+  it('only on the interface where a device was heard, by name and by address', async () => {
+    const { url, seen } = await bound(() => ok(''));
+    expect((await get(url, { interfaceName: 'lo' })).status).toBe(200);
+    const elsewhere = { interfaceName: 'lan0' };
+    for (const target of [url, url.replace('127.0.0.1', 'localhost')]) {
+      expect(await failureOf(get(target, elsewhere))).toMatchObject({ kind: 'unreachable', outcome: 'not-done' });
+    }
+    expect(seen).toHaveLength(1);
+  });
+
   it('the one that a name was checked for, though the name would lead elsewhere a moment later', async () => {
     const { url, seen } = await bound(() => ok(''));
     const answers = [['127.0.0.1'], ['8.8.8.8'], []];

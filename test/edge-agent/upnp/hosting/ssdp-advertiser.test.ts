@@ -148,6 +148,22 @@ describe('a search', () => {
     expect(answered.filter((headers) => headers.get('ST') === lampUdn)).toHaveLength(1);
   });
 
+  it('is answered though it leaves from the port that all listen on', async () => {
+    const shared = createSocket({ type: 'udp4', reuseAddr: true });
+    await new Promise<void>((resolve) => shared.bind(port, '127.0.0.1', resolve));
+    shared.setMulticastInterface('127.0.0.1');
+    const heard: Headers[] = [];
+    shared.on('message', (datagram) => {
+      const message = parseSsdp(datagram);
+      if (message?.kind === 'answer') heard.push(message.headers);
+    });
+    const lines = { HOST: `${ssdpAddress.v4}:${port}`, MAN: '"ssdp:discover"', MX: '1', ST: 'upnp:rootdevice' };
+    shared.send(writeSsdp('M-SEARCH * HTTP/1.1', Object.entries(lines)), port, ssdpAddress.v4);
+    await until(() => heard.length > 0);
+    expect(heard[0]?.get('USN')).toBe(`${lampUdn}::upnp:rootdevice`);
+    shared.close();
+  });
+
   it('survives hostile datagrams', async () => {
     const from = { address: '127.0.0.1', family: 'IPv4' as const, size: 0, port: 5000 };
     const good = writeSsdp('M-SEARCH * HTTP/1.1', [
@@ -157,7 +173,6 @@ describe('a search', () => {
       ['ST', 'ssdp:all'],
     ]);
     advertiser.receive(good, { ...from, port: 0 });
-    advertiser.receive(good, { ...from, port });
     advertiser.receive(good, { ...from, address: '203.0.113.5' });
     advertiser.receive(good, { ...from, address: 'nonsense' });
     advertiser.receive(Buffer.alloc(65_507, 65), from);
