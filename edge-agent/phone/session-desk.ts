@@ -80,7 +80,9 @@ export class SessionDesk {
       sessionClass,
       recipients: withParties(withParties(now.recipients, fresh, 'invited'), changes.remove, 'left'),
       ...(changes.subject === '' ? {} : { subject: changes.subject }),
-      ...(changes.contentTypes === '' ? {} : { contentTypes: this.#contentTypesOf(changes.contentTypes, sessionClass) }),
+      ...(changes.contentTypes === ''
+        ? {}
+        : { contentTypes: this.#contentTypesOf(changes.contentTypes, sessionClass) }),
     }));
     this.#tell(modified, 'modified');
     this.#stepOnLine(modified, 'modified');
