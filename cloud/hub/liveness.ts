@@ -5,8 +5,8 @@ import type { Deadlines } from './surroundings.ts';
 
 /** Whoever said something so recently is not asked. */
 const freshMs = 4_000;
-/** With the 5 s between two looks, a frozen agent is seen within 14 s. A busy Raspberry Pi answers within a second. */
-const answerMs = 5_000;
+/** A page looks every 8 s, so that a frozen agent is seen within 15 s. May be too short for a very busy Raspberry Pi. */
+const answerMs = 4_000;
 
 export interface LivenessDeps {
   readonly clock: Clock;

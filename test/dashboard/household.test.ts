@@ -102,6 +102,43 @@ describe.skipIf(browserIsMissing())('phones, agents and tokens', () => {
       .waitFor();
   });
 
+  test('a full disk and a phone that hangs are told in words, wherever it matters, and no longer when it is over', async () => {
+    const home = await stage.home();
+    await home.start();
+    await home.receive('Here I am');
+    const full = { code: 'store-unavailable', detail: 'The cloud cannot store anything now.' };
+    const hung = { code: 'phone-silent', detail: 'It takes connections but does not answer.' };
+    let troubles: { home?: typeof full; phone?: typeof hung } = {};
+    const page = await stage.page();
+    await page.clock.install();
+    await page.route('**/v1/homes/home', async (route) => {
+      const response = await route.fetch();
+      const { phones, ...rest } = await response.json();
+      const marked = phones.map((phone: object) => ({ ...phone, trouble: troubles.phone }));
+      await route.fulfill({ response, json: { ...rest, trouble: troubles.home, phones: marked } });
+    });
+    await page.goto(await stage.host.signInLink());
+    await page.getByRole('link', { name: /Here I am/ }).click();
+    await page.getByRole('textbox', { name: 'Message' }).waitFor();
+    const bar = page.locator('.status-bar');
+    expect(await bar.textContent()).toBe('');
+    // Nothing is stored that an event could tell of: the page looks by itself.
+    troubles = { home: full, phone: hung };
+    await page.clock.runFor(9_000);
+    await bar.getByText(full.detail).waitFor();
+    await page.locator('.composer').getByText(hung.detail).waitFor();
+    await page.getByRole('link', { name: 'Home', exact: true }).click();
+    await page.getByRole('alert').getByText(full.detail).waitFor();
+    await page.getByRole('listitem').filter({ hasText: 'Hall phone' }).getByText(hung.detail).waitFor();
+    troubles = { phone: hung };
+    await page.clock.runFor(9_000);
+    await bar.getByText(`Hall phone: ${hung.detail}`).waitFor();
+    troubles = {};
+    await page.clock.runFor(9_000);
+    await expect.poll(() => page.getByText(hung.detail).count(), patiently).toBe(0);
+    expect(await bar.textContent()).toBe('');
+  });
+
   test('an agent’s token is shown once, opens the tunnel, and is revoked for good', async () => {
     const page = await stage.signedIn();
     await page.goto(`${stage.url}/#/home`);

@@ -7,7 +7,7 @@ import { coalesced } from './coalesced.ts';
 
 const chosenKey = 'homeline.home';
 /** A full disk stores no event that could tell of it, and a sleeping host looks for a frozen agent when it is asked. */
-const lookMs = 10_000;
+const lookMs = 8_000;
 const everyClass: readonly MessageClass[] = ['SMS', 'MMS', 'e-Mail', 'Instant Message'];
 
 export class HomeState {
