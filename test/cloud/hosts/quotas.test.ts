@@ -55,6 +55,44 @@ describe('requests of one token', () => {
   });
 });
 
+it('a thread of 2,000 unread messages is read to its end in the dashboard, at once and under keys', async () => {
+  await begin();
+  const { agent, phone } = await cloud.homeWithPhone({
+    ReadMessage: ({ arguments: given }) => ({
+      arguments: { MessageRequested: phoneMessage({ messageId: String(given.MessageID), status: 'Read' }) },
+    }),
+  });
+  const ids = Array.from({ length: 2_000 }, (_, n) => messageId(n + 1));
+  for (let from = 0; from < ids.length; from += 50) {
+    const puts = ids.slice(from, from + 50).map((id, n) => ({
+      type: 'message.put' as const,
+      udn: phone.udn,
+      epoch: 0,
+      id,
+      message: phoneMessage({ messageId: `m-${from + n + 1}`, status: 'Unread' }),
+      fingerprint: `f-${from + n + 1}`,
+    }));
+    await agent.deliver(...puts);
+  }
+  const [, code] = (await cloud.host.signInLink()).split('#sign-in=');
+  const signedIn = await cloud.post('/v1/sign-in', { code }, { authorization: '' });
+  const cookie = signedIn.headers.get('set-cookie')?.split(';')[0] ?? '';
+  const statuses = new Set<number>();
+  const left = [...ids];
+  const readOn = async () => {
+    for (let id = left.shift(); id !== undefined; id = left.shift()) {
+      const headers = { cookie, origin: cloud.url, 'idempotency-key': id, 'content-type': 'application/json' };
+      const path = `${cloud.url}/v1/homes/home/messages/${id}/read`;
+      const answer = await fetch(path, { method: 'POST', headers, body: '{}' });
+      await answer.body?.cancel();
+      statuses.add(answer.status);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, readOn));
+  expect(statuses).toEqual(new Set([200]));
+  expect((await cloud.get('/v1/homes/home/messages?status=Unread')).body.items).toEqual([]);
+}, 180_000);
+
 it('messages that one token sends are 429 over its number a day, and nothing is stored', async () => {
   await begin({ sendsPerDay: 3 });
   const program = await tokenWith('messages:send');
