@@ -47,12 +47,14 @@ export class PhonePulse {
   #silence: 'hung' | 'absent' | undefined;
   #isProving = false;
   #isAsking = false;
+  #hasLostConnection = false;
   #needlessLosses = 0;
   /** On the clock of `performance.now()`, here and below. */
   #lastSignMs = performance.now();
   #askedAtMs = 0;
   #silentSinceMs = 0;
   #announcedFromMs = 0;
+  #laterAtMs = 0;
   #settledUntilMs = 0;
   #evidenceFromMs = 0;
   #goodbyeFromMs = 0;
@@ -89,7 +91,7 @@ export class PhonePulse {
   /** The phone ended an idle connection: nobody else on the LAN can do that for it. */
   onConnectionLost(): void {
     if (!this.#live || this.#silence !== undefined || this.#needlessLosses >= mostNeedlessLosses) return;
-    void this.#onEvidence(true);
+    this.#onEvidence(true);
   }
 
   /** What it said goodbye to is the network, or only its own past. Ask until it is clear which. */
@@ -148,7 +150,7 @@ export class PhonePulse {
     if (this.#silence !== undefined) {
       this.#silence = undefined;
       this.#options.onBack();
-    } else if (wasMissed) void this.#onEvidence(false);
+    } else if (wasMissed) this.#onEvidence(false);
   }
 
   #unanswered(kind: 'hung' | 'absent'): void {
@@ -167,45 +169,46 @@ export class PhonePulse {
   }
 
   /** Something that only the phone itself, or its absence, can have done. */
-  async #onEvidence(isConnection: boolean): Promise<void> {
-    const nowMs = performance.now();
-    if (nowMs < this.#evidenceFromMs) return;
-    this.#evidenceFromMs = nowMs + evidencePauseMs;
-    const proof = await this.#prove();
-    if (!isConnection) return;
-    this.#needlessLosses = proof === 'kept' ? this.#needlessLosses + 1 : 0;
+  #onEvidence(isConnection: boolean): void {
+    this.#hasLostConnection ||= isConnection;
+    this.#proveFrom(this.#evidenceFromMs);
   }
 
+  /** Of several doubts the one that may be settled first counts; none is dropped for another that must wait. */
   #proveFrom(fromMs: number): void {
-    if (this.#later !== undefined) return;
-    const waitMs = fromMs - performance.now();
-    if (waitMs <= 0) {
-      void this.#prove();
-      return;
-    }
+    const dueMs = Math.max(fromMs, performance.now());
+    if (this.#later !== undefined && this.#laterAtMs <= dueMs) return;
+    clearTimeout(this.#later);
+    this.#laterAtMs = dueMs;
     this.#later = setTimeout(() => {
       this.#later = undefined;
       void this.#prove();
-    }, waitMs);
+    }, dueMs - performance.now());
   }
 
   /** Asks first: one that cannot answer just now has not lost a subscription that it may still keep. */
-  async #prove(): Promise<Proof> {
-    if (this.#isProving || !this.#live) return 'unknown';
+  async #prove(): Promise<void> {
+    if (!this.#live) return;
+    if (this.#isProving) {
+      this.#proveFrom(performance.now() + evidencePauseMs);
+      return;
+    }
     this.#isProving = true;
+    const hadLostConnection = this.#hasLostConnection;
+    this.#hasLostConnection = false;
+    this.#evidenceFromMs = performance.now() + evidencePauseMs;
     this.#announcedFromMs = performance.now() + needlessPauseMs;
     try {
       const answer = await this.#options.ask();
       if (answer !== 'here') {
         if (this.#live && this.#silence === undefined) this.#unanswered(answer);
-        return 'unknown';
+        return;
       }
       const proof = this.#live ? await this.#options.prove() : 'unknown';
-      if (proof === 'renewed') {
-        this.#settledUntilMs = performance.now() + settledMs;
-        this.#announcedFromMs = this.#settledUntilMs;
-      }
-      return proof;
+      if (hadLostConnection) this.#needlessLosses = proof === 'kept' ? this.#needlessLosses + 1 : 0;
+      if (proof !== 'renewed') return;
+      this.#settledUntilMs = performance.now() + settledMs;
+      this.#announcedFromMs = this.#settledUntilMs;
     } finally {
       this.#isProving = false;
     }

@@ -13,6 +13,11 @@ describe('when everything fails now and then', () => {
     },
     60_000,
   );
+
+  it('nothing waits for the next comparison when the phone comes back at the same port', async () => {
+    const round = { ...short, seed: 'same port', faults: 2, kinds: ['restart' as const] };
+    expect(await runRound(round)).toMatchObject(whole);
+  }, 60_000);
 });
 
 describe('the suite itself', () => {

@@ -6,6 +6,7 @@ import type { Random } from './random.ts';
 
 export const faultKinds = [
   'kill',
+  'restart',
   'freeze',
   'cut',
   'stall',
@@ -49,6 +50,10 @@ export async function strike(house: House, fault: Fault): Promise<void> {
   switch (kind) {
     case 'kill':
       await kill(house, at, forMs);
+      break;
+    // The phone comes back at the same port before anybody has asked it: all that it lost is its subscribers.
+    case 'restart':
+      await kill(house, 'phone', 0);
       break;
     case 'freeze':
       await program.freeze(forMs);
