@@ -4,8 +4,6 @@ import type { EdgeEvent } from '../../protocol/frames.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import {
   type Evidence,
-  evidenceOf,
-  fingerprintOf,
   isSameMessage,
   isTwin,
   isUnchanged,
@@ -14,6 +12,7 @@ import {
   mergeFingerprints,
   partyOf,
   readFingerprint,
+  SeenMessage,
   twinPrefix,
 } from './evidence.ts';
 import { messageKey, timeOfKey } from './identity.ts';
@@ -61,28 +60,23 @@ export interface ComparisonOptions {
 /** A message of which only the rest of the list tells what it is. */
 interface Undecided {
   readonly entry: MessageEntry;
-  readonly seen: Seen;
+  readonly seen: SeenMessage;
   /** The known message that it may be, and how likely. */
   readonly item: KnownMessage;
   readonly judgement: Judgement;
 }
 
-interface Seen {
-  readonly fingerprint: string;
-  readonly evidence: Evidence;
-}
-
 /** Known messages that may be the listed one under another identifier. */
 interface Renumbered {
   readonly entry: MessageEntry;
-  readonly seen: Seen;
+  readonly seen: SeenMessage;
   readonly twins: readonly KnownMessage[];
 }
 
 /** A machine whose clock says less has not set it yet, and cannot tell what lies in the future. */
 const clockIsSetMs = Date.UTC(2026, 0, 1);
-/** XML that is held until the list tells more, in UTF-16 units. */
-const maxHeldChars = 4 * 1024 * 1024;
+/** XML that is held until the list tells more, in UTF-16 units: what is read of it takes several times as much. */
+const maxHeldChars = 2 * 1024 * 1024;
 /** From this many on, an index of the known ones is cheaper than going through them. */
 const fewUnknown = 8;
 const rank: Readonly<Record<Judgement, number>> = { same: 4, likely: 3, doubtful: 2, unlike: 1, other: 0 };
@@ -158,7 +152,7 @@ export class Comparison {
 
   #take(entry: MessageEntry, done: Conclusions): void {
     const { message } = entry;
-    const seen = { fingerprint: fingerprintOf(message), evidence: evidenceOf(message) };
+    const seen = new SeenMessage(message);
     const { item, judgement } = this.#bestOf(message, seen);
     const isKnown = item !== undefined && isSameMessage(judgement);
     if (isKnown && this.#wasSeenHere(item)) return;
@@ -197,12 +191,13 @@ export class Comparison {
   }
 
   /** The known message of this identifier that the evidence fits best; of equal ones, first that not listed yet. */
-  #bestOf(message: PhoneMessage, seen: Seen): { item: KnownMessage | undefined; judgement: Judgement } {
+  #bestOf(message: PhoneMessage, seen: SeenMessage): { item: KnownMessage | undefined; judgement: Judgement } {
     let best: { item: KnownMessage | undefined; judgement: Judgement } = { item: undefined, judgement: 'unlike' };
     let bestRank = -1;
     for (const item of this.#options.known.under(message.messageId)) {
-      const isEqual = item.fingerprint === seen.fingerprint;
-      const judgement = isEqual ? 'same' : judge(item.fingerprint, message, seen.evidence);
+      const judgement = seen.hasFingerprint(item.fingerprint)
+        ? 'same'
+        : judge(item.fingerprint, message, seen.evidence);
       const isAsCorrected = judgement === 'doubtful' && this.#options.clockJumps.has(jumpOf(item, seen.evidence));
       const preference = (this.#wasSeenHere(item) ? 0 : 0.4) + (item.isPresent ? 0.2 : 0) + (isAsCorrected ? 0.1 : 0);
       if (rank[judgement] + preference < bestRank) continue;
@@ -227,12 +222,12 @@ export class Comparison {
   }
 
   /** No known message of this identifier is it: one that had another identifier, or a new one. */
-  #takeUnknown(entry: MessageEntry, seen: Seen, done: Conclusions): void {
+  #takeUnknown(entry: MessageEntry, seen: SeenMessage, done: Conclusions): void {
     if (!this.#takeRenumbered(entry, seen)) this.#conclude(entry, seen, undefined, done);
   }
 
   /** Held until the end of the list tells whether the known message is still there by its own identifier. */
-  #takeRenumbered(entry: MessageEntry, seen: Seen): boolean {
+  #takeRenumbered(entry: MessageEntry, seen: SeenMessage): boolean {
     const twins = this.#twinsOf(entry.message, seen.evidence);
     if (twins.length === 0) return false;
     if (this.#heldChars > maxHeldChars) {
@@ -284,7 +279,7 @@ export class Comparison {
    * Whether the phone's clock was set: the times of several were corrected by as much, or nothing speaks of a reset. The
    * same words under the identifier of a message that is gone are new otherwise, or nobody would be told of them.
    */
-  #isClockJump(item: KnownMessage, { evidence }: Seen, jumps: ReadonlyMap<number, number>): boolean {
+  #isClockJump(item: KnownMessage, { evidence }: SeenMessage, jumps: ReadonlyMap<number, number>): boolean {
     const { clockJumps } = this.#options;
     const jump = jumpOf(item, evidence);
     const isWithoutReset = this.#votes.other + this.#votes.otherThanGone === 0;
@@ -294,11 +289,17 @@ export class Comparison {
   }
 
   /** The message is the known one, or a new one. */
-  #conclude({ message, xml }: MessageEntry, seen: Seen, known: KnownMessage | undefined, done: Conclusions): void {
+  #conclude(
+    { message, xml }: MessageEntry,
+    seen: SeenMessage,
+    known: KnownMessage | undefined,
+    done: Conclusions,
+  ): void {
     const item = known ?? this.#meet(message, seen, done);
     const isTold = known !== undefined && item.absentMs === undefined;
     item.lastSeen = Math.max(item.lastSeen, this.#options.number);
-    const fingerprint = known === undefined ? seen.fingerprint : mergeFingerprints(item.fingerprint, seen.fingerprint);
+    const isAsKept = seen.hasFingerprint(item.fingerprint);
+    const fingerprint = isAsKept ? item.fingerprint : mergeFingerprints(item.fingerprint, seen.fingerprint);
     if (item.isDeleted) {
       if (item.fingerprint === fingerprint && item.told === undefined) return;
       item.fingerprint = fingerprint;
@@ -306,7 +307,7 @@ export class Comparison {
       done.put.push(itemOf(item));
       return;
     }
-    if (isTold && isUnchanged(item.told ?? item.fingerprint, message, seen.fingerprint)) {
+    if (isTold && isUnchanged(item.told ?? item.fingerprint, message, fingerprint)) {
       if (item.fingerprint === fingerprint) return;
       // Only how it is written down differs.
       item.told ??= item.fingerprint;
@@ -322,7 +323,7 @@ export class Comparison {
     done.events.push(this.#putEvent(item, message));
   }
 
-  #meet(message: PhoneMessage, { fingerprint }: Seen, done: Conclusions): KnownMessage {
+  #meet(message: PhoneMessage, { fingerprint }: SeenMessage, done: Conclusions): KnownMessage {
     const { known, udn } = this.#options;
     const { messageId } = message;
     const send = isSent(message) ? takeMatch(this.#options.openSends(), message, done.settled) : undefined;

@@ -36,7 +36,37 @@ const partyChars = 6;
 
 /** The evidence and a digest of all of the message, in at most 64 characters. */
 export function fingerprintOf(message: PhoneMessage): string {
-  return write(evidenceOf(message), digest(textChars, JSON.stringify(message)));
+  return write(evidenceOf(message), digestOf(message));
+}
+
+/** A listed message, of which most often only the digest is asked for: it has not changed. */
+export class SeenMessage {
+  readonly message: PhoneMessage;
+  readonly #digest: string;
+  #evidence: Evidence | undefined;
+
+  constructor(message: PhoneMessage) {
+    this.message = message;
+    this.#digest = digestOf(message);
+  }
+
+  get evidence(): Evidence {
+    this.#evidence ??= evidenceOf(this.message);
+    return this.#evidence;
+  }
+
+  get fingerprint(): string {
+    return write(this.evidence, this.#digest);
+  }
+
+  /** Whether it is all the same as when the fingerprint was made. */
+  hasFingerprint(fingerprint: string): boolean {
+    return fingerprint.startsWith(version) && fingerprint.endsWith(`.${this.#digest}`);
+  }
+}
+
+function digestOf(message: PhoneMessage): string {
+  return digest(textChars, JSON.stringify(message));
 }
 
 /** Of a message on its way to the phone: its time is not known yet, and the phone will show more of it. */
