@@ -13,6 +13,7 @@ export const faultKinds = [
   'slow',
   'lost-answers',
   'bad-events',
+  'short-lists',
   'full-disk',
   'clock',
 ] as const;
@@ -72,10 +73,17 @@ export async function strike(house: House, fault: Fault): Promise<void> {
       await pause(forMs);
       house.lanRoad.weather = { ...house.lanRoad.weather, lostAnswers: 0 };
       break;
-    case 'bad-events':
+    case 'bad-events': {
       house.lanRoad.weather = { ...house.lanRoad.weather, lostEvents: 0.3, doubledEvents: 0.3, lateEvents: 0.3 };
       await pause(forMs);
-      house.lanRoad.weather = { ...fairWeather, lostAnswers: house.lanRoad.weather.lostAnswers };
+      const { lostAnswers, shortLists } = house.lanRoad.weather;
+      house.lanRoad.weather = { ...fairWeather, lostAnswers, shortLists };
+      break;
+    }
+    case 'short-lists':
+      house.lanRoad.weather = { ...house.lanRoad.weather, shortLists: 0.5 };
+      await pause(forMs);
+      house.lanRoad.weather = { ...house.lanRoad.weather, shortLists: 0 };
       break;
     case 'full-disk':
       house.disks[at].fill();

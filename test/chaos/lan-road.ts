@@ -1,5 +1,5 @@
-// The household's network between agent and phone: an HTTP proxy that loses the answers of actions that were done, and
-// loses, doubles and reorders the phone's events.
+// The household's network between agent and phone: an HTTP proxy that loses the answers of actions that were done, loses,
+// doubles and reorders the phone's events, and answers for a phone whose lists are empty or cut for a moment.
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,9 +12,17 @@ export interface LanWeather {
   readonly doubledEvents: number;
   /** The share of events that is overtaken by the next one. */
   readonly lateEvents: number;
+  /** The share of lists of messages that come empty, or cut in their middle. */
+  readonly shortLists: number;
 }
 
-export const fairWeather: LanWeather = { lostAnswers: 0, lostEvents: 0, doubledEvents: 0, lateEvents: 0 };
+export const fairWeather: LanWeather = {
+  lostAnswers: 0,
+  lostEvents: 0,
+  doubledEvents: 0,
+  lateEvents: 0,
+  shortLists: 0,
+};
 
 interface Exchange {
   readonly method: string;
@@ -25,7 +33,7 @@ interface Exchange {
 
 export class LanRoad {
   weather = fairWeather;
-  readonly counts = { lostAnswers: 0, lostEvents: 0, doubledEvents: 0, lateEvents: 0 };
+  readonly counts = { lostAnswers: 0, lostEvents: 0, doubledEvents: 0, lateEvents: 0, shortLists: 0 };
   readonly #random: Random;
   readonly #phonePort: number;
   #server: Server | undefined;
@@ -86,7 +94,23 @@ export class LanRoad {
     });
     const changes = /#(SendMessage|CreateSession|StartFileTransfer)"/.test(String(headers.soapaction ?? ''));
     if (changes && this.#happens('lostAnswers')) return undefined;
-    return answer;
+    const lists = answer.status === 200 && /#SearchMessages"/.test(String(headers.soapaction ?? ''));
+    return lists && this.#happens('shortLists') ? this.#shorten(answer) : answer;
+  }
+
+  /** As a phone that boots, or that runs out of memory over the answer: the envelope is whole, the list in it is not. */
+  #shorten(answer: Answer): Answer {
+    const whole = answer.body.toString();
+    const list = /<MessageList>([\s\S]*)<\/MessageList>/.exec(whole)?.[1];
+    if (list === undefined || list === '') return answer;
+    const short = this.#random.pick([
+      '',
+      '&lt;messageList xmlns="urn:homeline:messaging:1"/&gt;',
+      // Not within an entity.
+      list.slice(0, Math.floor(list.length * this.#random.next())).replace(/&[^;]*$/, ''),
+    ]);
+    const body = Buffer.from(whole.replace(list, () => short));
+    return { ...answer, body, headers: { ...answer.headers, 'content-length': String(body.length) } };
   }
 
   /** The phone is told at once that its event arrived, whatever becomes of it. */
@@ -112,8 +136,14 @@ export class LanRoad {
 
 const toCallback = '/notify/';
 
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
 function exchange({ method, url, headers, body }: Exchange) {
-  return new Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
+  return new Promise<Answer>((resolve, reject) => {
     const { connection: _, 'transfer-encoding': __, 'content-length': ___, ...rest } = headers;
     const length = body.length > 0 || method === 'POST' ? { 'content-length': String(body.length) } : {};
     const asked = request(
