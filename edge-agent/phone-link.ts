@@ -69,6 +69,13 @@ const askDeadlineMs = 3000;
 /** A phone that was given up is looked at again when it is heard, but a forged flood is not passed on to it. */
 const heardAgainMs = 5000;
 
+const hung = {
+  code: 'phone-hung',
+  detail:
+    'The phone is there but does not answer. New messages stay on it and are fetched when it answers again. Restart the ' +
+    'phone if this lasts.',
+};
+
 export class PhoneLink {
   readonly udn: string;
   readonly location: string;
@@ -259,6 +266,7 @@ export class PhoneLink {
       epoch: this.synchroniser.epoch,
       trusted,
       ...(this.#capabilities !== undefined && { capabilities: this.#capabilities }),
+      ...(this.#silence === 'hung' && { trouble: hung }),
     };
   }
 

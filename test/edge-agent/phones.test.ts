@@ -116,12 +116,13 @@ it('a phone that goes without a word is offline within 15 s, and online when it 
   await until(() => latest()[0]?.online === true && house.phone.subscribers === 1);
 });
 
-it('a phone that freezes is offline within 15 s', async () => {
+it('a phone that freezes is offline within 15 s, and the household is told in words', async () => {
   await known();
   house.phone.isFrozen = true;
   await until(() => latest()[0]?.online === false);
+  await until(() => latest()[0]?.trouble?.detail.includes('does not answer') === true);
   house.phone.isFrozen = false;
-  await until(() => latest()[0]?.online === true);
+  await until(() => latest()[0]?.online === true && latest()[0]?.trouble === undefined);
 });
 
 it('a phone that restarts at its place and says nothing is subscribed to again at once', async () => {
