@@ -178,7 +178,7 @@ export class Agent {
     });
     const commands = new Commands({
       journal,
-      phoneOf: (udn) => phones.linkOf(udn),
+      phoneOf: (udn) => phones.approvedLinkOf(udn),
       isApproved: (udn) => phones.isApproved(udn),
       send: (frame) => client.send(frame),
       report,
@@ -257,7 +257,7 @@ export class Agent {
         // The first ones of a connection: now it can be compared what the cloud knows and the phones have.
         if (!this.#compared) life.phones.examine();
         this.#compared = true;
-        life.phones.approve(frame.approved);
+        life.phones.approve(frame.approved, frame.evidence);
         break;
       case 'call':
         void life.commands.handle(frame);

@@ -1,12 +1,12 @@
 // The life of one phone at the agent: subscribed to, kept in step, ready for commands.
-import { createHash } from 'node:crypto';
-import type { PhonePresence } from '../protocol/frames.ts';
+import type { PhoneEvidence, PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Capabilities } from '../protocol/phone-model.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
 import { PhoneControlPoint, standardDeadlineMs } from './messaging/control-point.ts';
 import type { CloudKnowledge } from './messaging/look.ts';
 import { PhoneSynchroniser } from './messaging/synchronise.ts';
+import { evidenceOf } from './phone-evidence.ts';
 import { type Answer, PhonePulse } from './phone-pulse.ts';
 import type { Journal } from './tunnel/journal.ts';
 import {
@@ -30,7 +30,8 @@ export interface PhoneLinkOptions {
   /** Where it was heard, and all that may lead to it; undefined where the operator named the URL. */
   readonly interfaceName: string | undefined;
   readonly trusted: boolean;
-  readonly approved: boolean;
+  /** Whether the household's approval counts for a phone with this evidence. */
+  approves(evidence: PhoneEvidence): boolean;
   readonly network: Network;
   readonly subscriber: GenaSubscriber;
   readonly journal: Journal;
@@ -48,16 +49,6 @@ export interface PhoneLinkOptions {
   /** Its description is no longer the one that this link was made of. */
   onDescribed(link: PhoneLink, device: DeviceDescription): void;
   report(line: string): void;
-}
-
-/** By what a phone can be told from another that uses its name. */
-export interface PhoneEvidence {
-  /** Of the server that sent the description. */
-  readonly address: string;
-  /** In LOCATION, as it was written: a name or an address. */
-  readonly host: string;
-  /** Of what a description says about the device itself, without addresses and without the name that people give it. */
-  readonly digest: string;
 }
 
 /** A phone that refuses subscriptions is polled, and asked again after this: it may have been busy. */
@@ -81,6 +72,8 @@ export class PhoneLink {
   readonly location: string;
   readonly controlPoint: PhoneControlPoint;
   readonly synchroniser: PhoneSynchroniser;
+  /** Of when the description was read. */
+  readonly evidence: PhoneEvidence;
   readonly #options: PhoneLinkOptions;
   readonly #neighbour: Neighbour;
   readonly #pulse: PhonePulse;
@@ -115,6 +108,7 @@ export class PhoneLink {
     this.#name = options.device.friendlyName;
     this.udn = udn;
     this.location = location;
+    this.evidence = evidenceOf(options.device, location);
     this.controlPoint = new PhoneControlPoint({
       network: this.#neighbour,
       udn,
@@ -147,14 +141,11 @@ export class PhoneLink {
     return this.#silence;
   }
 
-  get evidence(): PhoneEvidence {
-    return evidenceOf(this.#options.device, this.location);
-  }
-
   /** Subscribes and begins to synchronise; what a phone does not answer is no failure of the agent's. */
   async start(): Promise<void> {
     this.#live = true;
-    const { approved, trusted } = this.#options;
+    const { trusted } = this.#options;
+    const approved = this.#options.approves(this.evidence);
     this.synchroniser.setApproved(approved);
     if (!approved && !trusted) this.#report('waits until somebody of the household approves it in the dashboard.');
     this.#subscribing = this.#subscribe();
@@ -265,6 +256,7 @@ export class PhoneLink {
       online: this.#online,
       epoch: this.synchroniser.epoch,
       trusted,
+      evidence: this.evidence,
       ...(this.#capabilities !== undefined && { capabilities: this.#capabilities }),
       ...(this.#silence === 'hung' && { trouble: hung }),
     };
@@ -358,15 +350,6 @@ export class PhoneLink {
   #report(line: string): void {
     this.#options.report(`${printable(this.#name)}: ${line}`);
   }
-}
-
-export function evidenceOf(device: DeviceDescription, location: string): PhoneEvidence {
-  const { udn, deviceType, manufacturer = '', modelName = '', services } = device;
-  const types = services.map(({ serviceType }) => serviceType).sort();
-  const url = parseHttpUrl(location);
-  const address = parseHttpUrl(services[0]?.controlUrl ?? '')?.address ?? url?.address ?? '';
-  const text = JSON.stringify([udn.toLowerCase(), deviceType, manufacturer, modelName, types]);
-  return { address, host: url?.host ?? '', digest: createHash('sha256').update(text).digest('hex') };
 }
 
 /** Whether what a link works with has changed. */

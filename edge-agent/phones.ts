@@ -1,8 +1,9 @@
 // The phones in the house: from an advertisement or a pinned address to a link, and away again.
-import type { PhonePresence } from '../protocol/frames.ts';
+import type { PhoneEvidence, PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { DescriptionQueue } from './description-queue.ts';
-import { evidenceOf, PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
+import { evidenceOf, isAsApproved } from './phone-evidence.ts';
+import { PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
 import { type DeviceDescription, readDescription, readScpd, walkDevices } from './upnp/description/description.ts';
 import type { Advertisement } from './upnp/discovery/ssdp.ts';
 import { parseHttpUrl, placeOf, sameFamily } from './upnp/network/http-url.ts';
@@ -11,7 +12,7 @@ import { Neighbour, type Whereabouts } from './upnp/network/neighbour.ts';
 export interface PhonesOptions
   extends Omit<
     PhoneLinkOptions,
-    'udn' | 'device' | 'service' | 'location' | 'interfaceName' | 'trusted' | 'approved' | 'onLeft' | 'onDescribed'
+    'udn' | 'device' | 'service' | 'location' | 'interfaceName' | 'trusted' | 'approves' | 'onLeft' | 'onDescribed'
   > {
   /** UDNs that this machine's own configuration names as the household's. */
   readonly trust: ReadonlySet<string>;
@@ -64,7 +65,8 @@ export class Phones {
   readonly #replacedAtMs = new Map<string, number>();
   readonly #descriptions = new DescriptionQueue();
   readonly #starting = new Set<Promise<unknown>>();
-  #approved: ReadonlySet<string> = new Set();
+  /** By UDN, the evidence that the approval counts for; undefined: for whatever has that name. */
+  #approved: ReadonlyMap<string, PhoneEvidence | undefined> = new Map();
   #stopping = new AbortController();
   #pinTimer: NodeJS.Timeout | undefined;
   /** By location: the timers of descriptions that could not be read yet. */
@@ -94,11 +96,22 @@ export class Phones {
 
   /** The phones that answer and whose messages may leave the house. */
   get able(): PhoneLink[] {
-    return [...this.#links.values()].filter((link) => link.online && this.#approved.has(link.udn));
+    return [...this.#links.values()].filter((link) => link.online && this.#counts(link.udn, link.evidence));
   }
 
   linkOf(udn: string): PhoneLink | undefined {
     return this.#links.get(udn);
+  }
+
+  /** What may be called: a phone that only has an approved one's name is none of ours until the cloud says so. */
+  approvedLinkOf(udn: string): PhoneLink | undefined {
+    const link = this.#links.get(udn);
+    return link !== undefined && this.#counts(udn, link.evidence) ? link : undefined;
+  }
+
+  /** Whether the household's approval counts for a phone that is seen like this. */
+  #counts(udn: string, evidence: PhoneEvidence): boolean {
+    return this.#approved.has(udn) && isAsApproved(this.#approved.get(udn), evidence);
   }
 
   isApproved(udn: string): boolean {
@@ -118,10 +131,10 @@ export class Phones {
     return [...here, ...away].sort((one, other) => rank(one) - rank(other)).slice(0, limits.phones);
   }
 
-  approve(udns: readonly string[]): void {
-    this.#options.journal.approve(udns);
-    this.#approved = new Set(udns);
-    for (const link of this.#links.values()) link.setApproved(this.#approved.has(link.udn));
+  approve(udns: readonly string[], evidence?: Readonly<Record<string, PhoneEvidence>>): void {
+    this.#options.journal.approve(udns, evidence);
+    this.#approved = this.#options.journal.approved();
+    for (const link of this.#links.values()) link.setApproved(this.#counts(link.udn, link.evidence));
   }
 
   /** Looks at everything anew: the connection to the cloud stands again. */
@@ -174,7 +187,7 @@ export class Phones {
   #knownNameOf(udn: string): string | undefined {
     if (this.#links.has(udn) || this.#absent.has(udn) || this.#approved.has(udn)) return udn;
     const wanted = udn.toLowerCase();
-    for (const names of [this.#approved, this.#options.trust, this.#links.keys(), this.#absent.keys()]) {
+    for (const names of [this.#approved.keys(), this.#options.trust, this.#links.keys(), this.#absent.keys()]) {
       for (const name of names) if (name.toLowerCase() === wanted) return name;
     }
     return undefined;
@@ -342,7 +355,7 @@ export class Phones {
       interfaceName: where.interfaceName,
       trusted: trust.has(udn) || this.#pinnedUdns.has(udn),
       compareMs: this.#options.compareMs ?? (this.#pinnedUdns.has(udn) ? pinnedCompareMs : undefined),
-      approved: this.#approved.has(udn),
+      approves: (evidence) => this.#counts(udn, evidence),
       onLeft: (left) => this.#onLeft(left),
       onDescribed: (described, news) => this.#onDescribed(described, news, where),
     });

@@ -11,9 +11,14 @@ export function evidenceOf({ evidence, address }: Pick<PhonePresence, 'evidence'
 }
 
 export function likenessOf(approved: PhoneEvidence, seen: PhoneEvidence): Likeness {
-  const isSame = (name: 'address' | 'digest' | 'hardware') =>
+  const isSame = (name: 'digest' | 'hardware') =>
     approved[name] === undefined || seen[name] === undefined || approved[name] === seen[name];
-  if (isSame('address') && isSame('digest') && isSame('hardware')) return 'same';
+  // A host that could not be looked up has its name alone.
+  const hasBoth = approved.address !== undefined && seen.address !== undefined;
+  const isSamePlace = hasBoth
+    ? approved.address === seen.address
+    : (approved.host ?? approved.address) === (seen.host ?? seen.address);
+  if (isSamePlace && isSame('digest') && isSame('hardware')) return 'same';
   const isSameCard = approved.hardware !== undefined && approved.hardware === seen.hardware;
   const isSameName = approved.host !== undefined && approved.host === seen.host && !isAddress(approved.host);
   return isSameCard || isSameName ? 'moved' : 'other';
@@ -33,7 +38,7 @@ export function approvalOf(current: PhoneRecord, presence: PhonePresence, nowMs:
   const approvedAs = current.approvedAs ?? { address: hostOf(current.address) };
   const seen = evidenceOf(presence);
   const time = new Date(nowMs).toISOString();
-  const change = { from: approvedAs.address ?? '', to: seen.address ?? '', time };
+  const change = { from: placeIn(approvedAs), to: placeIn(seen), time };
   switch (likenessOf(approvedAs, seen)) {
     case 'same':
       return { approved: true, approvedAs: { ...approvedAs, ...seen }, ...(current.moved && { moved: current.moved }) };
@@ -50,6 +55,10 @@ export function approvalOf(current: PhoneRecord, presence: PhonePresence, nowMs:
 export function decide(phone: PhoneRecord, approved: boolean): PhoneRecord {
   const { approvedAs: _, changed: __, moved: ___, ...rest } = phone;
   return { ...rest, approved, ...(approved && { approvedAs: phone.seenAs ?? { address: hostOf(phone.address) } }) };
+}
+
+function placeIn({ address, host }: PhoneEvidence): string {
+  return address ?? host ?? '';
 }
 
 /** Of `192.168.1.20:49200` or `[fe80::1]:80`: a restart takes another port. */

@@ -40,6 +40,8 @@ const migrations: readonly string[] = [
   DROP TABLE messages;
   CREATE INDEX known_messages_by_message_id ON known_messages (udn, message_id);
   `,
+  // What an approval counts for, as JSON; null: for the UDN.
+  'ALTER TABLE approvals ADD COLUMN evidence TEXT',
 ];
 
 /** SQLite's result codes for a disk that fails (10) or is full (13), without their extension bits. */

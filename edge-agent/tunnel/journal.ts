@@ -1,5 +1,6 @@
 // What the agent remembers of each phone, so that after a crash nothing is told twice and nothing is sent twice.
-import type { EdgeEvent } from '../../protocol/frames.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { EdgeEvent, PhoneEvidence } from '../../protocol/frames.ts';
 import type { PhoneSession } from '../../protocol/phone-model.ts';
 import type { AgentDatabase } from './database.ts';
 import type { Outbox } from './outbox.ts';
@@ -104,9 +105,9 @@ export class Journal {
       finishSend: database.prepare("UPDATE sends SET outcome = ?, arguments = '{}' WHERE key = ?"),
       abandonSend: database.prepare('DELETE FROM sends WHERE key = ?'),
       forgetSends: database.prepare('DELETE FROM sends WHERE begun_ms < ?'),
-      approvals: database.prepare('SELECT udn FROM approvals'),
+      approvals: database.prepare('SELECT udn, evidence FROM approvals'),
       clearApprovals: database.prepare('DELETE FROM approvals'),
-      approve: database.prepare('INSERT OR IGNORE INTO approvals VALUES (?)'),
+      approve: database.prepare('INSERT OR IGNORE INTO approvals (udn, evidence) VALUES (?, ?)'),
     };
   }
 
@@ -212,20 +213,23 @@ export class Journal {
     this.#statements.abandonSend.run(key);
   }
 
-  /** Phones whose messages may leave the house, as the cloud last said. */
-  approved(): Set<string> {
-    return new Set(this.#statements.approvals.all().map((row) => String(row.udn)));
+  /** Phones whose messages may leave the house, as the cloud last said, each with what its approval counts for. */
+  approved(): Map<string, PhoneEvidence | undefined> {
+    const rows = this.#statements.approvals.all();
+    return new Map(
+      rows.map(({ udn, evidence }) => [String(udn), evidence === null ? undefined : JSON.parse(String(evidence))]),
+    );
   }
 
   /** Takes over the cloud's word. What waits of a phone that lost its approval is forgotten. */
-  approve(udns: readonly string[]): void {
+  approve(udns: readonly string[], evidence: Readonly<Record<string, PhoneEvidence>> = {}): void {
     const before = this.approved();
-    const now = new Set(udns);
-    if (before.size === now.size && udns.every((udn) => before.has(udn))) return;
+    const now = new Map(udns.map((udn) => [udn, evidence[udn]]));
+    if (isDeepStrictEqual(before, now)) return;
     this.#database.commit(() => {
       this.#statements.clearApprovals.run();
-      for (const udn of now) this.#statements.approve.run(udn);
-      for (const udn of before) if (!now.has(udn)) this.#outbox.drop(udn);
+      for (const [udn, as] of now) this.#statements.approve.run(udn, as === undefined ? null : JSON.stringify(as));
+      for (const udn of before.keys()) if (!now.has(udn)) this.#outbox.drop(udn);
     });
   }
 }

@@ -292,7 +292,8 @@ describe('a dead letter', () => {
     outbox.append([message(1)]);
     outbox.bury(1, 'internal', 'why');
     database.exec(
-      `DROP INDEX dead_letters_by_thing; DROP TABLE known_messages; ${messagesOfVersion1}; PRAGMA user_version = 1`,
+      `DROP INDEX dead_letters_by_thing; DROP TABLE known_messages; ${messagesOfVersion1}; ${approvalsOfVersion1};
+       PRAGMA user_version = 1`,
     );
     opened.pop()?.();
     const again = open().outbox;
@@ -307,7 +308,7 @@ describe('a dead letter', () => {
 describe('the journal', () => {
   it('takes over the messages of a file of an earlier version', () => {
     const { database } = open();
-    database.exec(`DROP TABLE known_messages; ${messagesOfVersion1};
+    database.exec(`DROP TABLE known_messages; ${messagesOfVersion1}; ${approvalsOfVersion1};
       INSERT INTO messages VALUES ('${udn}', '7', 1, 'm_7', 'who.when.all', '<message/>');
       INSERT INTO messages VALUES ('${udn}', '8', 0, 'm_8', '', NULL);
       PRAGMA user_version = 2`);
@@ -361,11 +362,12 @@ describe('the journal', () => {
     journal.approve(['uuid:other']);
     expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([2]);
     expect(journal.readPhone(udn).comparedStore).toBeUndefined();
-    expect([...journal.approved()]).toEqual(['uuid:other']);
+    expect([...journal.approved().keys()]).toEqual(['uuid:other']);
   });
 });
 
 /** Table `messages` as the first version made it. */
+const approvalsOfVersion1 = 'ALTER TABLE approvals DROP COLUMN evidence';
 const messagesOfVersion1 = `CREATE TABLE messages (
   udn TEXT NOT NULL, message_id TEXT NOT NULL, epoch INTEGER NOT NULL, id TEXT NOT NULL, fingerprint TEXT NOT NULL,
   xml TEXT, PRIMARY KEY (udn, message_id)) WITHOUT ROWID`;
