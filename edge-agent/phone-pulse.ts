@@ -180,10 +180,13 @@ export class PhonePulse {
     if (this.#later !== undefined && this.#laterAtMs <= dueMs) return;
     clearTimeout(this.#later);
     this.#laterAtMs = dueMs;
-    this.#later = setTimeout(() => {
-      this.#later = undefined;
-      void this.#prove();
-    }, dueMs - performance.now());
+    this.#later = setTimeout(
+      () => {
+        this.#later = undefined;
+        void this.#prove();
+      },
+      Math.max(0, dueMs - performance.now()),
+    );
   }
 
   /** Asks first: one that cannot answer just now has not lost a subscription that it may still keep. */
