@@ -172,7 +172,11 @@ export class Agent {
       pollMs: options.pollMs,
       confirmMs: options.confirmMs,
       now: () => clock.nowMs(),
-      cloud: { store: () => this.#store, inventory: (udn) => inventory.read(udn) },
+      cloud: {
+        store: () => this.#store,
+        inventory: (udn) => inventory.read(udn),
+        backlog: () => (this.#store === undefined ? 0 : outbox.waiting),
+      },
       onChanged: () => this.#tellPhones(),
       onFound: (udn) => options.onPhone?.(udn),
     });

@@ -19,7 +19,7 @@ const imports = rooms.flatMap(sourceFiles).flatMap(importsOf);
 const doors: { room: string; own: string[]; packages: RegExp }[] = [
   { room: 'protocol', own: ['protocol'], packages: /^zod$/ },
   { room: 'shared', own: ['shared'], packages: /^node:/ },
-  { room: 'edge-agent/upnp', own: ['edge-agent/upnp'], packages: /^(node:.*|fast-xml-parser|@nodable\/entities)$/ },
+  { room: 'edge-agent/upnp', own: ['edge-agent/upnp'], packages: /^(node:.*|fast-xml-parser|@nodable\/entities|sax)$/ },
   { room: 'edge-agent/messaging', own: ['edge-agent/messaging', 'edge-agent/upnp', 'protocol'], packages: /^node:/ },
   { room: 'edge-agent/tunnel', own: ['edge-agent/tunnel', 'protocol', 'shared'], packages: /^(node:.*|ws)$/ },
   {
@@ -30,7 +30,7 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
   {
     room: 'edge-agent',
     own: ['edge-agent', 'protocol', 'shared'],
-    packages: /^(node:.*|ws|zod|fast-xml-parser|@nodable\/entities)$/,
+    packages: /^(node:.*|ws|zod|fast-xml-parser|@nodable\/entities|sax)$/,
   },
   { room: 'cloud/hub', own: ['cloud/hub', 'cloud/store/store.ts', 'protocol'], packages: /^zod$/ },
   {

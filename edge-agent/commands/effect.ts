@@ -2,7 +2,7 @@
 import type { ActionName } from '../../protocol/actions.ts';
 import type { TextArguments } from '../messaging/control-point.ts';
 import { readDocument } from '../messaging/documents.ts';
-import { readMessageList } from '../messaging/message-list.ts';
+import { readMessageList } from '../messaging/list-stream.ts';
 import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
 
 /**

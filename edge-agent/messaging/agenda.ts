@@ -54,6 +54,20 @@ export class Agenda {
     return later;
   }
 
+  /** Takes off this agenda what is asked for by name and answers one that holds it alone. */
+  takeNamed(): Agenda {
+    const named = new Agenda();
+    named.hinted = this.hinted;
+    for (const messageId of this.expected) named.expected.add(messageId);
+    for (const sessionId of this.sessions) named.sessions.add(sessionId);
+    for (const sessionId of this.files) named.files.add(sessionId);
+    for (const [key, search] of this.searches) named.searches.set(key, search);
+    if (!named.isEmpty) named.notifiedMs = this.notifiedMs;
+    if (!this.isWide) this.notifiedMs = undefined;
+    for (const each of [this.expected, this.sessions, this.files, this.searches]) each.clear();
+    return named;
+  }
+
   lookAtEverything(): void {
     this.everything = true;
   }

@@ -8,13 +8,14 @@ import {
 } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import { type ActionInput, type ActionOutput, documentSchemas } from '../../protocol/phone-model.ts';
-import { argumentOf, callAction } from '../upnp/control/soap.ts';
+import { type ActionCall, argumentOf, callAction, streamArgument } from '../upnp/control/soap.ts';
 import type { Network } from '../upnp/network/network.ts';
-import { ActionQueue, type QueueOptions } from './action-queue.ts';
+import { ActionQueue, GaveWay, type QueueOptions } from './action-queue.ts';
 import { DocumentError } from './document-tree.ts';
 import { readDocument, writeDocument } from './documents.ts';
 import { brokenLines } from './lines.ts';
-import { type ListRead, type MessageEntry, readMessages } from './message-list.ts';
+import { ListReading } from './list-reading.ts';
+import type { ListRead, TakeMessages } from './message-list.ts';
 
 export interface ControlPointOptions {
   readonly network: Network;
@@ -28,7 +29,10 @@ export interface ControlPointOptions {
 }
 
 export interface CallOptions {
+  /** For the whole answer; of a list of messages, for its beginning. */
   readonly deadlineMs: number;
+  /** A list that stops for so long has broken off; 30 s unless told. */
+  readonly stallMs?: number;
   readonly signal?: AbortSignal;
   /** Called when the connection to the phone stands, before it is asked; what it throws holds the call back. */
   beforeSend?(): void;
@@ -36,8 +40,12 @@ export interface CallOptions {
 
 export type TextArguments = Readonly<Record<string, string>>;
 
-/** The list of all messages of a phone comes in one answer: some ten thousand of them. */
+/** What is taken in of a phone's narrow lists and events before it must list all that it has, in UTF-16 units. */
 export const maxListChars = 8 * 1024 * 1024;
+/** An action that takes longer beside a list may be waiting for it. */
+const patienceMs = 700;
+/** A list that gave way so often is read to its end: on a phone that is never quiet it would never be. */
+const mostGivingWay = 5;
 
 /** A service must answer within 30 s (UPnP Device Architecture 2.0 §3.2.5). */
 export const standardDeadlineMs = 30_000;
@@ -64,44 +72,94 @@ export class PhoneControlPoint {
     return this.#queue.run(() => task(this.#calls), options);
   }
 
+  /**
+   * Reads a long list beside this phone's queue, so that actions need not wait for it. The task is begun again where it had
+   * to give way to one.
+   */
+  async inBackground<Result>(task: (calls: PhoneCalls, signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    for (let tries = 0; ; tries++) {
+      const patience = tries < mostGivingWay ? patienceMs : Number.POSITIVE_INFINITY;
+      try {
+        return await this.#queue.runBeside((signal) => task(this.#callsBeside, signal), patience);
+      } catch (error) {
+        if (!(error instanceof GaveWay)) throw error;
+      }
+    }
+  }
+
+  /** Ends what runs in the background. */
+  abandonBackground(): void {
+    this.#queue.abortBeside(new GatewayError('conflict', 'The phone is let go.'));
+  }
+
   readonly #calls: PhoneCalls = {
     text: (action, given, options) => this.#callText(action, given, options),
     model: async (action, input, options) => {
       const output = await this.#callText(action, writeArguments(action, input), options);
       return readArguments(this.udn, action, output) as ActionOutput<typeof action>;
     },
-    searchMessages: async (search, options, take) => {
-      const { MessageList } = await this.#callText('SearchMessages', { ...search }, options);
-      const context = { device: this.udn, action: 'SearchMessages' };
-      // No list is not the empty list: everything would be taken for deleted.
-      if (MessageList === undefined) return { isComplete: false, count: 0 };
-      const { entries, isComplete } = readMessages(MessageList, context);
-      await take(entries);
-      return { isComplete, count: entries.length };
-    },
+    searchMessages: (search, options, take) => this.#searchMessages(search, options, take, true),
+  };
+  /** The same, with lists that are read while other requests to the phone are under way. */
+  readonly #callsBeside: PhoneCalls = {
+    ...this.#calls,
+    searchMessages: (search, options, take) => this.#searchMessages(search, options, take, false),
   };
 
+  async #searchMessages(
+    search: MessageSearch,
+    options: CallOptions,
+    take: TakeMessages,
+    inTurn: boolean,
+  ): Promise<ListRead> {
+    let reading: ListReading | undefined;
+    const call = { ...this.#callOf('SearchMessages', { ...search }, options), inTurn };
+    const begin = () => {
+      reading = new ListReading(this.udn, take);
+      const { read } = reading;
+      return read;
+    };
+    try {
+      const { isThere, isComplete } = await streamArgument(this.#options.network, call, 'MessageList', begin);
+      // No list is not the empty list: everything would be taken for deleted.
+      if (reading === undefined || !isThere) return { isComplete: false, count: 0 };
+      return await reading.end(isComplete);
+    } catch (error) {
+      await reading?.handOn();
+      // What failed at our end is not the phone's failure.
+      throw reading?.failure ?? error;
+    }
+  }
+
   async #callText(action: ActionName, given: TextArguments, options: CallOptions): Promise<Record<string, string>> {
-    const { network, controlUrl, serviceType, peer } = this.#options;
+    const call = this.#callOf(action, given, options);
+    const answer = await callAction(this.#options.network, {
+      ...call,
+      ...(action === 'SearchMessages' && { maxAnswerChars: maxListChars }),
+    });
+    const output: Record<string, string> = {};
+    for (const name of Object.keys(actions[action].out)) {
+      const value = argumentOf(answer, name);
+      if (value !== undefined) output[name] = value;
+    }
+    return output;
+  }
+
+  #callOf(action: ActionName, given: TextArguments, options: CallOptions): ActionCall {
+    const { controlUrl, serviceType, peer } = this.#options;
     const table = actions[action];
-    const answer = await callAction(network, {
+    return {
       controlUrl,
       serviceType,
       action,
       arguments: Object.keys(table.in).map((name) => [name, given[name] ?? ''] as const),
       deadlineMs: options.deadlineMs,
       repeatable: table.repeatable,
-      ...(action === 'SearchMessages' && { maxAnswerChars: maxListChars }),
+      ...(options.stallMs !== undefined && { stallMs: options.stallMs }),
       ...(options.signal !== undefined && { signal: options.signal }),
       ...(peer !== undefined && { peer }),
       ...(options.beforeSend !== undefined && { beforeSend: options.beforeSend }),
-    });
-    const output: Record<string, string> = {};
-    for (const name of Object.keys(table.out)) {
-      const value = argumentOf(answer, name);
-      if (value !== undefined) output[name] = value;
-    }
-    return output;
+    };
   }
 }
 
@@ -122,8 +180,6 @@ export interface PhoneCalls {
    */
   searchMessages(search: MessageSearch, options: CallOptions, take: TakeMessages): Promise<ListRead>;
 }
-
-export type TakeMessages = (entries: MessageEntry[]) => void | Promise<void>;
 
 export interface MessageSearch {
   readonly MessageClass: string;

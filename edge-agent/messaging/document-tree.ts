@@ -29,26 +29,33 @@ export class DocumentError extends GatewayError {
   }
 }
 
-/** Parsing is synchronous: a longer list, some five thousand text messages, is read entry by entry. */
-const maxDocumentChars = 2 * 1024 * 1024;
+/** Parsing is synchronous. A list is read entry by entry, so that this bounds one message. */
+export const maxDocumentChars = 2 * 1024 * 1024;
 
 /**
  * The document's top-level elements as children of one node, so that a list without its wrapper, junk around the
  * root and a declaration in the middle are all the same to the reader. Escaped once more or in CDATA is unwrapped.
+ * @param declarations namespaces of the elements around it, as attributes
  */
-export function parseDocument(name: DocumentName, xml: string, context: DocumentContext, depth = 0): XmlNode {
+export function parseDocument(
+  name: DocumentName,
+  xml: string,
+  context: DocumentContext,
+  declarations = '',
+  depth = 0,
+): XmlNode {
   // A byte order mark is one at the start only; inside a text it is a character like others.
   const bare = xml.replace(/<\?xml[^<>]*\?>/g, '').replace(/^\uFEFF|\0/g, '');
   let top: XmlNode;
   try {
-    top = parseXml(`<document>${bare}</document>`, { lenient: true, maxChars: maxDocumentChars });
+    top = parseXml(`<document${declarations}>${bare}</document>`, { lenient: true, maxChars: maxDocumentChars });
   } catch (cause) {
     throw new DocumentError(name, xml, context, 'is no XML', cause);
   }
   const disguised = depth < 2 ? disguisedDocument(top) : undefined;
   if (disguised === undefined) return top;
   try {
-    return parseDocument(name, disguised, context, depth + 1);
+    return parseDocument(name, disguised, context, '', depth + 1);
   } catch {
     return top;
   }

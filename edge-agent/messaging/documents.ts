@@ -14,7 +14,8 @@ import {
   parseDocument,
   shapeFor,
 } from './document-tree.ts';
-import { readMessage, readMessageList } from './message-list.ts';
+import { readMessageList } from './list-stream.ts';
+import { readMessage } from './message-list.ts';
 import { type DocumentShape, homelineProfile, type Profile } from './profile.ts';
 import { readRecord, writeRecord } from './record.ts';
 

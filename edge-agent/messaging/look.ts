@@ -1,5 +1,6 @@
 // A look at one phone: what an agenda names is listed there, and KnownPhone concludes what is new, changed and gone.
 // ReadMessage is never called here: it would mark messages Read that nobody has read.
+import { setTimeout as pause } from 'node:timers/promises';
 import { ANY } from '../../protocol/actions.ts';
 import type { InventoryItem } from '../../protocol/frames.ts';
 import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
@@ -23,6 +24,8 @@ import { charsOf, WholeSearch } from './message-search.ts';
 export interface CloudKnowledge {
   /** The store of the connection that stands now; undefined while there is none. */
   store(): string | undefined;
+  /** How many events wait to be stored there; none while there is no connection. */
+  backlog?(): number;
   /** What the cloud knows of a phone's messages. Throws GatewayError when the connection breaks off. */
   inventory(udn: string): Promise<InventoryItem[]>;
 }
@@ -34,11 +37,18 @@ export interface PhoneLookOptions {
   readonly cloud: CloudKnowledge;
   /** The epoch has advanced. */
   onEpoch(): void;
+  /** A list of all messages begins; what is asked for by name need not wait for its end. */
+  onListing?(): void;
+  /** Whether the phone has more messages than are read of it, and how many were read. */
+  onTooLong?(read: number | undefined): void;
   /** Something came in of which the phone had not told. */
   onRecovered(): void;
 }
 
 const deadline = { deadlineMs: standardDeadlineMs } as const;
+/** A long list waits for the cloud, or a new message would wait behind thousands of old ones. */
+const longestBacklog = 500;
+const backlogPauseMs = 25;
 const noConsequence: Consequence = { needsWhole: false };
 
 /** Works off an agenda; what shows only meanwhile that it is to be looked at goes on the next one. */
@@ -46,10 +56,16 @@ export class PhoneLook {
   readonly #options: PhoneLookOptions;
   readonly #known: KnownPhone;
   readonly #search = new WholeSearch();
+  #isListing = false;
 
   constructor(options: PhoneLookOptions) {
     this.#options = options;
     this.#known = options.known;
+  }
+
+  /** A list of all messages is under way. */
+  get isListing(): boolean {
+    return this.#isListing;
   }
 
   /**
@@ -86,14 +102,41 @@ export class PhoneLook {
     if (agenda.sent) for (const MessageFolder of ['Outgoing', 'Sent']) agenda.search({ MessageFolder });
     if (!whole && agenda.searches.size === 0) return noConsequence;
     const looked = { recovered: !agenda.hinted, notifiedMs: agenda.notifiedMs };
-    return this.#inTurn(async (calls) => {
-      const narrow = whole ? undefined : await this.#listNarrowly(calls, [...agenda.searches.values()], looked);
-      const concluded = narrow ?? (await this.#listAll(calls, looked, deadline));
+    const narrow = whole ? undefined : await this.#atNamedMessages(agenda, looked);
+    const concluded = narrow ?? (await this.#listInBackground(looked));
+    const isFound = [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
+    // The event named a message that the narrow search did not show.
+    if (concluded.needsWhole || (narrow !== undefined && !isFound)) next.lookAtAllMessages();
+    return concluded;
+  }
+
+  /** What is asked for by name, while a list of all messages is under way. */
+  async besideList(agenda: Agenda, next: Agenda): Promise<void> {
+    await this.atSessions(agenda, next);
+    if (agenda.searches.size > 0) {
+      const looked = { recovered: !agenda.hinted, notifiedMs: agenda.notifiedMs };
+      const concluded = await this.#atNamedMessages(agenda, looked);
       const isFound = [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
-      // The event named a message that the narrow search did not show.
-      if (concluded.needsWhole || (narrow !== undefined && !isFound)) next.lookAtAllMessages();
-      return concluded;
-    });
+      if (concluded === undefined || concluded.needsWhole || !isFound) next.lookAtAllMessages();
+    }
+    await this.atFiles(agenda);
+  }
+
+  #atNamedMessages(agenda: Agenda, looked: Omit<Looked, 'whole'>): Promise<Consequence | undefined> {
+    return this.#inTurn((calls) => this.#listNarrowly(calls, [...agenda.searches.values()], looked));
+  }
+
+  /** Outside the queue: a long list takes minutes, and KnownPhone tells what actions and narrow lists changed since it began. */
+  async #listInBackground(looked: Omit<Looked, 'whole'>): Promise<Consequence> {
+    try {
+      return await this.#options.controlPoint.inBackground((calls, signal) => {
+        this.#isListing = true;
+        this.#options.onListing?.();
+        return this.#listAll(calls, looked, { ...deadline, signal });
+      });
+    } finally {
+      this.#isListing = false;
+    }
   }
 
   /**
@@ -148,11 +191,13 @@ export class PhoneLook {
   /** @throws UpnpError also where the list breaks off: what it does not show may still be on the phone */
   async #listAll(calls: PhoneCalls, looked: Omit<Looked, 'whole'>, options: CallOptions): Promise<Consequence> {
     const look = this.#known.beginLook({ ...looked, whole: true });
-    const list = await this.#search.list(calls, options, (batch) =>
-      this.#concluding(looked.recovered, () => look.take(batch)),
-    );
+    const list = await this.#search.list(calls, options, (batch) => {
+      this.#concluding(looked.recovered, () => look.take(batch));
+      return this.#untilDelivered(options.signal);
+    });
     const concluded = this.#concluding(looked.recovered, () => look.end(list));
-    if (!list.isComplete) throw new UpnpError('malformed', 'The list breaks off');
+    this.#options.onTooLong?.(list.isTooLong === true ? list.count : undefined);
+    if (!list.isComplete && list.isTooLong !== true) throw new UpnpError('malformed', 'The list breaks off');
     return concluded;
   }
 
@@ -178,6 +223,11 @@ export class PhoneLook {
       throw error;
     }
     return this.#concluding(looked.recovered, () => look.end({ isComplete: false }));
+  }
+
+  async #untilDelivered(signal: AbortSignal | undefined): Promise<void> {
+    const { cloud } = this.#options;
+    while ((cloud.backlog?.() ?? 0) > longestBacklog && signal?.aborted !== true) await pause(backlogPauseMs);
   }
 
   #concluding<Result>(recovered: boolean, conclude: () => Result): Result {

@@ -3,26 +3,28 @@ import { createHash } from 'node:crypto';
 import { limits } from '../../protocol/limits.ts';
 import { type PhoneMessage, phoneMessageSchema, truncatableFields } from '../../protocol/phone-model.ts';
 import { innerXml, type XmlNode } from '../upnp/xml/xml.ts';
-import { checkForm } from '../upnp/xml/xml-form.ts';
 import { cutText, fitToSchema } from './document-limits.ts';
 import {
   type DocumentContext,
   DocumentError,
   findElement,
   findItems,
-  isEmptyList,
   onlyChild,
   parseDocument,
   shapeFor,
 } from './document-tree.ts';
+import { piecesOf } from './message-pieces.ts';
 import { homelineProfile, profileOf } from './profile.ts';
-import { nothing, readRecord } from './record.ts';
+import { nothing, plainNames, readRecord } from './record.ts';
 
 /** One message of a list with the XML that it was read from, in which fields that the model lacks are kept. */
 export interface MessageEntry {
   readonly message: PhoneMessage;
   readonly xml: string;
 }
+
+/** Takes messages in batches; the next batch waits for its promise. */
+export type TakeMessages = (entries: MessageEntry[]) => void | Promise<void>;
 
 /** Whether a list was read to its end, and how many messages stood in it. */
 export interface ListRead {
@@ -31,158 +33,158 @@ export interface ListRead {
   readonly count: number;
   /** The phone refused a part of what was asked for: it may have no such class or folder, or not have it now. */
   readonly isPartlyRefused?: boolean;
+  /** There is more than is read of one phone. */
+  readonly isTooLong?: boolean;
+}
+
+/** The source of one message of a list, as the stream cut it out. */
+export interface MessageSource {
+  readonly xml: string;
+  /** Namespaces of the elements around it, as attributes. */
+  readonly declarations: string;
+  /** Plain names of the message's child elements of which something was left out, for they were too long to keep. */
+  readonly cut: ReadonlySet<string>;
 }
 
 /** More bad entries than this are no messages but an attack, or a document that is broken as a whole. */
 const maxRawEntries = 1000;
+const listItem = homelineProfile.documents.messageList;
+export const itemNames = listItem.kind === 'list' ? listItem.item : listItem.names;
 
-/** What is known across the entries of one list. */
-class ListReading {
+/** Reads the messages of one list one after another. */
+export class MessageReading {
+  readonly #context: DocumentContext;
   /** How often a text was met of which no identifier can be read, by its digest. */
-  readonly idless = new Map<string, number>();
+  readonly #idless = new Map<string, number>();
   /** Entries that became messages by their raw text alone. */
-  raw = 0;
+  #raw = 0;
+  /** The start of the bad entries beyond those. */
+  #rest = '';
 
-  /** One message for each entry; from too many bad ones on, one for all that follows. */
-  read<Entry>(entries: readonly Entry[], read: (entry: Entry) => MessageEntry, rest: (entries: Entry[]) => string) {
-    const messages: MessageEntry[] = [];
-    for (const [index, entry] of entries.entries()) {
-      if (this.raw >= maxRawEntries) {
-        const xml = rest(entries.slice(index));
-        messages.push({ message: rawMessage(xml, {}, this), xml });
-        break;
-      }
-      messages.push(read(entry));
+  constructor(context: DocumentContext) {
+    this.#context = context;
+  }
+
+  /** The messages in a source, mostly one: a broken one may hold several. */
+  read(source: MessageSource): MessageEntry[] {
+    if (this.#raw >= maxRawEntries) {
+      if (this.#rest.length < limits.bodyChars) this.#rest += source.xml;
+      return [];
     }
-    return messages;
-  }
-}
-
-/**
- * A device's list of messages. One bad entry never loses the others: it is delivered with its raw text as the body.
- * Where a thousand are bad, what follows is delivered as one.
- */
-export function readMessageList(xml: string, context: DocumentContext): MessageEntry[] {
-  return readMessages(xml, context).entries;
-}
-
-/** The same list, and whether its XML is complete. */
-export function readMessages(xml: string, context: DocumentContext): { entries: MessageEntry[]; isComplete: boolean } {
-  const reading = new ListReading();
-  try {
-    const top = parseDocument('messageList', xml, context);
-    const shape = shapeFor('messageList', top);
-    if (shape.kind !== 'list') throw new Error('The table has no list of messages.');
-    const items = findItems(top, shape.item);
-    if (items.length === 0 && !isEmptyList(top, shape.names)) {
-      throw new DocumentError('messageList', xml, context, 'holds no message and is not an empty list');
+    try {
+      const top = parseDocument('message', source.xml, this.#context, source.declarations);
+      const items = findItems(top, itemNames);
+      if (items.length > 0)
+        return items.flatMap((item) => this.#readItem(item, innerXml({ ...nothing, content: [item] }), source.cut));
+    } catch {
+      // It is read by its pieces.
     }
-    const sourceOf = (content: XmlNode[]) => innerXml({ ...nothing, content });
-    const entries = reading.read(items, (item) => readItem(item, sourceOf([item]), reading), sourceOf);
-    return { entries, isComplete: true };
-  } catch (error) {
-    const pieces = piecesOf(xml);
-    if (pieces.length === 0) throw error;
-    // Where the list is cut, half a message would be taken for another one.
-    if (!isEnded(pieces.at(-1) ?? '')) pieces.pop();
-    const entries = reading.read(
-      pieces,
-      (piece) => readPiece(piece, context, reading),
-      (rest) => rest.join(''),
-    );
-    return { entries, isComplete: isWellFormed(xml) };
+    return piecesOf(source.xml).flatMap((piece) => this.#readPiece(piece));
+  }
+
+  /** What is left: from too many bad entries on, one message for all of them. */
+  end(): MessageEntry[] {
+    if (this.#rest === '') return [];
+    const xml = this.#rest;
+    this.#rest = '';
+    return [{ message: this.#rawMessage(xml, {}), xml }];
+  }
+
+  #readItem(item: XmlNode, xml: string, cut: ReadonlySet<string> = new Set()): MessageEntry[] {
+    const message = this.readNode(item, xml, cut);
+    if (message !== undefined) return [{ message, xml }];
+    return this.#readRaw(item.children.length > 0 ? xml : item.text, readRecord(item, shapeOf(item)).value, xml);
+  }
+
+  #readPiece(piece: string): MessageEntry[] {
+    try {
+      const top = parseDocument('message', piece, this.#context);
+      return this.#readItem(top.children[0] ?? top, piece);
+    } catch {
+      const id = /<(?:[\w.-]+:)?messageID\s*>([^<]{1,200})</i.exec(piece)?.[1];
+      return this.#readRaw(piece, id === undefined ? {} : { messageId: id }, piece);
+    }
+  }
+
+  #readRaw(raw: string, read: Record<string, unknown>, xml: string): MessageEntry[] {
+    return [{ message: this.#rawMessage(raw, read), xml }];
+  }
+
+  /** Undefined where too little can be read of it. */
+  readNode(node: XmlNode, source: string, cut: ReadonlySet<string> = new Set()): PhoneMessage | undefined {
+    const { value, missing, found } = readRecord(node, shapeOf(node));
+    if (missing.length > 0 && found <= 1) return undefined;
+    return fitMessage(missing.length === 0 ? value : { ...value, messageId: this.#idOf(source) }, cut);
+  }
+
+  /** A message of which little can be read: its raw text is its body, so that nobody misses it. */
+  #rawMessage(raw: string, read: Record<string, unknown>): PhoneMessage {
+    this.#raw++;
+    const id = phoneMessageSchema.shape.messageId.safeParse(read.messageId);
+    const { value } = readRecord(nothing, homelineProfile.documents.message.shape);
+    const { bodyOmitted: _, ...blank } = value;
+    return phoneMessageSchema.parse({
+      ...blank,
+      messageId: id.success && id.data !== '' ? id.data : this.#idOf(raw),
+      body: cutText(raw, limits.bodyChars),
+      ...(raw.length > limits.bodyChars && { truncated: { fields: ['body'] } }),
+    });
+  }
+
+  /**
+   * An identifier for a message that its device gave none: digest of the text, and its ordinal among equal ones of a
+   * list, for two equal texts are two messages.
+   */
+  #idOf(raw: string): string {
+    const digest = createHash('sha256').update(raw).digest('hex').slice(0, 32);
+    const ordinal = (this.#idless.get(digest) ?? 0) + 1;
+    this.#idless.set(digest, ordinal);
+    return `raw-${digest}-${ordinal}`;
+  }
+
+  /** A document that is one message; what little can be read of an odd one is delivered with its raw text. */
+  readOne(node: XmlNode, xml: string): PhoneMessage {
+    const raw = node.children.length > 0 ? xml : node.text;
+    return this.readNode(node, xml) ?? this.#rawMessage(raw, readRecord(node, shapeOf(node)).value);
   }
 }
 
-function isEnded(piece: string): boolean {
-  return /<\/(?:[\w.-]{1,40}:)?message\s{0,8}>$/i.test(piece);
-}
-
-/** A list too long to be read at once may be complete all the same. */
-function isWellFormed(xml: string): boolean {
-  try {
-    checkForm(xml, xml.length);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function readItem(item: XmlNode, xml: string, reading: ListReading): MessageEntry {
-  return { message: readMessageNode(item, xml, reading), xml };
-}
-
-/** A document that is one message; what little can be read of an odd one is delivered with its raw text. */
+/** A document that is one message. Throws DocumentError where it is empty or no XML. */
 export function readMessage(xml: string, context: DocumentContext): PhoneMessage {
   const top = parseDocument('message', xml, context);
   if (top.children.length === 0 && top.text.trim() === '') {
     throw new DocumentError('message', xml, context, 'is empty');
   }
   const node = findElement(top, shapeFor('message', top).names) ?? onlyChild(top);
-  return readMessageNode(node, xml, new ListReading());
+  return new MessageReading(context).readOne(node, xml);
 }
 
-/** A broken list cut before each message's opening tag, and after its closing one where that is there. */
-function piecesOf(xml: string): string[] {
-  return xml
-    .split(/(?=<(?:[\w.-]{1,40}:)?message[\s>])/i)
-    .filter((piece) => /^<(?:[\w.-]{1,40}:)?message[\s>]/i.test(piece))
-    .map((piece) => {
-      const end = /<\/(?:[\w.-]{1,40}:)?message\s{0,8}>/i.exec(piece);
-      return end === null ? piece : piece.slice(0, end.index + end[0].length);
-    });
-}
-
-function readPiece(piece: string, context: DocumentContext, reading: ListReading): MessageEntry {
-  try {
-    const top = parseDocument('message', piece, context);
-    return readItem(top.children[0] ?? top, piece, reading);
-  } catch {
-    const id = /<(?:[\w.-]+:)?messageID\s*>([^<]{1,200})</i.exec(piece)?.[1];
-    return { message: rawMessage(piece, id === undefined ? {} : { messageId: id }, reading), xml: piece };
-  }
-}
-
-function readMessageNode(node: XmlNode, source: string, reading: ListReading): PhoneMessage {
-  const shape = profileOf(node.namespace).documents.message;
-  const { value, missing, found } = readRecord(node, shape.shape);
-  if (missing.length === 0 || found > 1) {
-    const message = fitMessage(missing.length === 0 ? value : { ...value, messageId: idOf(source, reading) });
-    if (message !== undefined) return message;
-  }
-  return rawMessage(node.children.length > 0 ? source : node.text, value, reading);
+function shapeOf(node: XmlNode) {
+  return profileOf(node.namespace).documents.message.shape;
 }
 
 /** A message cut to the limits, with the fields that were cut named in it. */
-function fitMessage(read: Record<string, unknown>): PhoneMessage | undefined {
-  const { value, cut } = fitToSchema(phoneMessageSchema, read);
+function fitMessage(read: Record<string, unknown>, cutNames: ReadonlySet<string>): PhoneMessage | undefined {
+  const body = typeof read.body === 'string' ? cutText(read.body, limits.bodyChars) : read.body;
+  const { value, cut } = fitToSchema(phoneMessageSchema, { ...read, body });
   if (value === undefined) return undefined;
-  const fields = truncatableFields.filter((field) => cut.has(field));
+  const fields = truncatableFields.filter(
+    (field) =>
+      cut.has(field) || (field === 'body' && body !== read.body) || namesOf[field].some((name) => cutNames.has(name)),
+  );
   return fields.length === 0 ? value : { ...value, truncated: { fields } };
 }
 
-/** A message of which little can be read: its raw text is its body, so that nobody misses it. */
-function rawMessage(raw: string, read: Record<string, unknown>, reading: ListReading): PhoneMessage {
-  reading.raw++;
-  const id = phoneMessageSchema.shape.messageId.safeParse(read.messageId);
-  const shape = homelineProfile.documents.message.shape;
-  const { value } = readRecord(nothing, shape);
-  const { bodyOmitted: _, ...blank } = value;
-  return phoneMessageSchema.parse({
-    ...blank,
-    messageId: id.success && id.data !== '' ? id.data : idOf(raw, reading),
-    body: cutText(raw, limits.bodyChars),
-    ...(raw.length > limits.bodyChars && { truncated: { fields: ['body'] } }),
-  });
-}
-
-/**
- * An identifier for a message that its device gave none: digest of the text, and its ordinal among equal ones of a
- * list, for two equal texts are two messages.
- */
-function idOf(raw: string, { idless }: ListReading): string {
-  const digest = createHash('sha256').update(raw).digest('hex').slice(0, 32);
-  const ordinal = (idless.get(digest) ?? 0) + 1;
-  idless.set(digest, ordinal);
-  return `raw-${digest}-${ordinal}`;
-}
+/** Under which child elements of a message each field is looked for. */
+const namesOf = Object.fromEntries(
+  truncatableFields.map((key) => {
+    const fields = homelineProfile.documents.message.shape.filter((field) =>
+      field.kind === 'merged' ? key === 'body' : field.key === key,
+    );
+    const names = fields.flatMap((field) => [
+      ...plainNames(field.names),
+      ...(field.kind === 'records' && field.wrapper !== undefined ? plainNames(field.wrapper) : []),
+    ]);
+    return [key, names];
+  }),
+) as Record<(typeof truncatableFields)[number], string[]>;

@@ -3,15 +3,10 @@ import { ANY, messageClasses, messageFolders, messageStatuses } from '../../prot
 import { isPassingRefusal } from '../../protocol/errors.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { wholeSearch } from './agenda.ts';
-import {
-  type CallOptions,
-  type MessageSearch,
-  maxListChars,
-  type PhoneCalls,
-  type TakeMessages,
-} from './control-point.ts';
+import type { CallOptions, MessageSearch, PhoneCalls } from './control-point.ts';
 import { DocumentError } from './document-tree.ts';
-import type { ListRead } from './message-list.ts';
+import { listLimits } from './list-reading.ts';
+import type { ListRead, TakeMessages } from './message-list.ts';
 
 const folderSearches: readonly MessageSearch[] = messageFolders.map((MessageFolder) => ({
   ...wholeSearch,
@@ -44,7 +39,7 @@ export class WholeSearch {
       try {
         const list = await this.#listBy(ways[way] ?? exactSearches, calls, options, take);
         // Cut at some length, the list may come whole in parts.
-        if (list.isComplete || way >= ways.length - 1) return list;
+        if (list.isComplete || list.isTooLong === true || way >= ways.length - 1) return list;
       } catch (error) {
         if (way >= ways.length - 1 || !(isRefusedValue(error) || isUnreadable(error))) throw error;
         // A list too long now, for us or for the phone's memory, may be read tomorrow; a wildcard that is not known stays so.
@@ -62,21 +57,18 @@ export class WholeSearch {
     let isComplete = true;
     let count = 0;
     let refused = 0;
-    let chars = 0;
     for (const search of searches) {
+      // Asked piece by piece, a phone has no more than in one piece.
+      if (count >= listLimits.messages) return { isComplete: false, count, isTooLong: true };
       try {
-        const list = await calls.searchMessages(search, options, (entries) => {
-          chars += charsOf(entries);
-          return take(entries);
-        });
+        const list = await calls.searchMessages(search, options, take);
+        if (list.isTooLong === true) return { ...list, count: count + list.count };
         isComplete &&= list.isComplete;
         count += list.count;
       } catch (error) {
         // A class or folder that the phone does not have is no message; but one of them it must have.
         if (!isRefusedValue(error) || isPassingRefusal(error) || ++refused === searches.length) throw error;
       }
-      // Asked piece by piece, a phone has no more than in one piece.
-      if (chars > maxListChars) throw new UpnpError('malformed', 'The lists of its messages are too long together.');
     }
     return { isComplete, count, ...(refused > 0 && { isPartlyRefused: true }) };
   }

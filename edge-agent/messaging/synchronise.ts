@@ -14,6 +14,8 @@ export interface SynchroniserOptions {
   report(line: string): void;
   /** Called when the epoch has advanced. */
   onEpoch?(): void;
+  /** Called when `trouble` has come or gone. */
+  onTrouble?(): void;
   /** Called after each look: whether the phone answered. */
   onReachable?(reachable: boolean): void;
   /** Something came in of which the phone should have told, and did not. */
@@ -45,6 +47,10 @@ export class PhoneSynchroniser {
   readonly #look: PhoneLook;
   #agenda = new Agenda();
   #running: Promise<void> | undefined;
+  /** What is looked at beside a long list. */
+  #beside: Promise<void> | undefined;
+  /** How many messages were read of a phone that has more. */
+  #tooLong: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** When the phone may be bothered with the next wide look; on the clock of `performance.now()`. */
   #wideFromMs = 0;
@@ -66,6 +72,8 @@ export class PhoneSynchroniser {
       known: this.#known,
       cloud: options.cloud,
       onEpoch: () => options.onEpoch?.(),
+      onListing: () => this.#beginBeside(),
+      onTooLong: (read) => this.#setTooLong(read),
       onRecovered: () => {
         if (this.#inStep && this.#hasEvents) options.onUntold?.();
       },
@@ -85,7 +93,8 @@ export class PhoneSynchroniser {
   async stop(): Promise<void> {
     this.#live = false;
     clearTimeout(this.#timer);
-    await this.#running;
+    this.#options.controlPoint.abandonBackground();
+    await Promise.all([this.#running, this.#beside]);
   }
 
   /** Nothing is asked or told of a phone that the household has not approved (requirement Z13). */
@@ -119,6 +128,19 @@ export class PhoneSynchroniser {
   request(note: (agenda: Agenda) => void): void {
     note(this.#agenda);
     this.#begin();
+    this.#beginBeside();
+  }
+
+  /** What the household must know of this phone's messages, in its words. */
+  get trouble(): { readonly code: string; readonly detail: string } | undefined {
+    if (this.#tooLong === undefined) return undefined;
+    const count = this.#tooLong.toLocaleString('en');
+    return {
+      code: 'list-too-long',
+      detail:
+        `This phone holds more messages than Homeline reads of one phone. ${count} are here. The others stay on the phone ` +
+        'only. Delete messages on the phone that you do not need.',
+    };
   }
 
   /** Tells of a message that a command deleted, by our identifier; part of the command's own section of the queue. */
@@ -177,6 +199,33 @@ export class PhoneSynchroniser {
       if (this.#agenda.isEmpty || this.#failures > 0) this.#schedule();
       else this.#begin();
     });
+  }
+
+  /** A new message does not wait for the end of a long list. */
+  #beginBeside(): void {
+    if (!this.#live || !this.#approved || !this.#look.isListing || this.#beside !== undefined) return;
+    const named = this.#agenda.takeNamed();
+    if (named.isEmpty) return;
+    this.#beside = this.#lookBeside(named).finally(() => {
+      this.#beside = undefined;
+      this.#beginBeside();
+      this.#begin();
+    });
+  }
+
+  async #lookBeside(named: Agenda): Promise<void> {
+    try {
+      await this.#look.besideList(named, this.#agenda);
+    } catch {
+      // The list under way may not show it any more.
+      this.#agenda.lookAtEverything();
+    }
+  }
+
+  #setTooLong(read: number | undefined): void {
+    const isNew = (read === undefined) !== (this.#tooLong === undefined);
+    this.#tooLong = read;
+    if (isNew) this.#options.onTrouble?.();
   }
 
   #schedule(): void {

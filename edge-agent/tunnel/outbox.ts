@@ -85,6 +85,11 @@ export class Outbox {
     return this.#bootId;
   }
 
+  /** How many events the cloud has not acknowledged, or at most some of the last acknowledged more. */
+  get waiting(): number {
+    return this.#held.events;
+  }
+
   /** How long nothing was appended, milliseconds. */
   get quietMs(): number {
     return performance.now() - this.#appendedMs;

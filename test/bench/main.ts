@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** In this order without a name; the others take many minutes, a network or Java, and are run when they are named. */
 const usual = ['rest', 'soap', 'xml', 'phone', 'pages', 'discovery'];
-const named = ['floods', 'devices', 'scale', 'scale-workerd', 'dynamo', 'cost', 'soak'];
+const named = ['large-phone', 'floods', 'devices', 'scale', 'scale-workerd', 'dynamo', 'cost', 'soak'];
 
 const [, , ...asked] = process.argv;
 const unknown = asked.filter((name) => ![...usual, ...named].includes(name) && name !== '--help');

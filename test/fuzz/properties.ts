@@ -23,7 +23,8 @@ import { readSubscribe } from '../../edge-agent/upnp/hosting/subscribe-request.t
 import { canonicalAddress } from '../../edge-agent/upnp/network/address.ts';
 import { formatHttpUrl, parseHttpUrl, resolveHttpUrl } from '../../edge-agent/upnp/network/http-url.ts';
 import { element, innerXml, parseXml, writeXml } from '../../edge-agent/upnp/xml/xml.ts';
-import { decodeBytes, isXmlText } from '../../edge-agent/upnp/xml/xml-text.ts';
+import { decodeBytes } from '../../edge-agent/upnp/xml/byte-text.ts';
+import { isXmlText } from '../../edge-agent/upnp/xml/xml-text.ts';
 import type { DocumentName } from '../../protocol/actions.ts';
 import { decodeCloudFrame, decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
 import { GatewayError } from '../../protocol/errors.ts';

@@ -1,8 +1,12 @@
 // Calling an action: UPnP Device Architecture 2.0, chapter 3. Requirements C1–C18.
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UpnpError } from '../error.ts';
-import type { HttpAnswer, HttpRequest, Network } from '../network/network.ts';
+import type { BodyReader, HttpAnswer, HttpRequest, Network } from '../network/network.ts';
+import { ByteText } from '../xml/byte-text.ts';
 import { charsetOf } from '../xml/xml-text.ts';
 import { type ActionArguments, readActionAnswer, readFault, refusal, writeActionRequest } from './soap-envelope.ts';
+import { type ArgumentRead, ArgumentStream } from './soap-stream.ts';
 
 export {
   type ActionArguments,
@@ -26,6 +30,8 @@ export interface ActionCall {
   arguments: ActionArguments;
   /** A service must answer within 30 s (UPnP Device Architecture 2.0 §3.2.5). */
   deadlineMs: number;
+  /** Of `streamArgument`: a device that sends nothing for so long has stopped; 30 s unless told. */
+  stallMs?: number;
   signal?: AbortSignal;
   /** False: a connection of its own, and nothing is sent again once a byte may have been taken (C15). */
   repeatable: boolean;
@@ -33,6 +39,8 @@ export interface ActionCall {
   peer?: string;
   /** Longest answer that is read; a million characters unless told. */
   maxAnswerChars?: number;
+  /** False: also while another request to the device is under way; only for what changes nothing there. */
+  inTurn?: boolean;
   /** Called when the connection stands, before the first byte goes out; what it throws holds the call back. */
   beforeSend?(): void;
 }
@@ -60,6 +68,90 @@ export async function callAction(network: Network, call: ActionCall): Promise<Re
   return readActionAnswer(answer.body, call.action, options);
 }
 
+/** Takes a piece of an argument's text; the next comes when its promise resolves. False: no more is wanted. */
+export type ArgumentReader = (text: string) => Promise<boolean>;
+
+/** Bytes that are read in one go: together with what is made of them, a few milliseconds. */
+const sliceBytes = 16 * 1024;
+/** Others get their turn after this. */
+const longestGoMs = 15;
+
+/**
+ * Calls an action whose answer has one long argument, and reads that while it comes in. `deadlineMs` is for the answer's
+ * beginning; after it, only a device that stalls is given up.
+ * @param begin called for each answer: an attempt that breaks off may be repeated
+ * @throws UpnpError as `callAction`; what was read before stays true
+ */
+export async function streamArgument(
+  network: Network,
+  call: ActionCall,
+  argument: string,
+  begin: () => ArgumentReader,
+): Promise<ArgumentRead> {
+  let reading: { end(): Promise<ArgumentRead> } | undefined;
+  const readBody = (headers: ReadonlyMap<string, string>): BodyReader => {
+    const answer = new AnswerReading(call.action, argument, charsetOf(headers.get('content-type')), begin());
+    reading = answer;
+    return (piece) => answer.read(piece);
+  };
+  const request = (method: 'POST' | 'M-POST', deadlineMs: number) =>
+    network.request({ ...requestOf(call, method, deadlineMs), readBody });
+  const untilMs = performance.now() + call.deadlineMs;
+  let answer = await request('POST', call.deadlineMs);
+  if (answer.status === 405) answer = await request('M-POST', Math.max(1, untilMs - performance.now()));
+  if (answer.status !== 200 || reading === undefined) {
+    const fault = readFault(answer.body, { charset: charsetOf(answer.headers.get('content-type')) });
+    throw fault === undefined ? httpRefusal(call.action, answer) : refusal(call.action, fault, answer.status);
+  }
+  const read = await reading.end();
+  return { ...read, isComplete: read.isComplete && answer.complete };
+}
+
+/** One answer on its way from bytes to the argument's text. */
+class AnswerReading {
+  readonly #bytes: ByteText;
+  readonly #argument: ArgumentStream;
+  readonly #take: ArgumentReader;
+  #text = '';
+
+  constructor(action: string, argument: string, charset: string | undefined, take: ArgumentReader) {
+    this.#bytes = new ByteText(charset);
+    this.#argument = new ArgumentStream(action, argument, (text) => {
+      this.#text += text;
+    });
+    this.#take = take;
+  }
+
+  async read(piece: Buffer): Promise<boolean> {
+    let sinceMs = performance.now();
+    for (let at = 0; at < piece.length; at += sliceBytes) {
+      if (!(await this.#write(this.#bytes.write(piece.subarray(at, at + sliceBytes))))) return false;
+      if (performance.now() - sinceMs < longestGoMs) continue;
+      await nextTurn();
+      sinceMs = performance.now();
+    }
+    return true;
+  }
+
+  async end(): Promise<ArgumentRead> {
+    await this.#write(this.#bytes.end());
+    const read = this.#argument.end();
+    await this.#handOn();
+    return read;
+  }
+
+  async #write(text: string): Promise<boolean> {
+    this.#argument.write(text);
+    return await this.#handOn();
+  }
+
+  async #handOn(): Promise<boolean> {
+    const text = this.#text;
+    this.#text = '';
+    return text === '' || (await this.#take(text));
+  }
+}
+
 function requestOf(call: ActionCall, method: 'POST' | 'M-POST', deadlineMs: number): HttpRequest {
   const soapAction = method === 'POST' ? 'SOAPACTION' : '01-SOAPACTION';
   return {
@@ -75,7 +167,8 @@ function requestOf(call: ActionCall, method: 'POST' | 'M-POST', deadlineMs: numb
     // A character is at most three bytes of UTF-8 for each UTF-16 unit.
     maxBodyBytes: answerChars(call) * 3,
     fresh: !call.repeatable,
-    inTurn: true,
+    inTurn: call.inTurn ?? true,
+    ...(call.stallMs !== undefined && { stallMs: call.stallMs }),
     ...(call.signal !== undefined && { signal: call.signal }),
     ...(call.peer !== undefined && { peer: call.peer }),
     ...(call.beforeSend !== undefined && { beforeSend: call.beforeSend }),

@@ -18,6 +18,13 @@ export interface HttpRequest {
   signal?: AbortSignal;
   /** 512 KiB unless told; a longer answer is an error. */
   maxBodyBytes?: number;
+  /**
+   * Reads the body of an answer with status 200 while it comes in; called for each such answer. The deadline is then for
+   * its beginning, and `stallMs` for each piece.
+   */
+  readBody?(headers: ReadonlyMap<string, string>): BodyReader;
+  /** 30 s unless told. */
+  stallMs?: number;
   /** Never a reused connection and never a second attempt: for what must not be done twice (C15). */
   fresh?: boolean;
   /** One at a time per device, in order of asking (C17). */
@@ -39,6 +46,12 @@ export interface HttpRequest {
    */
   beforeSend?(): void;
 }
+
+/**
+ * Takes a piece of a body; the next comes when its promise resolves. False: no more is wanted. What it throws ends the
+ * request and is the error's cause.
+ */
+export type BodyReader = (piece: Buffer) => Promise<boolean>;
 
 export interface HttpAnswer {
   /** The URL that answered, after redirects. */
@@ -74,6 +87,7 @@ export type Exchanged = { answer: HttpAnswer } | { error: UpnpError; remedy: Rem
 
 const defaultConnectTimeoutMs = 5000;
 const defaultMaxBodyBytes = 512 * 1024;
+const defaultStallMs = 30_000;
 
 /** Sends the request and gathers the answer. Never rejects; the result says what may be tried again. */
 export function exchange(attempt: Attempt): Promise<Exchanged> {
@@ -171,6 +185,25 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
       // Once the answer has ended, its socket may serve another.
       const { socket } = incoming;
       const { localAddress = '', remoteAddress = '' } = socket;
+      const head = { url: formatHttpUrl(url), status: incoming.statusCode ?? 0, headers: headersIn(incoming) };
+      const read = incoming.statusCode === 200 ? request.readBody?.(head.headers) : undefined;
+      if (read !== undefined) {
+        const stallMs = request.stallMs ?? defaultStallMs;
+        const onStall = () => fail('unreachable', 'The device stopped in the middle of its answer');
+        const onWait = (isWaiting: boolean) => {
+          clearTimeout(deadline);
+          if (!isWaiting) request.onBytes?.();
+          else if (!settled) deadline = setTimeout(onStall, stallMs);
+        };
+        readStream(incoming, read, onWait).then(
+          (complete) => {
+            settle({ answer: { ...head, body: Buffer.alloc(0), complete, localAddress, remoteAddress } });
+            if (!complete) outgoing?.destroy();
+          },
+          (error) => fail('malformed', 'The answer could not be taken', error),
+        );
+        return;
+      }
       const body = new HttpBody(maxBodyBytes);
       incoming.on('data', (piece: Buffer) => {
         request.onBytes?.();
@@ -178,15 +211,7 @@ export function exchange(attempt: Attempt): Promise<Exchanged> {
       });
       const end = (complete: boolean) =>
         settle({
-          answer: {
-            url: formatHttpUrl(url),
-            status: incoming.statusCode ?? 0,
-            headers: headersIn(incoming),
-            body: body.bytes,
-            complete,
-            localAddress,
-            remoteAddress,
-          },
+          answer: { ...head, body: body.bytes, complete, localAddress, remoteAddress },
         });
       incoming.on('end', () => {
         const { onConnectionLost } = request;
@@ -216,6 +241,28 @@ function watchIdle(socket: Socket, onLost: () => void): void {
   socket.once('close', () => {
     for (const watcher of watchers) watcher();
   });
+}
+
+/** Answers whether the body came to its end and was all taken. Rejects with what the reader throws. */
+async function readStream(
+  incoming: IncomingMessage,
+  read: BodyReader,
+  onWait: (isWaiting: boolean) => void,
+): Promise<boolean> {
+  const pieces = incoming[Symbol.asyncIterator]();
+  for (;;) {
+    onWait(true);
+    let next: IteratorResult<Buffer>;
+    try {
+      next = await pieces.next();
+    } catch {
+      // The connection broke off.
+      return false;
+    }
+    onWait(false);
+    if (next.done === true) return incoming.complete;
+    if (!(await read(next.value))) return false;
+  }
 }
 
 function headersOf(url: HttpUrl, request: HttpRequest): string[] {

@@ -8,7 +8,7 @@ import { type HttpUrl, originOf, parseHttpUrl, resolveHttpUrl } from './http-url
 import { Turns } from './turns.ts';
 
 export { type LocalInterface, listInterfaces } from './address.ts';
-export type { HttpAnswer, HttpRequest } from './http-exchange.ts';
+export type { BodyReader, HttpAnswer, HttpRequest } from './http-exchange.ts';
 
 export interface Network {
   /** This machine's addresses on the networks in use, as they are now. */

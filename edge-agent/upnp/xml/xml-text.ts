@@ -1,4 +1,4 @@
-// XML as characters: which are allowed, how they are escaped and read, how bytes become text (XML 1.0 §2.2, §2.11, §4.1, appendix F).
+// XML as characters: which are allowed, how they are escaped and read (XML 1.0 §2.2, §2.11, §4.1).
 import { UpnpError } from '../error.ts';
 
 // Everything outside the Char production; with the u flag a lone surrogate is a code point of its own.
@@ -82,38 +82,6 @@ function fromCodePoint(code: number): string | undefined {
   if (!(code <= 0x10ffff)) return undefined;
   const char = String.fromCodePoint(code);
   return isXmlText(char) ? char : undefined;
-}
-
-/**
- * Bytes as text (X6): the byte order mark decides; then UTF-16 without one; then UTF-8 wherever it fits, because devices
- * mislabel it; only then the label of the HTTP header or the XML declaration, and Windows-1252 as the last resort.
- */
-export function decodeBytes(bytes: Uint8Array, charset?: string): string {
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) return decodeAs('utf-16be', bytes) ?? '';
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return decodeAs('utf-16le', bytes) ?? '';
-  if (bytes[0] === 0x3c && bytes[1] === 0) return decodeAs('utf-16le', bytes) ?? '';
-  if (bytes[0] === 0 && bytes[1] === 0x3c) return decodeAs('utf-16be', bytes) ?? '';
-  return (
-    decodeAs('utf-8', bytes, true) ??
-    decodeAs(charset ?? declaredEncoding(bytes) ?? 'windows-1252', bytes) ??
-    decodeAs('windows-1252', bytes) ??
-    ''
-  );
-}
-
-function declaredEncoding(bytes: Uint8Array): string | undefined {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 256)).toString('latin1');
-  return /<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]{1,40})["']/.exec(start)?.[1];
-}
-
-function decodeAs(label: string, bytes: Uint8Array, fatal = false): string | undefined {
-  try {
-    const decoder = new TextDecoder(label, { fatal });
-    // UTF-8 that did not fit before would only bring replacement characters.
-    return decoder.encoding === 'utf-8' && !fatal ? undefined : decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The charset that a Content-Type header names. */

@@ -2,9 +2,10 @@
 import { EntityDecoder } from '@nodable/entities';
 import { XMLParser } from 'fast-xml-parser';
 import { UpnpError } from '../error.ts';
+import { decodeBytes } from './byte-text.ts';
 import { checkForm, refuseDeclarations } from './xml-form.ts';
 import { recoveries } from './xml-recovery.ts';
-import { cleanText, decodeBytes, decodeReferences, escapeAttribute, escapeText, isXmlText } from './xml-text.ts';
+import { cleanText, decodeReferences, escapeAttribute, escapeText, isXmlText } from './xml-text.ts';
 
 export { escapeText } from './xml-text.ts';
 

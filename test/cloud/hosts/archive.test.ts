@@ -28,8 +28,6 @@ beforeEach(async () => {
   }
   await store.commit('home', [
     { type: 'message.delete', id: messageId(7) },
-    { type: 'message.absent', id: messageId(8), atMs: 5, isConfirmed: true },
-    { type: 'home.change', keep: 'like-the-phone', keepDays: 365, country: 'IT' },
     { type: 'send.create', message: send(messageId(40), { phone, place: 5, hops: [['api', 1]] }) },
   ]);
 });
@@ -63,8 +61,6 @@ async function contentsOf(asked: SqliteStore) {
   const phones = await asked.listPhones('home');
   return {
     homes: await asked.homesOf('a'),
-    home: await asked.getHome('home'),
-    missing: await asked.missingFrom('home', phones[0]?.id ?? ''),
     phones,
     messages: await allMessages(asked),
     found: (await asked.listMessages('home', { text: 'number 12' }, { limit: 200 })).items,

@@ -23,7 +23,7 @@ import { everything, furnish, homed } from './whole-home.ts';
 
 const missing = missingForDynamoDbLocal();
 // DynamoDB Local takes its time where all test files run at once.
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 60_000 });
 const home = 'home';
 const nowMs = Date.UTC(2026, 10, 22, 12);
 const clock = { now: () => nowMs };
@@ -238,13 +238,6 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
           .map(phoneMessage),
       }),
       fc.record({ type: fc.constant('message.delete' as const), id: number.map(messageId) }),
-      fc.record({ type: fc.constant('message.read' as const), id: number.map(messageId) }),
-      fc.record({
-        type: fc.constant('message.absent' as const),
-        id: number.map(messageId),
-        atMs: fc.constantFrom(1, 2),
-        isConfirmed: fc.boolean(),
-      }),
       fc.record({ type: fc.constant('send.create' as const), message: number.map((n) => send(messageId(n))) }),
       fc.record({
         type: fc.constant('send.move' as const),

@@ -13,7 +13,7 @@ import { steps } from '../../../cloud/store/sqlite/schema.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Write } from '../../../cloud/store/store.ts';
 import type { PhonePresence } from '../../../protocol/frames.ts';
-import { messageId, phoneMessage, presence, send } from '../../contract/messages.ts';
+import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
 
 const home = 'home';
 const child = resolve(import.meta.dirname, 'committing-process.ts');
@@ -82,37 +82,6 @@ describe('the file of SqliteStore', () => {
     expect((await Promise.allSettled(together)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     editDatabase((database) => database.exec('DROP TRIGGER full'));
     expect(await next.beginRequest('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
-  });
-
-  it('takes messages and tombstones of the first version for what they were: on their phones, and deleted', async () => {
-    mkdirSync(join(folder, 'data'));
-    const database = new DatabaseSync(path);
-    migrate(database, path, steps.slice(0, 1));
-    database.exec(
-      "INSERT INTO accounts VALUES ('a'); INSERT INTO homes (id, account, name) VALUES ('home', 'a', 'Home')",
-    );
-    const insert = database.prepare(
-      `INSERT INTO messages (home, id, phone, message_id, message_class, folder, status, conversation, sender, state,
-         record, text) VALUES ('home', ?, 'p_1', ?, 'SMS', ?, 'Read', '+1', '', ?, ?, 'on my way')`,
-    );
-    const { onPhone: _, ...queued } = send(messageId(1), { phone: 'p_1' });
-    const sent = { ...queued, id: messageId(2), messageId: 'phone-2', state: 'sent', folder: 'Sent', epoch: 0 };
-    for (const each of [queued, sent]) {
-      insert.run(each.id, each.messageId, each.folder, each.state, JSON.stringify(each));
-    }
-    database.exec(`INSERT INTO tombstones VALUES ('home', '${messageId(3)}')`);
-    database.close();
-    const store = await open();
-    expect(await store.getMessage(home, messageId(1))).toMatchObject({ onPhone: false });
-    expect(await store.getMessage(home, messageId(2))).toMatchObject({ onPhone: true });
-    const listed = async (onPhone: boolean) => (await store.listMessages(home, { onPhone }, { limit: 9 })).items;
-    expect((await listed(true)).map(({ id }) => id)).toEqual([messageId(2)]);
-    expect((await listed(false)).map(({ id }) => id)).toEqual([messageId(1)]);
-    expect(await store.commit(home, [{ ...put(3), phone: 'p_1' } as Write])).toEqual([]);
-    expect(await store.commit(home, [{ type: 'message.absent', id: messageId(2), atMs: 1 }])).toMatchObject([
-      { type: 'message.updated', data: { onPhone: false } },
-    ]);
-    expect((await store.getHome(home))?.settings).toBeUndefined();
   });
 
   it('is brought forward from an older version with all that it holds', async () => {

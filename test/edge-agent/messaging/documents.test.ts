@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DocumentError } from '../../../edge-agent/messaging/document-tree.ts';
 import { readDocument, writeDocument } from '../../../edge-agent/messaging/documents.ts';
-import { readMessageList } from '../../../edge-agent/messaging/message-list.ts';
+import { readMessageList } from '../../../edge-agent/messaging/list-stream.ts';
 import type { DocumentName } from '../../../protocol/actions.ts';
 import {
   messageClasses,

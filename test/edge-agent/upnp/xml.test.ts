@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { XMLValidator } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
+import { decodeBytes } from '../../../edge-agent/upnp/xml/byte-text.ts';
 import {
   childOf,
   element,
@@ -12,7 +13,7 @@ import {
   writeXml,
 } from '../../../edge-agent/upnp/xml/xml.ts';
 import { checkForm } from '../../../edge-agent/upnp/xml/xml-form.ts';
-import { decodeBytes, isXmlText } from '../../../edge-agent/upnp/xml/xml-text.ts';
+import { isXmlText } from '../../../edge-agent/upnp/xml/xml-text.ts';
 
 const fail = expect.objectContaining({ name: 'UpnpError', kind: 'malformed' });
 

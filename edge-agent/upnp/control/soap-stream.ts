@@ -1,0 +1,140 @@
+// The answer to an action while it is still coming in: its one long argument as text. UPnP Device Architecture 2.0 §3.2.
+// Requirements C9–C13, X17.
+import { UpnpError } from '../error.ts';
+import { XmlStream } from '../xml/xml-stream.ts';
+import { escapeAttribute } from '../xml/xml-text.ts';
+import { type Fault, readFault, refusal } from './soap-envelope.ts';
+
+/** A longer fault is one without a code. */
+const longestFault = 64 * 1024;
+
+/** What came of an argument: whether it was there, and whether everything around it was complete. */
+export interface ArgumentRead {
+  readonly isThere: boolean;
+  readonly isComplete: boolean;
+}
+
+/** Finds one argument in an answer and hands its text on in pieces; an un-escaped document inside it as XML again (C13). */
+export class ArgumentStream {
+  readonly #action: string;
+  readonly #argument: string;
+  readonly #take: (text: string) => void;
+  readonly #xml: XmlStream;
+  /** Local names of the open elements. */
+  readonly #open: string[] = [];
+  /** Namespace declarations around the argument, by attribute. */
+  readonly #declarations = new Map<string, string>();
+  #seen = { envelope: false, body: false, answer: false, argument: false };
+  /** How deep the argument's own element is, while it is open. */
+  #argumentDepth: number | undefined;
+  /** Up to here an un-escaped document was handed on. */
+  #handedOn: number | undefined;
+  #faultStart: number | undefined;
+  #fault: Fault | undefined;
+  #isArgumentClosed = false;
+  #isEnvelopeClosed = false;
+
+  constructor(action: string, argument: string, take: (text: string) => void) {
+    this.#action = action;
+    this.#argument = argument.toLowerCase();
+    this.#take = take;
+    this.#xml = new XmlStream({
+      onOpen: (name, attributes, start) => this.#onOpen(name, attributes, start),
+      onClose: (_name, isWritten, start, end) => this.#onClose(isWritten, start, end),
+      onText: (text) => {
+        if (this.#open.length === this.#argumentDepth && this.#handedOn === undefined) this.#take(text);
+      },
+    });
+  }
+
+  /** @throws UpnpError malformed */
+  write(text: string): void {
+    this.#xml.write(text);
+    this.#handOn(this.#xml.settled);
+    if (this.#faultStart !== undefined && this.#xml.settled - this.#faultStart > longestFault) this.#endFault('');
+  }
+
+  /** @throws UpnpError refused for a fault; malformed where there is no answer to this action */
+  end(): ArgumentRead {
+    this.#xml.end();
+    this.#handOn(this.#xml.settled);
+    if (this.#fault !== undefined) throw refusal(this.#action, this.#fault);
+    const { envelope, body, answer, argument } = this.#seen;
+    if (!envelope) throw new UpnpError('malformed', 'The answer is no SOAP envelope');
+    if (!body) throw new UpnpError('malformed', 'The SOAP envelope has no body');
+    if (!answer) throw new UpnpError('malformed', `The SOAP body holds no ${this.#action}Response`);
+    return { isThere: argument, isComplete: this.#isArgumentClosed && this.#isEnvelopeClosed };
+  }
+
+  #onOpen(name: string, attributes: Readonly<Record<string, string>>, start: number): void {
+    const local = localName(name);
+    const [outermost, second, third] = this.#open;
+    this.#open.push(local);
+    const depth = this.#open.length;
+    if (this.#argumentDepth !== undefined) {
+      if (this.#handedOn === undefined) this.#beginDocument(start);
+      return;
+    }
+    if (depth <= 4) for (const [key, value] of Object.entries(attributes)) this.#declare(key, value);
+    // By local name only: prefixes, versions and namespaces are often wrong (C10).
+    if (depth === 1 && local === 'Envelope') this.#seen.envelope = true;
+    if (outermost !== 'Envelope') return;
+    if (depth === 2 && local === 'Body') this.#seen.body = true;
+    if (second !== 'Body') return;
+    if (depth === 3 && local === 'Fault' && this.#faultStart === undefined) {
+      this.#faultStart = start;
+      this.#xml.keepFrom(start);
+    }
+    const answer = `${this.#action}Response`.toLowerCase();
+    if (depth === 3 && local.toLowerCase() === answer) this.#seen.answer = true;
+    if (depth !== 4 || third?.toLowerCase() !== answer || this.#seen.argument) return;
+    if (local.toLowerCase() !== this.#argument) return;
+    this.#seen.argument = true;
+    this.#argumentDepth = depth;
+  }
+
+  #onClose(isWritten: boolean, start: number, end: number): void {
+    const depth = this.#open.length;
+    if (depth === this.#argumentDepth) {
+      this.#handOn(start);
+      if (this.#handedOn !== undefined) this.#take('</argument>');
+      this.#argumentDepth = undefined;
+      this.#handedOn = undefined;
+      this.#isArgumentClosed = isWritten;
+      this.#xml.keepNothing();
+    } else if (depth === 3 && this.#faultStart !== undefined && this.#open[2] === 'Fault') {
+      this.#endFault(this.#xml.slice(this.#faultStart, end));
+    } else if (depth === 1 && this.#open[0] === 'Envelope') this.#isEnvelopeClosed = isWritten;
+    this.#open.pop();
+  }
+
+  /** The prefixes of the envelope must be known to whoever reads the document within it. */
+  #beginDocument(start: number): void {
+    const declared = [...this.#declarations].map(([key, value]) => ` ${key}="${escapeAttribute(value)}"`);
+    this.#take(`<argument${declared.join('')}>`);
+    this.#handedOn = start;
+    this.#xml.keepFrom(start);
+  }
+
+  #handOn(to: number): void {
+    if (this.#handedOn === undefined || to <= this.#handedOn) return;
+    this.#take(this.#xml.slice(this.#handedOn, to));
+    this.#handedOn = to;
+    this.#xml.keepFrom(to);
+  }
+
+  #declare(key: string, value: string): void {
+    if ((key === 'xmlns' || key.startsWith('xmlns:')) && this.#declarations.size < 64)
+      this.#declarations.set(key, value);
+  }
+
+  #endFault(xml: string): void {
+    this.#fault ??= readFault(`<Envelope><Body>${xml}</Body></Envelope>`) ?? { code: undefined, description: '' };
+    this.#faultStart = undefined;
+    this.#xml.keepNothing();
+  }
+}
+
+function localName(name: string): string {
+  return name.slice(name.lastIndexOf(':') + 1);
+}
