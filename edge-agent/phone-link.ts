@@ -125,6 +125,7 @@ export class PhoneLink {
       onEpoch: () => options.onChanged(),
       onReachable: (reachable) => this.setOnline(reachable),
       onUntold: () => this.#onUntold(),
+      onTrouble: () => options.onChanged(),
       ...(compareMs !== undefined && { compareMs }),
       ...(pollMs !== undefined && { pollMs }),
       ...(confirmMs !== undefined && { confirmMs }),
@@ -248,6 +249,7 @@ export class PhoneLink {
   /** As the `phones` frame tells it. */
   presence(): PhonePresence {
     const { udn, device, location, trusted } = this.#options;
+    const trouble = this.#silence === 'hung' ? hung : this.synchroniser.trouble;
     return {
       udn,
       name: this.#name.slice(0, limits.shortTextChars),
@@ -258,7 +260,7 @@ export class PhoneLink {
       trusted,
       evidence: this.evidence,
       ...(this.#capabilities !== undefined && { capabilities: this.#capabilities }),
-      ...(this.#silence === 'hung' && { trouble: hung }),
+      ...(trouble !== undefined && { trouble }),
     };
   }
 
