@@ -7,6 +7,7 @@ import { Account } from './state/account.ts';
 import { Conversations } from './state/conversations.ts';
 import { DeadLetters } from './state/dead-letters.ts';
 import { Deletions } from './state/deletions.ts';
+import { Devices } from './state/devices.ts';
 import { Drafts } from './state/drafts.ts';
 import { Files } from './state/files.ts';
 import { HomeState } from './state/home.ts';
@@ -36,6 +37,7 @@ export class Dashboard {
   readonly deadLetters = new DeadLetters(this.api, this.home);
   readonly agents = new Tokens(this.api, () => this.home.path('/agents'));
   readonly tokens = new Tokens(this.api, () => '/v1/tokens');
+  readonly devices = new Devices(this.api);
   readonly sends = new Sends(
     this.api,
     () => this.home.path('/messages'),
@@ -203,6 +205,7 @@ export class Dashboard {
       this.traced.value = undefined;
       this.agents.stop();
       this.tokens.stop();
+      this.devices.stop();
       this.thread.value = undefined;
     };
   }

@@ -5,16 +5,15 @@ import { plainName } from '../text/plain-names.ts';
 import { fullTime, sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { DeadLetterSection } from './dead-letter-section.tsx';
+import { DeviceSection } from './device-section.tsx';
 import { FlowSection } from './flow-section.tsx';
 import { PhoneList } from './phone-list.tsx';
 import { QuestionSection } from './question-section.tsx';
 import { SettingsSection } from './settings-section.tsx';
-import { useTask } from './task.ts';
 import { TokenSection } from './token-section.tsx';
 
 export function HomePage() {
-  const { account, agents, home, notices, tokens } = useDashboard();
-  const task = useTask();
+  const { agents, home, notices, tokens } = useDashboard();
   const current = home.current.value;
   const homes = home.all.value;
   useEffect(() => {
@@ -95,18 +94,7 @@ export function HomePage() {
         placeholder="What it is for, e.g. Doorbell script"
         grants={grants}
       />
-      <section class="card">
-        <h2>This device</h2>
-        <p>You are signed in on this device.</p>
-        <button
-          type="button"
-          class="button quiet"
-          disabled={task.isBusy}
-          onClick={() => task.run('Signing out did not work', () => account.signOut())}
-        >
-          Sign out
-        </button>
-      </section>
+      <DeviceSection />
     </div>
   );
 }

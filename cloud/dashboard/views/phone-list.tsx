@@ -53,13 +53,34 @@ function PhoneLine({ phone }: { phone: Phone }) {
           {classes.length > 0 && ` · ${classes.join(', ')}`}
         </p>
         {phone.trouble !== undefined && <p class="warning">{phone.trouble.detail}</p>}
-        {!phone.approved && (
+        {phone.moved !== undefined && (
+          <p class="hint">
+            It moved from {phone.moved.from} to {phone.moved.to} {sinceTime(phone.moved.time)}.
+          </p>
+        )}
+        {phone.changed !== undefined && (
+          <p class="warning">
+            <b>Is this still your phone?</b> It was at {phone.changed.from}. Now something at {phone.changed.to} uses
+            its name{phone.changed.from === phone.changed.to && ' and describes itself differently'}. Nothing is sent to
+            it until you say that it is yours.
+          </p>
+        )}
+        {!phone.approved && phone.changed === undefined && (
           <p class="warning">
             Not approved: its messages stay at home. Approve it only if you know this phone is the household’s.
           </p>
         )}
       </div>
-      {phone.approved ? (
+      {phone.changed !== undefined ? (
+        <span class="thing-actions">
+          <button type="button" class="button" disabled={task.isBusy} onClick={() => ask(true)}>
+            It is mine
+          </button>
+          <button type="button" class="button quiet" disabled={task.isBusy} onClick={() => ask(false)}>
+            It is not
+          </button>
+        </span>
+      ) : phone.approved ? (
         <button type="button" class="button quiet" disabled={task.isBusy} onClick={() => ask(false)}>
           Revoke
         </button>
