@@ -173,7 +173,7 @@ export function messageRoutes({ store, hubs, clock }: Parts): App {
           phone,
           epoch: epoch ?? 0,
           session: record.sessionId,
-          message: { ...answer, messageId, status: 'Read' },
+          message: { ...answer, messageId, status: 'Read', time: record.time },
           fingerprint: record.fingerprint ?? '',
         },
       ]);

@@ -32,8 +32,8 @@ export function toMessage(record: MessageRecord): Message {
 }
 
 /**
- * A phone shows a message. The phone is followed in all but `id` and `time`, and a body once known is kept. What was read
- * here while the phone did not list it stays read.
+ * A phone shows a message. The phone is followed in all but `id` and a send's `time`, and a body once known is kept. What
+ * was read here while the phone did not list it stays read.
  */
 export function putMessage(
   current: StoredMessage,
@@ -58,7 +58,8 @@ export function putMessage(
     body: message.bodyOmitted ? (current?.body ?? null) : message.body,
     contentType: message.contentType,
     attachments: message.attachments,
-    time: current?.time ?? message.time,
+    // A phone corrects its clock, and then the time of what it received. A send has the time at which it was asked for.
+    time: current === undefined || current.state === 'received' ? message.time : current.time,
     state,
     ...(current?.stateReason !== undefined && state === current.state && { stateReason: current.stateReason }),
     onPhone: true,

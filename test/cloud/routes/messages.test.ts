@@ -398,5 +398,5 @@ describe('messages within a session', () => {
 });
 
 function phonePresence(udn: string) {
-  return { udn, name: '', deviceType: 'urn:phone', address: 'a:1', online: true, epoch: 0, trusted: true };
+  return { udn, name: '', deviceType: 'urn:phone', address: '10.0.0.2:1', online: true, epoch: 0, trusted: true };
 }

@@ -42,11 +42,11 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.commit(at.put(messageId(1), { body: 'Dinner at 8?', subject: 'Tonight' }))).toEqual([]);
     });
 
-    it('follows the phone in what is visible, except for id and time', async () => {
+    it('follows the phone in what is visible, its corrected time too', async () => {
       await at.commit(at.put(messageId(1)));
       const changed = at.put(messageId(1), { status: 'Read', time: '2026-11-22T11:30:00.000Z' });
       expect(await at.commit(changed)).toMatchObject([
-        { type: 'message.updated', data: { id: messageId(1), status: 'Read', time: '2026-11-22T11:00:00.000Z' } },
+        { type: 'message.updated', data: { id: messageId(1), status: 'Read', time: '2026-11-22T11:30:00.000Z' } },
       ]);
       expect(await at.commit(changed)).toEqual([]);
       expect(await at.commit(at.put(messageId(1), { status: 'Unread' }))).toMatchObject([
