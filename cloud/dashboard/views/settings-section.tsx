@@ -58,8 +58,9 @@ function NameForm({ current }: { current: Home }) {
         </button>
       </div>
       <p class="hint">
-        {nameOf(current.country) ?? 'No country is set'}: a number without a country code is read as one of this
-        country.
+        {current.country === null
+          ? 'Name your country, so that a number without its country code is known as the same person’s.'
+          : `A number without a country code is read as one of ${nameOf(current.country) ?? current.country}.`}
       </p>
     </form>
   );
