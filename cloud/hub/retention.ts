@@ -1,12 +1,7 @@
 // How long messages are kept, where the household wishes otherwise than for ever: `keep` and `keepDays` of its settings.
 
-import {
-  countedTogetherMs,
-  type HomeSettings,
-  type MessageRecord,
-  type MissingMessage,
-  type Write,
-} from '../store/store.ts';
+import { recentlyDeleted } from '../store/home-changes.ts';
+import type { HomeSettings, MessageRecord, MissingMessage, Write } from '../store/store.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Deletions in one commit: a page of them must not hold up messages that arrive. */
@@ -114,7 +109,8 @@ export class Retention {
 
   /** Deletes what the phone has deleted: a small part of its messages unasked, more only if the household says so. */
   async #followPhone(phone: string, settings: HomeSettings): Promise<void> {
-    const { keptUpToMs = -1, deleteUpToMs = -1, deleted = [] } = settings.missing?.[phone] ?? {};
+    const notes = settings.missing?.[phone] ?? {};
+    const { keptUpToMs = -1, deleteUpToMs = -1 } = notes;
     const nowMs = this.#around.clock.now();
     const { listed, missing } = await this.#around.store.missingFrom(this.#home.id, phone);
     const undecided = missing.filter(({ sinceMs }) => sinceMs > keptUpToMs);
@@ -126,9 +122,7 @@ export class Retention {
     }
     const question = settings.questions?.find((each) => each.phone === phone);
     const of = listed + rest.length;
-    const recently = deleted
-      .filter(([hourMs]) => hourMs > nowMs - countedTogetherMs)
-      .reduce((sum, [, count]) => sum + count, 0);
+    const recently = recentlyDeleted(notes, nowMs);
     const isMuch = 2 * (rest.length + recently) > of + recently;
     const isOfBefore = rest.some(({ sinceMs }) => sinceMs < (settings.keepSinceMs ?? 0));
     if (rest.length === 0) {

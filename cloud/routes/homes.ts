@@ -120,7 +120,7 @@ export function homeRoutes({ hubs, access }: Parts): App {
         const detail = 'There is no such question, or its numbers have changed: read the home again.';
         throw new GatewayError('not-found', detail);
       }
-      return c.json(await needHome(hubs, home), 200);
+      return c.json(shownTo(holder(c), await needHome(hubs, home)), 200);
     })
     .openapi(listAgents, async (c) => {
       const { home } = c.req.valid('param');

@@ -86,18 +86,18 @@ export function putMessage(
   return { next, event: { type: 'message.updated', data } };
 }
 
-/** Between the two lists without which a message is not taken for deleted at its phone. */
-const confirmAfterMs = 10 * 60_000;
-
-/** Its phone no longer lists it: it stays, with a note since when. A send that no phone has taken was never there. */
+/**
+ * Its phone no longer lists it: it stays, with a note since when. Only the agent knows whether a second list lacked it: it
+ * tells a plain absence again after a comparison, also of what a phone's reset took. A send that no phone has taken was
+ * never there.
+ */
 export function missMessage(
   current: StoredMessage,
   { atMs, isConfirmed = false }: WriteOf<'message.absent'>,
 ): Change<MessageRecord> | undefined {
   if (current === undefined || current === tombstone || current.messageId === null) return undefined;
-  const { absentSinceMs = atMs, absentTwice = false } = current;
-  const isTwice = absentTwice || isConfirmed || atMs - absentSinceMs >= confirmAfterMs;
-  const next: MessageRecord = { ...current, onPhone: false, absentSinceMs, ...(isTwice && { absentTwice: true }) };
+  const { absentSinceMs = atMs } = current;
+  const next: MessageRecord = { ...current, onPhone: false, absentSinceMs, ...(isConfirmed && { absentTwice: true }) };
   if (isDeepStrictEqual(current, next)) return undefined;
   return current.onPhone ? { next, event: { type: 'message.updated', data: toMessage(next) } } : { next };
 }

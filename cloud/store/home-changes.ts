@@ -12,7 +12,7 @@ import {
 
 export type HomeWrite = Extract<Write, { type: 'home.change' | 'question.answer' | 'home.missing' }>;
 
-const hourMs = 3_600_000;
+const dayMs = 24 * 3_600_000;
 
 export function isHomeWrite(write: Write): write is HomeWrite {
   return write.type === 'home.change' || write.type === 'question.answer' || write.type === 'home.missing';
@@ -85,12 +85,22 @@ function withQuestion(before: HomeSettings, phone: string, question: StoredQuest
 
 type Deleted = NonNullable<MissingNotes['deleted']>;
 
-/** By the hour: at most 25 numbers. */
+/** By the day: at most 32 numbers. */
 function counted(before: Deleted, count: number, atMs: number): Deleted {
-  const hour = Math.floor(atMs / hourMs) * hourMs;
-  const recent = before.filter(([each]) => each > atMs - countedTogetherMs - hourMs);
-  const now = recent.find(([each]) => each === hour)?.[1] ?? 0;
-  return [...recent.filter(([each]) => each !== hour), [hour, now + count]];
+  const day = Math.floor(atMs / dayMs) * dayMs;
+  const recent = before.filter(([each]) => isCounted(each, atMs));
+  const today = recent.find(([each]) => each === day)?.[1] ?? 0;
+  return [...recent.filter(([each]) => each !== day), [day, today + count]];
+}
+
+/** Whether what was deleted on that day still counts. */
+function isCounted(dayStartMs: number, nowMs: number): boolean {
+  return dayStartMs + dayMs > nowMs - countedTogetherMs;
+}
+
+/** How many messages of a phone were deleted unasked within `countedTogetherMs`. */
+export function recentlyDeleted({ deleted = [] }: MissingNotes, nowMs: number): number {
+  return deleted.filter(([day]) => isCounted(day, nowMs)).reduce((sum, [, count]) => sum + count, 0);
 }
 
 function withoutDefaults(settings: Partial<Record<keyof HomeSettings, unknown>>): HomeSettings {

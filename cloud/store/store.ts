@@ -65,7 +65,7 @@ export interface StoredQuestion extends Omit<Question, 'time'> {
 }
 
 /** Within this, deletions at a phone are counted together, so that many small ones do not add up to a large one unasked. */
-export const countedTogetherMs = 24 * 3_600_000;
+export const countedTogetherMs = 30 * 24 * 3_600_000;
 
 /** What was decided about messages that a phone no longer lists, with `like-the-phone`. */
 export interface MissingNotes {
@@ -73,8 +73,8 @@ export interface MissingNotes {
   keptUpToMs?: number;
   /** Of the others, those that are missing since this time or longer go: the household said so. */
   deleteUpToMs?: number;
-  /** How many were deleted unasked within `countedTogetherMs`, by the hour: epoch milliseconds and count. */
-  deleted?: readonly (readonly [hourMs: number, count: number])[];
+  /** How many were deleted unasked within `countedTogetherMs`, by the day: epoch milliseconds and count. */
+  deleted?: readonly (readonly [dayMs: number, count: number])[];
 }
 
 /** `owner` and `api` open REST, `session` the dashboard, `agent` the tunnel; `sign-in` is good once. */
@@ -120,7 +120,7 @@ export interface MessageRecord extends Message {
   place?: number | undefined;
   /** Since when its phone no longer lists it, epoch milliseconds. Absent while it does. */
   absentSinceMs?: number | undefined;
-  /** Two whole lists of the phone, at least ten minutes apart, lacked it. */
+  /** Its agent says that two whole lists of the phone, at least ten minutes apart, lacked it. */
   absentTwice?: true | undefined;
   /** Its way until now, oldest first. Kept with the message, so that a hop costs no write of its own. */
   hops?: readonly StoredHop[] | undefined;
