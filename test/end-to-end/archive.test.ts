@@ -40,6 +40,12 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
+/** A list whose last message is cut in its sender, as a phone's buffer cuts it. */
+const cut = (count: number) => () => {
+  const whole = writeDocument('messageList', phone.messages.slice(0, count));
+  return whole.slice(0, whole.lastIndexOf('</address></sender>') - 4);
+};
+
 const stored = async () => (await cloud.get(`${messages}?limit=200`)).body.items as Message[];
 
 /** Until the phone has answered two more lists: what the first of them said has been concluded by then. */
@@ -58,6 +64,7 @@ describe('five messages of a phone', () => {
     ['an empty argument', () => empty, 5],
     ['a blank argument', () => blank, 5],
     ['its first page only', part(2), 5],
+    ['a list that is cut in its third message', cut(3), 5],
     ['a list without two of them', part(3), 3],
   ])('stay five under the same ids when it answers %s once', async (_, hiccup, onPhone) => {
     for (let n = 0; n < 5; n++) phone.receive(`Text ${n}`, { status: 'Read' });
@@ -72,6 +79,61 @@ describe('five messages of a phone', () => {
     phone.react = () => undefined;
     await listed();
     await expect.poll(stored, patiently).toEqual(before);
+  });
+});
+
+describe('a phone whose identifiers start again', () => {
+  it('has its new messages beside the old ones, which are then read and deleted here alone', async () => {
+    phone.receive('The old key', { messageId: '1', status: 'Read' });
+    phone.receive('The old door', { messageId: '2', from: { address: '+390110002' } });
+    phone.receive('The old cat', { messageId: '3', from: { address: '+390110002' } });
+    await agent.start();
+    await expect.poll(async () => (await stored()).length, patiently).toBe(3);
+    const old = await stored();
+    phone.messages = [];
+    for (const n of [1, 2, 3]) {
+      const time = `2026-11-27T09:0${n}:00.000Z`;
+      phone.receive(`A new one, ${n}`, { messageId: `${n}`, from: { address: `+39011100${n}` }, time });
+    }
+    await expect
+      .poll(async () => (await stored()).map(({ onPhone }) => onPhone), patiently)
+      .toEqual([...[true, true, true], ...[false, false, false]]);
+    expect((await stored()).slice(3)).toEqual(old.map((each) => ({ ...each, onPhone: false })));
+    const fresh = (await stored()).slice(0, 3);
+    const [cat, door, key] = old.map(({ id }) => `${messages}/${id}`);
+    expect((await cloud.post(`${door}/read`)).body).toMatchObject({ body: 'The old door', status: 'Read' });
+    for (const path of [cat, key]) expect((await cloud.request('DELETE', path ?? '')).status).toBe(204);
+    await listed();
+    expect((await stored()).map(({ body }) => body)).toEqual([...fresh.map(({ body }) => body), 'The old door']);
+    expect((await stored()).slice(0, 3)).toEqual(fresh);
+    expect(phone.messages.map(({ status }) => status)).toEqual(['Unread', 'Unread', 'Unread']);
+    expect(phone.calls.filter(({ action }) => /^(Read|Delete)Message$/.test(action))).toEqual([]);
+  });
+});
+
+describe('messages whose phone corrects them', () => {
+  it('stay the same, and follow it', async () => {
+    const [dinner, call, photo] = [
+      phone.receive('Dinner?', { time: '2026-11-20T18:30:12.345Z' }),
+      phone.receive('Call', { from: { address: '00390110002' }, time: '2026-11-20T18:31:00.000Z' }),
+      phone.receive('Photo', { from: { address: '+390110003' }, time: '2026-11-20T18:32:00.000Z' }),
+    ];
+    await agent.start();
+    await expect.poll(async () => (await stored()).length, patiently).toBe(3);
+    const before = await stored();
+    // A daylight offset and rounded seconds; an address that is spelled otherwise, or with a name; a class.
+    dinner.time = '2026-11-20T17:30:12.000Z';
+    dinner.from = { address: '+390110001', displayName: 'Ada' };
+    call.time = '2026-11-20T17:31:00.000Z';
+    call.from = { address: '+390110002' };
+    photo.messageClass = 'MMS';
+    const seen = async () =>
+      (await stored()).map(({ id, ...each }) => [id, each.body, each.time, each.from, each.messageClass]);
+    await expect.poll(seen, patiently).toEqual([
+      [before[0]?.id, 'Photo', '2026-11-20T18:32:00.000Z', { address: '+390110003' }, 'MMS'],
+      [before[1]?.id, 'Call', '2026-11-20T17:31:00.000Z', { address: '+390110002' }, 'SMS'],
+      [before[2]?.id, 'Dinner?', '2026-11-20T17:30:12.000Z', { address: '+390110001', displayName: 'Ada' }, 'SMS'],
+    ]);
   });
 });
 
