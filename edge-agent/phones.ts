@@ -153,14 +153,15 @@ export class Phones {
   onFound(found: Advertisement): void {
     const link = this.#linkOf(found);
     link?.onHeard('alive');
-    if (link === undefined || !isAt(link, found)) this.#fetchFrom(found);
+    if (link === undefined || !this.#isAt(link, found)) this.#fetchFrom(found);
   }
 
   /** Announced again, or found by a search. */
   onHeard(found: Advertisement, kind: 'answer' | 'alive'): void {
     const link = this.#linkOf(found);
     link?.onHeard(kind);
-    if (link === undefined || (!link.online && !isAt(link, found))) this.#fetchFrom(found);
+    const isElsewhere = link !== undefined && (!link.online || !this.#isSettled(link)) && !this.#isAt(link, found);
+    if (link === undefined || isElsewhere) this.#fetchFrom(found);
   }
 
   /** Rebooted, moved or changed, it says. Nothing is dropped before the phone itself has been asked. */
@@ -168,13 +169,28 @@ export class Phones {
     this.#ignored.delete(found.location);
     const link = this.#linkOf(found);
     link?.onHeard('rebooted');
-    if (link === undefined || !isAt(link, found)) this.#fetchFrom(found);
+    if (link === undefined || !this.#isAt(link, found)) this.#fetchFrom(found);
   }
 
   /** An advertisement can be forged: a phone that still answers has not gone (requirement Z12). */
   onGone(udn: string, reason: 'byebye' | 'expired' | 'evicted'): void {
     if (reason === 'evicted') return;
     this.#links.get(this.#knownNameOf(udn) ?? udn)?.onGoodbye();
+  }
+
+  /** Whether an advertisement means the very place of a link, or the same phone by its other IP version. */
+  #isAt(link: PhoneLink, { location }: Advertisement): boolean {
+    const [known, found] = [parseHttpUrl(link.location), parseHttpUrl(location)];
+    if (link.location === location || known === undefined || found === undefined) return true;
+    return link.online && this.#isSettled(link) && !sameFamily(known, found);
+  }
+
+  /**
+   * A phone that came back by IPv6 first is not yet where the household approved it: its IPv4 address is, and counts as
+   * soon as it is heard.
+   */
+  #isSettled({ udn, evidence }: PhoneLink): boolean {
+    return !this.#approved.has(udn) || this.#counts(udn, evidence);
   }
 
   /** By its name, or else by its place: an invented name for a known place is no second phone. */
@@ -333,7 +349,9 @@ export class Phones {
     if (this.#stopping.signal.aborted) return;
     if (before === undefined && !this.#hasRoomFor(udn, device, location)) return;
     if (before?.location === location) return;
-    if (before !== undefined && (await this.#stays(before, location))) return;
+    const isApprovedHere = this.#counts(udn, evidenceOf(device, location));
+    const isBetter = before !== undefined && isApprovedHere && !this.#counts(udn, before.evidence);
+    if (before !== undefined && !isBetter && (await this.#stays(before, location))) return;
     await this.#replace(udn, device, location, where);
   }
 
@@ -433,11 +451,4 @@ function isMessaging({ name }: { readonly name: string }): boolean {
 function messagingOf(device: DeviceDescription) {
   const [first, ...others] = device.services.filter(isMessaging);
   return others.reduce((best, one) => (one.version > (best?.version ?? 0) ? one : best), first);
-}
-
-/** Whether an advertisement means the very place of a link, or the same phone by its other IP version. */
-function isAt(link: PhoneLink, { location }: Advertisement): boolean {
-  const [known, found] = [parseHttpUrl(link.location), parseHttpUrl(location)];
-  if (link.location === location || known === undefined || found === undefined) return true;
-  return link.online && !sameFamily(known, found);
 }

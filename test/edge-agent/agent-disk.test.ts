@@ -36,7 +36,7 @@ describe.skipIf(!disk.canFill)('an agent whose disk is full', () => {
       expect(bodies()).toEqual([]);
       disk.free();
       await house.cloud.until(() => presence()?.trouble === undefined);
-      await house.cloud.until(() => bodies().includes(body), 20_000);
+      await house.cloud.until(() => bodies().includes(body));
       expect(bodies()).toEqual([body]);
       const told = house.lines.filter((line) => /^Warning: the disk is full|room on the disk/.test(line));
       expect(told).toEqual([expect.stringContaining('the disk is full'), 'There is room on the disk again.']);

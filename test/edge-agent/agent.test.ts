@@ -231,7 +231,7 @@ describe('keeping in step', () => {
     house.phone.react = ({ action, given }) =>
       action === 'SearchMessages' && given.get('MessageFolder') === 'ANY' ? { MessageList: '<html/>' } : undefined;
     await house.start();
-    await house.cloud.until(() => puts().length === 1601, 14_000);
+    await house.cloud.until(() => puts().length === 1601);
     expect(new Set(puts().map((event) => event.id)).size).toBe(1601);
   });
 

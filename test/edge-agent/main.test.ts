@@ -85,11 +85,11 @@ describe('npm run agent', () => {
     cloud.script.refuse = 401;
     const started = new Running([], withFile(file));
     running = started;
-    await cloud.until(() => started.out.includes('give another (HOMELINE_AGENT_TOKEN_FILE)'), 20_000);
+    await cloud.until(() => started.out.includes('give another (HOMELINE_AGENT_TOKEN_FILE)'));
     cloud.script.refuse = undefined;
     writeFileSync(file, `${cloud.token}\n`);
     // Not in the fifteen minutes after which a refused token is tried again.
-    await cloud.until(() => started.messages.some((message) => message.type === 'ready'), 20_000);
+    await cloud.until(() => started.messages.some((message) => message.type === 'ready'));
     expect(cloud.authorizations).toEqual(['Bearer hl_of-yesterday', `Bearer ${cloud.token}`]);
     expect(started.out + started.err).not.toContain(cloud.token);
   }, 60_000);

@@ -1,5 +1,5 @@
 // What is believed of announcements about phones that are known. Requirements S15, Z5, Z12, Z13, quirks 10, 11.
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { until } from '../fixtures/upnp/lan.ts';
 import { httpAnswer, ok, RawDevice } from '../fixtures/upnp/raw-device.ts';
@@ -49,6 +49,23 @@ function datagramOf(nts: string, location: string, udn: string, nt = target, boo
   const lines = ['NOTIFY * HTTP/1.1', `NT: ${nt}`, `NTS: ssdp:${nts}`, `USN: ${udn}::${nt}`, `LOCATION: ${location}`];
   if (bootId !== undefined) lines.push(`BOOTID.UPNP.ORG: ${bootId}`);
   return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+function answerOf(location: string, udn: string): string {
+  return `HTTP/1.1 200 OK\r\nEXT:\r\nST: ${target}\r\nUSN: ${udn}::${target}\r\nLOCATION: ${location}\r\n\r\n`;
+}
+
+/** Where the agent searches from, and hears answers. */
+async function searcherOfAgent(): Promise<RemoteInfo> {
+  const ear = createSocket({ type: 'udp4', reuseAddr: true });
+  mouths.push(ear);
+  await new Promise<void>((resolve) => ear.bind(ssdpPort, resolve));
+  ear.addMembership('239.255.255.250', '127.0.0.1');
+  return await new Promise((resolve) => {
+    ear.on('message', (datagram, sender) => {
+      if (datagram.toString().startsWith('M-SEARCH')) resolve(sender);
+    });
+  });
 }
 
 const latest = () => house.cloud.frames.findLast((frame) => frame.type === 'phones')?.phones ?? [];
@@ -144,18 +161,24 @@ it('a phone that is announced again, without BOOTID and over no kept connection,
   });
 });
 
-it('a phone that was given up is asked again as soon as it answers a search', async () => {
-  await known();
-  const socket = await mouthAt('127.0.0.1');
-  house.phone.react = () => 'silence';
-  await house.phone.stop();
-  await until(() => latest()[0]?.online === false);
-  house.phone.react = () => undefined;
-  await house.phone.start();
-  const before = house.phone.descriptions;
-  socket.send(datagramOf('alive', house.phone.location, house.phone.udn), ssdpPort, '239.255.255.250');
-  await until(() => house.phone.descriptions > before && latest()[0]?.online === true);
-});
+it.each(['is announced', 'answers a search'] as const)(
+  'a phone that was given up is asked again as it %s',
+  async (how) => {
+    await known();
+    const socket = await mouthAt('127.0.0.1');
+    const searcher = await searcherOfAgent();
+    house.phone.react = () => 'silence';
+    await house.phone.stop();
+    await until(() => latest()[0]?.online === false);
+    house.phone.react = () => undefined;
+    await house.phone.start();
+    const before = house.phone.descriptions;
+    const { location, udn } = house.phone;
+    if (how === 'is announced') socket.send(datagramOf('alive', location, udn), ssdpPort, '239.255.255.250');
+    else socket.send(answerOf(location, udn), searcher.port, searcher.address);
+    await until(() => house.phone.descriptions > before && latest()[0]?.online === true);
+  },
+);
 
 it('a stranger with the name of a phone that still answers is left out, with a notice', async () => {
   await known();

@@ -191,12 +191,12 @@ export class Household {
     return reader;
   }
 
-  /** Polls until `look` answers something; fails with `what` after ten seconds. */
+  /** Polls until `look` answers something; gives up, saying `what`, before the test runner would without a word. */
   async until<Found>(
     what: string,
     look: () => Promise<Found | undefined | false> | Found | undefined | false,
   ): Promise<Found> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 50_000;
     for (;;) {
       const found = await look();
       if (found !== undefined && found !== false) return found;

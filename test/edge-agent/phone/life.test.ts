@@ -102,7 +102,7 @@ describe('a phone that is switched on again', () => {
       console.log('stopped');`;
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
       env: { ...process.env, FOLDER: dataFolder },
-      timeout: 10_000,
+      timeout: 50_000,
     });
     expect(stdout).toBe('stopped\n');
   });

@@ -156,7 +156,7 @@ describe('http URLs', () => {
 
   it('gives a link-local address the zone of the interface that it was heard on, and no other', () => {
     expect(withZone('http://[fe80::1]:80/x', 2)).toBe('http://[fe80::1%252]/x');
-    expect(withZone('http://[fe80::1%25eth1]/x', 2)).toBe('http://[fe80::1%25eth1]/x');
+    expect(withZone('http://[fe80::1%25eth1]/x', 2)).toBe('http://[fe80::1%252]/x');
     expect(withZone('http://10.0.0.1/x', 2)).toBe('http://10.0.0.1/x');
   });
 
