@@ -1,14 +1,12 @@
 // Any of the 18 Messaging actions, argument for argument, for remote control points.
 import { z } from '@hono/zod-openapi';
-import { type ActionName, actionNames, actions, documentOf, isActionName } from '../../protocol/actions.ts';
+import { actionNames, actions, isActionName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import { firstControl } from '../../protocol/text.ts';
 import { phoneParams } from './schemas.ts';
 import {
   type App,
   appendTo,
   body,
-  controlWords,
   guarded,
   holder,
   InvalidRequest,
@@ -36,7 +34,7 @@ export function actionRoutes({ hubs, quotas }: Parts): App {
       throw new GatewayError('not-found', `There is no such action. There are: ${actionNames.join(', ')}.`);
     }
     const given = c.req.valid('json').arguments;
-    const issues = [...misfits(Object.keys(actions[action].in), Object.keys(given)), ...controls(action, given)];
+    const issues = misfits(Object.keys(actions[action].in), Object.keys(given));
     if (issues.length > 0) throw new InvalidRequest('json', issues);
     if (action === 'SendMessage') quotas.takeSend(holder(c).token.id, appendTo(c));
     const { callKey, requestId } = c.var;
@@ -44,14 +42,6 @@ export function actionRoutes({ hubs, quotas }: Parts): App {
     const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given, key, requestId });
     // The hub has seen to it that each is a string.
     return c.json({ arguments: answer.arguments as Record<string, string> }, 200);
-  });
-}
-
-/** In arguments that are plain text. The XML documents in the others may be laid out on lines: the agent reads those. */
-function controls(action: ActionName, given: Readonly<Record<string, string>>): Issue[] {
-  return Object.entries(actions[action].in).flatMap(([name, variable]) => {
-    const control = documentOf(variable) === undefined ? firstControl(given[name] ?? '') : undefined;
-    return control === undefined ? [] : [{ at: `body.arguments.${name}`, message: controlWords(control) }];
   });
 }
 

@@ -17,11 +17,15 @@ const ofOneLine: ReadonlySet<string> = new Set(
   ].map(plainName),
 );
 
+/** A phone's own identifiers are opaque: it gets back what it gave. */
+const identifiers: ReadonlySet<string> = new Set(['MessageID', 'SessionID']);
+
 /**
  * The fields of an in-argument that hold a control character or the end of a line, each as a fault in words.
  * @param isXml whether the value is the text of an XML document
  */
 export function brokenLines(name: string, value: unknown, isXml: boolean): string[] {
+  if (identifiers.has(name)) return [];
   const broken = isXml ? brokenElements(value) : brokenValues(value, []);
   return broken.map(({ at, control }) => `${[name, ...at].join('.').slice(0, 200)} holds ${control}`);
 }

@@ -1,15 +1,13 @@
 // A line break in an address, a subject or a name is refused with its place: behind it, a mail line reads a header.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Phone } from '../../../protocol/model.ts';
 import { RunningCloud } from '../hosts/running-cloud.ts';
 
 const cloud = new RunningCloud();
 const home = '/v1/homes/home';
-let phone: Phone;
 
 beforeAll(async () => {
   await cloud.start();
-  ({ phone } = await cloud.homeWithPhone({ SendMessage: () => ({ arguments: { MessageID: 'm-1' } }) }));
+  await cloud.homeWithPhone({ SendMessage: () => ({ arguments: { MessageID: 'm-1' } }) });
 });
 afterAll(() => cloud.stop());
 
@@ -53,13 +51,6 @@ it.each(places)('refuses every control character at %s of POST %s', async (at, p
 it('refuses a line break in the name of a home', async () => {
   const answer = await cloud.request('PATCH', home, { name: 'Home\r\nX: y' });
   expect([answer.status, answer.body.issues[0].at]).toEqual([400, 'body.name']);
-});
-
-it('refuses a control character in an argument of an action that is plain text, and names the argument', async () => {
-  const given = { SessionClass: 'Chat', SessionRecipients: '<recipientsList/>', SupportedContentType: 'text/plain' };
-  const path = `${home}/phones/${phone.id}/actions/CreateSession`;
-  const answer = await cloud.post(path, { arguments: { ...given, Subject: 'Hello\r\nBcc: eve@example.org' } });
-  expect([answer.status, answer.body.issues[0].at]).toEqual([400, 'body.arguments.Subject']);
 });
 
 it('lets the text of a message have as many lines as it likes', async () => {

@@ -117,7 +117,7 @@ describe('POST /sessions (CreateSession)', () => {
       udn: phone.udn,
       name: 'Kitchen',
       deviceType: 'x',
-      address: 'a:1',
+      address: '10.0.0.2:1',
       online: true,
       epoch: 0,
       trusted: true,

@@ -32,6 +32,12 @@ describe('a line break in an argument of an action', () => {
   it('is refused in an argument that is plain text', () => {
     const given = { ...session, Subject: 'Hello\nBcc: eve@example.org' };
     expect(() => checkArguments('CreateSession', 'model', given)).toThrow('Subject holds U+000A');
+    const text = { ...given, SessionRecipients: '<recipientsList/>' };
+    expect(() => checkArguments('CreateSession', 'text', text)).toThrow('Subject holds U+000A');
+  });
+
+  it('may stand in an identifier, which is the phone’s own', () => {
+    expect(checkArguments('ReadMessage', 'text', { MessageID: 'm\n1' })).toEqual({ MessageID: 'm\n1' });
   });
 
   it('may stand in the text of a message, and between and around its elements', () => {
