@@ -272,7 +272,8 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
       ),
       { numRuns: 20 },
     );
-  });
+    // Twenty courses of up to 36 writes each, in two stores, and the machine may be busy.
+  }, 300_000);
 });
 
 /** So many characters that no packing makes fewer. */
