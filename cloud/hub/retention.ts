@@ -1,7 +1,12 @@
 // How long messages are kept, where the household wishes otherwise than for ever: `keep` and `keepDays` of its settings.
 
-import { recentlyDeleted } from '../store/home-changes.ts';
-import type { HomeSettings, MessageRecord, MissingMessage, Write } from '../store/store.ts';
+import {
+  type HomeSettings,
+  type MessageRecord,
+  type MissingMessage,
+  recentlyDeleted,
+  type Write,
+} from '../store/store.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Deletions in one commit: a page of them must not hold up messages that arrive. */

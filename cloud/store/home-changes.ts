@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Change } from './changes.ts';
 import {
-  countedTogetherMs,
   type HomeRecord,
   type HomeSettings,
+  isCounted,
   type MissingNotes,
   type StoredQuestion,
   type Write,
@@ -91,16 +91,6 @@ function counted(before: Deleted, count: number, atMs: number): Deleted {
   const recent = before.filter(([each]) => isCounted(each, atMs));
   const today = recent.find(([each]) => each === day)?.[1] ?? 0;
   return [...recent.filter(([each]) => each !== day), [day, today + count]];
-}
-
-/** Whether what was deleted on that day still counts. */
-function isCounted(dayStartMs: number, nowMs: number): boolean {
-  return dayStartMs + dayMs > nowMs - countedTogetherMs;
-}
-
-/** How many messages of a phone were deleted unasked within `countedTogetherMs`. */
-export function recentlyDeleted({ deleted = [] }: MissingNotes, nowMs: number): number {
-  return deleted.filter(([day]) => isCounted(day, nowMs)).reduce((sum, [, count]) => sum + count, 0);
 }
 
 function withoutDefaults(settings: Partial<Record<keyof HomeSettings, unknown>>): HomeSettings {

@@ -77,6 +77,16 @@ export interface MissingNotes {
   deleted?: readonly (readonly [dayMs: number, count: number])[];
 }
 
+/** Whether what was deleted on that day still counts. */
+export function isCounted(dayStartMs: number, nowMs: number): boolean {
+  return dayStartMs + 24 * 3_600_000 > nowMs - countedTogetherMs;
+}
+
+/** How many messages of a phone were deleted unasked within `countedTogetherMs`. */
+export function recentlyDeleted({ deleted = [] }: MissingNotes, nowMs: number): number {
+  return deleted.filter(([day]) => isCounted(day, nowMs)).reduce((sum, [, count]) => sum + count, 0);
+}
+
 /** `owner` and `api` open REST, `session` the dashboard, `agent` the tunnel; `sign-in` is good once. */
 export type TokenKind = 'owner' | 'api' | 'agent' | 'session' | 'sign-in';
 
