@@ -107,7 +107,7 @@ export function createApp(given: AppParts): App {
     deadLetterRoutes(parts),
     eventRoutes(parts),
     tokenRoutes(parts),
-    tunnelRoutes(parts.serveAgent),
+    tunnelRoutes(parts, parts.serveAgent),
   ]) {
     app.route('/v1', routes);
   }

@@ -112,7 +112,7 @@ export interface Phone {
    * It was approved, and something that calls itself so came back at another address or with another description:
    * until somebody approves it again it counts as not approved.
    */
-  changed?: PhoneMove;
+  changed?: PhoneChange;
   /** It came back at another address, and is certainly the approved one by its host name or network card. */
   moved?: PhoneMove;
 }
@@ -123,6 +123,9 @@ export interface PhoneMove {
   to: string;
   time: string;
 }
+
+/** `id` stands for what was seen of the phone: an approval that names it counts for nothing seen later. */
+export type PhoneChange = PhoneMove & { id: string };
 
 /** An event of a phone that the cloud refused for good; the agent keeps it. */
 export interface DeadLetter {

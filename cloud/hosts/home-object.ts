@@ -27,8 +27,17 @@ interface TunnelNote extends Attachment {
   acceptedMs: number;
 }
 
-/** How long a watcher's token is believed before it is looked up again, at its next event. */
-const believedMs = 4_000;
+/**
+ * How long a watcher's token is believed before an event has it looked up again. A revocation is told to this object at
+ * once; the look-up is for one that was made past the API, or whose telling was lost. At 4 s it was a read an event.
+ */
+const believedMs = 300_000;
+
+/** What hibernation leaves with a watcher's socket. */
+interface WatchNote extends WatchToken {
+  /** When the token was last known to be in use, epoch milliseconds. */
+  goodMs: number;
+}
 
 const tags = { tunnel: 'tunnel', watcher: 'watcher' } as const;
 
@@ -111,8 +120,8 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
     return { value: outcome.message, ...(outcome.error !== undefined && { fault: faultOf(outcome.error) }) };
   }
 
-  approve(phone: string, approved: boolean): Promise<Carried<Phone | undefined>> {
-    return carry(async () => (await this.#hub()).approve(phone, approved));
+  approve(phone: string, approved: boolean, change?: string): Promise<Carried<Phone | undefined>> {
+    return carry(async () => (await this.#hub()).approve(phone, approved, change));
   }
 
   deadLetters(page: PageRequest): Promise<Carried<Page<DeadLetter>>> {
@@ -184,10 +193,10 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
     }
     // Nothing happened while the object slept, or it would not have slept: they go on from now.
     for (const socket of this.#openSockets(tags.watcher)) {
-      const token = watchNoteOf(socket);
+      const note = watchNoteOf(socket);
       // A version before this one kept no token with it: its reader comes back with one.
-      if (token === undefined) socket.close(1001, 'draining');
-      else this.#feed(life, socket, undefined, token);
+      if (note === undefined) socket.close(1001, 'draining');
+      else this.#feed(life, socket, undefined, note);
     }
     return life;
   }
@@ -214,17 +223,18 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
   #acceptWatcher(life: Life, { searchParams }: URL): Response {
     const { 0: outer, 1: socket } = new WebSocketPair();
     this.ctx.acceptWebSocket(socket, [tags.watcher]);
-    const token = watchTokenOf(searchParams);
-    socket.serializeAttachment(token);
-    const from = this.#feed(life, socket, searchParams.get('after') ?? undefined, token);
+    // The Worker looks the token up once the watch is open.
+    const note: WatchNote = { ...watchTokenOf(searchParams), goodMs: Date.now() };
+    socket.serializeAttachment(note);
+    const from = this.#feed(life, socket, searchParams.get('after') ?? undefined, note);
     return new Response(null, { status: 101, webSocket: outer, headers: { [fromHeader]: from } });
   }
 
   /** Sends the home's events to a watcher's socket; answers where they begin. */
-  #feed({ hub, watchers }: Life, socket: WebSocket, after: string | undefined, token: WatchToken): string {
-    const watch = hub.watch(after, token);
+  #feed({ hub, watchers }: Life, socket: WebSocket, after: string | undefined, note: WatchNote): string {
+    const watch = hub.watch(after, note);
     watchers.set(socket, () => watch.stop());
-    const isGood = this.#tokenCheck(token);
+    const isGood = this.#tokenCheck(socket, note);
     const pump = async () => {
       for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
         if (!(await isGood())) watch.end('tokenEnded');
@@ -241,15 +251,18 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
     return watch.from;
   }
 
-  /** Whether the token is in use. Its revocation is told to this object too, but that call can be lost. */
-  #tokenCheck(token: WatchToken): () => Promise<boolean> {
-    let askedMs = Number.NEGATIVE_INFINITY;
+  /** Whether the token is in use. */
+  #tokenCheck(socket: WebSocket, { goodMs, ...token }: WatchNote): () => Promise<boolean> {
+    let lastMs = goodMs;
     return async () => {
       if (isOver(token, Date.now())) return false;
-      if (Date.now() - askedMs < believedMs) return true;
-      askedMs = Date.now();
+      if (Date.now() - lastMs < believedMs) return true;
       const store = await this.parts().store.open();
-      return (await store.findToken(token.hash)) !== undefined;
+      if ((await store.findToken(token.hash)) === undefined) return false;
+      lastMs = Date.now();
+      const note: WatchNote = { ...token, goodMs: lastMs };
+      if (socket.readyState === WebSocket.OPEN) socket.serializeAttachment(note);
+      return true;
     };
   }
 
@@ -283,8 +296,9 @@ function noteOf(socket: WebSocket): TunnelNote {
   return socket.deserializeAttachment();
 }
 
-function watchNoteOf(socket: WebSocket): WatchToken | undefined {
-  return socket.deserializeAttachment() ?? undefined;
+function watchNoteOf(socket: WebSocket): WatchNote | undefined {
+  const note: (WatchToken & Partial<WatchNote>) | null = socket.deserializeAttachment();
+  return note === null ? undefined : { goodMs: 0, ...note };
 }
 
 function linkOf(socket: WebSocket, acceptedMs: number): Link {

@@ -12,9 +12,11 @@ import { LocalHubs } from '../hub/local-hubs.ts';
 import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { QuotaSettings } from '../routes/quota-settings.ts';
 import type { SocketHandler } from '../routes/sockets.ts';
+import { StreamTokens } from '../routes/stream-tokens.ts';
 import type { App } from '../routes/surface.ts';
+import { endingWithToken } from '../routes/tunnel-token.ts';
 import { openSqlite, openStore } from '../store/open.ts';
-import type { Clock, Store } from '../store/store.ts';
+import type { Clock, Store, TokenRecord } from '../store/store.ts';
 import { clientAddress, networksOf } from './client-address.ts';
 import { runCommand } from './node-command.ts';
 import { NodeConnections } from './node-connections.ts';
@@ -93,7 +95,8 @@ export class NodeHost {
       heartbeatMs,
       storeTrouble: () => health.trouble,
     });
-    access.onRevoked = ({ home, id }) => this.#endWatches(home, id);
+    access.onRevoked = (token) => this.#endAll(token);
+    const streamTokens = new StreamTokens({ store, clock, deadlines, recheckMs });
     const app = createApp({
       quotas: settings,
       recheckMs,
@@ -103,7 +106,8 @@ export class NodeHost {
       clock,
       deadlines,
       log,
-      serveAgent: (home, agent) => serveAgent(hubs, home, agent),
+      serveAgent: async (home, agent, token) =>
+        endingWithToken(await serveAgent(hubs, home, agent), token, streamTokens),
       isOurs: (hostname) => hostname === this.#publicHostname || hostname === settings.host,
       isSecure: () => settings.baseUrl?.startsWith('https:') === true,
       dashboard: folderDashboard(settings.dashboardFolder ?? join(import.meta.dirname, '../dashboard/dist')),
@@ -251,9 +255,11 @@ export class NodeHost {
     return token;
   }
 
-  async #endWatches(home: string | null, token: string): Promise<void> {
+  /** Ends what a token has open. */
+  async #endAll({ home, id, kind }: TokenRecord): Promise<void> {
     const homes = home === null ? await this.#store.homesOf(account) : [home];
-    await Promise.all(homes.map((each) => this.#hubs.endWatches(each, token)));
+    const hubs = this.#hubs;
+    await Promise.all(homes.map((each) => (kind === 'agent' ? hubs.dismiss(each, id) : hubs.endWatches(each, id))));
   }
 
   get #publicHostname(): string | undefined {

@@ -37,9 +37,9 @@ export class WorkerHost {
     const publicUrl = parts.baseUrl === undefined ? undefined : new URL(parts.baseUrl);
     const hubs = new WorkerHubs(parts.homes);
     const access = new Access({ store, clock });
-    access.onRevoked = async ({ home, id }) => {
+    access.onRevoked = async ({ home, id, kind }) => {
       const homes = home === null ? await store.homesOf(account) : [home];
-      await Promise.all(homes.map((each) => hubs.endWatches(each, id)));
+      await Promise.all(homes.map((each) => (kind === 'agent' ? hubs.dismiss(each, id) : hubs.endWatches(each, id))));
     };
     this.#parts = parts;
     this.#access = access;

@@ -19,7 +19,7 @@ export interface HomeOperations {
     ifOffline: 'queue' | 'fail',
     requestId?: string,
   ): Promise<Carried<SendOutcome['message']>>;
-  approve(phone: string, approved: boolean): Promise<Carried<Phone | undefined>>;
+  approve(phone: string, approved: boolean, change?: string): Promise<Carried<Phone | undefined>>;
   deadLetters(page: PageRequest): Promise<Carried<Page<DeadLetter>>>;
   settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<Carried<DeadLetterOutcome>>;
   dismiss(agent: string): Promise<Carried<void>>;
@@ -82,8 +82,8 @@ export class WorkerHubs implements Hubs {
     await this.#twice(home, (object) => object.endWatches(token));
   }
 
-  async approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined> {
-    return unpack(await this.#twice(home, (object) => object.approve(phone, approved)));
+  async approve(home: string, phone: string, approved: boolean, change?: string): Promise<Phone | undefined> {
+    return unpack(await this.#twice(home, (object) => object.approve(phone, approved, change)));
   }
 
   async deadLetters(home: string, page: PageRequest): Promise<Page<DeadLetter>> {

@@ -238,13 +238,13 @@ export class HomeHub {
     this.#watchers.endOf(token);
   }
 
-  async approve(id: string, approved: boolean): Promise<Phone | undefined> {
+  async approve(id: string, approved: boolean, change?: string): Promise<Phone | undefined> {
     await this.#roster.load();
     const isNews = this.#roster.phones.some(
       (phone) => phone.id === id && (phone.approved !== approved || phone.changed !== undefined),
     );
     const changed = this.#roster.change(
-      () => this.#around.store.approvePhone(this.id, id, approved),
+      () => this.#around.store.approvePhone(this.id, id, approved, change),
       (phone) => phone && this.#roster.update(phone),
     );
     this.#tunnel?.keepRoster();

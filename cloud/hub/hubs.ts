@@ -85,8 +85,11 @@ export interface Hubs {
   watch(home: string, after: string | undefined, token: WatchToken): Promise<Watch>;
   /** Ends the watches of a token that was revoked. */
   endWatches(home: string, token: string): Promise<void>;
-  /** Answers the phone, or undefined if there is none of that id; tells the agent. */
-  approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined>;
+  /**
+   * Answers the phone, or undefined if there is none of that id; tells the agent. `change`: the id of the change that
+   * was shown, if one was. Throws `conflict` where it is not the last any more.
+   */
+  approve(home: string, phone: string, approved: boolean, change?: string): Promise<Phone | undefined>;
   /** What the agent keeps that the cloud refused for good, newest first. Throws `home-offline` and `agent-outdated`. */
   deadLetters(home: string, page: PageRequest): Promise<Page<DeadLetter>>;
   /** Has the agent send a dead letter again or forget it; throws likewise, and `not-found`. */

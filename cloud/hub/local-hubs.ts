@@ -74,8 +74,8 @@ export class LocalHubs implements Hubs {
     (await this.#hubs.get(home)?.catch(() => undefined))?.endWatches(token);
   }
 
-  async approve(home: string, phone: string, approved: boolean): Promise<Phone | undefined> {
-    return (await this.hub(home)).approve(phone, approved);
+  async approve(home: string, phone: string, approved: boolean, change?: string): Promise<Phone | undefined> {
+    return (await this.hub(home)).approve(phone, approved, change);
   }
 
   async deadLetters(home: string, page: PageRequest): Promise<Page<DeadLetter>> {

@@ -5,6 +5,7 @@ import { limits } from '../../protocol/limits.ts';
 import type { Phone, Trouble } from '../../protocol/model.ts';
 import type { PhoneRecord, Store } from '../store/store.ts';
 import type { Attachment } from './link.ts';
+import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** Of their JSON, so that the note of a link stays far below its 16 KiB: a dozen phones with long names. */
 const notedChars = 4_000;
@@ -164,13 +165,7 @@ export class Roster {
   approved(id: string): PhoneRecord {
     const record = this.#records.find((each) => each.id === id);
     if (record === undefined) throw new GatewayError('not-found', 'This home has no such phone.');
-    if (record.changed !== undefined) {
-      // Not a refusal: what is to be sent waits for the household's answer.
-      throw new GatewayError(
-        'phone-offline',
-        `Something at ${record.changed.to} calls itself this phone, which was at ${record.changed.from}: say on the home’s page whether it is yours.`,
-      );
-    }
+    if (record.changed !== undefined) throw new UnconfirmedPhone(record.changed);
     if (!record.approved) {
       throw new GatewayError(
         'phone-not-approved',

@@ -19,6 +19,7 @@ import {
   reasonOf,
 } from './send-record.ts';
 import type { Surroundings } from './surroundings.ts';
+import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** What sending needs of its home. */
 export interface Outgoing {
@@ -144,13 +145,20 @@ export class SendAttempts {
         const message = await this.#move(record, 'failed', { reason: reasonOf(error) });
         return { ends: true, outcome: { message, error } };
       }
-      const reason = error.refusal === undefined ? error.message : heldBecause(error, undefined, record.deliverByMs);
+      const isHeld = error.refusal !== undefined || error instanceof UnconfirmedPhone;
+      const reason = isHeld ? heldBecause(error, undefined, record.deliverByMs) : error.message;
       return { ends: false, outcome: { message: await this.#move(record, 'queued', { reason }) } };
     } catch {
       // The store no longer answers: the record stays as it is there, and is tried again under its key. That is no
       // error of the request: repeated, it would be another message.
       return { ends: false, outcome: { message: messageOf(record) } };
     }
+  }
+
+  /** Says in a waiting record that the household is asked: it may have been stored while its phone was merely away. */
+  async noteUnconfirmed(record: MessageRecord, error: UnconfirmedPhone): Promise<void> {
+    if (record.state !== 'queued') return;
+    if (record.stateReason !== heldBecause(error, undefined, record.deliverByMs)) await this.fault(record, error);
   }
 
   /** For a send that is past its time. */

@@ -3,6 +3,7 @@ import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { Message, MessageState } from '../../protocol/model.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { MessageRecord } from '../store/store.ts';
+import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** States in which it is not over with a send. */
 export const open: readonly MessageState[] = ['queued', 'sending'];
@@ -91,6 +92,10 @@ export function heldBecause(absence: GatewayError, awaySinceMs: number | undefin
   if (absence.refusal !== undefined) {
     const until = untilMs === null ? '' : ` until ${minuteOf(untilMs)}`;
     return `${reasonOf(absence)}. The message is held and tried again${until}.`;
+  }
+  if (absence instanceof UnconfirmedPhone) {
+    const until = untilMs === null ? 'until then' : `until ${minuteOf(untilMs)} at the latest`;
+    return `${absence.message} The message is held ${until}.`;
   }
   const who = absence.code === 'home-offline' ? 'The home is offline' : 'The phone is offline';
   const since = awaySinceMs === undefined ? '' : ` since ${minuteOf(awaySinceMs)}`;

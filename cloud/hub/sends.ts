@@ -5,6 +5,7 @@ import type { SendOutcome } from './hubs.ts';
 import { type Asked, type Outgoing, SendAttempts } from './send-attempts.ts';
 import { doubtful, heldBecause, isLate, isPassing, laneOf, messageOf, open, overAtMs } from './send-record.ts';
 import type { Surroundings } from './surroundings.ts';
+import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** How many open sends are looked at in one go. */
 const drainLimit = 500;
@@ -254,11 +255,13 @@ export class Sends {
     this.#backlog = 'some';
     this.#expireAt(overAtMs(record));
     const waiter = this.#waiters.get(record.id);
+    const absence = this.#attempts.absence(record);
     if (waiter?.failFast !== true || doubtful.has(record)) {
       this.#settle(record.id, { message: messageOf(record) });
+      if (absence instanceof UnconfirmedPhone) void this.#attempts.noteUnconfirmed(record, absence);
       return;
     }
-    const error = this.#attempts.absence(record) ?? new GatewayError('phone-offline', 'The phone went away.');
+    const error = absence ?? new GatewayError('phone-offline', 'The phone went away.');
     void this.#attempts.fault(record, error).then(({ outcome }) => this.#settle(record.id, outcome));
   }
 

@@ -150,7 +150,6 @@ export function homeRoutes({ hubs, access }: Parts): App {
       const agent = agents.find((each) => each.id === id);
       if (agent === undefined || !(await access.revoke(agent)))
         throw new GatewayError('not-found', 'This home has no such agent.');
-      await hubs.dismiss(home, id);
       return c.body(null, 204);
     });
 }

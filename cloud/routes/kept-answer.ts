@@ -15,6 +15,9 @@ interface Variant {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Of Workers (developers.cloudflare.com/workers/runtime-apis/response): else workerd compresses what is compressed. */
+const asItIs: ResponseInit & { encodeBody: 'manual' } = { status: 200, encodeBody: 'manual' };
+
 /** Smaller than this, gzip saves no packet. */
 const leastBytes = 1_000;
 
@@ -32,7 +35,8 @@ export class KeptAnswer {
     const { plain, gzip } = await this.#variants;
     const { body, headers } = gzip !== undefined && takesGzip(c.req.header('accept-encoding')) ? gzip : plain;
     const isKnown = matches(c.req.header('if-none-match'), headers.etag);
-    return isKnown ? c.body(null, 304, without(headers)) : c.body(body, 200, { ...headers });
+    if (isKnown) return c.body(null, 304, without(headers));
+    return new Response(body, { ...asItIs, headers: c.body(null, 200, { ...headers }).headers });
   }
 }
 

@@ -1,8 +1,9 @@
 // Phones of a home: what they are, what they can do, and whether their messages may leave the LAN.
+import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import { ask } from './phone-choice.ts';
 import { capabilitiesSchema, homeParam, page, partiesSchema, phoneParams, phoneSchema } from './schemas.ts';
-import { type App, guarded, json, newApp, type Parts } from './surface.ts';
+import { type App, body, guarded, json, newApp, type Parts } from './surface.ts';
 
 const list = guarded('phones:read', {
   method: 'get',
@@ -16,7 +17,13 @@ const approve = guarded('phones:approve', {
   method: 'post',
   path: '/homes/{home}/phones/{phone}/approve',
   summary: 'Lets the messages of this phone leave the LAN',
-  request: { params: phoneParams },
+  description:
+    'Approves the phone as it was seen last. With `changed`, the id of the change that was looked at (`phone.changed.id`), ' +
+    'it is refused (409) when the phone was seen as another since.',
+  request: {
+    params: phoneParams,
+    body: { ...body(z.object({ changed: z.string().max(64).optional() }).strict()), required: false },
+  },
   responses: { 200: json(phoneSchema, 'The phone') },
 });
 
@@ -45,8 +52,8 @@ const capabilities = guarded('phones:read', {
 });
 
 export function phoneRoutes({ hubs }: Parts): App {
-  const setApproval = async (home: string, id: string, approved: boolean) => {
-    const phone = await hubs.approve(home, id, approved);
+  const setApproval = async (home: string, id: string, approved: boolean, change?: string) => {
+    const phone = await hubs.approve(home, id, approved, change);
     if (phone === undefined) throw new GatewayError('not-found', 'This home has no such phone.');
     return phone;
   };
@@ -57,7 +64,7 @@ export function phoneRoutes({ hubs }: Parts): App {
     })
     .openapi(approve, async (c) => {
       const { home, phone } = c.req.valid('param');
-      return c.json(await setApproval(home, phone, true), 200);
+      return c.json(await setApproval(home, phone, true, c.req.valid('json').changed), 200);
     })
     .openapi(revoke, async (c) => {
       const { home, phone } = c.req.valid('param');

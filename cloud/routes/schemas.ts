@@ -136,6 +136,7 @@ export const phoneSchema = z
     capabilities: capabilitiesSchema.optional(),
     trouble: troubleSchema.optional().describe('What keeps the agent from carrying its messages now'),
     changed: phoneMoveSchema
+      .extend({ id: z.string().describe('Stands for what was seen: approve with it') })
       .optional()
       .describe('It was approved, and came back elsewhere or as another device: approve it again if it is yours'),
     moved: phoneMoveSchema.optional().describe('It is elsewhere now, and certainly the one that was approved'),

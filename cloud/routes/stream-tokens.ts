@@ -6,6 +6,8 @@ import type { Clock, Store, TokenRecord } from '../store/store.ts';
 
 /** Timers of Node hold 2^31 - 1 ms at most, some 24 days; a session lives for 30. */
 const longestTimerMs = 24 * 3_600_000;
+/** Tokens that are looked up in one go. */
+const sliceSize = 100;
 
 interface Held {
   token: TokenRecord;
@@ -71,10 +73,19 @@ export class StreamTokens {
     if (this.#isRechecking || this.#recheckMs === undefined || this.#held.size === 0) return;
     this.#isRechecking = true;
     this.#deadlines.after(this.#recheckMs, async () => {
-      await Promise.all([...this.#held.values()].map((held) => this.#recheck(held)));
+      await this.#recheckAll();
       this.#isRechecking = false;
       this.#recheckLater();
     });
+  }
+
+  /** A slice at a time: of ten thousand agents, SQLite alone would keep everybody else waiting for a tenth of a second. */
+  async #recheckAll(): Promise<void> {
+    const all = [...this.#held.values()];
+    for (let from = 0; from < all.length; from += sliceSize) {
+      await Promise.all(all.slice(from, from + sliceSize).map((held) => this.#recheck(held)));
+      await new Promise<void>((resolve) => this.#deadlines.after(0, resolve));
+    }
   }
 
   async #recheck({ token, ends }: Held): Promise<void> {

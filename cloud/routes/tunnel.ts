@@ -3,11 +3,12 @@ import { GatewayError } from '../../protocol/errors.ts';
 import { subprotocol } from '../../protocol/frames.ts';
 import type { Principal } from '../access/principal.ts';
 import type { AgentIdentity } from '../hub/link.ts';
+import type { TokenRecord } from '../store/store.ts';
 import type { SocketHandler } from './sockets.ts';
-import { type App, acceptSocket, holder, newApp, unguarded, wantSocket } from './surface.ts';
+import { type App, acceptSocket, holder, newApp, type Parts, unguarded, wantSocket } from './surface.ts';
 
 /** What the host does with an agent's socket: bring it to the hub of its home. */
-export type ServeAgent = (home: string, agent: AgentIdentity) => Promise<SocketHandler>;
+export type ServeAgent = (home: string, agent: AgentIdentity, token: TokenRecord) => Promise<SocketHandler>;
 
 const tunnel = unguarded({
   method: 'get',
@@ -16,8 +17,9 @@ const tunnel = unguarded({
   responses: { 101: { description: 'Frames' } },
 });
 
-export function tunnelRoutes(serve: ServeAgent): App {
+export function tunnelRoutes({ access, hubs }: Pick<Parts, 'access' | 'hubs'>, serve: ServeAgent): App {
   return newApp().openapi(tunnel, async (c) => {
+    const { token } = holder(c);
     const { home, agent } = agentOf(holder(c));
     const offered = (c.req.header('sec-websocket-protocol') ?? '').split(',').map((protocol) => protocol.trim());
     // Before the home hears of it: a connection takes the place of the one before.
@@ -25,7 +27,11 @@ export function tunnelRoutes(serve: ServeAgent): App {
     if (!offered.includes(subprotocol)) {
       throw new GatewayError('protocol-unsupported', `Offer the subprotocol ${subprotocol}.`);
     }
-    return acceptSocket(c, await serve(home, agent));
+    const handler = await serve(home, agent, token);
+    // It may have been revoked before the home had this tunnel to close.
+    if (await access.isInUse(token)) return acceptSocket(c, handler);
+    await hubs.dismiss(home, agent.id);
+    throw new GatewayError('unauthorized', 'This token is no longer in use.');
   });
 }
 

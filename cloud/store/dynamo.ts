@@ -192,8 +192,8 @@ export class DynamoStore implements Store {
     return this.#phones.get(home, id);
   }
 
-  approvePhone(home: string, id: string, approved: boolean): Promise<PhoneRecord | undefined> {
-    return this.#phones.approve(home, id, approved);
+  approvePhone(home: string, id: string, approved: boolean, change?: string): Promise<PhoneRecord | undefined> {
+    return this.#phones.approve(home, id, approved, change);
   }
 
   commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {

@@ -1,4 +1,6 @@
 // Whether a phone that came back is the one that the household approved. Pure, and the same for every adapter.
+import { hash } from 'node:crypto';
+import { GatewayError } from '../../protocol/errors.ts';
 import type { PhoneEvidence, PhonePresence } from '../../protocol/frames.ts';
 import type { PhoneRecord } from './store.ts';
 
@@ -46,15 +48,34 @@ export function approvalOf(current: PhoneRecord, presence: PhonePresence, nowMs:
       return { approved: true, approvedAs: { ...approvedAs, ...seen }, moved: change };
     case 'other': {
       const isTold = current.changed?.to === change.to;
-      return { approved: false, approvedAs, changed: isTold && current.changed ? current.changed : change };
+      const told = isTold && current.changed ? current.changed : change;
+      return { approved: false, approvedAs, changed: { ...told, id: changeId(seen) } };
     }
   }
 }
 
-/** People's word on a phone: it counts for the phone as it was seen last. */
-export function decide(phone: PhoneRecord, approved: boolean): PhoneRecord {
+/**
+ * People's word on a phone: it counts for the phone as it was seen last. `change`: the id of the change that they were
+ * shown. Throws `conflict` where the phone was seen as yet another since.
+ */
+export function decide(phone: PhoneRecord, approved: boolean, change?: string): PhoneRecord {
+  if (change !== undefined && change !== changeId(seenOf(phone))) {
+    throw new GatewayError(
+      'conflict',
+      `The phone has changed again since you were asked: it is now at ${placeIn(seenOf(phone))}. Nothing was approved. Look at it once more, and approve it if it is yours.`,
+    );
+  }
   const { approvedAs: _, changed: __, moved: ___, ...rest } = phone;
-  return { ...rest, approved, ...(approved && { approvedAs: phone.seenAs ?? { address: hostOf(phone.address) } }) };
+  return { ...rest, approved, ...(approved && { approvedAs: seenOf(phone) }) };
+}
+
+function seenOf({ seenAs, address }: PhoneRecord): PhoneEvidence {
+  return seenAs ?? { address: hostOf(address) };
+}
+
+/** Says nothing of what it stands for, and is the same for the same evidence. */
+function changeId({ address, host, digest, hardware }: PhoneEvidence): string {
+  return `c_${hash('sha256', JSON.stringify([address, host, digest, hardware]), 'hex').slice(0, 32)}`;
 }
 
 function placeIn({ address, host }: PhoneEvidence): string {

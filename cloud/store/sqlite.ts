@@ -157,8 +157,8 @@ export class SqliteStore implements Store {
     return this.#phones.get(home, id);
   }
 
-  approvePhone(home: string, id: string, approved: boolean): Promise<PhoneRecord | undefined> {
-    return this.#engine.write(() => this.#phones.approve(home, id, approved));
+  approvePhone(home: string, id: string, approved: boolean, change?: string): Promise<PhoneRecord | undefined> {
+    return this.#engine.write(() => this.#phones.approve(home, id, approved, change));
   }
 
   async commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {

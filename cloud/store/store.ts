@@ -281,7 +281,8 @@ export interface Store {
   putPhones(home: string, phones: readonly PhonePresence[]): Promise<PhoneRecord[]>;
   listPhones(home: string): Promise<PhoneRecord[]>;
   getPhone(home: string, id: string): Promise<PhoneRecord | undefined>;
-  approvePhone(home: string, id: string, approved: boolean): Promise<PhoneRecord | undefined>;
+  /** `change`: the id of the change that was shown, if one was. Throws `conflict` where it is not the last any more. */
+  approvePhone(home: string, id: string, approved: boolean, change?: string): Promise<PhoneRecord | undefined>;
 
   // messages, sessions, events
   /** All or nothing, durable when it resolves. Answers the events that came of it, which are stored too. */

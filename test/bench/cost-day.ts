@@ -159,7 +159,7 @@ class SleepingHome {
     commit: (_, writes) => this.#asked((hub) => hub.commit(writes)),
     send: (_, record, ifOffline, requestId) => this.#asked((hub) => hub.send(record, ifOffline, requestId)),
     watch: (_, after) => this.#asked(async (hub) => hub.watch(after)),
-    approve: (_, phone, approved) => this.#asked((hub) => hub.approve(phone, approved)),
+    approve: (_, phone, approved, change) => this.#asked((hub) => hub.approve(phone, approved, change)),
     deadLetters: (_, page) => this.#asked((hub) => hub.deadLetters.list(page)),
     settleDeadLetter: (_, id, step) => this.#asked((hub) => hub.deadLetters.settle(id, step)),
     endWatches: (_, token) => this.#asked(async (hub) => hub.endWatches(token)),

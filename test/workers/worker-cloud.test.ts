@@ -15,6 +15,14 @@ describe('the Worker in the place of the Node host', () => {
     });
   });
 
+  it('hands out what is kept compressed as it is', async () => {
+    for (const path of ['/openapi.json', '/docs']) {
+      const { headers, body } = await cloud.get(path);
+      expect(headers.get('content-encoding')).toBe('gzip');
+      expect(JSON.stringify(body)).toContain('/v1/homes/{home}/phones');
+    }
+  });
+
   it('keeps a frame of a megabyte whole, and refuses a longer one', async () => {
     const { agent, phone } = await cloud.homeWithPhone();
     const list = 'x'.repeat(900_000);

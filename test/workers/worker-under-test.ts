@@ -4,6 +4,7 @@ import { lineLog } from '../../cloud/hosts/node-log.ts';
 import { WorkerHost } from '../../cloud/hosts/worker-host.ts';
 import type { Homes } from '../../cloud/hosts/worker-hubs.ts';
 import { SharedStore } from '../../cloud/hosts/worker-store.ts';
+import type { Store } from '../../cloud/store/store.ts';
 import { remoteStore } from './remote-store.ts';
 
 export interface TestEnv {
@@ -27,6 +28,11 @@ function storeOf(env: TestEnv): SharedStore {
   name ??= env.STORE_NAME ?? crypto.randomUUID();
   shared ??= new SharedStore(remoteStore(`${env.STORE_URL}/${name}`));
   return shared;
+}
+
+/** The store itself, for what happens past the API. */
+export function storePastApi(env: TestEnv): Promise<Store> {
+  return storeOf(env).open();
 }
 
 /** As in an isolate that has just begun. */

@@ -70,8 +70,14 @@ export class HomeState {
   }
 
   async approve(phone: Phone, approved: boolean): Promise<void> {
-    await this.#api.post(this.path(`/phones/${phone.id}/${approved ? 'approve' : 'revoke'}`));
-    await this.refresh();
+    const { changed } = phone;
+    const seen = approved && changed !== undefined ? { changed: changed.id } : undefined;
+    try {
+      await this.#api.post(this.path(`/phones/${phone.id}/${approved ? 'approve' : 'revoke'}`), seen);
+    } finally {
+      // Refused, it was seen as another meanwhile: the next answer is to the question as it is now.
+      await this.refresh();
+    }
   }
 
   async change(settings: Partial<Pick<Home, 'name' | 'keep' | 'keepDays' | 'country'>>): Promise<void> {

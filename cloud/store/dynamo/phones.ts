@@ -52,14 +52,14 @@ export class DynamoPhones {
     return find(await allOf(await this.#records.open(home)), id)?.phone;
   }
 
-  async approve(home: string, id: string, approved: boolean): Promise<PhoneRecord | undefined> {
+  async approve(home: string, id: string, approved: boolean, change?: string): Promise<PhoneRecord | undefined> {
     if ((await this.get(home, id)) === undefined) return undefined;
     const { result } = await this.#records.change(home, async (batch) => {
       const found = find(await allOf(batch.view), id);
       if (found === undefined) return undefined;
       const key = keys.phone(home, found.phone.udn);
       await batch.load([key]);
-      const phone = decide(found.phone, approved);
+      const phone = decide(found.phone, approved, change);
       if (!isDeepStrictEqual(found.phone, phone)) batch.put(key, { ...found, phone });
       return phone;
     });

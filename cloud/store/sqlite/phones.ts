@@ -36,10 +36,10 @@ export class SqlitePhones {
   }
 
   /** Within a write. */
-  approve(home: string, id: string, approved: boolean): PhoneRecord | undefined {
+  approve(home: string, id: string, approved: boolean, change?: string): PhoneRecord | undefined {
     const phone = this.get(home, id);
     if (phone === undefined) return undefined;
-    const next = decide(phone, approved);
+    const next = decide(phone, approved, change);
     this.#put(home, next);
     return next;
   }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
+import { closeCodes } from '../../../protocol/frames.ts';
 import { ownerToken, patiently, RunningCloud } from './running-cloud.ts';
 
 const clock = { aheadMs: 0, now: () => Date.now() + clock.aheadMs };
@@ -42,6 +43,15 @@ it('that another process revoked', async () => {
   await store.revokeToken('household', id);
   await expect.poll(() => stream.hasEnded, patiently).toBe(true);
   expect(other.hasEnded).toBe(false);
+});
+
+it('cuts the tunnel of an agent whose token another process revoked', async () => {
+  const { agent } = await cloud.homeWithPhone();
+  const [token] = await store.listTokens('household', { kind: 'agent' });
+  await store.revokeToken('household', token?.id ?? '');
+  await agent.until(() => agent.closeCode !== undefined);
+  expect(agent.closeCode).toBe(closeCodes.revoked);
+  expect((await cloud.get('/v1/homes/home')).body.phones).toMatchObject([{ online: false }]);
 });
 
 it('whose session has expired', async () => {

@@ -43,6 +43,47 @@ it('holds back what is to be sent until the household says that the phone is its
   await expect.poll(() => sends().length, patiently).toBe(2);
 });
 
+it('says in the sends that it holds that the phone must be confirmed first', async () => {
+  await agent.phones(at('10.0.0.2', false));
+  const before = (await cloud.post('/v1/homes/home/messages', { ...draft, phone: phone.id })).body;
+  expect(before.stateReason).toMatch(/^The phone is offline/);
+  await agent.phones(at('10.0.0.66'));
+  const words = /^The household must confirm the phone first\. .*10\.0\.0\.2.*10\.0\.0\.66.* held until/;
+  const reason = async () => (await cloud.get(`/v1/homes/home/messages/${before.id}`)).body.stateReason;
+  await expect.poll(reason, patiently).toMatch(words);
+  const after = (await cloud.post('/v1/homes/home/messages', { ...draft, phone: phone.id })).body;
+  expect([after.state, after.stateReason]).toEqual(['queued', expect.stringMatching(words)]);
+  await cloud.post(`/v1/homes/home/phones/${phone.id}/revoke`);
+});
+
+it('approves what was looked at, and not what was seen after', async () => {
+  const approve = (body?: object) => cloud.post(`/v1/homes/home/phones/${phone.id}/approve`, body);
+  await agent.phones(at('10.0.0.66'));
+  const { changed: shown } = await look();
+  await agent.phones(at('10.0.0.67'));
+  const refused = await approve({ changed: shown?.id });
+  expect(refused).toMatchObject({
+    status: 409,
+    body: { code: 'conflict', detail: expect.stringContaining('10.0.0.67') },
+  });
+  expect(await look()).toMatchObject({ approved: false, changed: { to: '10.0.0.67' } });
+  // At the same address, but described otherwise.
+  await agent.phones(presence(udn, { address: '10.0.0.67:80', evidence: { address: '10.0.0.67', digest: 'd2' } }));
+  const { changed } = await look();
+  expect(changed?.to).toBe('10.0.0.67');
+  expect((await approve({ changed: 'c_none' })).status).toBe(409);
+  const approved = await approve({ changed: changed?.id });
+  expect(approved).toMatchObject({ status: 200, body: { approved: true } });
+  // Repeated, for its answer may have been lost.
+  expect((await approve({ changed: changed?.id })).status).toBe(200);
+  expect((await approve({ changed: 7 })).status).toBe(400);
+  for (const body of [undefined, '', '{}'] as const) {
+    const path = `/v1/homes/home/phones/${phone.id}/approve`;
+    const headers = { 'content-type': 'application/json' };
+    expect((await cloud.request('POST', path, body, headers)).status).toBe(200);
+  }
+});
+
 it('takes nothing from it either', async () => {
   expect(await agent.phones(at('10.0.0.66'))).toEqual([]);
   const message = phoneMessage({ messageId: 'planted', body: 'planted' });

@@ -59,6 +59,21 @@ export function phonesContract(at: StoreUnderTest): void {
       expect(await see(as('10.0.0.66'))).toMatchObject({ approved: false });
     });
 
+    it('approves what was shown of a phone, and nothing that was seen of it after', async () => {
+      const see = async (address: string, digest: string) =>
+        (await at.store.putPhones(home, [presence('uuid:1', { evidence: { address, digest } })]))[0]?.changed?.id;
+      await see('10.0.0.2', 'd1');
+      await at.store.approvePhone(home, at.phone.id, true);
+      const shown = await see('10.0.0.66', 'd1');
+      expect(await see('10.0.0.66', 'd1')).toBe(shown);
+      const last = await see('10.0.0.66', 'd2');
+      const late = at.store.approvePhone(home, at.phone.id, true, shown);
+      await expect(late).rejects.toMatchObject({ code: 'conflict' });
+      expect(await at.store.getPhone(home, at.phone.id)).toMatchObject({ approved: false, changed: { id: last } });
+      expect(await at.store.approvePhone(home, at.phone.id, true, last)).toMatchObject({ approved: true });
+      expect(await at.store.approvePhone(home, at.phone.id, true, last)).toMatchObject({ approved: true });
+    });
+
     it('follows an approved phone that moves with its network card or its host name', async () => {
       const see = async (evidence: PhonePresence['evidence']) =>
         (await at.store.putPhones(home, [presence('uuid:1', { evidence })]))[0];

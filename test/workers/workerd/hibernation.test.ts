@@ -1,10 +1,11 @@
 // What a home is to its agent and its watchers while its object sleeps, wakes and is replaced.
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
-import { exports } from 'cloudflare:workers';
+import { env, exports } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { actions } from '../../../protocol/actions.ts';
+import { closeCodes } from '../../../protocol/frames.ts';
 import { remote } from '../remote-store.ts';
-import { logged, ownerToken } from '../worker-under-test.ts';
+import { logged, ownerToken, storePastApi } from '../worker-under-test.ts';
 import { api, connectedAgent, home, type TestAgent, TestReader, until } from './household.ts';
 
 const getSessions = { arguments: { SessionID: '', SessionClass: 'ANY', SessionStatus: 'ANY' } };
@@ -101,6 +102,49 @@ describe('a home whose object hibernates', () => {
     socket.close(1000, 'gone');
   });
 
+  it('ends the watch of a token that is revoked while it sleeps, and tells it nothing more', async () => {
+    const { id, token } = (await api('POST', '/tokens', { name: 'r', scopes: ['events:read', 'messages:read'] })).body;
+    const answer = await exports.default.fetch('http://localhost/v1/homes/home/events/ws', {
+      headers: { upgrade: 'websocket', authorization: `Bearer ${token}` },
+    });
+    const socket = answer.webSocket;
+    if (socket === null) throw new Error(await answer.text());
+    const heard: string[] = [];
+    let closeCode: number | undefined;
+    socket.addEventListener('message', ({ data }) => void heard.push(String(data)));
+    socket.addEventListener('close', ({ code }) => {
+      closeCode = code;
+    });
+    socket.accept();
+    await agent.deliver('before the revocation');
+    await until(() => heard.length === 1);
+    await evictDurableObject(home());
+    expect((await api('DELETE', `/tokens/${id}`)).status).toBe(204);
+    await agent.deliver('after the revocation');
+    await until(() => closeCode !== undefined);
+    expect(closeCode).toBe(closeCodes.tokenEnded);
+    expect(heard).toHaveLength(1);
+  });
+
+  it('finds out by itself that a watch is of a token revoked past it', async () => {
+    const { id, token } = (await api('POST', '/tokens', { name: 'r', scopes: ['events:read', 'messages:read'] })).body;
+    const reader = new TestReader(token);
+    await reader.open();
+    await agent.deliver('known');
+    await until(() => reader.bodies.length === 1);
+    await runInDurableObject(home(), (_, state) => {
+      for (const socket of state.getWebSockets('watcher')) {
+        const note = socket.deserializeAttachment();
+        if (note.id === id) socket.serializeAttachment({ ...note, goodMs: Date.now() - 300_000 });
+      }
+    });
+    await (await storePastApi(env)).revokeToken('household', id);
+    await evictDurableObject(home());
+    await agent.deliver('not for it');
+    await until(() => reader.ended);
+    expect(reader.bodies).toEqual(['known']);
+  });
+
   it('lets go of a reader that hangs up', async () => {
     const watchers = () => runInDurableObject(home(), (_, state) => state.getWebSockets('watcher').length);
     await until(async () => (await watchers()) === 0);
@@ -155,5 +199,17 @@ describe('a home whose object is replaced', () => {
     await until(() => resumed.bodies.length === 1);
     expect(resumed.bodies).toEqual(['missed']);
     resumed.close();
+  });
+});
+
+// The last: nobody is connected after it.
+describe('a home whose agent is revoked', () => {
+  it('cuts the tunnel of an agent whose token is revoked', async () => {
+    const { items } = (await api('GET', '/homes/home/agents')).body;
+    const [own] = items.filter((each: { online: boolean }) => each.online);
+    await evictDurableObject(home());
+    await api('DELETE', `/homes/home/agents/${own.id}`);
+    await until(() => agent.closeCode !== undefined);
+    expect(agent.closeCode).toBe(closeCodes.revoked);
   });
 });

@@ -162,11 +162,16 @@ export class TestReader {
   lastId = '';
   ended = false;
   readonly #controller = new AbortController();
+  readonly #token: string;
+
+  constructor(token: string = ownerToken) {
+    this.#token = token;
+  }
 
   async open(lastEventId?: string): Promise<void> {
     const answer = await exports.default.fetch('http://localhost/v1/homes/home/events', {
       headers: {
-        authorization: `Bearer ${ownerToken}`,
+        authorization: `Bearer ${this.#token}`,
         ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
       },
       signal: this.#controller.signal,
