@@ -292,5 +292,8 @@ async function serveAgent(hubs: LocalHubs, home: string, agent: AgentIdentity): 
 }
 
 if (import.meta.main) {
-  await runCommand(async (settings) => new NodeHost({ ...settings, store: await openStore(settings) }));
+  await runCommand(async (settings) => {
+    const report = (event: string, about: object) => settings.log.info(event, { ...about });
+    return new NodeHost({ ...settings, store: await openStore(settings, undefined, report) });
+  });
 }

@@ -1,5 +1,6 @@
 // The store that the settings of a Node host choose.
 import { join } from 'node:path';
+import type { UpkeepReport } from './sqlite/upkeep.ts';
 import { SqliteStore } from './sqlite.ts';
 import type { Clock, Store } from './store.ts';
 
@@ -14,9 +15,9 @@ export interface StoreSettings {
 }
 
 /** Not started yet. The AWS SDK is loaded only where it is needed: it takes longer than all the rest. */
-export async function openStore(settings: StoreSettings, clock?: Clock): Promise<Store> {
+export async function openStore(settings: StoreSettings, clock?: Clock, report?: UpkeepReport): Promise<Store> {
   const { dataFolder, table, region, endpoint } = settings;
-  if (settings.store === 'sqlite') return openSqlite(dataFolder, clock);
+  if (settings.store === 'sqlite') return openSqlite(dataFolder, clock, report);
   const [{ DynamoStore, newDynamoClient }, { FolderBlobs }] = await Promise.all([
     import('./dynamo.ts'),
     import('./folder-blobs.ts'),
@@ -30,6 +31,10 @@ export async function openStore(settings: StoreSettings, clock?: Clock): Promise
 }
 
 /** Not started yet. */
-export function openSqlite(dataFolder: string, clock?: Clock): Store {
-  return new SqliteStore({ path: join(dataFolder, 'cloud.db'), ...(clock !== undefined && { clock }) });
+export function openSqlite(dataFolder: string, clock?: Clock, report?: UpkeepReport): Store {
+  return new SqliteStore({
+    path: join(dataFolder, 'cloud.db'),
+    ...(clock !== undefined && { clock }),
+    ...(report !== undefined && { report }),
+  });
 }

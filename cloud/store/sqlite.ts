@@ -12,7 +12,7 @@ import { SqlitePhones } from './sqlite/phones.ts';
 import { SqliteRequests } from './sqlite/requests.ts';
 import { SqliteSessions } from './sqlite/sessions.ts';
 import { SqliteTokens } from './sqlite/tokens.ts';
-import { SqliteUpkeep } from './sqlite/upkeep.ts';
+import { SqliteUpkeep, type UpkeepReport } from './sqlite/upkeep.ts';
 import type {
   BegunRequest,
   Clock,
@@ -49,7 +49,7 @@ export class SqliteStore implements Store {
   #pruning: NodeJS.Timeout | undefined;
 
   /** `path`: of the database file; its folder is made if it is not there. */
-  constructor(options: { path: string; clock?: Clock }) {
+  constructor(options: { path: string; clock?: Clock; report?: UpkeepReport }) {
     const clock = options.clock ?? Date;
     const engine = new SqliteEngine(options.path);
     this.#engine = engine;
@@ -62,7 +62,7 @@ export class SqliteStore implements Store {
     this.#sessions = new SqliteSessions(engine, clock);
     this.#events = new SqliteEvents(engine, clock);
     this.#requests = new SqliteRequests(engine, clock);
-    this.#upkeep = new SqliteUpkeep(engine, this.#homes, this.#conversations);
+    this.#upkeep = new SqliteUpkeep(engine, this.#homes, this.#conversations, options.report);
   }
 
   get id(): string {

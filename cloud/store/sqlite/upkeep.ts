@@ -13,8 +13,16 @@ const batchSize = 1_000;
 /** After so much work readers and other writers have their turn, for as long again. */
 const longestBatchMs = 30;
 const longestRestMs = 100;
+/** How often the operator is told how far it is. */
+const tellEveryMs = 60_000;
 /** Looked at for the country of the phones' own numbers. */
 const mostEvidence = 500;
+
+/** Tells the operator of work on what an earlier version stored: it makes a large store slower for a while. */
+export type UpkeepReport = (
+  event: `upkeep.${'begun' | 'progress' | 'done'}`,
+  about: { home: string; messages: number },
+) => void;
 
 interface MessageRow {
   row: number;
@@ -26,11 +34,20 @@ export class SqliteUpkeep {
   readonly #engine: SqliteEngine;
   readonly #homes: SqliteHomes;
   readonly #conversations: SqliteConversations;
+  readonly #report: UpkeepReport;
   #running: Promise<void> | undefined;
   readonly #waiting = new Set<string>();
   #isStopped = true;
+  /** Messages that were looked at since the last start. */
+  #seen = 0;
 
-  constructor(engine: SqliteEngine, homes: SqliteHomes, conversations: SqliteConversations) {
+  constructor(
+    engine: SqliteEngine,
+    homes: SqliteHomes,
+    conversations: SqliteConversations,
+    report: UpkeepReport = () => {},
+  ) {
+    this.#report = report;
     this.#engine = engine;
     this.#homes = homes;
     this.#conversations = conversations;
@@ -79,11 +96,19 @@ export class SqliteUpkeep {
   }
 
   async #finish(home: string): Promise<void> {
+    this.#seen = 0;
+    let toldMs = 0;
     while (!this.#isStopped && !this.#rulesOf(home).isDone) {
       const fromMs = performance.now();
       await this.#engine.write(() => this.#doSome(home));
+      // A small home is done in one go, and nothing is told of it.
+      if (!this.#rulesOf(home).isDone && (toldMs === 0 || fromMs - toldMs >= tellEveryMs)) {
+        this.#report(toldMs === 0 ? 'upkeep.begun' : 'upkeep.progress', { home, messages: this.#seen });
+        toldMs = fromMs;
+      }
       await setTimeout(Math.min(performance.now() - fromMs, longestRestMs));
     }
+    if (toldMs > 0 && !this.#isStopped) this.#report('upkeep.done', { home, messages: this.#seen });
   }
 
   #rulesOf(home: string): { rules: string; isDone: boolean } {
@@ -113,6 +138,7 @@ export class SqliteUpkeep {
       done++;
       if (performance.now() > untilMs) break;
     }
+    this.#seen += done;
     const isLast = done === rows.length && rows.length < batchSize;
     this.#homes.setKeying(home, isLast ? { ...keying, rules } : { ...keying, under: { rules, after: last } });
   }

@@ -37,6 +37,7 @@ async function conversationsOf(store: Store): Promise<[key: string, unread: numb
 
 describe('a database of the first version', () => {
   const path = () => join(folder, 'cloud.db');
+  const told: [event: string, messages: number][] = [];
   const senders = [
     '00390110001',
     '011 0001',
@@ -81,7 +82,7 @@ describe('a database of the first version', () => {
   }
 
   async function open(): Promise<SqliteStore> {
-    const store = new SqliteStore({ path: path() });
+    const store = new SqliteStore({ path: path(), report: (event, { messages }) => told.push([event, messages]) });
     opened.push(store);
     await store.start();
     return store;
@@ -89,8 +90,11 @@ describe('a database of the first version', () => {
 
   it('has one conversation a person, by the country of its phones’ own number, and is found by other spellings', async () => {
     writeFirstVersion(1_200);
+    told.length = 0;
     const store = await open();
     await store.upkeep();
+    expect(told.map(([event]) => event)).toEqual(['upkeep.begun', 'upkeep.done']);
+    expect(told[1]?.[1]).toBe(1_200);
     expect((await conversationsOf(store)).sort()).toEqual([
       ['+1 Vodafone', 200],
       ['+390110001', 600],
