@@ -111,7 +111,7 @@ export function homesContract(at: StoreUnderTest): void {
       expect(await at.commit({ ...note, question }, { ...note, deleted: 2 }, { ...note, deleted: 3 })).toEqual([]);
       expect(await settings()).toMatchObject({
         questions: [question],
-        missing: { p_1: { deleted: [[Math.floor(at.clock.nowMs / 3_600_000) * 3_600_000, 5]] } },
+        missing: { p_1: { deleted: [[Math.floor(at.clock.nowMs / 86_400_000) * 86_400_000, 5]] } },
       });
       expect(await at.commit({ type: 'question.answer', id: 'q_0', answer: 'delete' })).toEqual([]);
       expect(await at.commit({ type: 'question.answer', id: 'q_1', answer: 'delete' })).toHaveLength(1);
