@@ -175,7 +175,7 @@ export class Agent {
       cloud: {
         store: () => this.#store,
         inventory: (udn) => inventory.read(udn),
-        backlog: () => (this.#store === undefined ? 0 : outbox.waiting),
+        backlog: () => (this.#store === undefined ? 0 : outbox.unacknowledged),
       },
       onChanged: () => this.#tellPhones(),
       onFound: (udn) => options.onPhone?.(udn),

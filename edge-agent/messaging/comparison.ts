@@ -30,7 +30,9 @@ export interface OpenSend {
 
 /** What a batch changed: to be written down together. */
 export interface Conclusions {
-  put: (KnownItem & { readonly xml?: string })[];
+  put: KnownItem[];
+  /** How much XML the messages had that are told of. */
+  toldChars: number;
   events: EdgeEvent[];
   settled: Map<string, string>;
   forgotten: KnownMessage[];
@@ -319,7 +321,8 @@ export class Comparison {
     item.told = undefined;
     item.absentMs = undefined;
     item.isSettled = false;
-    done.put.push({ ...itemOf(item), xml });
+    done.put.push(itemOf(item));
+    done.toldChars += xml.length;
     done.events.push(this.#putEvent(item, message));
   }
 
@@ -391,7 +394,7 @@ export function itemOf(item: KnownMessage): KnownItem {
 }
 
 function nothing(): Conclusions {
-  return { put: [], events: [], settled: new Map(), forgotten: [], isNews: false };
+  return { put: [], toldChars: 0, events: [], settled: new Map(), forgotten: [], isNews: false };
 }
 
 /** By what a fingerprint begins with, text and time; without those that this list itself brought. */

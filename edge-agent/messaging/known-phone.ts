@@ -7,7 +7,6 @@ import { readDocument } from './documents.ts';
 import { sessionKey } from './identity.ts';
 import { type KnownItem, KnownMessage, KnownMessages, mergeInventory } from './known-messages.ts';
 import type { MessageEntry } from './message-list.ts';
-import { charsOf } from './message-search.ts';
 
 /** What is remembered of phones, durably. The agent's journal. */
 export interface PhoneMemory {
@@ -20,7 +19,7 @@ export interface PhoneMemory {
     udn: string,
     change: {
       epoch?: number;
-      putMessages?: readonly (KnownItem & { readonly xml?: string })[];
+      putMessages?: readonly KnownItem[];
       forgottenIds?: readonly string[];
       putSessions?: readonly { id: string; session: PhoneSession }[];
       deletedSessionIds?: readonly string[];
@@ -353,7 +352,7 @@ export class KnownPhone {
     }
   }
 
-  #keep(comparison: Comparison, { put, events, settled, forgotten, isNews }: Conclusions): void {
+  #keep(comparison: Comparison, { put, toldChars, events, settled, forgotten, isNews }: Conclusions): void {
     this.#epoch = Math.max(this.epoch, comparison.epoch);
     if (isNews) this.#news++;
     if (put.length === 0) return;
@@ -364,7 +363,7 @@ export class KnownPhone {
       settledSends: settled,
       events,
     });
-    this.#unlisted.messages += charsOf(put);
+    this.#unlisted.messages += toldChars;
   }
 
   /** Concludes what a list of sessions tells that was asked for by identifier, the empty one for all. */

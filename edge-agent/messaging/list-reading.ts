@@ -5,7 +5,7 @@ import type { ListRead, MessageEntry, TakeMessages } from './message-list.ts';
 /** Of one list, no more is read. A message is remembered by some 500 bytes of memory: 100,000 are what a small computer has. */
 export const listLimits = { bytes: 256 * 1024 * 1024, messages: 100_000 } as const;
 /** A batch that waits for a slow phone is handed on after this, or when it is so long. */
-const batch = { afterMs: 250, messages: 100, chars: 256 * 1024 } as const;
+const batch = { afterMs: 250, messages: 250, chars: 256 * 1024 } as const;
 
 export class ListReading {
   readonly #list: MessageListStream;

@@ -17,7 +17,7 @@ import { piecesOf } from './message-pieces.ts';
 import { homelineProfile, profileOf } from './profile.ts';
 import { nothing, plainNames, readRecord } from './record.ts';
 
-/** One message of a list with the XML that it was read from, in which fields that the model lacks are kept. */
+/** One message of a list with the XML that it was read from. */
 export interface MessageEntry {
   readonly message: PhoneMessage;
   readonly xml: string;
@@ -74,8 +74,9 @@ export class MessageReading {
     try {
       const top = parseDocument('message', source.xml, this.#context, source.declarations);
       const items = findItems(top, itemNames);
-      if (items.length > 0)
-        return items.flatMap((item) => this.#readItem(item, innerXml({ ...nothing, content: [item] }), source.cut));
+      const [item] = items;
+      if (item !== undefined && items.length === 1) return this.#readItem(item, source.xml, source.cut);
+      if (items.length > 0) return items.flatMap((each) => this.#readItem(each, sourceOf(each), source.cut));
     } catch {
       // It is read by its pieces.
     }
@@ -91,9 +92,10 @@ export class MessageReading {
   }
 
   #readItem(item: XmlNode, xml: string, cut: ReadonlySet<string> = new Set()): MessageEntry[] {
-    const message = this.readNode(item, xml, cut);
+    const message = this.readNode(item, () => sourceOf(item), cut);
     if (message !== undefined) return [{ message, xml }];
-    return this.#readRaw(item.children.length > 0 ? xml : item.text, readRecord(item, shapeOf(item)).value, xml);
+    const raw = item.children.length > 0 ? sourceOf(item) : item.text;
+    return this.#readRaw(raw, readRecord(item, shapeOf(item)).value, xml);
   }
 
   #readPiece(piece: string): MessageEntry[] {
@@ -111,10 +113,10 @@ export class MessageReading {
   }
 
   /** Undefined where too little can be read of it. */
-  readNode(node: XmlNode, source: string, cut: ReadonlySet<string> = new Set()): PhoneMessage | undefined {
+  readNode(node: XmlNode, source: () => string, cut: ReadonlySet<string> = new Set()): PhoneMessage | undefined {
     const { value, missing, found } = readRecord(node, shapeOf(node));
     if (missing.length > 0 && found <= 1) return undefined;
-    return fitMessage(missing.length === 0 ? value : { ...value, messageId: this.#idOf(source) }, cut);
+    return fitMessage(missing.length === 0 ? value : { ...value, messageId: this.#idOf(source()) }, cut);
   }
 
   /** A message of which little can be read: its raw text is its body, so that nobody misses it. */
@@ -145,7 +147,7 @@ export class MessageReading {
   /** A document that is one message; what little can be read of an odd one is delivered with its raw text. */
   readOne(node: XmlNode, xml: string): PhoneMessage {
     const raw = node.children.length > 0 ? xml : node.text;
-    return this.readNode(node, xml) ?? this.#rawMessage(raw, readRecord(node, shapeOf(node)).value);
+    return this.readNode(node, () => xml) ?? this.#rawMessage(raw, readRecord(node, shapeOf(node)).value);
   }
 }
 
@@ -157,6 +159,11 @@ export function readMessage(xml: string, context: DocumentContext): PhoneMessage
   }
   const node = findElement(top, shapeFor('message', top).names) ?? onlyChild(top);
   return new MessageReading(context).readOne(node, xml);
+}
+
+/** In a form of its own, of which the identifiers are made that a phone does not give. */
+function sourceOf(item: XmlNode): string {
+  return innerXml({ ...nothing, content: [item] });
 }
 
 function shapeOf(node: XmlNode) {

@@ -75,8 +75,8 @@ export class WholeSearch {
 }
 
 /** Of the XML of messages, in UTF-16 units. */
-export function charsOf(entries: readonly { readonly xml?: string }[]): number {
-  return entries.reduce((sum, { xml = '' }) => sum + xml.length, 0);
+export function charsOf(entries: readonly { readonly xml: string }[]): number {
+  return entries.reduce((sum, { xml }) => sum + xml.length, 0);
 }
 
 /** 402, the 6xx codes and 7xx codes of an argument it does not know; a failure (501) is another matter. */

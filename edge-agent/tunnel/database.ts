@@ -42,6 +42,8 @@ const migrations: readonly string[] = [
   `,
   // What an approval counts for, as JSON; null: for the UDN.
   'ALTER TABLE approvals ADD COLUMN evidence TEXT',
+  // The text of every message stood here once more, and nobody read it.
+  'ALTER TABLE known_messages DROP COLUMN xml',
 ];
 
 /** SQLite's result codes for a disk that fails (10) or is full (13), without their extension bits. */

@@ -5,14 +5,12 @@ import type { PhoneSession } from '../../protocol/phone-model.ts';
 import type { AgentDatabase } from './database.ts';
 import type { Outbox } from './outbox.ts';
 
-/** A message as it was last seen, with the XML that the phone gave, in which fields unknown to the model are kept. */
+/** A message as it was last seen. What was written in it is not kept: its fingerprint tells whether it changed. */
 export interface JournalMessage {
   readonly id: string;
   readonly messageId: string;
   readonly epoch: number;
   readonly fingerprint: string;
-  /** Undefined: it stays as it was. It is forgotten with a message that the phone no longer lists. */
-  readonly xml?: string | undefined;
   /** Since when the phone no longer lists it, epoch milliseconds; of a deleted one, when it was deleted. */
   readonly absentMs?: number | undefined;
   /** That it is gone needs no second proof. */
@@ -83,19 +81,17 @@ export class Journal {
         'SELECT id, message_id, epoch, fingerprint, absent_ms, is_settled, is_deleted FROM known_messages WHERE udn = ?',
       ),
       putMessage: database.prepare(
-        `INSERT INTO known_messages (udn, id, message_id, epoch, fingerprint, xml, absent_ms, is_settled, is_deleted)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO known_messages (udn, id, message_id, epoch, fingerprint, absent_ms, is_settled, is_deleted)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (udn, id) DO UPDATE SET message_id = excluded.message_id, epoch = excluded.epoch,
            fingerprint = excluded.fingerprint, absent_ms = excluded.absent_ms, is_settled = excluded.is_settled,
-           is_deleted = excluded.is_deleted,
-           xml = CASE WHEN excluded.absent_ms IS NULL THEN coalesce(excluded.xml, xml) END`,
+           is_deleted = excluded.is_deleted`,
       ),
       forgetMessage: database.prepare('DELETE FROM known_messages WHERE udn = ? AND id = ?'),
       under: database.prepare(
         `SELECT id, message_id, epoch, fingerprint, absent_ms, is_settled, is_deleted FROM known_messages
          WHERE udn = ? AND message_id = ?`,
       ),
-      xml: database.prepare('SELECT xml FROM known_messages WHERE udn = ? AND message_id = ? AND xml IS NOT NULL'),
       sessions: database.prepare('SELECT id, session FROM sessions WHERE udn = ?'),
       putSession: database.prepare('INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)'),
       deleteSession: database.prepare('DELETE FROM sessions WHERE udn = ? AND session_id = ?'),
@@ -127,12 +123,6 @@ export class Journal {
     return this.#statements.under.all(udn, messageId).map(readMessage);
   }
 
-  /** The XML from which a message was last read. */
-  xmlOf(udn: string, messageId: string): string | undefined {
-    const xml = this.#statements.xml.get(udn, messageId)?.xml;
-    return typeof xml === 'string' ? xml : undefined;
-  }
-
   sessionsOf(udn: string): KnownSession[] {
     return this.#statements.sessions
       .all(udn)
@@ -150,14 +140,13 @@ export class Journal {
     if (change.epoch !== undefined) statements.setEpoch.run(change.epoch, udn);
     for (const id of change.forgottenIds ?? []) statements.forgetMessage.run(udn, id);
     for (const message of change.putMessages ?? []) {
-      const { id, messageId, epoch, fingerprint, xml, absentMs, isSettled, isDeleted } = message;
+      const { id, messageId, epoch, fingerprint, absentMs, isSettled, isDeleted } = message;
       statements.putMessage.run(
         udn,
         id,
         messageId,
         epoch,
         fingerprint,
-        xml ?? null,
         absentMs ?? null,
         isSettled === true ? 1 : 0,
         isDeleted === true ? 1 : 0,

@@ -21,7 +21,7 @@ export interface OutboxOptions {
 export type Refusal = { readonly code: string; readonly reason: string } | undefined;
 
 /** An acknowledgement that a crash forgets costs only a repetition, so acknowledged events are removed in batches. */
-const pruneAfterMs = 250;
+const pruneAfterMs = 1000;
 const dayMs = 86_400_000;
 const mib = 1024 * 1024;
 
@@ -44,6 +44,8 @@ export class Outbox {
   readonly #waiters = new Map<number, { udn: string; settle(refusal: Refusal): void }>();
   #held: { events: number; bytes: number };
   #acked = 0;
+  /** The highest sequence number that was given. */
+  #last: number;
   /** On the clock of `performance.now()`. */
   #appendedMs = performance.now();
   #prune: NodeJS.Timeout | undefined;
@@ -78,6 +80,7 @@ export class Outbox {
     this.#bootId = String(this.#statements.fact.get('bootId')?.value);
     const size = this.#statements.size.get();
     this.#held = { events: Number(size?.events), bytes: Number(size?.bytes) };
+    this.#last = Number(this.#statements.next.get()?.seq ?? 1) - 1;
   }
 
   /** Names the series of sequence numbers: as old as the database file. */
@@ -88,6 +91,11 @@ export class Outbox {
   /** How many events the cloud has not acknowledged, or at most some of the last acknowledged more. */
   get waiting(): number {
     return this.#held.events;
+  }
+
+  /** The same without those that were acknowledged and are still to be removed. */
+  get unacknowledged(): number {
+    return Math.min(this.#held.events, this.#last - this.#acked);
   }
 
   /** How long nothing was appended, milliseconds. */
@@ -112,7 +120,7 @@ export class Outbox {
       const now = this.#now();
       for (const event of events) {
         const text = JSON.stringify(event);
-        this.#statements.append.run(event.udn, now, text);
+        this.#last = Number(this.#statements.append.run(event.udn, now, text).lastInsertRowid);
         this.#held.events++;
         this.#held.bytes += Buffer.byteLength(text);
       }

@@ -27,6 +27,7 @@ const bareAmpersand = '\u0001';
 const bareAmpersands = /&(?!(?:amp|lt|gt|quot|apos|#\d{1,10}|#x[\da-fA-F]{1,8});)/g;
 const longestReference = 12;
 const root = '<_>';
+const noAttributes: Readonly<Record<string, string>> = {};
 
 /** What the types of sax do not tell. */
 const library = sax as unknown as {
@@ -50,6 +51,8 @@ export class XmlStream {
   #sourceStart = 0;
   #keptFrom = Number.POSITIVE_INFINITY;
   #position = 0;
+  /** How much of the source was text that the parser was not given. */
+  #passed = 0;
   /** The end of a piece that may be half a reference or half a character. */
   #rest = '';
   /** Elements that the closing tag at hand ends although it is not theirs. */
@@ -120,6 +123,12 @@ export class XmlStream {
     this.#source = this.#source.slice(from - this.#sourceStart) + source;
     this.#sourceStart = from;
     this.#position += source.length;
+    if (this.#isPlainText(source)) {
+      // A list that stands escaped in its envelope is one long text, and the parser goes character by character.
+      this.#passed += source.length;
+      this.#events.onText(withoutReferences(source), this.#position);
+      return;
+    }
     const { stackTraceLimit } = Error;
     // The parser makes an error of each fault; without its stack that costs a tenth.
     Error.stackTraceLimit = 0;
@@ -132,12 +141,16 @@ export class XmlStream {
     if (this.#isInMarkup && this.#position - this.#tagStart > longestToken) this.#fail('has a tag without end');
   }
 
+  #isPlainText(source: string): boolean {
+    return this.#parser.state === library.STATE.TEXT && !source.includes('<') && !source.includes('&#');
+  }
+
   get #here(): number {
-    return this.#parser.position - root.length;
+    return this.#parser.position - root.length + this.#passed;
   }
 
   get #tagStart(): number {
-    return this.#parser.startTagPosition - 1 - root.length;
+    return this.#parser.startTagPosition - 1 - root.length + this.#passed;
   }
 
   get #isInMarkup(): boolean {
@@ -149,9 +162,11 @@ export class XmlStream {
     const events = this.#events;
     parser.onopentag = (tag) => {
       if (++this.#depth > deepest) this.#fail('is too deep');
-      const attributes = Object.fromEntries(
-        Object.entries(tag.attributes).map(([name, value]) => [name, withAmpersands(String(value))]),
-      );
+      const given = Object.entries(tag.attributes);
+      const attributes =
+        given.length === 0
+          ? noAttributes
+          : Object.fromEntries(given.map(([name, value]) => [name, withAmpersands(String(value))]));
       events.onOpen(tag.name, attributes, this.#tagStart, this.#here);
     };
     parser.onclosetag = (name) => {
@@ -192,6 +207,17 @@ export class XmlStream {
     this.#failure = new UpnpError('malformed', `The XML document ${what}`);
     throw this.#failure;
   }
+}
+
+/** Those to a character by its number are not among them. */
+function withoutReferences(text: string): string {
+  if (!text.includes('&')) return text;
+  return text
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&apos;', "'")
+    .replaceAll('&amp;', '&');
 }
 
 function withAmpersands(text: string): string {
