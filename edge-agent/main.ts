@@ -1,4 +1,6 @@
 // npm run agent: the edge agent, from its settings to its exit code.
+import './small-heap.ts';
+
 import { basename } from 'node:path';
 import { readSettings } from '../protocol/settings.ts';
 import { FolderLock } from '../shared/folder-lock.ts';

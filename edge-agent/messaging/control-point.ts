@@ -14,7 +14,7 @@ import { ActionQueue, GaveWay, type QueueOptions } from './action-queue.ts';
 import { DocumentError } from './document-tree.ts';
 import { readDocument, writeDocument } from './documents.ts';
 import { brokenLines } from './lines.ts';
-import { ListReading } from './list-reading.ts';
+import { type ListLimits, ListReading } from './list-reading.ts';
 import type { ListRead, TakeMessages } from './message-list.ts';
 
 export interface ControlPointOptions {
@@ -26,6 +26,8 @@ export interface ControlPointOptions {
   /** The only address that is called: the one of the phone's description. */
   readonly peer?: string;
   readonly queue?: QueueOptions;
+  /** How much of one list is read, unless told otherwise. */
+  readonly list?: ListLimits;
 }
 
 export interface CallOptions {
@@ -115,7 +117,7 @@ export class PhoneControlPoint {
     let reading: ListReading | undefined;
     const call = { ...this.#callOf('SearchMessages', { ...search }, options), inTurn };
     const begin = () => {
-      reading = new ListReading(this.udn, take);
+      reading = new ListReading(this.udn, take, this.#options.list);
       const { read } = reading;
       return read;
     };

@@ -2,14 +2,20 @@
 import { MessageListStream } from './list-stream.ts';
 import type { ListRead, MessageEntry, TakeMessages } from './message-list.ts';
 
+export interface ListLimits {
+  readonly bytes: number;
+  readonly messages: number;
+}
+
 /** Of one list, no more is read. A message is remembered by some 500 bytes of memory: 100,000 are what a small computer has. */
-export const listLimits = { bytes: 256 * 1024 * 1024, messages: 100_000 } as const;
+export const listLimits: ListLimits = { bytes: 256 * 1024 * 1024, messages: 100_000 };
 /** A batch that waits for a slow phone is handed on after this, or when it is so long. */
 const batch = { afterMs: 250, messages: 250, chars: 256 * 1024 } as const;
 
 export class ListReading {
   readonly #list: MessageListStream;
   readonly #take: TakeMessages;
+  readonly #limits: ListLimits;
   #batch: MessageEntry[] = [];
   #batchChars = 0;
   #takenMs = performance.now();
@@ -18,8 +24,9 @@ export class ListReading {
   /** What the taker threw. */
   failure: unknown;
 
-  constructor(device: string, take: TakeMessages) {
+  constructor(device: string, take: TakeMessages, limits = listLimits) {
     this.#take = take;
+    this.#limits = limits;
     const give = (entries: MessageEntry[]) => {
       this.#count += entries.length;
       for (const entry of entries) this.#batchChars += entry.xml.length;
@@ -46,7 +53,7 @@ export class ListReading {
   }
 
   get #isOver(): boolean {
-    return this.#chars > listLimits.bytes || this.#count >= listLimits.messages;
+    return this.#chars > this.#limits.bytes || this.#count >= this.#limits.messages;
   }
 
   /** Hands on what was read so far. */

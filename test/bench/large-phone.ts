@@ -38,7 +38,6 @@ async function measure(messages: number): Promise<void> {
   let isInStep = false;
   agent.stdout?.on('data', (text: Buffer) => {
     if (text.includes('In step with')) isInStep = true;
-    if (process.env.AGENT_OUT) process.stderr.write(text);
   });
   const reader = await household.events();
   const sentAtMs = new Map<string, number>();
@@ -99,7 +98,6 @@ async function startAgent(household: Household, location: string, folder: string
       NODE_COMPILE_CACHE: join(folder, 'cache'),
     },
     silent: true,
-    execArgv: (process.env.AGENT_FLAGS ?? '').split(' ').filter((each) => each !== ''),
   });
 }
 
