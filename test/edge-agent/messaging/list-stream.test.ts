@@ -85,7 +85,7 @@ describe('a list', () => {
     const read = await list(envelope(argument));
     expect(bodies(read.entries)).toEqual(dinner.map(({ body }) => body));
     expect(read).toMatchObject({ isComplete: true, count: 3 });
-    expect(read.entries[0]?.xml).toContain('<messageID>1</messageID>');
+    expect(read.entries[0]?.xml).toContain('messageID>1</');
   });
 
   it.each([
