@@ -1,17 +1,9 @@
 // One record ⇄ one XML element, by a shape from profile.ts: written strictly, read leniently.
-import { firstControl, oneLine } from '../../protocol/text.ts';
 import { element, innerXml, type XmlElement, type XmlNode } from '../upnp/xml/xml.ts';
 import type { Field, Names, Scalar, Shape } from './profile.ts';
 import { readTime } from './times.ts';
 
 type Value = Record<string, unknown>;
-
-/** Of people: a line break in one would make two of them, and a header of its own in a mail. */
-const ofOneLine: ReadonlySet<string> = new Set(['address', 'displayName']);
-
-function onOneLine(read: unknown): unknown {
-  return typeof read === 'string' && firstControl(read) !== undefined ? oneLine(read) : read;
-}
 
 type OneField = Extract<Field, { kind: 'one' }>;
 type MergedField = Extract<Field, { kind: 'merged' }>;
@@ -85,7 +77,7 @@ export function readRecord(node: XmlNode, shape: Shape): ReadRecord {
     switch (field.kind) {
       case 'one': {
         const read = readOne(field, parts);
-        if (read !== undefined) keep(field.key, ofOneLine.has(field.key) ? onOneLine(read) : read);
+        if (read !== undefined) keep(field.key, read);
         else if (field.fallback !== undefined) value[field.key] = field.fallback;
         else if (field.absent === undefined) missing.push(field.key);
         break;

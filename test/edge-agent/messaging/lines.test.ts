@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkArguments } from '../../../edge-agent/messaging/control-point.ts';
-import { readDocument, writeDocument } from '../../../edge-agent/messaging/documents.ts';
+import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import { phoneMessage } from '../../contract/messages.ts';
 
 const send = (MessageToSend: unknown, form: 'text' | 'model') => () =>
@@ -47,12 +47,4 @@ describe('a line break in an argument of an action', () => {
     expect(send(xml('\n <to>\n  ada@example.org\n </to>\n <content>one\n\ntwo</content>\n'), 'text')).not.toThrow();
     expect(send('no XML\nat all', 'text')).not.toThrow();
   });
-});
-
-it('a line break in the sender of a message of a phone becomes a blank', () => {
-  const sender = '<address>+390110001&#13;&#10;Bcc: eve@example.org</address><displayName>No\u2028nna</displayName>';
-  const document = xml(`<messageID>m-1</messageID><sender>${sender}</sender><content>one\ntwo</content>`);
-  const read = readDocument('message', document, { device: 'test', action: 'ReadMessage' });
-  expect(read.from).toEqual({ address: '+390110001 Bcc: eve@example.org', displayName: 'No nna' });
-  expect(read.body).toBe('one\ntwo');
 });
