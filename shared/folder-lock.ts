@@ -64,8 +64,8 @@ export class FolderLock {
       const { errcode, code, message } = error as { errcode?: number; code?: string; message: string };
       if (errcode === busy) throw new FolderFault(sentence(folder, name, readHolder(note)));
       const reason = reasons.get(errcode === undefined ? code : errcode & 0xff) ?? message;
-      const mend = 'Choose another folder with HOMELINE_DATA (--data)';
-      throw new FolderFault(`the data folder ${folder} cannot be used: ${reason}. ${mend}`, { cause: error });
+      const remedy = 'Choose another folder with HOMELINE_DATA (--data)';
+      throw new FolderFault(`the data folder ${folder} cannot be used: ${reason}. ${remedy}`, { cause: error });
     }
     const holder = { pid: process.pid, machine: hostname(), since: new Date().toISOString() };
     const lock = new FolderLock(database, note, holder);

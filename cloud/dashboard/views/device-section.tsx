@@ -16,7 +16,7 @@ export function DeviceSection() {
   return (
     <section class="card">
       <h2>Signed-in devices</h2>
-      <p class="hint">Whoever uses one of these reads your messages. Sign out what you do not know.</p>
+      <p class="hint">Each of these devices can read your messages. Sign out any that you do not know.</p>
       <p>You are signed in on this device.</p>
       <ul class="things">
         {others.map((device) => (

@@ -54,8 +54,8 @@ async function makeTable(client: DynamoDBClient, TableName: string): Promise<str
   if (isNew) return `The table “${TableName}” is made and ready.`;
   const fault = differenceOf(table);
   if (fault === undefined) return `The table “${TableName}” was there already, and is as it should be.`;
-  const mend = 'Name another table with HOMELINE_TABLE, or delete this one if nothing in it is needed.';
-  throw new GatewayError('store-unavailable', `There is a table “${TableName}”, but ${fault}. ${mend}`);
+  const remedy = 'Name another table with HOMELINE_TABLE, or delete this one if nothing in it is needed.';
+  throw new GatewayError('store-unavailable', `There is a table “${TableName}”, but ${fault}. ${remedy}`);
 }
 
 async function untilActive(client: DynamoDBClient, TableName: string): Promise<TableDescription> {
