@@ -129,7 +129,7 @@ test('a key is its own key, has one line, and no other text gets the key of a pe
       expect(correspondentOf(key, country)).toBe(key);
       // Digits are kept, but for prefixes at their beginning: different ends are different people.
       if (key !== text && /^\+\d+$/.test(key)) {
-        expect(text.replace(/\D/g, '').endsWith(key.slice(-5))).toBe(true);
+        expect(text.replace(/\D/g, '').endsWith(key.slice(1).slice(-5))).toBe(true);
       }
     }),
     { numRuns: 2_000 },
