@@ -28,7 +28,7 @@ export function arbitraryOf(schema: z.ZodType, texts: Texts): fc.Arbitrary<unkno
   if (schema instanceof z.ZodRecord) {
     return fc.dictionary(
       texts(longest).filter((key) => key !== '__proto__'),
-      fc.jsonValue(),
+      schema.valueType instanceof z.ZodUnknown ? fc.jsonValue() : arbitraryOf(schema.valueType as z.ZodType, texts),
     );
   }
   throw new Error(`no arbitrary for ${schema.def.type}`);

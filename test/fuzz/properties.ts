@@ -82,8 +82,12 @@ const framesOf = (schema: z.ZodType) =>
 const context = { device: 'uuid:a', action: 'a property' };
 const serviceType = 'urn:schemas-upnp-org:service:Messaging:2';
 
+/** What a reader had to cut it says beside the document, not in it. */
+const asWritten = (model: unknown): unknown =>
+  JSON.parse(JSON.stringify(model, (name, value) => (name === 'truncated' ? undefined : value)));
+
 const documents = Object.entries(documentSchemas).map(([name, schema]) =>
-  inverse(`a ${name} survives its document`, arbitraryOf(schema, trimmed), (model) =>
+  inverse(`a ${name} survives its document`, arbitraryOf(schema, trimmed).map(asWritten), (model) =>
     readDocument(name as DocumentName, writeDocument(name as DocumentName, model as never), context),
   ),
 );
