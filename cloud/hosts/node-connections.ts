@@ -63,7 +63,7 @@ export class NodeConnections {
     if (this.#open > this.#most) this.#drop(this.#strangers.oldestOfMost());
   }
 
-  /** A whole request came, whoever asks. */
+  /** A whole request came, from a stranger or a token holder. */
   heard(socket: Socket): void {
     const address = this.#addresses.get(socket);
     if (address !== undefined) this.#silent.delete(address, socket);

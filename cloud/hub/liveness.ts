@@ -3,7 +3,7 @@
 import type { Clock } from '../store/store.ts';
 import type { Deadlines } from './surroundings.ts';
 
-/** Whoever said something so recently is not asked. */
+/** An agent that sent something so recently is not probed. */
 const freshMs = 4_000;
 /** A page looks every 8 s, so that a frozen agent is seen within 15 s. May be too short for a very busy Raspberry Pi. */
 const answerMs = 4_000;

@@ -276,7 +276,7 @@ function refusedIn(value: string, isLine: boolean): string | undefined {
 }
 
 /** `control` as `firstControl` names it. */
-export function controlWords(control: string): string {
+function controlWords(control: string): string {
   return `holds ${control}: a line break or another control character cannot stand here`;
 }
 
