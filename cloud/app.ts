@@ -3,9 +3,9 @@ import { contextStorage } from 'hono/context-storage';
 import { routePath } from 'hono/route';
 import { GatewayError } from '../protocol/errors.ts';
 import { actionRoutes } from './routes/actions.ts';
+import { checkHost, identify } from './routes/auth.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { docsRoutes } from './routes/docs.ts';
-import { checkHost, identify } from './routes/doorkeeper.ts';
 import { eventRoutes } from './routes/events.ts';
 import { fileRoutes } from './routes/files.ts';
 import { homeRoutes } from './routes/homes.ts';
@@ -17,13 +17,13 @@ import { asGatewayError, newRequestId, problem } from './routes/problem.ts';
 import type { QuotaSettings } from './routes/quota-settings.ts';
 import { Quotas } from './routes/quotas.ts';
 import { bodyLimits, RequestBodies } from './routes/request-body.ts';
+import { type AppDeps, type CloudApp, newApp } from './routes/route-kit.ts';
 import { sendRoutes } from './routes/sends.ts';
 import { type Metrics, serviceRoutes } from './routes/service.ts';
 import { cookieNameOf } from './routes/session-cookie.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { signInRoutes } from './routes/sign-in.ts';
 import { signedInDeviceRoutes } from './routes/signed-in-devices.ts';
-import { type App, newApp, type Parts } from './routes/surface.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { type ServeAgent, tunnelRoutes } from './routes/tunnel.ts';
 
@@ -33,7 +33,7 @@ export interface DashboardFile {
   cacheControl: string;
 }
 
-export interface AppParts extends Omit<Parts, 'quotas'> {
+export interface AppOptions extends Omit<AppDeps, 'quotas'> {
   /** What is not told is quotasUnlessTold. */
   readonly quotas?: Partial<QuotaSettings> | undefined;
   readonly serveAgent: ServeAgent;
@@ -52,16 +52,16 @@ export interface AppParts extends Omit<Parts, 'quotas'> {
     | undefined;
 }
 
-export function createApp(given: AppParts): App {
-  const parts = { ...given, quotas: new Quotas(given.quotas ?? {}, given.clock) };
+export function createApp(given: AppOptions): CloudApp {
+  const deps = { ...given, quotas: new Quotas(given.quotas ?? {}, given.clock) };
   const app = newApp();
-  const bodies = new RequestBodies(parts.deadlines);
+  const bodies = new RequestBodies(deps.deadlines);
 
   app.use(async (c, next) => {
-    const beganMs = parts.clock.now();
+    const beganMs = deps.clock.now();
     const requestId = newRequestId();
     c.set('requestId', requestId);
-    c.set('isSecure', parts.isSecure());
+    c.set('isSecure', deps.isSecure());
     c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
     c.header('referrer-policy', 'no-referrer');
@@ -71,10 +71,10 @@ export function createApp(given: AppParts): App {
     await next();
     // Hono answers HEAD as GET and lets the body go. What would feed it must end, or it goes on for ever.
     if (c.req.method === 'HEAD') await c.res.body?.cancel();
-    if (parts.onAnswer === undefined) return;
+    if (deps.onAnswer === undefined) return;
     const route = routePath(c, -1);
-    const durationMs = parts.clock.now() - beganMs;
-    parts.onAnswer({ requestId, method: c.req.method, route, status: c.res.status, durationMs });
+    const durationMs = deps.clock.now() - beganMs;
+    deps.onAnswer({ requestId, method: c.req.method, route, status: c.res.status, durationMs });
   });
   app.use(async (c, next) => {
     if (c.env.refusal !== undefined) throw c.env.refusal;
@@ -82,7 +82,7 @@ export function createApp(given: AppParts): App {
   });
   // So that a call to a phone knows its request, however deep in a route it is made.
   app.use(contextStorage());
-  app.use(checkHost(parts.isOurs));
+  app.use(checkHost(deps.isOurs));
   app.use('/v1/*', async (c, next) => {
     c.set('bodies', bodies);
     // Told before anything else is asked, for the client may be about to send all of it.
@@ -91,27 +91,27 @@ export function createApp(given: AppParts): App {
     }
     await next();
   });
-  app.use('/v1/*', identify(parts));
-  app.use('/v1/*', idempotent(parts));
+  app.use('/v1/*', identify(deps));
+  app.use('/v1/*', idempotent(deps));
 
   for (const routes of [
-    signInRoutes(parts),
-    signedInDeviceRoutes(parts),
-    homeRoutes(parts),
-    phoneRoutes(parts),
-    actionRoutes(parts),
-    messageRoutes(parts),
-    sendRoutes(parts),
-    sessionRoutes(parts),
-    fileRoutes(parts),
-    deadLetterRoutes(parts),
-    eventRoutes(parts),
-    tokenRoutes(parts),
-    tunnelRoutes(parts, parts.serveAgent),
+    signInRoutes(deps),
+    signedInDeviceRoutes(deps),
+    homeRoutes(deps),
+    phoneRoutes(deps),
+    actionRoutes(deps),
+    messageRoutes(deps),
+    sendRoutes(deps),
+    sessionRoutes(deps),
+    fileRoutes(deps),
+    deadLetterRoutes(deps),
+    eventRoutes(deps),
+    tokenRoutes(deps),
+    tunnelRoutes(deps, deps.serveAgent),
   ]) {
     app.route('/v1', routes);
   }
-  app.route('/', serviceRoutes(parts, parts.metrics));
+  app.route('/', serviceRoutes(deps, deps.metrics));
   app.route(
     '/',
     docsRoutes(() => withIdempotencyKey(app.getOpenAPI31Document(description))),
@@ -121,7 +121,7 @@ export function createApp(given: AppParts): App {
   app.openAPIRegistry.registerComponent('securitySchemes', 'session', {
     type: 'apiKey',
     in: 'cookie',
-    name: cookieNameOf(parts.isSecure()),
+    name: cookieNameOf(deps.isSecure()),
   });
 
   const methodsOf = methodFinder(app);
@@ -134,7 +134,7 @@ export function createApp(given: AppParts): App {
     }
     const isPage = (method === 'GET' || method === 'HEAD') && !path.startsWith('/v1/');
     const isNavigation = c.req.header('accept')?.includes('text/html') === true;
-    const file = isPage ? await parts.dashboard?.({ path, isNavigation }) : undefined;
+    const file = isPage ? await deps.dashboard?.({ path, isNavigation }) : undefined;
     if (file instanceof KeptAnswer) return file.answer(c);
     if (file !== undefined) {
       return c.body(file.body, 200, { 'content-type': file.contentType, 'cache-control': file.cacheControl });
@@ -145,7 +145,7 @@ export function createApp(given: AppParts): App {
   app.onError((thrown, c) => {
     const error = asGatewayError(thrown);
     if (error !== undefined) return problem(c, error);
-    parts.log.error('request.failed', { requestId: c.var.requestId, error: thrown.stack ?? String(thrown) });
+    deps.log.error('request.failed', { requestId: c.var.requestId, error: thrown.stack ?? String(thrown) });
     return problem(c, new GatewayError('internal', 'The log of the cloud holds the cause, under this requestId.'));
   });
   return app;
@@ -172,7 +172,7 @@ const description = {
 };
 
 /** Which methods an address takes, for those that do not take the one that came. */
-function methodFinder(app: App): (path: string) => string[] {
+function methodFinder(app: CloudApp): (path: string) => string[] {
   let patterns: { method: string; expression: RegExp }[] | undefined;
   return (path) => {
     patterns ??= app.routes
@@ -186,7 +186,7 @@ function methodFinder(app: App): (path: string) => string[] {
 }
 
 /** The application reads it for every POST of somebody who is known, so no route declares it by itself. */
-function withIdempotencyKey(document: ReturnType<App['getOpenAPI31Document']>) {
+function withIdempotencyKey(document: ReturnType<CloudApp['getOpenAPI31Document']>) {
   for (const { post } of Object.values(document.paths ?? {})) {
     if (post?.security === undefined || post.security.length === 0) continue;
     post.parameters = [...(post.parameters ?? []), idempotencyKey];

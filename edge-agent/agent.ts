@@ -1,13 +1,15 @@
 // The agent's life: discover → subscribe → connect. One composition root; start() and stop() are mirrors.
-import { Canary } from './canary.ts';
+
 import { Commands } from './commands/commands.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
+import { PhoneProbe } from './phone-probe.ts';
 import { Phones } from './phones.ts';
+import { SuspendDetector } from './suspend-detector.ts';
 import type { BackOffTimes } from './tunnel/back-off.ts';
 import { type PhoneFrame, TunnelClient } from './tunnel/client.ts';
 import { HouseClock } from './tunnel/clock.ts';
 import { type AgentDatabase, openDatabase } from './tunnel/database.ts';
-import { DeadLetterDesk } from './tunnel/dead-letter-desk.ts';
+import { DeadLetterRequests } from './tunnel/dead-letter-requests.ts';
 import { DiskWatch } from './tunnel/disk-watch.ts';
 import { InventoryReader } from './tunnel/inventory.ts';
 import { Journal } from './tunnel/journal.ts';
@@ -15,7 +17,6 @@ import { Outbox } from './tunnel/outbox.ts';
 import { SsdpDiscovery } from './upnp/discovery/ssdp.ts';
 import { GenaSubscriber } from './upnp/eventing/gena.ts';
 import { LanNetwork } from './upnp/network/network.ts';
-import { Vigil } from './vigil.ts';
 
 export interface AgentOptions {
   /** The tunnel's address: `ws://…` or `wss://…`, with its path. */
@@ -37,7 +38,7 @@ export interface AgentOptions {
   readonly pollMs?: number;
   /** After how long a list that is suddenly short is looked at again before it is believed: 30 s unless told. */
   readonly confirmMs?: number;
-  readonly canaryMs?: number;
+  readonly probeMs?: number;
   /** Without a phone for so long, it is told what to do: 15 s unless told. */
   readonly noPhoneHintMs?: number;
   /** One line in plain words for each step. */
@@ -73,11 +74,11 @@ interface Life {
   readonly subscriber: GenaSubscriber;
   readonly phones: Phones;
   readonly commands: Commands;
-  readonly deadLetters: DeadLetterDesk;
+  readonly deadLetters: DeadLetterRequests;
   readonly inventory: InventoryReader;
   readonly client: TunnelClient;
-  readonly canary: Canary;
-  readonly vigil: Vigil;
+  readonly probe: PhoneProbe;
+  readonly suspendDetector: SuspendDetector;
   readonly discovery: SsdpDiscovery;
 }
 
@@ -103,8 +104,8 @@ export class Agent {
     life.phones.start();
     life.deadLetters.start();
     life.client.start();
-    life.canary.start();
-    life.vigil.start();
+    life.probe.start();
+    life.suspendDetector.start();
     await life.discovery.start();
     this.#options.report('Looking for phones on the household’s network.');
     this.#warnOfAbsentNetworks(life.network);
@@ -131,8 +132,8 @@ export class Agent {
     this.#life = undefined;
     clearTimeout(this.#hint);
     await life.discovery.stop();
-    life.vigil.stop();
-    life.canary.stop();
+    life.suspendDetector.stop();
+    life.probe.stop();
     life.commands.stop();
     life.inventory.onLost();
     await within(stopPhonesWithinMs, life.phones.stop());
@@ -187,7 +188,7 @@ export class Agent {
       send: (frame) => client.send(frame),
       report,
     });
-    const deadLetters = new DeadLetterDesk({
+    const deadLetters = new DeadLetterRequests({
       outbox,
       isReady: () => this.#compared,
       send: (frame) => client.send(frame),
@@ -216,12 +217,12 @@ export class Agent {
         options.onLost?.();
       },
     });
-    const canary = new Canary({
+    const probe = new PhoneProbe({
       outbox,
       phones: () => (client.connected ? phones.able : []),
-      everyMs: options.canaryMs,
+      everyMs: options.probeMs,
     });
-    const vigil = new Vigil({ onWoken: (awayMs) => phones.onWoken(awayMs) });
+    const suspendDetector = new SuspendDetector({ onResumed: (awayMs) => phones.onResumed(awayMs) });
     const discovery = new SsdpDiscovery({
       interfaces,
       targets: searchTargets,
@@ -247,8 +248,8 @@ export class Agent {
       deadLetters,
       inventory,
       client,
-      canary,
-      vigil,
+      probe,
+      suspendDetector,
       discovery,
     };
   }

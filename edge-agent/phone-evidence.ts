@@ -9,7 +9,7 @@ import { parseHttpUrl } from './upnp/network/http-url.ts';
  * Of a phone whose description was just read from there. The digest is of what a restart leaves as it is: no ports, no
  * name that people give.
  */
-export function evidenceOf(device: DeviceDescription, location: string): PhoneEvidence {
+export function deviceEvidenceOf(device: DeviceDescription, location: string): PhoneEvidence {
   const { udn, deviceType, manufacturer = '', modelName = '', services } = device;
   const types = services.map(({ serviceType }) => serviceType).sort();
   const url = parseHttpUrl(location);

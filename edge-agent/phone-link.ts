@@ -4,9 +4,9 @@ import { limits } from '../protocol/limits.ts';
 import type { Capabilities } from '../protocol/phone-model.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
 import { PhoneControlPoint, standardDeadlineMs } from './messaging/control-point.ts';
-import type { CloudKnowledge } from './messaging/look.ts';
+import type { CloudKnowledge } from './messaging/sync-pass.ts';
 import { PhoneSynchroniser } from './messaging/synchronise.ts';
-import { evidenceOf } from './phone-evidence.ts';
+import { deviceEvidenceOf } from './phone-evidence.ts';
 import { type Answer, PhonePulse } from './phone-pulse.ts';
 import type { Journal } from './tunnel/journal.ts';
 import {
@@ -16,8 +16,8 @@ import {
   walkDevices,
 } from './upnp/description/description.ts';
 import { UpnpError } from './upnp/error.ts';
-import type { GenaSubscriber, Proof, Subscription } from './upnp/eventing/gena.ts';
-import { parseHttpUrl, placeOf } from './upnp/network/http-url.ts';
+import type { GenaSubscriber, Subscription, SubscriptionProbe } from './upnp/eventing/gena.ts';
+import { authorityOf, parseHttpUrl } from './upnp/network/http-url.ts';
 import { Neighbour } from './upnp/network/neighbour.ts';
 import type { Network } from './upnp/network/network.ts';
 
@@ -98,7 +98,7 @@ export class PhoneLink {
     this.#neighbour = new Neighbour(network, { peer, interfaceName }, () => this.#pulse.heard());
     this.#pulse = new PhonePulse({
       ask: () => this.#ask(),
-      prove: () => this.#prove(),
+      probeSubscription: () => this.#probeSubscription(),
       isActing: () => this.#neighbour.isActing,
       onSilent: (kind) => this.#onSilent(kind),
       onBack: () => this.#onBack(),
@@ -108,7 +108,7 @@ export class PhoneLink {
     this.#name = options.device.friendlyName;
     this.udn = udn;
     this.location = location;
-    this.evidence = evidenceOf(options.device, location);
+    this.evidence = deviceEvidenceOf(options.device, location);
     this.controlPoint = new PhoneControlPoint({
       network: this.#neighbour,
       udn,
@@ -174,7 +174,7 @@ export class PhoneLink {
     if (kind !== 'answer' || this.#silence !== undefined) this.#pulse.onAnnounced(kind === 'rebooted');
     if (this.#online || performance.now() - this.#heardAtMs < heardAgainMs) return;
     this.#heardAtMs = performance.now();
-    this.synchroniser.lookAtEverything();
+    this.synchroniser.requestFullSync();
   }
 
   onGoodbye(): void {
@@ -195,18 +195,18 @@ export class PhoneLink {
     this.#online = online;
     this.#report(online ? 'answers again.' : 'does not answer.');
     this.#options.onChanged();
-    if (online) void this.#prove();
+    if (online) void this.#probeSubscription();
   }
 
   /** It may have been off, or have done what it did not answer: find out now, not at the next comparison. */
   examine(): void {
-    this.synchroniser.lookAtEverything();
-    this.proveSubscription();
+    this.synchroniser.requestFullSync();
+    this.probeSubscription();
   }
 
   /** Whether the phone still keeps the subscription; one that was off does not, and does not say so. */
-  proveSubscription(): void {
-    void this.#subscription?.prove();
+  probeSubscription(): void {
+    void this.#subscription?.probe();
   }
 
   async #ask(): Promise<Answer> {
@@ -243,7 +243,7 @@ export class PhoneLink {
   #onBack(): void {
     this.#silence = undefined;
     this.setOnline(true);
-    this.synchroniser.lookAtEverything();
+    this.synchroniser.requestFullSync();
   }
 
   /** As the `phones` frame tells it. */
@@ -254,7 +254,7 @@ export class PhoneLink {
       udn,
       name: this.#name.slice(0, limits.shortTextChars),
       deviceType: device.deviceType.slice(0, limits.identifierChars),
-      address: placeOf(location).slice(0, limits.addressChars),
+      address: authorityOf(location).slice(0, limits.addressChars),
       online: this.#online,
       epoch: this.synchroniser.epoch,
       trusted,
@@ -276,7 +276,7 @@ export class PhoneLink {
           this.#pulse.heard();
           this.synchroniser.onEvent(event.variables);
         },
-        onGap: () => this.synchroniser.lookAtEverything(),
+        onGap: () => this.synchroniser.requestFullSync(),
         onLapse: () => this.#poll('no longer sends events'),
         onRestored: () => this.#onEventsRestored(),
       });
@@ -310,7 +310,7 @@ export class PhoneLink {
   }
 
   /** Whether the phone keeps the subscription, or grants it now. What it lost, it may have lost with all that it told. */
-  async #prove(): Promise<Proof> {
+  async #probeSubscription(): Promise<SubscriptionProbe> {
     await this.#subscribing;
     if (!this.#live) return 'unknown';
     if (this.#subscription === undefined) {
@@ -318,7 +318,7 @@ export class PhoneLink {
       await this.#subscribing;
       return this.#subscription === undefined ? 'unknown' : 'renewed';
     }
-    const proof = await this.#subscription.prove();
+    const proof = await this.#subscription.probe();
     if (proof === 'renewed' && this.#live) void this.#askCapabilities();
     return proof;
   }

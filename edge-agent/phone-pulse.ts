@@ -1,6 +1,6 @@
 // Whether one phone is there and still keeps our subscription: asked every few seconds, and at once where there is doubt.
 // SSDP can be forged, so it only makes us ask, and not more often than the phone bears (requirement Z12).
-import type { Proof } from './upnp/eventing/gena.ts';
+import type { SubscriptionProbe } from './upnp/eventing/gena.ts';
 
 /** `hung`: it took the connection and said nothing. `absent`: no connection, or something else answers there. */
 export type Answer = 'here' | 'hung' | 'absent';
@@ -9,7 +9,7 @@ export interface PulseOptions {
   /** Whether the phone answers with its own description. Never rejects. */
   ask(): Promise<Answer>;
   /** Whether it keeps the subscription; never rejects. */
-  prove(): Promise<Proof>;
+  probeSubscription(): Promise<SubscriptionProbe>;
   /** An action is under way: a phone that serves one request at a time answers nothing else meanwhile. */
   isActing(): boolean;
   /** Called again where it changes from one kind to the other. */
@@ -45,7 +45,7 @@ export class PhonePulse {
   #later: NodeJS.Timeout | undefined;
   #missed = 0;
   #silence: 'hung' | 'absent' | undefined;
-  #isProving = false;
+  #isProbing = false;
   #isAsking = false;
   #hasLostConnection = false;
   #needlessLosses = 0;
@@ -85,7 +85,7 @@ export class PhonePulse {
   onAnnounced(hasRebooted: boolean): void {
     if (!this.#live) return;
     if (this.#silence !== undefined) this.#schedule(Math.max(0, this.#askedAtMs + againMs - performance.now()));
-    else if (hasRebooted || performance.now() >= this.#settledUntilMs) this.#proveFrom(this.#announcedFromMs);
+    else if (hasRebooted || performance.now() >= this.#settledUntilMs) this.#probeFrom(this.#announcedFromMs);
   }
 
   /** The phone ended an idle connection: nobody else on the LAN can do that for it. */
@@ -120,7 +120,7 @@ export class PhonePulse {
         }
         this.#goodbye = undefined;
         this.#goodbyeFromMs = performance.now() + needlessPauseMs;
-        this.#proveFrom(this.#announcedFromMs);
+        this.#probeFrom(this.#announcedFromMs);
       },
       Math.max(0, dueMs),
     );
@@ -171,11 +171,11 @@ export class PhonePulse {
   /** Something that only the phone itself, or its absence, can have done. */
   #onEvidence(isConnection: boolean): void {
     this.#hasLostConnection ||= isConnection;
-    this.#proveFrom(this.#evidenceFromMs);
+    this.#probeFrom(this.#evidenceFromMs);
   }
 
   /** Of several doubts the one that may be settled first counts; none is dropped for another that must wait. */
-  #proveFrom(fromMs: number): void {
+  #probeFrom(fromMs: number): void {
     const dueMs = Math.max(fromMs, performance.now());
     if (this.#later !== undefined && this.#laterAtMs <= dueMs) return;
     clearTimeout(this.#later);
@@ -183,20 +183,20 @@ export class PhonePulse {
     this.#later = setTimeout(
       () => {
         this.#later = undefined;
-        void this.#prove();
+        void this.#probe();
       },
       Math.max(0, dueMs - performance.now()),
     );
   }
 
   /** Asks first: one that cannot answer just now has not lost a subscription that it may still keep. */
-  async #prove(): Promise<void> {
+  async #probe(): Promise<void> {
     if (!this.#live) return;
-    if (this.#isProving) {
-      this.#proveFrom(performance.now() + evidencePauseMs);
+    if (this.#isProbing) {
+      this.#probeFrom(performance.now() + evidencePauseMs);
       return;
     }
-    this.#isProving = true;
+    this.#isProbing = true;
     const hadLostConnection = this.#hasLostConnection;
     this.#hasLostConnection = false;
     this.#evidenceFromMs = performance.now() + evidencePauseMs;
@@ -207,13 +207,13 @@ export class PhonePulse {
         if (this.#live && this.#silence === undefined) this.#unanswered(answer);
         return;
       }
-      const proof = this.#live ? await this.#options.prove() : 'unknown';
+      const proof = this.#live ? await this.#options.probeSubscription() : 'unknown';
       if (hadLostConnection) this.#needlessLosses = proof === 'kept' ? this.#needlessLosses + 1 : 0;
       if (proof !== 'renewed') return;
       this.#settledUntilMs = performance.now() + settledMs;
       this.#announcedFromMs = this.#settledUntilMs;
     } finally {
-      this.#isProving = false;
+      this.#isProbing = false;
     }
   }
 }

@@ -2,11 +2,11 @@
 import type { PhoneEvidence, PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { DescriptionQueue } from './description-queue.ts';
-import { evidenceOf, isAsApproved } from './phone-evidence.ts';
+import { deviceEvidenceOf, isAsApproved } from './phone-evidence.ts';
 import { PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
 import { type DeviceDescription, readDescription, readScpd, walkDevices } from './upnp/description/description.ts';
 import type { Advertisement } from './upnp/discovery/ssdp.ts';
-import { parseHttpUrl, placeOf, sameFamily } from './upnp/network/http-url.ts';
+import { authorityOf, parseHttpUrl, sameFamily } from './upnp/network/http-url.ts';
 import { Neighbour, type Whereabouts } from './upnp/network/neighbour.ts';
 
 export interface PhonesOptions
@@ -143,10 +143,10 @@ export class Phones {
   }
 
   /** The agent was stopped for so long. What a phone tells waits in the system for a while; after that it gives up. */
-  onWoken(awayMs: number): void {
+  onResumed(awayMs: number): void {
     for (const link of this.#links.values()) {
       if (awayMs >= eventsWaitMs) link.examine();
-      else link.proveSubscription();
+      else link.probeSubscription();
     }
   }
 
@@ -244,7 +244,7 @@ export class Phones {
    * IPv4 beside IPv6 is how one phone is found twice (D15).
    */
   async #stays(link: PhoneLink, claimed: string): Promise<boolean> {
-    const [place, other] = [placeOf(link.location), placeOf(claimed)];
+    const [place, other] = [authorityOf(link.location), authorityOf(claimed)];
     if (place === other || !(await link.isThere())) return false;
     const [known, found] = [parseHttpUrl(link.location), parseHttpUrl(claimed)];
     const isTwin = known === undefined || found === undefined || known.host === found.host || !sameFamily(known, found);
@@ -298,7 +298,7 @@ export class Phones {
 
   #reportUnreadable(location: string, error: unknown): void {
     const words = error instanceof Error ? error.message : String(error);
-    this.#tellOnce(`The device at ${placeOf(location)} cannot be asked what it is: ${words}`);
+    this.#tellOnce(`The device at ${authorityOf(location)} cannot be asked what it is: ${words}`);
   }
 
   #lookAtPinned(): void {
@@ -321,7 +321,9 @@ export class Phones {
       const udn = this.#nameOf(devices.length === 1 ? advertised : undefined, device);
       if (udn === '') continue;
       if (device.services.filter(isMessaging).length > 1)
-        this.#tellOnce(`Warning: the phone at ${placeOf(location)} has two Messaging services; one of them is used.`);
+        this.#tellOnce(
+          `Warning: the phone at ${authorityOf(location)} has two Messaging services; one of them is used.`,
+        );
       await this.#link(udn, device, location, where);
     }
   }
@@ -349,7 +351,7 @@ export class Phones {
     if (this.#stopping.signal.aborted) return;
     if (before === undefined && !this.#hasRoomFor(udn, device, location)) return;
     if (before?.location === location) return;
-    const isApprovedHere = this.#counts(udn, evidenceOf(device, location));
+    const isApprovedHere = this.#counts(udn, deviceEvidenceOf(device, location));
     const isBetter = before !== undefined && isApprovedHere && !this.#counts(udn, before.evidence);
     if (before !== undefined && !isBetter && (await this.#stays(before, location))) return;
     await this.#replace(udn, device, location, where);
@@ -380,7 +382,7 @@ export class Phones {
     this.#links.set(udn, link);
     this.#absent.delete(udn);
     if (before === undefined) {
-      this.#options.report(`Found a phone at ${placeOf(location)}.`);
+      this.#options.report(`Found a phone at ${authorityOf(location)}.`);
       this.#options.onFound(udn);
     }
     this.#options.onChanged();
@@ -394,7 +396,7 @@ export class Phones {
       if (this.#links.size >= limits.phones) this.#letGo(this.#strangersHere()[0]);
       return true;
     }
-    const { address } = evidenceOf(device, location);
+    const { address } = deviceEvidenceOf(device, location);
     const strangers = this.#strangersHere();
     const isCrowded = strangers.filter((link) => link.evidence.address === address).length >= mostUnapprovedPerHost;
     if (this.#links.size >= limits.phones) this.#letGo(strangers.find((link) => !link.online));

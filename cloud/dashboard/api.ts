@@ -39,7 +39,7 @@ export class ApiError extends Error {
   }
 }
 
-export interface Page<Item> {
+export interface ApiPage<Item> {
   items: Item[];
   next: string | null;
 }

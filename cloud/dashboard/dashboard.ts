@@ -5,17 +5,17 @@ import { Api } from './api.ts';
 import { Router } from './route.ts';
 import { Account } from './state/account.ts';
 import { Conversations } from './state/conversations.ts';
-import { DeadLetters } from './state/dead-letters.ts';
+import { DeadLetterState } from './state/dead-letters.ts';
 import { Deletions } from './state/deletions.ts';
 import { Devices } from './state/devices.ts';
 import { Drafts } from './state/drafts.ts';
-import { Files } from './state/files.ts';
+import { FileState } from './state/files.ts';
 import { HomeState } from './state/home.ts';
 import { LiveEvents } from './state/live-events.ts';
 import { Notices } from './state/notices.ts';
 import { Reading } from './state/reading.ts';
-import { Sends, type Written } from './state/sends.ts';
-import { Sessions } from './state/sessions.ts';
+import { SendState, type Written } from './state/sends.ts';
+import { SessionState } from './state/sessions.ts';
 import { Shortcuts } from './state/shortcuts.ts';
 import { Thread } from './state/thread.ts';
 import { Tokens } from './state/tokens.ts';
@@ -32,13 +32,13 @@ export class Dashboard {
     () => void this.refresh(),
   );
   readonly conversations = new Conversations(this.api, this.home);
-  readonly sessions = new Sessions(this.api, this.home);
-  readonly files = new Files(this.api, this.home);
-  readonly deadLetters = new DeadLetters(this.api, this.home);
+  readonly sessions = new SessionState(this.api, this.home);
+  readonly files = new FileState(this.api, this.home);
+  readonly deadLetters = new DeadLetterState(this.api, this.home);
   readonly agents = new Tokens(this.api, () => this.home.path('/agents'));
   readonly tokens = new Tokens(this.api, () => '/v1/tokens');
   readonly devices = new Devices(this.api);
-  readonly sends = new Sends(
+  readonly sends = new SendState(
     this.api,
     () => this.home.path('/messages'),
     (message, conversation) => {

@@ -4,13 +4,13 @@ import { DurableObject } from 'cloudflare:workers';
 import { closeCodes, type DeadLetterOutcome, heartbeat, subprotocol } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
 import { HomeHub } from '../hub/home-hub.ts';
+import type { Log, Observer } from '../hub/hub-deps.ts';
 import type { CallAnswer, PhoneCall, WatchToken } from '../hub/hubs.ts';
-import type { Attachment, Link } from '../hub/link.ts';
-import type { Log, Observer } from '../hub/surroundings.ts';
+import type { Link, SocketAttachment } from '../hub/link.ts';
 import type { Tunnel } from '../hub/tunnel.ts';
 import { isOver, watchCloseCode } from '../hub/watchers.ts';
 import type { MessageRecord, Page, PageRequest, Store, Write } from '../store/store.ts';
-import { type Carried, carry, faultOf } from './worker-carried.ts';
+import { faultOf, type RpcResult, toRpcResult } from './rpc-result.ts';
 import { ObjectDeadlines } from './worker-deadlines.ts';
 import type { HomeOperations } from './worker-hubs.ts';
 import type { SharedStore } from './worker-store.ts';
@@ -22,7 +22,7 @@ const heartbeatMs = 45_000;
 const patience = 2.5;
 
 /** What hibernation leaves with a tunnel's socket. */
-interface TunnelNote extends Attachment {
+interface TunnelNote extends SocketAttachment {
   /** Epoch milliseconds. */
   acceptedMs: number;
 }
@@ -42,7 +42,7 @@ interface WatchNote extends WatchToken {
 const tags = { tunnel: 'tunnel', watcher: 'watcher' } as const;
 
 /** What an object is made of; the rest it has from its runtime. */
-export interface HomeParts {
+export interface HomeObjectDeps {
   readonly store: SharedStore;
   readonly log: Log;
 }
@@ -55,13 +55,13 @@ interface Life {
   watchers: Map<WebSocket, () => void>;
 }
 
-export abstract class HomeObject<Env> extends DurableObject<Env> implements HomeOperations {
+export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements HomeOperations {
   readonly #deadlines = new ObjectDeadlines(this.ctx.storage);
   readonly #heardMs = new WeakMap<WebSocket, number>();
   #life: Promise<Life> | undefined;
   #settled: Promise<void> | undefined;
 
-  protected abstract parts(): HomeParts;
+  protected abstract deps(): HomeObjectDeps;
 
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
@@ -80,7 +80,7 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
       life = await this.#live();
     } catch (error) {
       // What was said is lost to us: the agent comes back and says it again.
-      this.parts().log.warn('home.not-awake', { home: this.ctx.id.name, error: String(error) });
+      this.deps().log.warn('home.not-awake', { home: this.ctx.id.name, error: String(error) });
       socket.close(1011, 'the cloud is not ready');
       return;
     }
@@ -102,38 +102,40 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
     await hub.start();
   }
 
-  status(): Promise<Carried<Home | undefined>> {
-    return carry(async () => (await this.#hub()).status());
+  status(): Promise<RpcResult<Home | undefined>> {
+    return toRpcResult(async () => (await this.#hub()).status());
   }
 
-  call(call: PhoneCall): Promise<Carried<CallAnswer>> {
-    return carry(async () => (await this.#hub()).call(call));
+  call(call: PhoneCall): Promise<RpcResult<CallAnswer>> {
+    return toRpcResult(async () => (await this.#hub()).call(call));
   }
 
-  commit(writes: readonly Write[]): Promise<Carried<HomeEvent[]>> {
-    return carry(async () => (await this.#hub()).commit(writes));
+  commit(writes: readonly Write[]): Promise<RpcResult<HomeEvent[]>> {
+    return toRpcResult(async () => (await this.#hub()).commit(writes));
   }
 
-  async send(record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<Carried<Message>> {
-    const { value: outcome, fault } = await carry(async () => (await this.#hub()).send(record, ifOffline, requestId));
+  async send(record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<RpcResult<Message>> {
+    const { value: outcome, fault } = await toRpcResult(async () =>
+      (await this.#hub()).send(record, ifOffline, requestId),
+    );
     if (outcome === undefined) return { ...(fault !== undefined && { fault }) };
     return { value: outcome.message, ...(outcome.error !== undefined && { fault: faultOf(outcome.error) }) };
   }
 
-  approve(phone: string, approved: boolean, change?: string): Promise<Carried<Phone | undefined>> {
-    return carry(async () => (await this.#hub()).approve(phone, approved, change));
+  approve(phone: string, approved: boolean, change?: string): Promise<RpcResult<Phone | undefined>> {
+    return toRpcResult(async () => (await this.#hub()).approve(phone, approved, change));
   }
 
-  deadLetters(page: PageRequest): Promise<Carried<Page<DeadLetter>>> {
-    return carry(async () => (await this.#hub()).deadLetters.list(page));
+  deadLetters(page: PageRequest): Promise<RpcResult<Page<DeadLetter>>> {
+    return toRpcResult(async () => (await this.#hub()).deadLetters.list(page));
   }
 
-  settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<Carried<DeadLetterOutcome>> {
-    return carry(async () => (await this.#hub()).deadLetters.settle(id, step));
+  settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<RpcResult<DeadLetterOutcome>> {
+    return toRpcResult(async () => (await this.#hub()).deadLetters.settle(id, step));
   }
 
-  dismiss(agent: string): Promise<Carried<void>> {
-    return carry(async () => (await this.#hub()).dismiss(agent));
+  dismiss(agent: string): Promise<RpcResult<void>> {
+    return toRpcResult(async () => (await this.#hub()).dismiss(agent));
   }
 
   /** By the sockets' attachments, so that a store that does not answer keeps no watcher. */
@@ -169,11 +171,11 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
   }
 
   async #begin(): Promise<Life> {
-    const { log, store } = this.parts();
+    const { log, store } = this.deps();
     const home = this.ctx.id.name;
     if (home === undefined) throw new Error('This object was not asked for by the name of a home.');
     this.#deadlines.inherit(await this.ctx.storage.getAlarm());
-    const around = {
+    const deps = {
       store: keepingAwake(await store.open(), this.ctx),
       clock: Date,
       deadlines: this.#deadlines,
@@ -185,7 +187,7 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
       .map((socket) => ({ socket, note: noteOf(socket) }))
       .sort((one, other) => other.note.acceptedMs - one.note.acceptedMs);
     for (const { socket } of replaced) socket.close(closeCodes.replaced, 'another connection of this home took over');
-    const hub = new HomeHub(home, around, newest?.note);
+    const hub = new HomeHub(home, deps, newest?.note);
     const life: Life = { hub, tunnels: new Map(), watchers: new Map() };
     if (newest !== undefined) {
       const { socket, note } = newest;
@@ -243,7 +245,7 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
       }
     };
     void pump()
-      .catch((error) => this.parts().log.warn('watch.failed', { home: hub.id, error: String(error) }))
+      .catch((error) => this.deps().log.warn('watch.failed', { home: hub.id, error: String(error) }))
       .finally(() => {
         watch.stop();
         if (socket.readyState === WebSocket.OPEN) socket.close(watchCloseCode(watch.ended), watch.ended);
@@ -257,7 +259,7 @@ export abstract class HomeObject<Env> extends DurableObject<Env> implements Home
     return async () => {
       if (isOver(token, Date.now())) return false;
       if (Date.now() - lastMs < believedMs) return true;
-      const store = await this.parts().store.open();
+      const store = await this.deps().store.open();
       if ((await store.findToken(token.hash)) === undefined) return false;
       lastMs = Date.now();
       const note: WatchNote = { ...token, goodMs: lastMs };

@@ -2,7 +2,7 @@
 // memory, where everybody shares it: each of 1,000 slow readers would otherwise have a copy of his own.
 import { readFile, stat } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
-import type { AppParts } from '../app.ts';
+import type { AppOptions } from '../app.ts';
 import { KeptAnswer } from '../routes/kept-answer.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ const unbuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Hom
 <p>The API is described under <a href="/docs">/docs</a>.</p></html>`;
 
 /** Files under `folder`; addresses without a file are the page itself, which knows its own addresses. */
-export function folderDashboard(folder: string): NonNullable<AppParts['dashboard']> {
+export function folderDashboard(folder: string): NonNullable<AppOptions['dashboard']> {
   const files = new KeptFiles(folder);
   return async ({ path, isNavigation }) => {
     const name = decode(path);

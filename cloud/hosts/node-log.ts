@@ -1,5 +1,5 @@
 // Structured log lines: one JSON object a line on stderr. What names people or opens doors is made unreadable.
-import type { Log, LogFields } from '../hub/surroundings.ts';
+import type { Log, LogFields } from '../hub/hub-deps.ts';
 
 const levels = ['info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof levels)[number];

@@ -1,14 +1,14 @@
 // What the cloud counts, in Prometheus' terms. Labels are patterns and codes, never names or addresses.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { AppParts } from '../app.ts';
-import type { Observer } from '../hub/surroundings.ts';
+import type { AppOptions } from '../app.ts';
+import type { Observer } from '../hub/hub-deps.ts';
 import type { Metrics } from '../routes/service.ts';
 
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 export class NodeMetrics {
   readonly observer: Observer;
-  readonly onAnswer: NonNullable<AppParts['onAnswer']>;
+  readonly onAnswer: NonNullable<AppOptions['onAnswer']>;
   readonly read: Metrics;
 
   constructor() {

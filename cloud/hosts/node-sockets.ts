@@ -5,9 +5,9 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { GatewayError } from '../../protocol/errors.ts';
 import { closeCodes, heartbeat } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
+import type { AppEnv } from '../routes/route-kit.ts';
 import type { SocketHandler } from '../routes/sockets.ts';
-import type { Surface } from '../routes/surface.ts';
-import { Arrivals } from './node-arrivals.ts';
+import { AdmissionControl } from './admission-control.ts';
 import { httpText } from './node-refusals.ts';
 
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
@@ -21,10 +21,10 @@ const patience = 2.5;
 const closeMs = 1_000;
 
 /** Asks the application about an upgrade: `accept` is called if it says yes, and the response tells why not. */
-export type AskApplication = (request: Request, about: Surface['Bindings']) => Promise<Response>;
+export type AskApplication = (request: Request, about: AppEnv['Bindings']) => Promise<Response>;
 
 /** What the host knows of who asks (Surface.Bindings). */
-export type AboutClient = (incoming: IncomingMessage) => Surface['Bindings'];
+export type AboutClient = (incoming: IncomingMessage) => AppEnv['Bindings'];
 
 export class NodeSockets {
   readonly #ask: AskApplication;
@@ -33,7 +33,7 @@ export class NodeSockets {
   readonly #server: WebSocketServer;
   /** When each socket last gave a sign of life, epoch milliseconds. */
   readonly #lastSign = new Map<WebSocket, number>();
-  readonly #arrivals = new Arrivals();
+  readonly #admission = new AdmissionControl();
   readonly #protocols = new WeakMap<IncomingMessage, string>();
   #watch: NodeJS.Timeout | undefined;
 
@@ -56,7 +56,7 @@ export class NodeSockets {
 
   /** Refuses whoever is not in yet. */
   close(): void {
-    this.#arrivals.close();
+    this.#admission.close();
   }
 
   /** Cuts off whoever has not closed by now. */
@@ -68,7 +68,7 @@ export class NodeSockets {
 
   /** For the HTTP server's `connection` event. */
   connected(): void {
-    this.#arrivals.came();
+    this.#admission.came();
   }
 
   /** For the HTTP server's `upgrade` event. */
@@ -78,7 +78,7 @@ export class NodeSockets {
     // a client waits for its answer before it says more (RFC 6455, 4.1).
     duplex.on('readable', destroyed);
     try {
-      await this.#arrivals.admit(() => this.#enter(incoming, duplex, head));
+      await this.#admission.admit(() => this.#enter(incoming, duplex, head));
     } catch (refused) {
       if (!(refused instanceof GatewayError)) throw refused;
       if (duplex.destroyed) return;

@@ -1,8 +1,8 @@
 // Whether the store takes what it is given: told to the operator once when it stops (a full disk, an engine that is
 // away) and once when it is over, and in between to whoever looks at a home.
 import type { Trouble } from '../../protocol/model.ts';
+import type { Deadlines, Log } from '../hub/hub-deps.ts';
 import { isUnavailable } from '../hub/store-absence.ts';
-import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { Store } from '../store/store.ts';
 
 /** How soon it is noticed that there is room again. */

@@ -7,13 +7,13 @@ import { getRequestListener } from '@hono/node-server';
 import { GatewayError } from '../../protocol/errors.ts';
 import { Access, type OwnerState } from '../access/access.ts';
 import { createApp } from '../app.ts';
+import type { Deadlines, Log } from '../hub/hub-deps.ts';
 import type { AgentIdentity } from '../hub/link.ts';
 import { LocalHubs } from '../hub/local-hubs.ts';
-import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { QuotaSettings } from '../routes/quota-settings.ts';
+import type { CloudApp } from '../routes/route-kit.ts';
 import type { SocketHandler } from '../routes/sockets.ts';
 import { StreamTokens } from '../routes/stream-tokens.ts';
-import type { App } from '../routes/surface.ts';
 import { endingWithToken } from '../routes/tunnel-token.ts';
 import { openSqlite, openStore } from '../store/open.ts';
 import type { Clock, Store, TokenRecord } from '../store/store.ts';
@@ -275,7 +275,7 @@ const deadlines: Deadlines = {
 };
 
 /** For what Node’s parser takes and no URL can hold: `OPTIONS *`, or a Host that is none. */
-async function unreadable(app: App): Promise<Response> {
+async function unreadable(app: CloudApp): Promise<Response> {
   const refusal = new GatewayError('invalid-request', 'The request names no address: its Host or its target is none.');
   return app.fetch(new Request('http://localhost/'), { refusal });
 }

@@ -1,8 +1,8 @@
 // The built dashboard on Workers: static assets of the deployment, served through the application for its headers.
-import type { AppParts, DashboardFile } from '../app.ts';
+import type { AppOptions, DashboardFile } from '../app.ts';
 
 /** Files of the assets binding; addresses without a file are the page itself, which knows its own addresses. */
-export function assetsDashboard(assets: Pick<Fetcher, 'fetch'>): NonNullable<AppParts['dashboard']> {
+export function assetsDashboard(assets: Pick<Fetcher, 'fetch'>): NonNullable<AppOptions['dashboard']> {
   const readOne = async (path: string): Promise<DashboardFile | undefined> => {
     // The name is not looked at: the binding serves one deployment's files.
     const answer = await assets.fetch(new URL(path, 'https://assets'));

@@ -1,6 +1,6 @@
 // Deadlines of a Durable Object. A timer keeps its object in memory, and memory is what costs: short ones are timers,
 // long ones share the object's one alarm, which wakes it.
-import type { Deadlines } from '../hub/surroundings.ts';
+import type { Deadlines } from '../hub/hub-deps.ts';
 
 /** Longer than any call may take (protocol/frames.ts), so that only what waits for hours pays for an alarm. */
 const longestTimerMs = 125_000;

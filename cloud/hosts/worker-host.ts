@@ -1,10 +1,10 @@
 // The stateless Worker: API, dashboard, server-sent events and the door of the tunnel. All that lasts is elsewhere.
 import { Access } from '../access/access.ts';
 import { createApp } from '../app.ts';
-import type { Deadlines, Log } from '../hub/surroundings.ts';
+import type { Deadlines, Log } from '../hub/hub-deps.ts';
 import type { QuotaSettings } from '../routes/quota-settings.ts';
+import type { CloudApp } from '../routes/route-kit.ts';
 import type { Socket, SocketHandler } from '../routes/sockets.ts';
-import type { App } from '../routes/surface.ts';
 import { networkOf } from './client-network.ts';
 import { assetsDashboard } from './worker-dashboard.ts';
 import { type Homes, WorkerHubs } from './worker-hubs.ts';
@@ -27,24 +27,24 @@ export interface WorkerHostParts {
 export class WorkerHost {
   readonly #parts: WorkerHostParts;
   readonly #access: Access;
-  readonly #app: App;
+  readonly #app: CloudApp;
   #ready: Promise<void> | undefined;
 
-  constructor(parts: WorkerHostParts) {
-    const { log } = parts;
-    const { store } = parts.store;
+  constructor(deps: WorkerHostParts) {
+    const { log } = deps;
+    const { store } = deps.store;
     const clock = Date;
-    const publicUrl = parts.baseUrl === undefined ? undefined : new URL(parts.baseUrl);
-    const hubs = new WorkerHubs(parts.homes);
+    const publicUrl = deps.baseUrl === undefined ? undefined : new URL(deps.baseUrl);
+    const hubs = new WorkerHubs(deps.homes);
     const access = new Access({ store, clock });
     access.onRevoked = async ({ home, id, kind }) => {
       const homes = home === null ? await store.homesOf(account) : [home];
       await Promise.all(homes.map((each) => (kind === 'agent' ? hubs.dismiss(each, id) : hubs.endWatches(each, id))));
     };
-    this.#parts = parts;
+    this.#parts = deps;
     this.#access = access;
     this.#app = createApp({
-      quotas: parts.quotas,
+      quotas: deps.quotas,
       store,
       hubs,
       access,
@@ -55,7 +55,7 @@ export class WorkerHost {
       // Cloudflare hands a Worker the requests of its own names alone; workerd on a machine of one's own does not.
       isOurs: (hostname) => publicUrl === undefined || hostname === publicUrl.hostname,
       isSecure: () => publicUrl?.protocol !== 'http:',
-      dashboard: assetsDashboard(parts.assets),
+      dashboard: assetsDashboard(deps.assets),
       onAnswer: (answer) => log.info('request', answer),
     });
   }

@@ -6,23 +6,23 @@ import type { DeadLetter, Home, HomeEvent, Phone } from '../../protocol/model.ts
 import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch, WatchToken } from '../hub/hubs.ts';
 import type { AgentIdentity } from '../hub/link.ts';
 import type { MessageRecord, Page, PageRequest, Write } from '../store/store.ts';
-import { type Carried, errorOf, unpack } from './worker-carried.ts';
+import { errorOf, type RpcResult, resultValue } from './rpc-result.ts';
 import { RelayedWatch, watchAddress } from './worker-watch.ts';
 
 /** What can be asked of a home's object (home-object.ts). */
 export interface HomeOperations {
-  status(): Promise<Carried<Home | undefined>>;
-  call(call: PhoneCall): Promise<Carried<CallAnswer>>;
-  commit(writes: readonly Write[]): Promise<Carried<HomeEvent[]>>;
+  status(): Promise<RpcResult<Home | undefined>>;
+  call(call: PhoneCall): Promise<RpcResult<CallAnswer>>;
+  commit(writes: readonly Write[]): Promise<RpcResult<HomeEvent[]>>;
   send(
     record: MessageRecord,
     ifOffline: 'queue' | 'fail',
     requestId?: string,
-  ): Promise<Carried<SendOutcome['message']>>;
-  approve(phone: string, approved: boolean, change?: string): Promise<Carried<Phone | undefined>>;
-  deadLetters(page: PageRequest): Promise<Carried<Page<DeadLetter>>>;
-  settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<Carried<DeadLetterOutcome>>;
-  dismiss(agent: string): Promise<Carried<void>>;
+  ): Promise<RpcResult<SendOutcome['message']>>;
+  approve(phone: string, approved: boolean, change?: string): Promise<RpcResult<Phone | undefined>>;
+  deadLetters(page: PageRequest): Promise<RpcResult<Page<DeadLetter>>>;
+  settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<RpcResult<DeadLetterOutcome>>;
+  dismiss(agent: string): Promise<RpcResult<void>>;
   endWatches(token: string): Promise<void>;
 }
 
@@ -42,21 +42,21 @@ export class WorkerHubs implements Hubs {
   }
 
   async status(home: string): Promise<Home | undefined> {
-    return unpack(await this.#twice(home, (object) => object.status()));
+    return resultValue(await this.#twice(home, (object) => object.status()));
   }
 
   async call(home: string, call: PhoneCall): Promise<CallAnswer> {
-    let carried: Carried<CallAnswer>;
+    let result: RpcResult<CallAnswer>;
     try {
-      carried = await this.#homes.getByName(home).call(call);
+      result = await this.#homes.getByName(home).call(call);
     } catch (cause) {
       throw lost(call, cause);
     }
-    return unpack(carried);
+    return resultValue(result);
   }
 
   async commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
-    return unpack(await this.#twice(home, (object) => object.commit(writes)));
+    return resultValue(await this.#twice(home, (object) => object.commit(writes)));
   }
 
   async send(
@@ -83,26 +83,26 @@ export class WorkerHubs implements Hubs {
   }
 
   async approve(home: string, phone: string, approved: boolean, change?: string): Promise<Phone | undefined> {
-    return unpack(await this.#twice(home, (object) => object.approve(phone, approved, change)));
+    return resultValue(await this.#twice(home, (object) => object.approve(phone, approved, change)));
   }
 
   async deadLetters(home: string, page: PageRequest): Promise<Page<DeadLetter>> {
-    return unpack(await this.#twice(home, (object) => object.deadLetters(page)));
+    return resultValue(await this.#twice(home, (object) => object.deadLetters(page)));
   }
 
   /** Asked twice, the second would not find what the first has settled. */
   async settleDeadLetter(home: string, id: string, step: 'retry' | 'discard'): Promise<DeadLetterOutcome> {
-    const carried = await this.#homes
+    const result = await this.#homes
       .getByName(home)
       .settleDeadLetter(id, step)
       .catch((cause) => {
         throw isOverloaded(cause) ? tooMany(cause) : moved(cause);
       });
-    return unpack(carried);
+    return resultValue(result);
   }
 
   async dismiss(home: string, agent: string): Promise<void> {
-    return unpack(await this.#twice(home, (object) => object.dismiss(agent)));
+    return resultValue(await this.#twice(home, (object) => object.dismiss(agent)));
   }
 
   /** An agent's socket: what it speaks with is the object itself, the Worker is out of it. */

@@ -1,8 +1,8 @@
 // The cloud on Cloudflare, from its parts: DynamoDB for what lasts, R2 for what is large, an object for each home.
 
-import type { Log } from '../hub/surroundings.ts';
+import type { Log } from '../hub/hub-deps.ts';
 import { DynamoStore, newDynamoClient } from '../store/dynamo.ts';
-import { HomeObject as HomeObjectOf, type HomeParts } from './home-object.ts';
+import { type HomeObjectDeps, HomeObjectBase as HomeObjectOf } from './home-object.ts';
 import { lineLog } from './node-log.ts';
 import { R2Blobs } from './worker-blobs.ts';
 import { WorkerHost } from './worker-host.ts';
@@ -54,7 +54,7 @@ function isolateOf(env: WorkerEnv): Isolate {
 }
 
 export class HomeObject extends HomeObjectOf<WorkerEnv> {
-  protected override parts(): HomeParts {
+  protected override deps(): HomeObjectDeps {
     return isolateOf(this.env);
   }
 }

@@ -5,9 +5,9 @@ import { type ErrorCodeName, errorCodes, GatewayError } from '../../protocol/err
 import type { CloudFrame, DeadLetterRequest, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import { documentSchemas } from '../../protocol/phone-model.ts';
+import type { HubDeps } from './hub-deps.ts';
 import type { CallAnswer, PhoneCall } from './hubs.ts';
 import type { Link } from './link.ts';
-import type { Surroundings } from './surroundings.ts';
 
 const defaultDeadlineMs = 30_000;
 /** A disk is read, or an event is stored. */
@@ -15,7 +15,7 @@ const lettersDeadlineMs = 10_000;
 /** The agent gives up by itself at the deadline and says what it knows; only its silence is waited out here. */
 const graceMs = 250;
 /** Its answer is known by this, also to a hub that was not there when it was asked. */
-const proofPrefix = 'proof-';
+const probePrefix = 'proof-';
 
 /** What an agent may report; anything else it claims says nothing about the request (a 401 would sign people out). */
 const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
@@ -54,16 +54,16 @@ interface Pending {
 
 export class Calls {
   readonly #home: string;
-  readonly #around: Surroundings;
+  readonly #deps: HubDeps;
   readonly #pending = new Map<string, Pending>();
   readonly #prefix: string;
   #count = 0;
 
-  constructor(home: string, around: Surroundings) {
+  constructor(home: string, deps: HubDeps) {
     this.#home = home;
-    this.#around = around;
+    this.#deps = deps;
     // A late answer to a call from before an eviction must not meet a new call of the same number.
-    this.#prefix = around.clock.now().toString(36);
+    this.#prefix = deps.clock.now().toString(36);
   }
 
   /**
@@ -103,15 +103,15 @@ export class Calls {
    * Asks a phone what every phone can tell. Nobody waits for the answer, which `result` knows by its id: a deadline would
    * keep a home awake that could sleep.
    */
-  prove(link: Link, udn: string): void {
-    const id = `${proofPrefix}${this.#around.clock.now().toString(36)}`;
+  probe(link: Link, udn: string): void {
+    const id = `${probePrefix}${this.#deps.clock.now().toString(36)}`;
     const question = { action: 'GetTelephonyIdentity', form: 'text', arguments: {} } as const;
     link.send(encodeFrame({ type: 'call', id, udn, ...question, deadlineMs: defaultDeadlineMs }));
   }
 
   /** An answer; one that nobody waits for is ignored. Answers whether it came from a phone, and not from the agent. */
   result(frame: FrameOf<EdgeFrame, 'result'>): boolean {
-    if (frame.id.startsWith(proofPrefix)) return true;
+    if (frame.id.startsWith(probePrefix)) return true;
     const pending = this.#take(frame.id);
     if (pending === undefined) return false;
     const { action, phone } = pending.question;
@@ -158,7 +158,7 @@ export class Calls {
     } catch (error) {
       return Promise.reject(error);
     }
-    const cancelDeadline = this.#around.deadlines.after(deadlineMs + graceMs, () => {
+    const cancelDeadline = this.#deps.deadlines.after(deadlineMs + graceMs, () => {
       const pending = this.#take(id);
       if (pending === undefined) return;
       link.send(encodeFrame({ type: 'cancel', id }));
@@ -171,7 +171,7 @@ export class Calls {
       return true;
     };
     const question = { action, phone, requestId };
-    this.#pending.set(id, { question, beganMs: this.#around.clock.now(), cancelDeadline, resolve: take, reject });
+    this.#pending.set(id, { question, beganMs: this.#deps.clock.now(), cancelDeadline, resolve: take, reject });
     link.send(text);
     return promise;
   }
@@ -199,7 +199,7 @@ export class Calls {
 
   /** Counts and logs by codes alone: the words of phones may hold numbers. */
   #observe({ question, beganMs }: Pending, outcome: ErrorCodeName | 'ok', upnpCode?: number): void {
-    const { clock, log, observer } = this.#around;
+    const { clock, log, observer } = this.#deps;
     const { action, phone, requestId } = question;
     const durationMs = clock.now() - beganMs;
     observer.call(action, outcome, durationMs);

@@ -9,17 +9,17 @@ import {
 import type { DeadLetter } from '../../protocol/model.ts';
 import type { Page, PageRequest } from '../store/store.ts';
 import type { Calls } from './calls.ts';
-import type { Roster } from './roster.ts';
+import type { PhoneRegistry } from './phone-registry.ts';
 import type { Tunnel } from './tunnel.ts';
 
-export class DeadLetters {
-  readonly #roster: Roster;
+export class HomeDeadLetters {
+  readonly #phoneRegistry: PhoneRegistry;
   readonly #calls: Calls;
   readonly #tunnel: () => Tunnel;
 
   /** `tunnel` throws `home-offline` when nobody is connected. */
-  constructor(roster: Roster, calls: Calls, tunnel: () => Tunnel) {
-    this.#roster = roster;
+  constructor(phoneRegistry: PhoneRegistry, calls: Calls, tunnel: () => Tunnel) {
+    this.#phoneRegistry = phoneRegistry;
     this.#calls = calls;
     this.#tunnel = tunnel;
   }
@@ -29,7 +29,7 @@ export class DeadLetters {
     const request = { do: 'list', limit, ...(cursor !== undefined && { before: letterOf(cursor) }) } as const;
     const page = await this.#ask(request, (given) => deadLetterPageSchema.safeParse(given).data);
     const items = page.items.flatMap(({ udn, message, ...letter }) => {
-      const phone = this.#roster.byUdn(udn);
+      const phone = this.#phoneRegistry.byUdn(udn);
       if (phone?.approved !== true) return [];
       return [{ ...letter, phone: phone.id, ...(message !== undefined && { message }) }];
     });
@@ -45,7 +45,7 @@ export class DeadLetters {
   }
 
   async #ask<Answer>(request: DeadLetterRequest, read: (given: unknown) => Answer | undefined): Promise<Answer> {
-    await this.#roster.load();
+    await this.#phoneRegistry.load();
     const tunnel = this.#tunnel();
     if (tunnel.deadLetters === undefined) {
       throw new GatewayError(

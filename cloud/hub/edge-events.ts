@@ -2,7 +2,7 @@
 import type { ErrorCodeName } from '../../protocol/errors.ts';
 import { type EdgeEvent, edgeEventSchema, type SequencedEvent } from '../../protocol/frames.ts';
 import type { StoredHop, Write } from '../store/store.ts';
-import type { Roster } from './roster.ts';
+import type { PhoneRegistry } from './phone-registry.ts';
 
 export interface StoredEvent {
   seq: number;
@@ -12,19 +12,23 @@ export interface StoredEvent {
 }
 
 /** The agent keeps such an event aside and goes on. */
-export interface Refusal {
+export interface TermedEvent {
   seq: number;
   code: ErrorCodeName;
   reason: string;
 }
 
 /** Whether it can be judged without the phones of the home: what only proves the way costs a sleeping home no look. */
-export function isProof({ event }: SequencedEvent): boolean {
+export function isProbeAnswer({ event }: SequencedEvent): boolean {
   return typeof event === 'object' && event !== null && 'type' in event && event.type === 'phone.answered';
 }
 
 /** Each event is checked by itself: a bad one costs only itself. */
-export function judge({ seq, time, event }: SequencedEvent, roster: Roster, nowMs: number): StoredEvent | Refusal {
+export function toStoredEvent(
+  { seq, time, event }: SequencedEvent,
+  phoneRegistry: PhoneRegistry,
+  nowMs: number,
+): StoredEvent | TermedEvent {
   const parsed = edgeEventSchema.safeParse(event);
   if (!parsed.success) {
     const at = parsed.error.issues[0]?.path.join('.') ?? '';
@@ -32,7 +36,7 @@ export function judge({ seq, time, event }: SequencedEvent, roster: Roster, nowM
   }
   const { udn } = parsed.data;
   if (parsed.data.type === 'phone.answered') return { seq, udn, write: undefined };
-  const phone = roster.byUdn(udn);
+  const phone = phoneRegistry.byUdn(udn);
   if (phone?.approved !== true) {
     return { seq, code: 'phone-not-approved', reason: 'The household has not approved this phone.' };
   }

@@ -2,15 +2,15 @@
 import type { GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, SequencedEvent } from '../../protocol/frames.ts';
 import type { Write } from '../store/store.ts';
-import { judge, type Refusal, type StoredEvent } from './edge-events.ts';
-import type { Roster } from './roster.ts';
+import { type StoredEvent, type TermedEvent, toStoredEvent } from './edge-events.ts';
+import type { HubDeps } from './hub-deps.ts';
+import type { PhoneRegistry } from './phone-registry.ts';
 import { firstDelayMs, isUnavailable, longer } from './store-absence.ts';
-import type { Surroundings } from './surroundings.ts';
 
 /** The home whose events they are. */
 export interface IntakeHome {
   readonly id: string;
-  readonly roster: Roster;
+  readonly phoneRegistry: PhoneRegistry;
   /** `onStored` runs as soon as the writes are durable, before the watchers hear of them. */
   commit(writes: readonly Write[], onStored?: () => void): Promise<unknown>;
 }
@@ -23,21 +23,21 @@ export interface IntakeTunnel {
   acknowledge(seq: number): void;
   send(frame: CloudFrame): void;
   /** Something of this phone has just come up. */
-  heardFrom(udn: string): void;
+  noteActivity(udn: string): void;
 }
 
 export class EventIntake {
   readonly #tunnel: IntakeTunnel;
   readonly #home: IntakeHome;
-  readonly #around: Surroundings;
+  readonly #deps: HubDeps;
   #nakDelayMs = firstDelayMs;
   /** After a nak, everything behind it is passed over until the agent sends again from there. */
   #nakedSeq: number | undefined;
 
-  constructor(tunnel: IntakeTunnel, home: IntakeHome, around: Surroundings) {
+  constructor(tunnel: IntakeTunnel, home: IntakeHome, deps: HubDeps) {
     this.#tunnel = tunnel;
     this.#home = home;
-    this.#around = around;
+    this.#deps = deps;
   }
 
   /** The phones of the home are known by now, unless all of the events are proofs; no other take is under way. */
@@ -52,9 +52,9 @@ export class EventIntake {
     if (this.#nakedSeq !== undefined && first.seq > this.#nakedSeq) return;
     this.#nakedSeq = undefined;
     const writes: StoredEvent[] = [];
-    const refused: Refusal[] = [];
+    const refused: TermedEvent[] = [];
     for (const event of fresh) {
-      const judged = judge(event, this.#home.roster, this.#around.clock.now());
+      const judged = toStoredEvent(event, this.#home.phoneRegistry, this.#deps.clock.now());
       if ('write' in judged) writes.push(judged);
       else refused.push(judged);
     }
@@ -69,7 +69,7 @@ export class EventIntake {
   }
 
   /** When a batch cannot be stored as a whole: one event that never can must not hold up the others. */
-  async #storeOneByOne(writes: readonly StoredEvent[], refused: Refusal[], lastSeq: number): Promise<void> {
+  async #storeOneByOne(writes: readonly StoredEvent[], refused: TermedEvent[], lastSeq: number): Promise<void> {
     for (const event of writes) {
       const { seq } = event;
       try {
@@ -80,7 +80,7 @@ export class EventIntake {
           this.#refuseForNow(seq, error);
           return;
         }
-        this.#around.log.error('tunnel.event-refused', { home: this.#home.id, seq, error: String(error) });
+        this.#deps.log.error('tunnel.event-refused', { home: this.#home.id, seq, error: String(error) });
         refused.push({ seq, code: 'internal', reason: 'The store cannot hold this event.' });
       }
     }
@@ -92,10 +92,10 @@ export class EventIntake {
     if (kept.length === 0) onStored();
     else await this.#home.commit(kept, onStored);
     const last = writes.at(-1);
-    if (last !== undefined) this.#tunnel.heardFrom(last.udn);
+    if (last !== undefined) this.#tunnel.noteActivity(last.udn);
   }
 
-  #acknowledge(seq: number, refused: readonly Refusal[]): void {
+  #acknowledge(seq: number, refused: readonly TermedEvent[]): void {
     for (const refusal of refused) this.#tunnel.send({ type: 'term', ...refusal });
     this.#tunnel.acknowledge(seq);
   }

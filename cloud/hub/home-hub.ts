@@ -5,15 +5,15 @@ import { closeCodes } from '../../protocol/frames.ts';
 import type { Home, HomeEvent, Phone, Trouble } from '../../protocol/model.ts';
 import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
 import { Calls } from './calls.ts';
-import { DeadLetters } from './dead-letters.ts';
+import { HomeDeadLetters } from './dead-letters.ts';
 import { settingsOf } from './home-settings.ts';
+import type { HubDeps } from './hub-deps.ts';
 import type { CallAnswer, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
-import { type AgentIdentity, type Attachment, type Link, noFlow } from './link.ts';
+import { type AgentIdentity, type Link, noActivity, type SocketAttachment } from './link.ts';
+import { PhoneRegistry, type PhoneRegistryNote } from './phone-registry.ts';
 import { Retention } from './retention.ts';
-import { Roster, type RosterNote } from './roster.ts';
-import { Sends } from './sends.ts';
+import { SendQueue } from './sends.ts';
 import { isUnavailable } from './store-absence.ts';
-import type { Surroundings } from './surroundings.ts';
 import { Tunnel, type TunnelHome } from './tunnel.ts';
 import { Watchers } from './watchers.ts';
 
@@ -22,11 +22,11 @@ const offlineGraceMs = 5_000;
 
 export class HomeHub {
   readonly id: string;
-  readonly deadLetters: DeadLetters;
-  readonly #around: Surroundings;
-  readonly #roster: Roster;
+  readonly deadLetters: HomeDeadLetters;
+  readonly #deps: HubDeps;
+  readonly #phoneRegistry: PhoneRegistry;
   readonly #calls: Calls;
-  readonly #sends: Sends;
+  readonly #sends: SendQueue;
   readonly #watchers: Watchers;
   readonly #retention: Retention;
   readonly #tunnelHome: TunnelHome;
@@ -35,20 +35,20 @@ export class HomeHub {
   #stopping = false;
   /** Whether somebody was shown the home as away though its watchers were told nothing, for it may be back in a moment. */
   #wasShownAway = false;
-  #flow = noFlow;
+  #lastActivity = noActivity;
   /** Since when nobody is connected, epoch milliseconds. */
   #awaySinceMs: number | undefined;
   #cancelAbsence: (() => void) | undefined;
 
   /** `noted`: of the link that outlived the hub's last life, if there is one. */
-  constructor(id: string, around: Surroundings, noted: RosterNote = { online: [] }) {
+  constructor(id: string, deps: HubDeps, noted: PhoneRegistryNote = { online: [] }) {
     this.id = id;
-    this.#around = around;
-    this.#roster = new Roster(id, around.store, noted);
-    this.#calls = new Calls(id, around);
-    this.deadLetters = new DeadLetters(this.#roster, this.#calls, () => this.#online());
-    this.#watchers = new Watchers(id, around);
-    this.#sends = new Sends(id, around, {
+    this.#deps = deps;
+    this.#phoneRegistry = new PhoneRegistry(id, deps.store, noted);
+    this.#calls = new Calls(id, deps);
+    this.deadLetters = new HomeDeadLetters(this.#phoneRegistry, this.#calls, () => this.#online());
+    this.#watchers = new Watchers(id, deps);
+    this.#sends = new SendQueue(id, deps, {
       commit: (writes) => this.commit(writes),
       phoneFor: (record) => this.#phoneFor(record),
       call: (call) => this.#begin(call),
@@ -56,12 +56,12 @@ export class HomeHub {
     });
     const commitOwn = (writes: readonly Write[]) => this.#commit(writes);
     this.#retention = new Retention(
-      { id, phones: () => this.#roster.phones.map((phone) => phone.id), commit: commitOwn },
-      around,
+      { id, phones: () => this.#phoneRegistry.phones.map((phone) => phone.id), commit: commitOwn },
+      deps,
     );
     this.#tunnelHome = {
       id,
-      roster: this.#roster,
+      phoneRegistry: this.#phoneRegistry,
       calls: this.#calls,
       commit: (writes, onStored) => this.commit(writes, onStored),
       phonesChanged: () => this.#sends.drain(),
@@ -72,7 +72,7 @@ export class HomeHub {
 
   /** Sees to sends that wait or whose time ran out while nobody was here, and to a home that went away unseen. */
   async start(): Promise<void> {
-    await this.#roster.load();
+    await this.#phoneRegistry.load();
     if (this.#tunnel === undefined) await this.#findAbsence();
     await this.#sends.expire();
     void this.#retention.run();
@@ -97,23 +97,23 @@ export class HomeHub {
 
   /** A new link, authenticated by its host. It takes the place of the one before. */
   attach(link: Link, { id, name, mayApprove }: AgentIdentity): Tunnel {
-    const provenMs = this.#around.clock.now();
-    const attachment: Attachment = {
+    const provenMs = this.#deps.clock.now();
+    const attachment: SocketAttachment = {
       agent: { id, name },
       mayApprove,
       bootId: null,
       ackedSeq: 0,
       online: [],
-      flow: this.#flow,
-      provenMs,
+      lastActivity: this.#lastActivity,
+      probedMs: provenMs,
     };
     link.keep(attachment);
-    return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#around));
+    return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#deps));
   }
 
   /** A link that outlived the hub's last life: hibernation or eviction. */
-  resume(link: Link, attachment: Attachment): Tunnel {
-    return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#around));
+  resume(link: Link, attachment: SocketAttachment): Tunnel {
+    return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#deps));
   }
 
   /** The link of this tunnel is gone. */
@@ -121,19 +121,19 @@ export class HomeHub {
     tunnel.closed();
     if (this.#tunnel !== tunnel) return;
     this.#tunnel = undefined;
-    this.#flow = tunnel.flow;
-    this.#around.observer.tunnel(-1);
+    this.#lastActivity = tunnel.lastActivity;
+    this.#deps.observer.tunnel(-1);
     this.#calls.lost();
-    this.#roster.setOnline([]);
-    this.#roster.setTroubles([]);
-    this.#awaySinceMs = this.#around.clock.now();
+    this.#phoneRegistry.setOnline([]);
+    this.#phoneRegistry.setTroubles([]);
+    this.#awaySinceMs = this.#deps.clock.now();
     this.#awaitReturn();
   }
 
   async status(): Promise<Home | undefined> {
-    const [record] = await Promise.all([this.#around.store.getHome(this.id), this.#roster.load()]);
+    const [record] = await Promise.all([this.#deps.store.getHome(this.id), this.#phoneRegistry.load()]);
     if (record === undefined) return undefined;
-    const flow = this.#tunnel?.flow ?? this.#flow;
+    const flow = this.#tunnel?.lastActivity ?? this.#lastActivity;
     this.#tunnel?.probe();
     if (record.online && this.#tunnel?.hasShownPhones !== true) this.#wasShownAway = true;
     const trouble = this.#trouble();
@@ -143,7 +143,7 @@ export class HomeHub {
       online: this.#tunnel?.greeted === true,
       since: timeOf((this.#tunnel === undefined ? this.#awaySinceMs : undefined) ?? record.sinceMs),
       agent: record.agent,
-      phones: this.#roster.phones,
+      phones: this.#phoneRegistry.phones,
       ...settingsOf(record),
       ...(trouble !== undefined && { trouble }),
       flow: { fromPhones: timeOf(flow.fromPhonesMs), toPhones: timeOf(flow.toPhonesMs) },
@@ -157,7 +157,7 @@ export class HomeHub {
   }
 
   #trouble(): Trouble | undefined {
-    const trouble = this.#around.storeTrouble?.();
+    const trouble = this.#deps.storeTrouble?.();
     if (trouble !== undefined || this.#tunnel?.isSilent !== true) return trouble;
     const detail =
       `The agent “${this.#tunnel.agent.name}” is connected but does not answer. The machine that it runs on may be ` +
@@ -168,7 +168,7 @@ export class HomeHub {
   #livenessChanged(): void {
     this.commit([{ type: 'home.updated' }]).catch((error) => {
       if (isUnavailable(error)) return;
-      this.#around.log.warn('home.silence-not-stored', { home: this.id, error: String(error) });
+      this.#deps.log.warn('home.silence-not-stored', { home: this.id, error: String(error) });
     });
   }
 
@@ -181,7 +181,7 @@ export class HomeHub {
 
   /** Throws as Hubs.call says. */
   async call(call: PhoneCall): Promise<CallAnswer> {
-    await this.#roster.load();
+    await this.#phoneRegistry.load();
     try {
       return await this.#begin(call);
     } catch (error) {
@@ -198,9 +198,9 @@ export class HomeHub {
   }
 
   async send(record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome> {
-    await this.#roster.load();
-    const phone = record.phone ?? this.#roster.onlyApproved()?.id ?? null;
-    const isNobodyKnown = this.#roster.phones.length === 0 && this.#tunnel?.greeted !== true;
+    await this.#phoneRegistry.load();
+    const phone = record.phone ?? this.#phoneRegistry.onlyApproved()?.id ?? null;
+    const isNobodyKnown = this.#phoneRegistry.phones.length === 0 && this.#tunnel?.greeted !== true;
     if (phone !== null || isNobodyKnown) return this.#sends.send({ ...record, phone }, ifOffline, requestId);
     return this.#sends.earlier(record.id, new GatewayError('invalid-request', 'Say which phone is to send this.'));
   }
@@ -217,7 +217,7 @@ export class HomeHub {
   }
 
   #commit(writes: readonly Write[], onStored?: () => void): Promise<HomeEvent[]> {
-    const stored = this.#around.store.commit(this.id, writes).then((events) => {
+    const stored = this.#deps.store.commit(this.id, writes).then((events) => {
       onStored?.();
       return events;
     });
@@ -239,20 +239,20 @@ export class HomeHub {
   }
 
   async approve(id: string, approved: boolean, change?: string): Promise<Phone | undefined> {
-    await this.#roster.load();
-    const isNews = this.#roster.phones.some(
+    await this.#phoneRegistry.load();
+    const isNews = this.#phoneRegistry.phones.some(
       (phone) => phone.id === id && (phone.approved !== approved || phone.changed !== undefined),
     );
-    const changed = this.#roster.change(
-      () => this.#around.store.approvePhone(this.id, id, approved, change),
-      (phone) => phone && this.#roster.update(phone),
+    const changed = this.#phoneRegistry.change(
+      () => this.#deps.store.approvePhone(this.id, id, approved, change),
+      (phone) => phone && this.#phoneRegistry.update(phone),
     );
-    this.#tunnel?.keepRoster();
+    this.#tunnel?.keepPhoneRegistry();
     const record = await changed;
-    this.#tunnel?.keepRoster();
+    this.#tunnel?.keepPhoneRegistry();
     if (record === undefined) return undefined;
-    const phone = this.#roster.phoneOf(record);
-    if (this.#tunnel?.greeted) this.#tunnel.send(this.#roster.approvals);
+    const phone = this.#phoneRegistry.phoneOf(record);
+    if (this.#tunnel?.greeted) this.#tunnel.send(this.#phoneRegistry.approvals);
     await this.commit([{ type: 'phone.status', phone }, ...(isNews ? [{ type: 'home.updated' } as const] : [])]);
     if (approved) this.#sends.drain();
     return phone;
@@ -274,7 +274,7 @@ export class HomeHub {
     this.#tunnel = tunnel;
     this.#cancelAbsence?.();
     this.#cancelAbsence = undefined;
-    if (old === undefined) this.#around.observer.tunnel(1);
+    if (old === undefined) this.#deps.observer.tunnel(1);
     else {
       // No event of its going: the home does not become offline by it.
       old.close(closeCodes.replaced, 'another connection of this home took over');
@@ -285,7 +285,7 @@ export class HomeHub {
 
   #begin(call: PhoneCall): Promise<CallAnswer> {
     try {
-      const phone = this.#roster.approved(call.phone);
+      const phone = this.#phoneRegistry.approved(call.phone);
       const tunnel = this.#reachable(phone);
       tunnel.probe();
       return this.#calls.begin(tunnel.link, phone.udn, call);
@@ -296,19 +296,19 @@ export class HomeHub {
 
   #phoneFor(record: MessageRecord): PhoneRecord {
     if (record.phone !== null) {
-      const phone = this.#roster.approved(record.phone);
+      const phone = this.#phoneRegistry.approved(record.phone);
       this.#reachable(phone);
       return phone;
     }
     this.#online();
-    const phone = this.#roster.onlyApprovedOnline();
+    const phone = this.#phoneRegistry.onlyApprovedOnline();
     if (phone === undefined) throw new GatewayError('phone-offline', 'No phone of this home is there to send this.');
     return phone;
   }
 
   #reachable(phone: PhoneRecord): Tunnel {
     const tunnel = this.#online();
-    if (this.#roster.isOnline(phone.id)) return tunnel;
+    if (this.#phoneRegistry.isOnline(phone.id)) return tunnel;
     throw new GatewayError('phone-offline', 'The home is online, but its agent does not see this phone now.');
   }
 
@@ -320,20 +320,20 @@ export class HomeHub {
 
   /** Nobody is connected at the start: a home that was last told to be online has the grace to come back. */
   async #findAbsence(): Promise<void> {
-    const record = await this.#around.store.getHome(this.id);
+    const record = await this.#deps.store.getHome(this.id);
     if (record === undefined) return;
-    this.#awaySinceMs = record.online ? this.#around.clock.now() : (record.sinceMs ?? undefined);
+    this.#awaySinceMs = record.online ? this.#deps.clock.now() : (record.sinceMs ?? undefined);
     if (record.online) this.#awaitReturn();
   }
 
   #awaitReturn(): void {
     this.#cancelAbsence?.();
     if (this.#stopping) return;
-    this.#cancelAbsence = this.#around.deadlines.after(this.#around.offlineGraceMs ?? offlineGraceMs, () => {
+    this.#cancelAbsence = this.#deps.deadlines.after(this.#deps.offlineGraceMs ?? offlineGraceMs, () => {
       this.#goneOffline().catch((error) => {
         // A store that is away is the host's to tell, once.
         if (!isUnavailable(error)) {
-          this.#around.log.warn('home.offline-not-stored', { home: this.id, error: String(error) });
+          this.#deps.log.warn('home.offline-not-stored', { home: this.id, error: String(error) });
         }
         if (this.#tunnel === undefined) this.#awaitReturn();
       });
@@ -341,10 +341,10 @@ export class HomeHub {
   }
 
   async #goneOffline(): Promise<void> {
-    const record = await this.#around.store.getHome(this.id);
+    const record = await this.#deps.store.getHome(this.id);
     if (record === undefined || this.#tunnel !== undefined) return;
     await this.commit([
-      ...this.#roster.phones.map((phone) => ({ type: 'phone.status', phone }) as const),
+      ...this.#phoneRegistry.phones.map((phone) => ({ type: 'phone.status', phone }) as const),
       { type: 'home.status', online: false, agent: record.agent },
     ]);
     // Now the watchers know too, and are told by events when it is back.

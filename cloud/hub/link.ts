@@ -11,7 +11,7 @@ export interface AgentIdentity {
 }
 
 /** What a hub needs to know of its socket after it was evicted from memory. Stays far below 16 KiB. */
-export interface Attachment {
+export interface SocketAttachment {
   agent: { id: string; name: string; version?: string };
   /** As in AgentIdentity; absent from notes of earlier versions, whose agents then approve nothing. */
   mayApprove?: boolean;
@@ -28,26 +28,26 @@ export interface Attachment {
   /** What is wrong with phones now, by `p_…`. */
   troubles?: Readonly<Record<string, Trouble>> | undefined;
   /** Absent from notes of earlier versions. */
-  flow?: Flow;
+  lastActivity?: LastActivity;
   /** When the way to the phones was last put to the proof, or the link came: epoch milliseconds. Absent as `flow` is. */
-  provenMs?: number;
+  probedMs?: number;
   /** Absent while the agent has not told, or where it cannot be asked for its dead letters. */
   deadLetters?: number | undefined;
 }
 
 /** When something last really passed, epoch milliseconds; null while nothing has. */
-export interface Flow {
+export interface LastActivity {
   fromPhonesMs: number | null;
   toPhonesMs: number | null;
 }
 
-export const noFlow: Flow = { fromPhonesMs: null, toPhonesMs: null };
+export const noActivity: LastActivity = { fromPhonesMs: null, toPhonesMs: null };
 
 export interface Link {
   send(text: string): void;
   close(code: number, reason: string): void;
   /** Keeps the attachment with the socket; a host that never hibernates may ignore it. */
-  keep(attachment: Attachment): void;
+  keep(attachment: SocketAttachment): void;
   /** Reads nothing more, or again, so that what the agent says waits at its own end; not every host can. */
   pause?: ((isPaused: boolean) => void) | undefined;
 }

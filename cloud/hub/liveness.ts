@@ -1,7 +1,7 @@
 // Whether the agent at the other end of an open connection still answers. The heartbeat finds a dead one after two
 // minutes and costs a hibernating host nothing; a frozen one is looked for only while somebody looks at the home.
 import type { Clock } from '../store/store.ts';
-import type { Deadlines } from './surroundings.ts';
+import type { Deadlines } from './hub-deps.ts';
 
 /** An agent that sent something so recently is not probed. */
 const freshMs = 4_000;

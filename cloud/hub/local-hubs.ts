@@ -4,8 +4,8 @@ import type { DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Phone } from '../../protocol/model.ts';
 import type { MessageRecord, Page, PageRequest, Write } from '../store/store.ts';
 import { HomeHub } from './home-hub.ts';
+import type { HubDeps } from './hub-deps.ts';
 import type { CallAnswer, Hubs, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
-import type { Surroundings } from './surroundings.ts';
 
 /** How long a drained fleet takes to come back, so that it does not all at once: 500 a second. */
 const shortestSpreadMs = 2_000;
@@ -14,13 +14,13 @@ const spreadMsEach = 2;
 const lookMs = 5_000;
 
 export class LocalHubs implements Hubs {
-  readonly #around: Surroundings;
+  readonly #deps: HubDeps;
   readonly #hubs = new Map<string, Promise<HomeHub>>();
   readonly #made = new Set<HomeHub>();
   #cancelLook: (() => void) | undefined;
 
-  constructor(around: Surroundings) {
-    this.#around = around;
+  constructor(deps: HubDeps) {
+    this.#deps = deps;
   }
 
   async stop(): Promise<void> {
@@ -91,10 +91,10 @@ export class LocalHubs implements Hubs {
   }
 
   async #make(home: string): Promise<HomeHub> {
-    if ((await this.#around.store.getHome(home)) === undefined) {
+    if ((await this.#deps.store.getHome(home)) === undefined) {
       throw new GatewayError('not-found', 'There is no such home.');
     }
-    const hub = new HomeHub(home, this.#around);
+    const hub = new HomeHub(home, this.#deps);
     await hub.start();
     this.#made.add(hub);
     if (this.#made.size === 1) this.#lookLater();
@@ -102,7 +102,7 @@ export class LocalHubs implements Hubs {
   }
 
   #lookLater(): void {
-    this.#cancelLook = this.#around.deadlines.after(lookMs, () => {
+    this.#cancelLook = this.#deps.deadlines.after(lookMs, () => {
       for (const hub of this.#made) hub.look();
       this.#lookLater();
     });

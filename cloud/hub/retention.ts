@@ -7,7 +7,7 @@ import {
   recentlyDeleted,
   type Write,
 } from '../store/store.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { HubDeps } from './hub-deps.ts';
 
 /** Deletions in one commit: a page of them must not hold up messages that arrive. */
 const batchSize = 50;
@@ -27,7 +27,7 @@ export interface RetentionHome {
 
 export class Retention {
   readonly #home: RetentionHome;
-  readonly #around: Surroundings;
+  readonly #deps: HubDeps;
   /** Undefined: to be read. Nobody but this hub changes them. */
   #settings: HomeSettings | undefined;
   #running: Promise<void> | undefined;
@@ -35,9 +35,9 @@ export class Retention {
   #stopped = false;
   #cancelNext: (() => void) | undefined;
 
-  constructor(home: RetentionHome, around: Surroundings) {
+  constructor(home: RetentionHome, deps: HubDeps) {
     this.#home = home;
-    this.#around = around;
+    this.#deps = deps;
   }
 
   /** Looks at what the writes may have changed. Not awaited by the commit: deleting may take long. */
@@ -78,7 +78,7 @@ export class Retention {
       try {
         await this.#runOnce();
       } catch (error) {
-        this.#around.log.warn('retention.failed', { home: this.#home.id, error: String(error) });
+        this.#deps.log.warn('retention.failed', { home: this.#home.id, error: String(error) });
         this.#runLater(retryMs);
       }
     }
@@ -86,11 +86,11 @@ export class Retention {
 
   async #runOnce(): Promise<void> {
     this.#cancelNext?.();
-    const settings = (await this.#around.store.getHome(this.#home.id))?.settings ?? {};
+    const settings = (await this.#deps.store.getHome(this.#home.id))?.settings ?? {};
     this.#settings = settings;
     if (settings.keepDays !== undefined) {
       this.#runLater(lookAgainMs);
-      await this.#dropOlder(this.#around.clock.now() - settings.keepDays * dayMs);
+      await this.#dropOlder(this.#deps.clock.now() - settings.keepDays * dayMs);
     }
     if (settings.keep !== 'like-the-phone') return;
     for (const phone of this.#home.phones()) await this.#followPhone(phone, settings);
@@ -98,13 +98,13 @@ export class Retention {
 
   #runLater(ms: number): void {
     this.#cancelNext?.();
-    if (!this.#stopped) this.#cancelNext = this.#around.deadlines.after(ms, () => void this.run());
+    if (!this.#stopped) this.#cancelNext = this.#deps.deadlines.after(ms, () => void this.run());
   }
 
   async #dropOlder(beforeMs: number): Promise<void> {
     let after = '';
     while (!this.#stopped) {
-      const records = await this.#around.store.olderThan(this.#home.id, beforeMs, { after, limit: batchSize });
+      const records = await this.#deps.store.olderThan(this.#home.id, beforeMs, { after, limit: batchSize });
       const old = records.filter((record) => isOlder(record, beforeMs));
       if (old.length > 0) await this.#home.commit(old.map(({ id }) => ({ type: 'message.delete', id })));
       after = records.at(-1)?.id ?? after;
@@ -116,8 +116,8 @@ export class Retention {
   async #followPhone(phone: string, settings: HomeSettings): Promise<void> {
     const notes = settings.missing?.[phone] ?? {};
     const { keptUpToMs = -1, deleteUpToMs = -1 } = notes;
-    const nowMs = this.#around.clock.now();
-    const { listed, missing } = await this.#around.store.missingFrom(this.#home.id, phone);
+    const nowMs = this.#deps.clock.now();
+    const { listed, missing } = await this.#deps.store.missingFrom(this.#home.id, phone);
     const undecided = missing.filter(({ sinceMs }) => sinceMs > keptUpToMs);
     const wanted = undecided.filter(({ sinceMs }) => sinceMs <= deleteUpToMs);
     const rest = undecided.filter(({ sinceMs }) => sinceMs > deleteUpToMs);

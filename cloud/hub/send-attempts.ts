@@ -3,9 +3,10 @@ import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { HomeEvent, Message, MessageState } from '../../protocol/model.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { MessageRecord, PhoneRecord, StoredHop, Write } from '../store/store.ts';
+import type { HubDeps } from './hub-deps.ts';
 import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
 import {
-  asGatewayError,
+  asSendError,
   doubtful,
   heldBecause,
   isAbsence,
@@ -18,11 +19,10 @@ import {
   phoneMessageOf,
   reasonOf,
 } from './send-record.ts';
-import type { Surroundings } from './surroundings.ts';
 import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** What sending needs of its home. */
-export interface Outgoing {
+export interface SendHome {
   commit(writes: readonly Write[]): Promise<HomeEvent[]>;
   /** The phone that would send this now. Throws why there is none. */
   phoneFor(record: MessageRecord): PhoneRecord;
@@ -39,7 +39,7 @@ export interface Asked {
 }
 
 /** What came of an attempt. */
-export interface Attempt {
+export interface SendAttempt {
   /** False when the send must be tried again later, with everything behind it. */
   readonly ends: boolean;
   readonly outcome: SendOutcome;
@@ -48,16 +48,16 @@ export interface Attempt {
 /** The attempts at the sends of one home. They keep no order: that is for whoever asks for them. */
 export class SendAttempts {
   readonly #home: string;
-  readonly #around: Surroundings;
-  readonly #outgoing: Outgoing;
+  readonly #deps: HubDeps;
+  readonly #outgoing: SendHome;
   /** By the record's id, of those that are waited for; it changes meanwhile, for a request may be repeated. */
   readonly #asked: ReadonlyMap<string, Asked>;
   /** Phones that refuse for now, with what they said: none is asked by one message after the other to say it again. */
   readonly #resting = new Map<string, GatewayError>();
 
-  constructor(home: string, around: Surroundings, outgoing: Outgoing, asked: ReadonlyMap<string, Asked>) {
+  constructor(home: string, deps: HubDeps, outgoing: SendHome, asked: ReadonlyMap<string, Asked>) {
     this.#home = home;
-    this.#around = around;
+    this.#deps = deps;
     this.#outgoing = outgoing;
     this.#asked = asked;
   }
@@ -67,7 +67,7 @@ export class SendAttempts {
     try {
       return this.#resting.get(this.#outgoing.phoneFor(record).id);
     } catch (error) {
-      return asGatewayError(error);
+      return asSendError(error);
     }
   }
 
@@ -79,14 +79,14 @@ export class SendAttempts {
   /** The write with which an attempt begins. Throws why there is none to begin. */
   begin(record: MessageRecord): Write {
     const { id: phone, epoch } = this.#outgoing.phoneFor(record);
-    const hops: StoredHop[] = [['hub', this.#around.clock.now()]];
+    const hops: StoredHop[] = [['hub', this.#deps.clock.now()]];
     return { type: 'send.move', id: record.id, from: ['queued'], to: 'sending', phone, epoch, hops };
   }
 
   /** Never throws: what goes wrong is the outcome. */
-  async try(record: MessageRecord): Promise<Attempt> {
+  async try(record: MessageRecord): Promise<SendAttempt> {
     try {
-      if (isLate(record, this.#around.clock.now())) return { ends: true, outcome: await this.giveUp(record) };
+      if (isLate(record, this.#deps.clock.now())) return { ends: true, outcome: await this.giveUp(record) };
       const phone = this.#outgoing.phoneFor(record);
       const about = { phone: phone.id, epoch: phone.epoch };
       const message = await this.#phoneMessage(record);
@@ -94,7 +94,7 @@ export class SendAttempts {
         const events = await this.#outgoing.commit([this.begin(record)]);
         if (events.length === 0) {
           // Deleted while it waited, or settled by the phone's own event.
-          const stored = await this.#around.store.getMessage(this.#home, record.id);
+          const stored = await this.#deps.store.getMessage(this.#home, record.id);
           return { ends: true, outcome: { message: messageOf(stored ?? record) } };
         }
         record.state = 'sending';
@@ -104,7 +104,7 @@ export class SendAttempts {
       const hops = answer.hops?.map(({ hop, time }): StoredHop => [hop, Date.parse(time)]);
       return { ends: true, outcome: { message: await this.#move(record, 'sent', { ...about, messageId, hops }) } };
     } catch (error) {
-      return await this.fault(record, asGatewayError(error));
+      return await this.fault(record, asSendError(error));
     }
   }
 
@@ -127,7 +127,7 @@ export class SendAttempts {
   }
 
   /** What an error means for the send. Never throws. */
-  async fault(record: MessageRecord, error: GatewayError): Promise<Attempt> {
+  async fault(record: MessageRecord, error: GatewayError): Promise<SendAttempt> {
     try {
       if (isUndecided(error)) {
         const message = await this.#move(record, 'unknown', { reason: error.message });
@@ -181,7 +181,7 @@ export class SendAttempts {
     more: { reason?: string; messageId?: string; phone?: string; epoch?: number; hops?: StoredHop[] | undefined },
     from: readonly MessageState[] = to === 'sent' ? [...open, 'unknown'] : open,
   ): Promise<Message> {
-    const back: StoredHop = ['tunnel', this.#around.clock.now(), more.reason ?? 'The phone took it.'];
+    const back: StoredHop = ['tunnel', this.#deps.clock.now(), more.reason ?? 'The phone took it.'];
     const hops = [...(more.hops ?? []), back];
     const events = await this.#outgoing.commit([{ type: 'send.move', id: record.id, from, to, ...more, hops }]);
     const moved = events.find((event) => event.type === 'send.updated' && event.data.id === record.id);
@@ -190,7 +190,7 @@ export class SendAttempts {
       return moved.data;
     }
     // The phone's own event may have settled it first.
-    const stored = await this.#around.store.getMessage(this.#home, record.id);
+    const stored = await this.#deps.store.getMessage(this.#home, record.id);
     if (stored === undefined) return messageOf(record);
     record.state = stored.state;
     return messageOf(stored);
@@ -198,7 +198,7 @@ export class SendAttempts {
 
   async #phoneMessage(record: MessageRecord): Promise<PhoneMessage> {
     if (record.sessionId === null) return phoneMessageOf(record, undefined);
-    const session = await this.#around.store.getSession(this.#home, record.sessionId);
+    const session = await this.#deps.store.getSession(this.#home, record.sessionId);
     if (session === undefined) throw new GatewayError('invalid-request', 'The session of this message is gone.');
     return phoneMessageOf(record, session.sessionId);
   }

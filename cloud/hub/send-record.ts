@@ -13,7 +13,7 @@ export const doubtful = new WeakSet<MessageRecord>();
 
 /** The public part of a record. */
 export function messageOf(record: MessageRecord): Message {
-  const { epoch: _, fingerprint: __, deliverByMs: ___, place: ____, hops: _____, ...shown } = record;
+  const { epoch: _, fingerprint: __, deliverByMs: ___, sendSeq: ____, hops: _____, ...shown } = record;
   const { absentSinceMs: ______, absentTwice: _______, ...message } = shown;
   return message;
 }
@@ -114,6 +114,6 @@ export function reasonOf(error: GatewayError): string {
   return `The phone refused: ${error.refusal.upnpCode} ${error.refusal.upnpDescription}`.trim();
 }
 
-export function asGatewayError(error: unknown): GatewayError {
+export function asSendError(error: unknown): GatewayError {
   return error instanceof GatewayError ? error : new GatewayError('internal', 'Sending failed.', { cause: error });
 }

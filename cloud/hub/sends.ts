@@ -1,10 +1,10 @@
 // The queue of a home's sends: stored before they are tried, in order for each circle of recipients, never twice.
 import { GatewayError } from '../../protocol/errors.ts';
 import type { MessageRecord, StoredHop, Write } from '../store/store.ts';
+import type { HubDeps } from './hub-deps.ts';
 import type { SendOutcome } from './hubs.ts';
-import { type Asked, type Outgoing, SendAttempts } from './send-attempts.ts';
+import { type Asked, SendAttempts, type SendHome } from './send-attempts.ts';
 import { doubtful, heldBecause, isLate, isPassing, laneOf, messageOf, open, overAtMs } from './send-record.ts';
-import type { Surroundings } from './surroundings.ts';
 import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** How many open sends are looked at in one go. */
@@ -21,10 +21,10 @@ interface Waiter extends Asked {
   settle(outcome: SendOutcome): void;
 }
 
-export class Sends {
+export class SendQueue {
   readonly #home: string;
-  readonly #around: Surroundings;
-  readonly #outgoing: Outgoing;
+  readonly #deps: HubDeps;
+  readonly #outgoing: SendHome;
   readonly #attempts: SendAttempts;
   /** Records in memory by circle of recipients; the first of each lane is being tried. */
   readonly #lanes = new Map<string, MessageRecord[]>();
@@ -32,7 +32,7 @@ export class Sends {
   /** Lanes whose first record is just being stored as the next to be tried. */
   readonly #coming = new Set<string>();
   readonly #waiters = new Map<string, Waiter>();
-  #lastPlace = 0;
+  #lastSendSeq = 0;
   /** Whether the store may hold open sends that are in no lane. */
   #backlog: 'unknown' | 'none' | 'some' = 'unknown';
   #looking: Promise<void> | undefined;
@@ -43,23 +43,23 @@ export class Sends {
   #expiry: { atMs: number; cancel(): void } | undefined;
   #stopped = false;
 
-  constructor(home: string, around: Surroundings, outgoing: Outgoing) {
+  constructor(home: string, deps: HubDeps, outgoing: SendHome) {
     this.#home = home;
-    this.#around = around;
+    this.#deps = deps;
     this.#outgoing = outgoing;
-    this.#attempts = new SendAttempts(home, around, outgoing, this.#waiters);
+    this.#attempts = new SendAttempts(home, deps, outgoing, this.#waiters);
   }
 
   /** Stores the send and tries it if a phone can take it now; answers when the phone did or when it has to wait. */
   async send(given: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome> {
     if (this.#backlog === 'unknown') await this.#lookForBacklog();
-    const nowMs = this.#around.clock.now();
+    const nowMs = this.#deps.clock.now();
     const failFast = ifOffline === 'fail';
     const hops: StoredHop[] = [
       ['api', Date.parse(given.time)],
       ['store', nowMs],
     ];
-    let record: MessageRecord = { ...given, place: this.#nextPlace(), hops };
+    let record: MessageRecord = { ...given, sendSeq: this.#nextSendSeq(), hops };
     if (failFast) record.deliverByMs ??= nowMs + failWithinMs;
     const absence = this.#attempts.absence(record);
     if (absence !== undefined && (failFast || !isPassing(absence))) return this.earlier(record.id, absence);
@@ -99,7 +99,7 @@ export class Sends {
    * lost. Throws `absence` if it was not.
    */
   async earlier(id: string, absence: GatewayError): Promise<SendOutcome> {
-    const stored = await this.#around.store.getMessage(this.#home, id);
+    const stored = await this.#deps.store.getMessage(this.#home, id);
     if (stored === undefined) throw absence;
     return { message: messageOf(stored) };
   }
@@ -109,7 +109,7 @@ export class Sends {
    * Sends that come meanwhile wait for the same look, so that they keep their order.
    */
   #lookForBacklog(): Promise<void> {
-    this.#looking ??= this.#around.store
+    this.#looking ??= this.#deps.store
       .openSends(this.#home, open, 1)
       .then(
         (waiting) => {
@@ -131,14 +131,14 @@ export class Sends {
       (event) => event.type === 'send.updated' && event.data.id === record.id && event.data.state === record.state,
     );
     if (isNew) return more.length === 0 ? record : { ...record, state: 'sending' };
-    const stored = await this.#around.store.getMessage(this.#home, record.id);
+    const stored = await this.#deps.store.getMessage(this.#home, record.id);
     if (stored === undefined) throw new GatewayError('not-found', 'This message was deleted.');
     return stored;
   }
 
-  #nextPlace(): number {
-    this.#lastPlace = Math.max(this.#lastPlace + 1, this.#around.clock.now());
-    return this.#lastPlace;
+  #nextSendSeq(): number {
+    this.#lastSendSeq = Math.max(this.#lastSendSeq + 1, this.#deps.clock.now());
+    return this.#lastSendSeq;
   }
 
   /** Tries what waits in the store, oldest first: records that were under way when a cloud stopped are among them. */
@@ -161,7 +161,7 @@ export class Sends {
     const records = await this.#readOpen();
     for (const record of records) {
       if (this.#held.has(record.id)) continue;
-      if (isLate(record, this.#around.clock.now())) await this.#attempts.giveUp(record);
+      if (isLate(record, this.#deps.clock.now())) await this.#attempts.giveUp(record);
       else this.#expireAt(overAtMs(record));
     }
   }
@@ -187,7 +187,7 @@ export class Sends {
         }
         if (!this.#drainAgain) await this.#settleElsewhere();
       } catch (error) {
-        this.#around.log.warn('sends.drain-failed', { home: this.#home, error: String(error) });
+        this.#deps.log.warn('sends.drain-failed', { home: this.#home, error: String(error) });
         // They are stored, and are tried when the store can be read again.
         for (const { record } of this.#waiters.values()) {
           if (!this.#held.has(record.id)) this.#settle(record.id, { message: messageOf(record) });
@@ -201,16 +201,16 @@ export class Sends {
 
   /** What waits in the store, in the order in which it came. */
   async #readOpen(): Promise<MessageRecord[]> {
-    const records = await this.#around.store.openSends(this.#home, open, drainLimit);
-    for (const { place = 0 } of records) this.#lastPlace = Math.max(this.#lastPlace, place);
-    return records.sort((one, other) => (one.place ?? 0) - (other.place ?? 0));
+    const records = await this.#deps.store.openSends(this.#home, open, drainLimit);
+    for (const { sendSeq: place = 0 } of records) this.#lastSendSeq = Math.max(this.#lastSendSeq, place);
+    return records.sort((one, other) => (one.sendSeq ?? 0) - (other.sendSeq ?? 0));
   }
 
   /** Whoever waits for a send that is no longer open was overtaken: by the phone's own event, or by a deletion. */
   async #settleElsewhere(): Promise<void> {
     for (const { record } of [...this.#waiters.values()]) {
       if (this.#held.has(record.id)) continue;
-      const stored = await this.#around.store.getMessage(this.#home, record.id);
+      const stored = await this.#deps.store.getMessage(this.#home, record.id);
       if (!this.#held.has(record.id)) this.#settle(record.id, { message: messageOf(stored ?? record) });
     }
   }
@@ -273,7 +273,7 @@ export class Sends {
   #retryLater(): void {
     this.#backlog = 'some';
     if (this.#stopped || this.#cancelRetry !== undefined) return;
-    this.#cancelRetry = this.#around.deadlines.after(this.#retryMs, () => {
+    this.#cancelRetry = this.#deps.deadlines.after(this.#retryMs, () => {
       this.#cancelRetry = undefined;
       // Only what was waited for in vain makes the next wait longer, not a new send that has all tried again.
       this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
@@ -283,15 +283,15 @@ export class Sends {
 
   #expireAt(deliverByMs: number | null): void {
     if (deliverByMs === null || this.#stopped) return;
-    const nowMs = this.#around.clock.now();
+    const nowMs = this.#deps.clock.now();
     const atMs = Math.min(Math.max(deliverByMs, nowMs) + 1, nowMs + longestWaitMs);
     if (this.#expiry !== undefined && this.#expiry.atMs <= atMs) return;
     this.#expiry?.cancel();
-    const cancel = this.#around.deadlines.after(atMs - nowMs, () => {
+    const cancel = this.#deps.deadlines.after(atMs - nowMs, () => {
       this.#expiry = undefined;
       this.expire().catch((error) => {
-        this.#around.log.warn('sends.expire-failed', { home: this.#home, error: String(error) });
-        this.#expireAt(this.#around.clock.now() + firstRetryMs);
+        this.#deps.log.warn('sends.expire-failed', { home: this.#home, error: String(error) });
+        this.#expireAt(this.#deps.clock.now() + firstRetryMs);
       });
     });
     this.#expiry = { atMs, cancel };

@@ -13,12 +13,12 @@ import {
 import { limits } from '../../protocol/limits.ts';
 import type { Write } from '../store/store.ts';
 import type { Calls } from './calls.ts';
-import { isProof } from './edge-events.ts';
+import { isProbeAnswer } from './edge-events.ts';
 import { EventIntake, type IntakeHome, type IntakeTunnel } from './event-intake.ts';
-import { type Attachment, type Flow, type Link, noFlow } from './link.ts';
+import type { HubDeps } from './hub-deps.ts';
+import { type LastActivity, type Link, noActivity, type SocketAttachment } from './link.ts';
 import { Liveness } from './liveness.ts';
 import { firstDelayMs, isUnavailable, longer } from './store-absence.ts';
-import type { Surroundings } from './surroundings.ts';
 
 /** Frames that wait for the store; a well-behaved agent stops at limits.eventsInFlight events. */
 const waitingLimit = 4 * limits.eventsInFlight;
@@ -41,26 +41,26 @@ export interface TunnelHome extends IntakeHome {
 export class Tunnel implements IntakeTunnel {
   readonly link: Link;
   readonly #home: TunnelHome;
-  readonly #around: Surroundings;
+  readonly #deps: HubDeps;
   readonly #intake: EventIntake;
   readonly #liveness: Liveness;
   #hasShownPhones: boolean;
-  #attachment: Attachment;
+  #attachment: SocketAttachment;
   #work: Promise<void> = Promise.resolve();
   #waiting = 0;
   #waitingChars = 0;
   #open = true;
   #wakeRetry: (() => void) | undefined;
 
-  constructor(link: Link, attachment: Attachment, home: TunnelHome, around: Surroundings) {
+  constructor(link: Link, attachment: SocketAttachment, home: TunnelHome, deps: HubDeps) {
     this.link = link;
     this.#attachment = attachment;
     this.#home = home;
-    this.#around = around;
-    this.#intake = new EventIntake(this, home, around);
+    this.#deps = deps;
+    this.#intake = new EventIntake(this, home, deps);
     this.#hasShownPhones = this.greeted;
     this.#liveness = new Liveness({
-      ...around,
+      ...deps,
       ping: () => this.link.send(heartbeat.ping),
       changed: () => {
         if (this.#open) home.livenessChanged();
@@ -68,11 +68,11 @@ export class Tunnel implements IntakeTunnel {
     });
   }
 
-  get flow(): Flow {
-    return this.#attachment.flow ?? noFlow;
+  get lastActivity(): LastActivity {
+    return this.#attachment.lastActivity ?? noActivity;
   }
 
-  get agent(): Attachment['agent'] {
+  get agent(): SocketAttachment['agent'] {
     return this.#attachment.agent;
   }
 
@@ -145,22 +145,22 @@ export class Tunnel implements IntakeTunnel {
   }
 
   /** The way to the phones is put to the proof here, where the home is awake anyway. */
-  heardFrom(udn: string): void {
-    this.#flowed('fromPhonesMs');
-    const nowMs = this.#around.clock.now();
-    const { provenMs = 0 } = this.#attachment;
-    if (!this.#open || nowMs - Math.max(this.flow.toPhonesMs ?? 0, provenMs) < quietMs) return;
-    this.#keep({ provenMs: nowMs });
-    this.#home.calls.prove(this.link, udn);
+  noteActivity(udn: string): void {
+    this.#noteActivity('fromPhonesMs');
+    const nowMs = this.#deps.clock.now();
+    const { probedMs: provenMs = 0 } = this.#attachment;
+    if (!this.#open || nowMs - Math.max(this.lastActivity.toPhonesMs ?? 0, provenMs) < quietMs) return;
+    this.#keep({ probedMs: nowMs });
+    this.#home.calls.probe(this.link, udn);
   }
 
   /** Once phones have changed otherwise than by the agent's word. */
-  keepRoster(): void {
-    this.#keep(this.#home.roster.note);
+  keepPhoneRegistry(): void {
+    this.#keep(this.#home.phoneRegistry.note);
   }
 
-  #flowed(direction: keyof Flow): void {
-    this.#keep({ flow: { ...this.flow, [direction]: this.#around.clock.now() } });
+  #noteActivity(direction: keyof LastActivity): void {
+    this.#keep({ lastActivity: { ...this.lastActivity, [direction]: this.#deps.clock.now() } });
   }
 
   /** Runs after all work before it, with the store. `chars`: of the frame that asks for it. */
@@ -175,7 +175,7 @@ export class Tunnel implements IntakeTunnel {
       try {
         if (this.#open) await task();
       } catch (error) {
-        this.#around.log.error('tunnel.work-failed', { home: this.#home.id, error: String(error) });
+        this.#deps.log.error('tunnel.work-failed', { home: this.#home.id, error: String(error) });
         this.close(1011, 'the cloud failed at this frame');
       } finally {
         this.#hold(-chars);
@@ -209,9 +209,9 @@ export class Tunnel implements IntakeTunnel {
       type: 'welcome',
       protocol: protocolVersion,
       home: this.#home.id,
-      store: this.#around.store.id,
-      time: new Date(this.#around.clock.now()).toISOString(),
-      heartbeatMs: this.#around.heartbeatMs,
+      store: this.#deps.store.id,
+      time: new Date(this.#deps.clock.now()).toISOString(),
+      heartbeatMs: this.#deps.heartbeatMs,
       limits: {
         frameChars: limits.frameChars,
         eventsInFlight: limits.eventsInFlight,
@@ -229,16 +229,16 @@ export class Tunnel implements IntakeTunnel {
   #take(frame: Exclude<EdgeFrame, { type: 'hello' }>, chars: number): void {
     switch (frame.type) {
       case 'result':
-        if (this.#home.calls.result(frame)) this.#flowed('toPhonesMs');
+        if (this.#home.calls.result(frame)) this.#noteActivity('toPhonesMs');
         break;
       case 'failure':
         // A refusal is the phone's own answer.
-        if (frame.upnpCode !== undefined) this.#flowed('toPhonesMs');
+        if (frame.upnpCode !== undefined) this.#noteActivity('toPhonesMs');
         this.#home.calls.failure(frame);
         break;
       case 'events':
         this.inOrder(async () => {
-          if (!frame.events.every(isProof)) await this.#persist(() => this.#home.roster.load());
+          if (!frame.events.every(isProbeAnswer)) await this.#persist(() => this.#home.phoneRegistry.load());
           await this.#intake.take(frame.events);
         }, chars);
         break;
@@ -249,34 +249,36 @@ export class Tunnel implements IntakeTunnel {
         this.inOrder(() => this.#persist(() => this.#answerInventory(frame)), chars);
         break;
       case 'error':
-        this.#around.log.warn('tunnel.agent-error', { home: this.#home.id, code: frame.code });
+        this.#deps.log.warn('tunnel.agent-error', { home: this.#home.id, code: frame.code });
         break;
     }
   }
 
   async #takePhones(frame: FrameOf<EdgeFrame, 'phones'>): Promise<void> {
-    const { roster } = this.#home;
-    await roster.load();
-    const approvalsBefore = roster.approvalState;
-    const seen = roster.change(
-      () => this.#around.store.putPhones(this.#home.id, this.#believed(frame.phones)),
-      (records) => roster.keep(records),
+    const { phoneRegistry } = this.#home;
+    await phoneRegistry.load();
+    const approvalsBefore = phoneRegistry.approvalState;
+    const seen = phoneRegistry.change(
+      () => this.#deps.store.putPhones(this.#home.id, this.#believed(frame.phones)),
+      (records) => phoneRegistry.keep(records),
     );
-    this.keepRoster();
+    this.keepPhoneRegistry();
     await seen;
     if (!this.#open) return;
-    const before = new Set(roster.online);
-    roster.setOnline(frame.phones.flatMap((phone) => (phone.online ? (roster.byUdn(phone.udn)?.id ?? []) : [])));
-    const haveTroublesChanged = roster.setTroubles(frame.phones);
+    const before = new Set(phoneRegistry.online);
+    phoneRegistry.setOnline(
+      frame.phones.flatMap((phone) => (phone.online ? (phoneRegistry.byUdn(phone.udn)?.id ?? []) : [])),
+    );
+    const haveTroublesChanged = phoneRegistry.setTroubles(frame.phones);
     this.#hasShownPhones = true;
     const haveLettersChanged = (frame.deadLetters ?? 0) !== (this.deadLetters ?? 0);
-    this.#keep({ ...roster.note, deadLetters: frame.deadLetters });
-    this.send(roster.approvals);
-    const changed = roster.phones.filter((phone) => phone.online !== before.has(phone.id));
+    this.#keep({ ...phoneRegistry.note, deadLetters: frame.deadLetters });
+    this.send(phoneRegistry.approvals);
+    const changed = phoneRegistry.phones.filter((phone) => phone.online !== before.has(phone.id));
     // The others too: one that was told to be online may have gone while the home was away for a moment.
-    const unchanged = roster.phones.filter((phone) => phone.online === before.has(phone.id));
+    const unchanged = phoneRegistry.phones.filter((phone) => phone.online === before.has(phone.id));
     const corrections = this.#home.corrections();
-    const haveApprovalsChanged = approvalsBefore !== roster.approvalState;
+    const haveApprovalsChanged = approvalsBefore !== phoneRegistry.approvalState;
     const isNews = corrections.length === 0 && (haveLettersChanged || haveTroublesChanged || haveApprovalsChanged);
     await this.#home.commit([
       ...[...changed, ...unchanged].map((phone) => ({ type: 'phone.status', phone }) as const),
@@ -292,14 +294,14 @@ export class Tunnel implements IntakeTunnel {
   }
 
   async #answerInventory({ udn, after }: FrameOf<EdgeFrame, 'inventory'>): Promise<void> {
-    await this.#home.roster.load();
-    const phone = this.#home.roster.byUdn(udn);
+    await this.#home.phoneRegistry.load();
+    const phone = this.#home.phoneRegistry.byUdn(udn);
     if (phone === undefined) {
       this.send({ type: 'inventory', udn, items: [] });
       return;
     }
     for (let limit = inventoryPage; limit >= 1; limit = Math.floor(limit / 8)) {
-      const page = await this.#around.store.inventory(this.#home.id, phone.id, { after, limit });
+      const page = await this.#deps.store.inventory(this.#home.id, phone.id, { after, limit });
       try {
         this.send({ type: 'inventory', udn, ...page });
         return;
@@ -319,7 +321,7 @@ export class Tunnel implements IntakeTunnel {
       } catch (error) {
         if (!isUnavailable(error)) throw error;
         const { promise, resolve } = Promise.withResolvers<void>();
-        const cancel = this.#around.deadlines.after(delayMs, resolve);
+        const cancel = this.#deps.deadlines.after(delayMs, resolve);
         this.#wakeRetry = resolve;
         await promise;
         this.#wakeRetry = undefined;
@@ -328,7 +330,7 @@ export class Tunnel implements IntakeTunnel {
     }
   }
 
-  #keep(change: Partial<Attachment>): void {
+  #keep(change: Partial<SocketAttachment>): void {
     this.#attachment = { ...this.#attachment, ...change };
     this.link.keep(this.#attachment);
   }

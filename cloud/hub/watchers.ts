@@ -1,8 +1,8 @@
 // Whoever follows a home's events: replayed from the store, then live, without gap or repeat.
 import { closeCodes } from '../../protocol/frames.ts';
 import type { HomeEvent } from '../../protocol/model.ts';
+import type { HubDeps } from './hub-deps.ts';
 import type { Reset, Watch, WatchEnd, WatchToken } from './hubs.ts';
-import type { Surroundings } from './surroundings.ts';
 
 /** Events that a watcher may leave unread before it is sent away, to come back with its last event's id. */
 const unreadLimit = 1000;
@@ -17,15 +17,15 @@ export function watchCloseCode(end: WatchEnd | undefined): number {
 /** All watchers of one home. */
 export class Watchers {
   readonly #home: string;
-  readonly #around: Surroundings;
+  readonly #deps: HubDeps;
   readonly #open = new Set<FollowedHome>();
   /** The newest event that was published here; a point in time before there was one. */
   #last: string;
 
-  constructor(home: string, around: Surroundings) {
+  constructor(home: string, deps: HubDeps) {
     this.#home = home;
-    this.#around = around;
-    this.#last = pointInTime(around.clock.now());
+    this.#deps = deps;
+    this.#last = pointInTime(deps.clock.now());
   }
 
   watch(after: string | undefined, token?: WatchToken): Watch {
@@ -35,15 +35,15 @@ export class Watchers {
     const watch: FollowedHome = new FollowedHome(
       from,
       after !== undefined,
-      async (point) => (strange ? undefined : await this.#around.store.eventsAfter(this.#home, point, replayPage)),
+      async (point) => (strange ? undefined : await this.#deps.store.eventsAfter(this.#home, point, replayPage)),
       () => this.#last,
       () => {
-        if (this.#open.delete(watch)) this.#around.observer.watcher(-1);
+        if (this.#open.delete(watch)) this.#deps.observer.watcher(-1);
       },
       token,
     );
     this.#open.add(watch);
-    this.#around.observer.watcher(1);
+    this.#deps.observer.watcher(1);
     return watch;
   }
 
@@ -52,11 +52,11 @@ export class Watchers {
   }
 
   publish(events: readonly HomeEvent[]): void {
-    const nowMs = this.#around.clock.now();
+    const nowMs = this.#deps.clock.now();
     for (const watch of this.#open) if (isOver(watch.token, nowMs)) watch.end('tokenEnded');
     for (const event of events) {
       if (event.id > this.#last) this.#last = event.id;
-      this.#around.observer.event(event.type);
+      this.#deps.observer.event(event.type);
       for (const watch of this.#open) watch.publish(event);
     }
   }

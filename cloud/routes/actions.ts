@@ -2,19 +2,19 @@
 import { z } from '@hono/zod-openapi';
 import { actionNames, actions, isActionName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import { phoneParams } from './schemas.ts';
 import {
-  type App,
+  type AppDeps,
   appendTo,
   body,
+  type CloudApp,
   guarded,
   holder,
   InvalidRequest,
   type Issue,
   json,
   newApp,
-  type Parts,
-} from './surface.ts';
+} from './route-kit.ts';
+import { phoneParams } from './schemas.ts';
 
 const argumentsSchema = z.object({ arguments: z.record(z.string(), z.string()) });
 
@@ -27,7 +27,7 @@ const call = guarded('actions:call', {
   responses: { 200: json(argumentsSchema, 'The out-arguments') },
 });
 
-export function actionRoutes({ hubs, quotas }: Parts): App {
+export function actionRoutes({ hubs, quotas }: AppDeps): CloudApp {
   return newApp().openapi(call, async (c) => {
     const { home, phone, action } = c.req.valid('param');
     if (!isActionName(action)) {

@@ -1,8 +1,8 @@
 // Dead letters: what a phone told and the store refused for good. The agent keeps them; they are private like messages.
 import { z } from '@hono/zod-openapi';
 import { messageFolderSchema, partySchema } from '../../protocol/phone-model.ts';
+import { type AppDeps, type CloudApp, guarded, json, newApp } from './route-kit.ts';
 import { homeParam, idParams, page, pageQuery } from './schemas.ts';
-import { type App, guarded, json, newApp, type Parts } from './surface.ts';
 
 const deadLetterSchema = z
   .object({
@@ -55,7 +55,7 @@ const discard = guarded('messages:delete', {
   responses: { 204: { description: 'It is forgotten' } },
 });
 
-export function deadLetterRoutes({ hubs }: Parts): App {
+export function deadLetterRoutes({ hubs }: AppDeps): CloudApp {
   return newApp()
     .openapi(list, async (c) => {
       return c.json(await hubs.deadLetters(c.req.valid('param').home, c.req.valid('query')), 200);

@@ -1,8 +1,8 @@
 // Pages for people: every route from the same OpenAPI document that machines get, and a page for each error code.
 import { html, raw } from 'hono/html';
 import { type ErrorCodeName, errorCodes, GatewayError } from '../../protocol/errors.ts';
-import { KeptAnswer, type Page } from './kept-answer.ts';
-import { type App, newApp } from './surface.ts';
+import { KeptAnswer, type KeptPage } from './kept-answer.ts';
+import { type CloudApp, newApp } from './route-kit.ts';
 
 /** What to do about each error; the titles are in protocol/errors.ts. */
 const mends: Readonly<Record<ErrorCodeName, string>> = {
@@ -60,7 +60,7 @@ interface Described {
 }
 
 /** `describe` makes the OpenAPI document, of which the pages are made; each is made once. */
-export function docsRoutes(describe: () => Described): App {
+export function docsRoutes(describe: () => Described): CloudApp {
   const app = newApp();
   const machines = new KeptAnswer(() => ({ body: JSON.stringify(describe()), contentType: 'application/json' }));
   const css = new KeptAnswer(() => ({ body: style, contentType: 'text/css; charset=utf-8' }));
@@ -125,7 +125,7 @@ function errorOf(code: ErrorCodeName): Html {
 
 type Html = ReturnType<typeof html>;
 
-function pageOf(title: string, content: Html): Page {
+function pageOf(title: string, content: Html): KeptPage {
   return { body: String(page(title, content)), contentType: 'text/html; charset=UTF-8' };
 }
 

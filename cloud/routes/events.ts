@@ -3,13 +3,13 @@ import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { ShownEvent } from '../access/event-view.ts';
 import type { Principal } from '../access/principal.ts';
+import type { Deadlines } from '../hub/hub-deps.ts';
 import type { Reset } from '../hub/hubs.ts';
-import type { Deadlines } from '../hub/surroundings.ts';
 import { watchCloseCode } from '../hub/watchers.ts';
+import { type AppDeps, acceptSocket, type CloudApp, guarded, holder, newApp, wantSocket } from './route-kit.ts';
 import { homeParam } from './schemas.ts';
-import type { Socket, SocketEars } from './sockets.ts';
+import type { Socket, SocketListener } from './sockets.ts';
 import { StreamTokens } from './stream-tokens.ts';
-import { type App, acceptSocket, guarded, holder, newApp, type Parts, wantSocket } from './surface.ts';
 import { TokenWatch } from './token-watch.ts';
 
 const commentMs = 15_000;
@@ -47,9 +47,9 @@ const streamHeaders = {
   'x-accel-buffering': 'no',
 };
 
-export function eventRoutes(parts: Parts): App {
-  const { hubs, access, clock, deadlines, quotas } = parts;
-  const streamTokens = new StreamTokens(parts);
+export function eventRoutes(deps: AppDeps): CloudApp {
+  const { hubs, access, clock, deadlines, quotas } = deps;
+  const streamTokens = new StreamTokens(deps);
   const open = async (principal: Principal, home: string, after: string | undefined): Promise<TokenWatch> => {
     const { token } = principal;
     const stream = quotas.openStream(token.id);
@@ -130,7 +130,7 @@ function eventText(event: ShownEvent | Reset): string {
 
 const tokenEnded = new Error('The token of this stream is no longer in use.');
 
-function follow(watch: TokenWatch, socket: Socket): SocketEars {
+function follow(watch: TokenWatch, socket: Socket): SocketListener {
   const pump = async () => {
     for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -5,9 +5,9 @@ import { limits } from '../../protocol/limits.ts';
 import type { Session } from '../../protocol/model.ts';
 import { type FileInfo, fileInfoSchema } from '../../protocol/phone-model.ts';
 import { ask } from './phone-choice.ts';
+import { type AppDeps, body, type CloudApp, guarded, json, newApp } from './route-kit.ts';
 import { filesSchema, idParams } from './schemas.ts';
 import { needSession } from './stored.ts';
-import { type App, body, guarded, json, newApp, type Parts } from './surface.ts';
 
 const offered = z
   .object({
@@ -47,7 +47,7 @@ const list = guarded('files:read', {
   responses: { 200: json(filesSchema, 'The files of the session') },
 });
 
-export function fileRoutes({ store, hubs, clock }: Parts): App {
+export function fileRoutes({ store, hubs, clock }: AppDeps): CloudApp {
   return newApp()
     .openapi(start, async (c) => {
       const { home, id } = c.req.valid('param');

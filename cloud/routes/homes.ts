@@ -5,8 +5,8 @@ import { type Home, keepRules } from '../../protocol/model.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Scope } from '../access/scopes.ts';
 import type { Hubs } from '../hub/hubs.ts';
+import { type AppDeps, body, type CloudApp, guarded, holder, json, newApp } from './route-kit.ts';
 import { homeParam, homeSchema, idParams, lineSchema, page } from './schemas.ts';
-import { type App, body, guarded, holder, json, newApp, type Parts } from './surface.ts';
 
 const list = guarded('homes:read', {
   method: 'get',
@@ -97,7 +97,7 @@ function shownTo(principal: Principal, home: Home): Home {
   return principal.may('phones:read', home.id) ? home : { ...home, phones: [] };
 }
 
-export function homeRoutes({ hubs, access }: Parts): App {
+export function homeRoutes({ hubs, access }: AppDeps): CloudApp {
   return newApp()
     .openapi(list, async (c) => {
       const principal = holder(c);

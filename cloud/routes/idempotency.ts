@@ -3,8 +3,8 @@ import type { Context, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { actions, isActionName } from '../../protocol/actions.ts';
 import { type ErrorCodeName, GatewayError } from '../../protocol/errors.ts';
-import { secretOf } from './doorkeeper.ts';
-import { bodyText, type Parts, type Surface } from './surface.ts';
+import { secretOf } from './auth.ts';
+import { type AppDeps, type AppEnv, bodyText } from './route-kit.ts';
 
 const longestKey = 255;
 /** What a kept request takes beside its answer: key, fingerprint and index. */
@@ -34,7 +34,7 @@ const lost: ReadonlySet<ErrorCodeName> = new Set([
  * Whether nobody knows yet what came of the request. The same request, asked again, is told it by the agent, or finds
  * the message that was stored. A send that was stored and failed is answered, and not thrown.
  */
-function isOpen({ error }: Context<Surface>): boolean {
+function isOpen({ error }: Context<AppEnv>): boolean {
   return error instanceof GatewayError && lost.has(error.code);
 }
 
@@ -42,12 +42,12 @@ function isOpen({ error }: Context<Surface>): boolean {
  * Whether this attempt had no effect, so that the same key may try again. Every other answer is kept: also a refusal
  * by the phone, and an outcome that nobody knows.
  */
-function isWithoutEffect({ res, error }: Context<Surface>): boolean {
+function isWithoutEffect({ res, error }: Context<AppEnv>): boolean {
   if (error instanceof GatewayError && error.code === 'phone-unreachable') return true;
   return [400, 401, 403, 404, 405, 409, 413, 415, 429, 503, 504].includes(res.status);
 }
 
-export function idempotent({ store, deadlines, clock, log, quotas }: Parts): MiddlewareHandler<Surface> {
+export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): MiddlewareHandler<AppEnv> {
   /** Twins in this process wait here; those of other processes ask the store again and again. */
   const running = new Map<string, Promise<void>>();
 
@@ -132,7 +132,7 @@ function isRepeatable(path: string): boolean {
   );
 }
 
-async function answerOf(c: Context<Surface>): Promise<string> {
+async function answerOf(c: Context<AppEnv>): Promise<string> {
   const headers: Record<string, string> = {};
   for (const name of ['content-type', 'location']) {
     const value = c.res.headers.get(name);

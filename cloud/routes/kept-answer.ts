@@ -1,9 +1,9 @@
 // Pages that are the same for everybody: built once, kept in memory with their gzip variant and their validators
 // (RFC 9110, 8.8.3 and 13.1.2), so that a flood of requests costs a lookup each.
 import type { Context } from 'hono';
-import type { Surface } from './surface.ts';
+import type { AppEnv } from './route-kit.ts';
 
-export interface Page {
+export interface KeptPage {
   readonly body: string | Uint8Array<ArrayBuffer>;
   readonly contentType: string;
   /** `no-cache` unless told: kept by the browser, and asked about each time. */
@@ -22,15 +22,15 @@ const asItIs: ResponseInit & { encodeBody: 'manual' } = { status: 200, encodeBod
 const leastBytes = 1_000;
 
 export class KeptAnswer {
-  readonly #build: () => Page;
+  readonly #build: () => KeptPage;
   #variants: Promise<{ plain: Variant; gzip: Variant | undefined }> | undefined;
 
   /** `build` runs at the first request, and never again. */
-  constructor(build: () => Page) {
+  constructor(build: () => KeptPage) {
     this.#build = build;
   }
 
-  async answer(c: Context<Surface>): Promise<Response> {
+  async answer(c: Context<AppEnv>): Promise<Response> {
     this.#variants ??= variantsOf(this.#build());
     const { plain, gzip } = await this.#variants;
     const { body, headers } = gzip !== undefined && takesGzip(c.req.header('accept-encoding')) ? gzip : plain;
@@ -53,7 +53,7 @@ export async function etagOf(body: Uint8Array<ArrayBuffer>): Promise<string> {
   return `"${Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('')}"`;
 }
 
-async function variantsOf(page: Page): Promise<{ plain: Variant; gzip: Variant | undefined }> {
+async function variantsOf(page: KeptPage): Promise<{ plain: Variant; gzip: Variant | undefined }> {
   const plain = typeof page.body === 'string' ? new TextEncoder().encode(page.body) : page.body;
   const isWorthIt = plain.byteLength >= leastBytes;
   const shared = {

@@ -8,6 +8,7 @@ import { messageOf } from '../hub/send-record.ts';
 import type { MessageRecord } from '../store/store.ts';
 import { isAnswerAbout, messagesOf, sessionsOf } from './identifiers.ts';
 import { ask, phonesToRead } from './phone-choice.ts';
+import { type AppDeps, type CloudApp, guarded, json, newApp } from './route-kit.ts';
 import {
   arrivalSchema,
   conversationSchema,
@@ -22,7 +23,6 @@ import {
   wildcard,
 } from './schemas.ts';
 import { needMessage } from './stored.ts';
-import { type App, guarded, json, newApp, type Parts } from './surface.ts';
 
 const search = guarded('messages:read', {
   method: 'get',
@@ -49,7 +49,7 @@ const search = guarded('messages:read', {
   responses: { 200: json(page(messageSchema), 'Messages') },
 });
 
-const arrivals = guarded('messages:update', {
+const admission = guarded('messages:update', {
   method: 'get',
   path: '/homes/{home}/messages/new',
   summary: 'GetNewMessages: what the phones call new; some of them forget it once told',
@@ -97,14 +97,14 @@ const conversations = guarded('messages:read', {
   responses: { 200: json(page(conversationSchema).extend({ unread: z.int() }), 'Conversations') },
 });
 
-export function messageRoutes({ store, hubs, clock }: Parts): App {
+export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
   return newApp()
     .openapi(search, async (c) => {
       const { class: messageClass, q: text, limit, cursor, ...filter } = c.req.valid('query');
       const { home } = c.req.valid('param');
       return c.json(await store.listMessages(home, { ...filter, messageClass, text }, { limit, cursor }), 200);
     })
-    .openapi(arrivals, async (c) => {
+    .openapi(admission, async (c) => {
       const { home } = c.req.valid('param');
       const phones = await phonesToRead(hubs, home, c.req.valid('query').phone);
       const lists = await Promise.all(

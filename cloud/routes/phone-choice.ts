@@ -5,7 +5,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import type { Phone } from '../../protocol/model.ts';
 import type { ActionInput, ActionOutput } from '../../protocol/phone-model.ts';
 import type { Hubs } from '../hub/hubs.ts';
-import { InvalidRequest, type Surface } from './surface.ts';
+import { type AppEnv, InvalidRequest } from './route-kit.ts';
 
 /** Asks a phone for the request under way; the hub has checked the answer by the action's models. The same `key` acts once; `message` is the one meant. */
 export async function ask<Name extends ActionName>(
@@ -17,7 +17,7 @@ export async function ask<Name extends ActionName>(
   key?: string,
   message?: string,
 ): Promise<ActionOutput<Name> & { made?: string | undefined }> {
-  const { requestId } = getContext<Surface>().var;
+  const { requestId } = getContext<AppEnv>().var;
   const answer = await hubs.call(home, { phone, action, form: 'model', arguments: input, key, message, requestId });
   return { ...(answer.arguments as ActionOutput<Name>), made: answer.made };
 }

@@ -2,8 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import { ask } from './phone-choice.ts';
+import { type AppDeps, body, type CloudApp, guarded, json, newApp } from './route-kit.ts';
 import { capabilitiesSchema, homeParam, page, partiesSchema, phoneParams, phoneSchema } from './schemas.ts';
-import { type App, body, guarded, json, newApp, type Parts } from './surface.ts';
 
 const list = guarded('phones:read', {
   method: 'get',
@@ -51,7 +51,7 @@ const capabilities = guarded('phones:read', {
   responses: { 200: json(capabilitiesSchema, 'Capabilities') },
 });
 
-export function phoneRoutes({ hubs }: Parts): App {
+export function phoneRoutes({ hubs }: AppDeps): CloudApp {
   const setApproval = async (home: string, id: string, approved: boolean, change?: string) => {
     const phone = await hubs.approve(home, id, approved, change);
     if (phone === undefined) throw new GatewayError('not-found', 'This home has no such phone.');

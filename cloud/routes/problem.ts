@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { errorCodes, GatewayError } from '../../protocol/errors.ts';
-import { InvalidRequest, type Surface } from './surface.ts';
+import { type AppEnv, InvalidRequest } from './route-kit.ts';
 
 export function newRequestId(): string {
   return `r_${crypto.randomUUID().replaceAll('-', '')}`;
@@ -21,7 +21,7 @@ export function problemMembers(error: GatewayError, requestId: string): Record<s
 
 /** The one translation from GatewayError to HTTP. */
 export function problem(
-  c: Context<Surface>,
+  c: Context<AppEnv>,
   error: GatewayError,
   more: { resource?: string; headers?: Record<string, string> } = {},
 ): Response {

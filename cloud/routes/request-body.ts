@@ -1,7 +1,7 @@
 // Bodies of requests, read into memory: how large one may be, how long it may take, and how many there may be at once.
 // 1,200 strangers who kept back the last byte of 1 MiB each took 1.3 GB before there were these limits.
 import { GatewayError } from '../../protocol/errors.ts';
-import type { Deadlines } from '../hub/surroundings.ts';
+import type { Deadlines } from '../hub/hub-deps.ts';
 
 export const bodyLimits = {
   /** Of somebody with a token: a message of 262,144 characters with its escapes fits. */

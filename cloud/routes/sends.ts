@@ -16,20 +16,20 @@ import { newId } from '../store/ordered-id.ts';
 import type { MessageRecord } from '../store/store.ts';
 import { choosePhone } from './phone-choice.ts';
 import { problem } from './problem.ts';
-import { homeParam, idParams, messageSchema, page, pageQuery, recipientSchema } from './schemas.ts';
-import { needSession } from './stored.ts';
 import {
-  type App,
+  type AppDeps,
+  type AppEnv,
   appendTo,
   body,
+  type CloudApp,
   guarded,
   holder,
   InvalidRequest,
   json,
   newApp,
-  type Parts,
-  type Surface,
-} from './surface.ts';
+} from './route-kit.ts';
+import { homeParam, idParams, messageSchema, page, pageQuery, recipientSchema } from './schemas.ts';
+import { needSession } from './stored.ts';
 
 const draft = z
   .object({
@@ -83,7 +83,7 @@ const listInSession = guarded('messages:read', {
   responses: { 200: json(page(messageSchema), 'Messages') },
 });
 
-export function sendRoutes({ store, hubs, clock, quotas }: Parts): App {
+export function sendRoutes({ store, hubs, clock, quotas }: AppDeps): CloudApp {
   return newApp()
     .openapi(send, async (c) => {
       const given = c.req.valid('json');
@@ -112,7 +112,7 @@ export function sendRoutes({ store, hubs, clock, quotas }: Parts): App {
     });
 
   async function deliver(
-    c: Context<Surface>,
+    c: Context<AppEnv>,
     home: string,
     given: Draft,
     phone: string | null,
@@ -161,7 +161,7 @@ export function sendRoutes({ store, hubs, clock, quotas }: Parts): App {
 }
 
 /** `m_…`: the same for the same Idempotency-Key, so that a request that died with its cloud makes no second message. */
-async function newMessageId(c: Context<Surface>, nowMs: number): Promise<string> {
+async function newMessageId(c: Context<AppEnv>, nowMs: number): Promise<string> {
   const { callKey, firstBegunMs } = c.var;
   if (callKey === undefined || firstBegunMs === undefined) return `m_${newId(nowMs)}`;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(callKey)));

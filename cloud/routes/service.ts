@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Clock } from '../store/store.ts';
-import { type App, newApp, type Parts, unguarded } from './surface.ts';
+import { type AppDeps, type CloudApp, newApp, unguarded } from './route-kit.ts';
 
 /** Prometheus text, and its content type. */
 export type Metrics = () => Promise<{ contentType: string; text: string }>;
@@ -30,7 +30,7 @@ const counted = unguarded({
   responses: { 200: text('Metrics') },
 });
 
-export function serviceRoutes({ store, clock }: Parts, metrics: Metrics | undefined): App {
+export function serviceRoutes({ store, clock }: AppDeps, metrics: Metrics | undefined): CloudApp {
   const ping = onceASecond(clock, () => store.ping());
   const count = metrics === undefined ? undefined : onceASecond(clock, metrics);
   return newApp()

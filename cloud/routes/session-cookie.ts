@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { GatewayError } from '../../protocol/errors.ts';
-import type { Surface } from './surface.ts';
+import type { AppEnv } from './route-kit.ts';
 
 /**
  * Where people come by https, the browser itself sees to it that nobody but this very host sets the cookie: no sibling
@@ -15,25 +15,25 @@ export function cookieNameOf(isSecure: boolean): string {
   return isSecure ? secureCookie : plainCookie;
 }
 
-export function readCookie(c: Context<Surface>): string | undefined {
+export function readCookie(c: Context<AppEnv>): string | undefined {
   return getCookie(c, cookieNameOf(c.var.isSecure));
 }
 
 /** `Lax`, so that a link in a mail opens the dashboard signed in; `isFromOurPage` keeps other sites from the API. */
-export function giveCookie(c: Context<Surface>, secret: string, maxAge: number): void {
+export function giveCookie(c: Context<AppEnv>, secret: string, maxAge: number): void {
   const secure = c.var.isSecure;
   setCookie(c, cookieNameOf(secure), secret, { httpOnly: true, sameSite: 'Lax', secure, path: '/', maxAge });
   if (secure) deleteCookie(c, plainCookie, { path: '/' });
 }
 
-export function forgetCookies(c: Context<Surface>): void {
+export function forgetCookies(c: Context<AppEnv>): void {
   if (c.var.isSecure) deleteCookie(c, secureCookie, { path: '/', secure: true });
   // Also the one of versions before the prefix.
   deleteCookie(c, plainCookie, { path: '/' });
 }
 
 /** Fetch metadata where the browser sends it (secure contexts), the Origin header where it does not. */
-export function isFromOurPage(c: Context<Surface>): boolean {
+export function isFromOurPage(c: Context<AppEnv>): boolean {
   const isSafe = c.req.method === 'GET' && c.req.header('upgrade') === undefined;
   const site = c.req.header('sec-fetch-site');
   if (site !== undefined && site !== 'same-origin' && !(site === 'none' && isSafe)) return false;
@@ -46,7 +46,7 @@ export function isFromOurPage(c: Context<Surface>): boolean {
  * For signing in and out, which need no cookie: a foreign page may do neither for its visitor. A browser names the origin
  * of every form that it posts across origins; a program that is no browser names none.
  */
-export function refuseStrangePages(c: Context<Surface>): void {
+export function refuseStrangePages(c: Context<AppEnv>): void {
   const site = c.req.header('sec-fetch-site');
   const origin = c.req.header('origin');
   const isOurs = origin === undefined || URL.parse(origin)?.host === c.req.header('host');

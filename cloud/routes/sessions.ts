@@ -7,6 +7,7 @@ import type { Session } from '../../protocol/model.ts';
 import { type PhoneSession, sessionClassSchema } from '../../protocol/phone-model.ts';
 import { sessionsOf } from './identifiers.ts';
 import { ask, needPhone, phonesToRead } from './phone-choice.ts';
+import { type AppDeps, body, type CloudApp, guarded, json, newApp } from './route-kit.ts';
 import {
   changeSchema,
   homeParam,
@@ -19,7 +20,6 @@ import {
   wildcard,
 } from './schemas.ts';
 import { needSession } from './stored.ts';
-import { type App, body, guarded, json, newApp, type Parts } from './surface.ts';
 
 const people = z.array(recipientSchema).max(limits.parties);
 const contentTypes = z.array(z.string().min(1).max(255)).max(64);
@@ -112,7 +112,7 @@ const join = step('join', 'JoinSession');
 const leave = step('leave', 'LeaveSession');
 const close = step('close', 'CloseSession');
 
-export function sessionRoutes({ store, hubs, clock }: Parts): App {
+export function sessionRoutes({ store, hubs, clock }: AppDeps): CloudApp {
   return newApp()
     .openapi(list, async (c) => {
       const { class: sessionClass, status, phone, limit, cursor } = c.req.valid('query');

@@ -6,19 +6,19 @@ import type { Issued } from '../access/access.ts';
 import { deviceOf } from '../access/device.ts';
 import type { Principal } from '../access/principal.ts';
 import { offeredScopes } from '../access/scopes.ts';
-import { forgetCookies, giveCookie, refuseStrangePages } from './session-cookie.ts';
 import {
-  type App,
+  type AppDeps,
+  type AppEnv,
   body,
+  type CloudApp,
   clientOf,
   guarded,
   holder,
   json,
   newApp,
-  type Parts,
-  type Surface,
   unguarded,
-} from './surface.ts';
+} from './route-kit.ts';
+import { forgetCookies, giveCookie, refuseStrangePages } from './session-cookie.ts';
 
 const meSchema = z
   .object({
@@ -59,7 +59,7 @@ const me = guarded('anyone-signed-in', {
   responses: { 200: json(meSchema, 'The holder') },
 });
 
-export function signInRoutes({ access, clock, quotas }: Parts): App {
+export function signInRoutes({ access, clock, quotas }: AppDeps): CloudApp {
   return newApp()
     .openapi(signIn, async (c) => {
       refuseStrangePages(c);
@@ -78,7 +78,7 @@ export function signInRoutes({ access, clock, quotas }: Parts): App {
     })
     .openapi(me, (c) => c.json(meOf(holder(c)), 200));
 
-  async function openSession(c: Context<Surface>, given: { code: string } | { token: string }): Promise<Issued> {
+  async function openSession(c: Context<AppEnv>, given: { code: string } | { token: string }): Promise<Issued> {
     const device = deviceOf(c.req.header('user-agent'));
     // What is good opens the dashboard also where others behind the same address were wrong too often.
     const failed = (words: string) => quotas.failedSignIn(clientOf(c)) ?? new GatewayError('unauthorized', words);

@@ -2,9 +2,9 @@
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { TokenRecord } from '../store/store.ts';
+import { type AppDeps, type CloudApp, guarded, holder, json, newApp } from './route-kit.ts';
 import { page } from './schemas.ts';
 import { forgetCookies } from './session-cookie.ts';
-import { type App, guarded, holder, json, newApp, type Parts } from './surface.ts';
 
 const sessionSchema = z
   .object({
@@ -40,7 +40,7 @@ const endAll = guarded('owner', {
   responses: { 204: { description: 'They are signed out' } },
 });
 
-export function signedInDeviceRoutes({ access }: Parts): App {
+export function signedInDeviceRoutes({ access }: AppDeps): CloudApp {
   return newApp()
     .openapi(list, async (c) => {
       const { account, id: current } = holder(c).token;

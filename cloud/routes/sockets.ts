@@ -12,10 +12,10 @@ export interface Socket {
 export interface SocketHandler {
   /** The subprotocol to speak, if one was agreed on. */
   readonly protocol?: string;
-  open(socket: Socket): SocketEars;
+  open(socket: Socket): SocketListener;
 }
 
-export interface SocketEars {
+export interface SocketListener {
   text(text: string): void;
   closed(): void;
 }

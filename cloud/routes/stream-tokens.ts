@@ -1,7 +1,7 @@
 // Streams by the token that they belong to: each ends within seconds of its token, whoever ended that.
 
 import { isLive } from '../access/access.ts';
-import type { Deadlines } from '../hub/surroundings.ts';
+import type { Deadlines } from '../hub/hub-deps.ts';
 import type { Clock, Store, TokenRecord } from '../store/store.ts';
 
 /** Timers of Node hold 2^31 - 1 ms at most, some 24 days; a session lives for 30. */
@@ -26,16 +26,16 @@ export class StreamTokens {
    * `recheckMs`: how often the tokens of open streams are looked up, for another process may revoke one. Undefined where
    * the hubs are told of every revocation, as on Workers.
    */
-  constructor(parts: {
+  constructor(deps: {
     store: Pick<Store, 'findToken'>;
     clock: Clock;
     deadlines: Deadlines;
     recheckMs?: number | undefined;
   }) {
-    this.#store = parts.store;
-    this.#clock = parts.clock;
-    this.#deadlines = parts.deadlines;
-    this.#recheckMs = parts.recheckMs;
+    this.#store = deps.store;
+    this.#clock = deps.clock;
+    this.#deadlines = deps.deadlines;
+    this.#recheckMs = deps.recheckMs;
   }
 
   /** Runs `end` once the token is revoked or has expired, unless the returned function is called before. */

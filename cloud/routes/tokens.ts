@@ -4,8 +4,8 @@ import { GatewayError } from '../../protocol/errors.ts';
 import type { Principal } from '../access/principal.ts';
 import { offeredScopes } from '../access/scopes.ts';
 import type { TokenRecord } from '../store/store.ts';
+import { type AppDeps, body, type CloudApp, guarded, holder, json, newApp } from './route-kit.ts';
 import { lineSchema, page } from './schemas.ts';
-import { type App, body, guarded, holder, json, newApp, type Parts } from './surface.ts';
 
 const tokenSchema = z
   .object({
@@ -51,7 +51,7 @@ const remove = guarded('tokens:manage', {
   responses: { 204: { description: 'It is revoked' } },
 });
 
-export function tokenRoutes({ access, clock, log }: Parts): App {
+export function tokenRoutes({ access, clock, log }: AppDeps): CloudApp {
   /** A token that is bound to a home rules over tokens of that home only. */
   const visible = async (principal: Principal): Promise<TokenRecord[]> => {
     const { account, home } = principal.token;

@@ -4,8 +4,8 @@ import { subprotocol } from '../../protocol/frames.ts';
 import type { Principal } from '../access/principal.ts';
 import type { AgentIdentity } from '../hub/link.ts';
 import type { TokenRecord } from '../store/store.ts';
+import { type AppDeps, acceptSocket, type CloudApp, holder, newApp, unguarded, wantSocket } from './route-kit.ts';
 import type { SocketHandler } from './sockets.ts';
-import { type App, acceptSocket, holder, newApp, type Parts, unguarded, wantSocket } from './surface.ts';
 
 /** What the host does with an agent's socket: bring it to the hub of its home. */
 export type ServeAgent = (home: string, agent: AgentIdentity, token: TokenRecord) => Promise<SocketHandler>;
@@ -17,7 +17,7 @@ const tunnel = unguarded({
   responses: { 101: { description: 'Frames' } },
 });
 
-export function tunnelRoutes({ access, hubs }: Pick<Parts, 'access' | 'hubs'>, serve: ServeAgent): App {
+export function tunnelRoutes({ access, hubs }: Pick<AppDeps, 'access' | 'hubs'>, serve: ServeAgent): CloudApp {
   return newApp().openapi(tunnel, async (c) => {
     const { token } = holder(c);
     const { home, agent } = agentOf(holder(c));

@@ -6,7 +6,7 @@ import type { HomeEvent, Message, MessageState, Session } from '../../protocol/m
 import type { MessageFolder } from '../../protocol/phone-model.ts';
 import { nextId } from './ordered-id.ts';
 import { onOneLine } from './party.ts';
-import { approvalOf, evidenceOf } from './phone-evidence.ts';
+import { approvalOf, presenceEvidenceOf } from './phone-evidence.ts';
 import type { HomeRecord, MessageRecord, PhoneRecord, StoredHop, Write } from './store.ts';
 
 type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
@@ -26,7 +26,7 @@ export type StoredMessage = MessageRecord | typeof tombstone | undefined;
 
 /** A message without what only the cloud needs to know of it. */
 export function toMessage(record: MessageRecord): Message {
-  const { epoch: _, fingerprint: __, deliverByMs: ___, place: ____, hops: _____, ...shown } = record;
+  const { epoch: _, fingerprint: __, deliverByMs: ___, sendSeq: ____, hops: _____, ...shown } = record;
   const { absentSinceMs: ______, absentTwice: _______, ...message } = shown;
   return message;
 }
@@ -67,7 +67,7 @@ export function putMessage(
     epoch: write.epoch,
     fingerprint: write.fingerprint,
     deliverByMs: current?.deliverByMs ?? null,
-    ...(current?.place !== undefined && { place: current.place }),
+    ...(current?.sendSeq !== undefined && { sendSeq: current.sendSeq }),
     ...(current?.conversation !== undefined && { conversation: current.conversation }),
     ...hopsOf(current?.hops, current === undefined || current.messageId === null ? write.hops : undefined),
   };
@@ -103,15 +103,22 @@ export function missMessage(
 }
 
 /** Marked read here, where its phone cannot be asked to. */
-export function readMessage(current: StoredMessage): Change<MessageRecord> | undefined {
+export function markRead(current: StoredMessage): Change<MessageRecord> | undefined {
   if (current === undefined || current === tombstone || current.status === 'Read') return undefined;
   const next: MessageRecord = { ...current, status: 'Read' };
   return { next, event: { type: 'message.updated', data: toMessage(next) } };
 }
 
-/** Records of earlier versions do not say whether the phone has the message: it was deleted when it had it no more. */
-export function withOnPhone<Shown extends Pick<Message, 'messageId' | 'onPhone'>>(stored: Shown): Shown {
-  return { ...stored, onPhone: stored.onPhone ?? stored.messageId !== null };
+/**
+ * A record of an earlier version as this version writes it. Earlier ones deleted a message that its phone no longer had,
+ * so they wrote no `onPhone`; and they called `sendSeq` `place`.
+ */
+export function upgradeRecord<Stored extends Pick<Message, 'messageId' | 'onPhone'> & { place?: number }>(
+  stored: Stored,
+): Omit<Stored, 'place'> {
+  const { place, ...record } = stored;
+  const onPhone = stored.onPhone ?? stored.messageId !== null;
+  return { ...record, onPhone, ...(place !== undefined && { sendSeq: place }) };
 }
 
 /** Undefined for what is not there, or no longer; and, of those that are missing from their phone, for what came back. */
@@ -223,7 +230,7 @@ export function seePhone(known: readonly PhoneRecord[], presence: PhonePresence,
   const current = known.find((phone) => phone.udn === presence.udn);
   const { udn, name, deviceType, address, epoch, trusted } = presence;
   const capabilities = presence.capabilities ?? current?.capabilities;
-  const seenAs = evidenceOf(presence);
+  const seenAs = presenceEvidenceOf(presence);
   const isTrusted = trusted && known.filter((phone) => phone.approved).length < limits.phones;
   const approval =
     current === undefined

@@ -4,7 +4,7 @@ import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { MessageRecord } from './store.ts';
 
 /** `epoch`: of the phone now, for records that do not name theirs. A send that the phone never showed has no fingerprint. */
-export function itemOf(
+export function inventoryItemOf(
   record: Pick<MessageRecord, 'id' | 'messageId' | 'epoch' | 'fingerprint'> & { onPhone?: boolean },
   epoch: number,
 ): InventoryItem {

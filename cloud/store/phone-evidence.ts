@@ -8,7 +8,7 @@ import type { PhoneRecord } from './store.ts';
 export type Likeness = 'same' | 'moved' | 'other';
 
 /** What the agent saw of a phone; of agents that tell nothing but an address, its host. */
-export function evidenceOf({ evidence, address }: Pick<PhonePresence, 'evidence' | 'address'>): PhoneEvidence {
+export function presenceEvidenceOf({ evidence, address }: Pick<PhonePresence, 'evidence' | 'address'>): PhoneEvidence {
   return evidence ?? { address: hostOf(address) };
 }
 
@@ -38,7 +38,7 @@ export function approvalOf(current: PhoneRecord, presence: PhonePresence, nowMs:
   if (!isKnown) return { approved: false };
   // Approved by a version that kept no evidence: the address that it had then.
   const approvedAs = current.approvedAs ?? { address: hostOf(current.address) };
-  const seen = evidenceOf(presence);
+  const seen = presenceEvidenceOf(presence);
   const time = new Date(nowMs).toISOString();
   const change = { from: placeIn(approvedAs), to: placeIn(seen), time };
   switch (likenessOf(approvedAs, seen)) {

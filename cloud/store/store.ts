@@ -127,7 +127,7 @@ export interface MessageRecord extends Message {
   /** Sends only: give up after this time, epoch milliseconds. */
   deliverByMs: number | null;
   /** Sends only: their order, which holds when the clock is set back. It grows within a home. */
-  place?: number | undefined;
+  sendSeq?: number | undefined;
   /** Since when its phone no longer lists it, epoch milliseconds. Absent while it does. */
   absentSinceMs?: number | undefined;
   /** Its agent says that two whole lists of the phone, at least ten minutes apart, lacked it. */

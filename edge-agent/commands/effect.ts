@@ -19,25 +19,25 @@ export function noteEffect(
   const sessionId = given.SessionID ?? output.SessionID ?? '';
   switch (action) {
     case 'SendMessage':
-      synchroniser.request((agenda) => agenda.lookAtSent());
+      synchroniser.request((pendingSync) => pendingSync.addSent());
       break;
     case 'ReadMessage':
       noteRead(synchroniser, given.MessageID ?? '', output.MessageRequested ?? '');
       break;
     case 'DeleteMessage':
-      if (acted === undefined) synchroniser.request((agenda) => agenda.lookAtAllMessages());
+      if (acted === undefined) synchroniser.request((pendingSync) => pendingSync.addAllMessages());
       else synchroniser.onDeleted(acted);
       break;
     case 'StartFileTransfer':
-      synchroniser.request((agenda) => {
-        for (const id of sessionsOf(given.FileInfoList ?? '')) agenda.lookAtSession(id, { files: true });
+      synchroniser.request((pendingSync) => {
+        for (const id of sessionsOf(given.FileInfoList ?? '')) pendingSync.addSession(id, { files: true });
       });
       break;
     case 'CancelFileTransfer':
-      synchroniser.request((agenda) => agenda.lookAtSession(sessionId, { files: true }));
+      synchroniser.request((pendingSync) => pendingSync.addSession(sessionId, { files: true }));
       break;
     default:
-      synchroniser.request((agenda) => agenda.lookAtSession(sessionId, { messages: true }));
+      synchroniser.request((pendingSync) => pendingSync.addSession(sessionId, { messages: true }));
   }
 }
 
@@ -52,7 +52,7 @@ function sessionsOf(fileInfoList: string): string[] {
 
 function noteRead(synchroniser: PhoneSynchroniser, messageId: string, xml: string): void {
   const entry = readOrEmpty(xml).find(({ message }) => message.messageId === messageId);
-  if (entry === undefined) synchroniser.request((agenda) => agenda.lookAtAllMessages());
+  if (entry === undefined) synchroniser.request((pendingSync) => pendingSync.addAllMessages());
   else synchroniser.onSeen({ message: { ...entry.message, status: 'Read' }, xml: entry.xml });
 }
 

@@ -2,11 +2,11 @@
 import { ANY } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
-import { wholeSearch } from '../messaging/agenda.ts';
 import { takeMatch } from '../messaging/comparison.ts';
 import { type PhoneCalls, standardDeadlineMs, type TextArguments } from '../messaging/control-point.ts';
 import { readDocument } from '../messaging/documents.ts';
-import { isSameMessage, judge } from '../messaging/evidence.ts';
+import { compareEvidence, isSameMessage } from '../messaging/evidence.ts';
+import { wholeSearch } from '../messaging/pending-sync.ts';
 import type { Journal, Send } from '../tunnel/journal.ts';
 
 /** Of what was begun and is not settled yet, nothing else can be said. */
@@ -66,7 +66,7 @@ export async function lookUp(
 function isKnown(journal: Journal, udn: string, message: PhoneMessage): boolean {
   return journal
     .messagesUnder(udn, message.messageId)
-    .some(({ fingerprint }) => isSameMessage(judge(fingerprint, message)));
+    .some(({ fingerprint }) => isSameMessage(compareEvidence(fingerprint, message)));
 }
 
 /** Whether the phone is as the action would have left it, as far as its lists tell. Throws UpnpError. */

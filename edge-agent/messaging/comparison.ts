@@ -3,12 +3,12 @@
 import type { EdgeEvent } from '../../protocol/frames.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import {
+  compareEvidence,
   type Evidence,
   isSameMessage,
   isTwin,
   isUnchanged,
   type Judgement,
-  judge,
   mergeFingerprints,
   partyOf,
   readFingerprint,
@@ -199,7 +199,7 @@ export class Comparison {
     for (const item of this.#options.known.under(message.messageId)) {
       const judgement = seen.hasFingerprint(item.fingerprint)
         ? 'same'
-        : judge(item.fingerprint, message, seen.evidence);
+        : compareEvidence(item.fingerprint, message, seen.evidence);
       const isAsCorrected = judgement === 'doubtful' && this.#options.clockJumps.has(jumpOf(item, seen.evidence));
       const preference = (this.#wasSeenHere(item) ? 0 : 0.4) + (item.isPresent ? 0.2 : 0) + (isAsCorrected ? 0.1 : 0);
       if (rank[judgement] + preference < bestRank) continue;

@@ -36,7 +36,7 @@ const partyChars = 6;
 
 /** The evidence and a digest of all of the message, in at most 64 characters. */
 export function fingerprintOf(message: PhoneMessage): string {
-  return write(evidenceOf(message), digestOf(message));
+  return write(messageEvidenceOf(message), digestOf(message));
 }
 
 /** A listed message, of which most often only the digest is asked for: it has not changed. */
@@ -51,7 +51,7 @@ export class SeenMessage {
   }
 
   get evidence(): Evidence {
-    this.#evidence ??= evidenceOf(this.message);
+    this.#evidence ??= messageEvidenceOf(this.message);
     return this.#evidence;
   }
 
@@ -71,10 +71,13 @@ function digestOf(message: PhoneMessage): string {
 
 /** Of a message on its way to the phone: its time is not known yet, and the phone will show more of it. */
 export function fingerprintOfSend(message: PhoneMessage): string {
-  return write({ ...evidenceOf(message), timeMs: undefined, sender: '', senderName: '', folder: 'Outgoing' }, '');
+  return write(
+    { ...messageEvidenceOf(message), timeMs: undefined, sender: '', senderName: '', folder: 'Outgoing' },
+    '',
+  );
 }
 
-export function evidenceOf(message: PhoneMessage): Evidence {
+export function messageEvidenceOf(message: PhoneMessage): Evidence {
   const { from, folder, messageClass, status } = message;
   return {
     text: textOf(message),
@@ -130,7 +133,7 @@ export function isSameMessage(judgement: Judgement): boolean {
 }
 
 /** Judges a message against the fingerprint of the one that is known by its identifier. */
-export function judge(known: string, message: PhoneMessage, seen = evidenceOf(message)): Judgement {
+export function compareEvidence(known: string, message: PhoneMessage, seen = messageEvidenceOf(message)): Judgement {
   if (known === '') return message.folder === 'Received' ? 'unlike' : 'likely';
   const before = readFingerprint(known);
   return before === undefined ? judgeLegacy(known, message) : compare(before, seen);
@@ -197,7 +200,7 @@ function judgeLegacy(known: string, message: PhoneMessage): Judgement {
   const isSameSender = [message.messageClass, ...messageClasses].some(
     (messageClass) => legacySender({ ...message, messageClass }) === sender,
   );
-  const seen = evidenceOf(message);
+  const seen = messageEvidenceOf(message);
   if (time === '' || seen.timeMs === undefined) return isSameSender ? 'likely' : 'unlike';
   if (time === legacyTime(message.time)) return isSameSender ? 'same' : 'likely';
   if (!isSameSender) return 'other';

@@ -2,11 +2,11 @@
 import { ANY, messageClasses, messageFolders, messageStatuses } from '../../protocol/actions.ts';
 import { isPassingRefusal } from '../../protocol/errors.ts';
 import { UpnpError } from '../upnp/error.ts';
-import { wholeSearch } from './agenda.ts';
 import type { CallOptions, MessageSearch, PhoneCalls } from './control-point.ts';
 import { DocumentError } from './document-tree.ts';
 import { listLimits } from './list-reading.ts';
 import type { ListRead, TakeMessages } from './message-list.ts';
+import { wholeSearch } from './pending-sync.ts';
 
 const folderSearches: readonly MessageSearch[] = messageFolders.map((MessageFolder) => ({
   ...wholeSearch,

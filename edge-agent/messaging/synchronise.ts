@@ -1,11 +1,11 @@
 // What the phone has ⇄ what the cloud knows: when to look at a phone, and what came of it. PhoneLook does the looking.
 import { UpnpError } from '../upnp/error.ts';
-import { Agenda, noteEvent } from './agenda.ts';
 import type { CallOptions, PhoneCalls, PhoneControlPoint } from './control-point.ts';
 import type { KnownItem } from './known-messages.ts';
 import { type Consequence, KnownPhone, type PhoneMemory } from './known-phone.ts';
-import { type CloudKnowledge, PhoneLook } from './look.ts';
 import type { MessageEntry } from './message-list.ts';
+import { noteEvent, PendingSync } from './pending-sync.ts';
+import { type CloudKnowledge, SyncPass } from './sync-pass.ts';
 
 export interface SynchroniserOptions {
   readonly controlPoint: PhoneControlPoint;
@@ -44,8 +44,8 @@ export class PhoneSynchroniser {
   readonly #options: SynchroniserOptions;
   readonly #udn: string;
   readonly #known: KnownPhone;
-  readonly #look: PhoneLook;
-  #agenda = new Agenda();
+  readonly #syncPass: SyncPass;
+  #pendingSync = new PendingSync();
   #running: Promise<void> | undefined;
   /** What is looked at beside a long list. */
   #beside: Promise<void> | undefined;
@@ -67,7 +67,7 @@ export class PhoneSynchroniser {
     this.#udn = options.controlPoint.udn;
     const { memory, confirmMs, now } = options;
     this.#known = new KnownPhone({ udn: this.#udn, memory, confirmMs, ...(now !== undefined && { now }) });
-    this.#look = new PhoneLook({
+    this.#syncPass = new SyncPass({
       controlPoint: options.controlPoint,
       known: this.#known,
       cloud: options.cloud,
@@ -86,7 +86,7 @@ export class PhoneSynchroniser {
 
   start(): void {
     this.#live = true;
-    this.lookAtEverything();
+    this.requestFullSync();
   }
 
   /** Resolves when no look is under way any more. */
@@ -102,31 +102,31 @@ export class PhoneSynchroniser {
     if (approved === this.#approved) return;
     this.#approved = approved;
     this.#known.unload();
-    if (approved) this.lookAtEverything();
+    if (approved) this.requestFullSync();
   }
 
   /** Whether the phone's own events arrive; without them it is polled (requirement E11). */
   setHasEvents(hasEvents: boolean): void {
     this.#hasEvents = hasEvents;
     this.#known.doubtSeen();
-    this.lookAtEverything();
+    this.requestFullSync();
   }
 
   /** What the phone's own event says is looked up at once. */
   onEvent(variables: ReadonlyMap<string, string>): void {
-    this.request((agenda) => {
-      agenda.notifiedMs ??= Date.now();
-      noteEvent(agenda, this.#udn, variables, (messageId) => this.#known.isKnown(messageId));
+    this.request((pendingSync) => {
+      pendingSync.notifiedMs ??= Date.now();
+      noteEvent(pendingSync, this.#udn, variables, (messageId) => this.#known.isKnown(messageId));
     });
   }
 
-  lookAtEverything(): void {
-    this.request((agenda) => agenda.lookAtEverything());
+  requestFullSync(): void {
+    this.request((pendingSync) => pendingSync.addEverything());
   }
 
   /** Puts something on the agenda and begins to work it off. */
-  request(note: (agenda: Agenda) => void): void {
-    note(this.#agenda);
+  request(note: (pendingSync: PendingSync) => void): void {
+    note(this.#pendingSync);
     this.#begin();
     this.#beginBeside();
   }
@@ -155,8 +155,8 @@ export class PhoneSynchroniser {
 
   /** Takes over a message as a command's answer showed it; part of the command's own section of the queue. */
   onSeen(entry: MessageEntry): void {
-    const { needsWhole } = this.#look.concludeMessage(entry);
-    if (needsWhole) this.request((agenda) => agenda.lookAtAllMessages());
+    const { needsWhole } = this.#syncPass.concludeMessage(entry);
+    if (needsWhole) this.request((pendingSync) => pendingSync.addAllMessages());
   }
 
   /**
@@ -169,8 +169,8 @@ export class PhoneSynchroniser {
     meant: { messageId: string; id?: string | undefined },
     options: CallOptions,
   ): Promise<{ readonly id: string; readonly messageId: string } | undefined> {
-    if (!this.#known.isLoaded && !(await this.#look.compareWithCloud(this.#agenda))) return undefined;
-    return this.#look.identify(calls, meant, options);
+    if (!this.#known.isLoaded && !(await this.#syncPass.compareWithCloud(this.#pendingSync))) return undefined;
+    return this.#syncPass.identify(calls, meant, options);
   }
 
   /** A message that a command made is known by the command's key from now on. */
@@ -184,27 +184,27 @@ export class PhoneSynchroniser {
   }
 
   #begin(): void {
-    if (!this.#live || !this.#approved || this.#running !== undefined || this.#agenda.isEmpty) return;
+    if (!this.#live || !this.#approved || this.#running !== undefined || this.#pendingSync.isEmpty) return;
     clearTimeout(this.#timer);
-    const isEarly = this.#agenda.isWide && performance.now() < this.#wideFromMs;
-    if (isEarly && !this.#agenda.isUrgent) {
+    const isEarly = this.#pendingSync.isWide && performance.now() < this.#wideFromMs;
+    if (isEarly && !this.#pendingSync.isUrgent) {
       this.#timer = setTimeout(() => this.#begin(), this.#wideFromMs - performance.now());
       return;
     }
-    const agenda = this.#agenda;
-    this.#agenda = isEarly ? agenda.putOffWide() : new Agenda();
-    this.#running = this.#work(agenda, this.#agenda).finally(() => {
+    const pendingSync = this.#pendingSync;
+    this.#pendingSync = isEarly ? pendingSync.putOffWide() : new PendingSync();
+    this.#running = this.#work(pendingSync, this.#pendingSync).finally(() => {
       this.#running = undefined;
       if (!this.#live) return;
-      if (this.#agenda.isEmpty || this.#failures > 0) this.#schedule();
+      if (this.#pendingSync.isEmpty || this.#failures > 0) this.#schedule();
       else this.#begin();
     });
   }
 
   /** A new message does not wait for the end of a long list. */
   #beginBeside(): void {
-    if (!this.#live || !this.#approved || !this.#look.isListing || this.#beside !== undefined) return;
-    const named = this.#agenda.takeNamed();
+    if (!this.#live || !this.#approved || !this.#syncPass.isListing || this.#beside !== undefined) return;
+    const named = this.#pendingSync.takeNamed();
     if (named.isEmpty) return;
     this.#beside = this.#lookBeside(named).finally(() => {
       this.#beside = undefined;
@@ -213,12 +213,12 @@ export class PhoneSynchroniser {
     });
   }
 
-  async #lookBeside(named: Agenda): Promise<void> {
+  async #lookBeside(named: PendingSync): Promise<void> {
     try {
-      await this.#look.besideList(named, this.#agenda);
+      await this.#syncPass.besideList(named, this.#pendingSync);
     } catch {
       // The list under way may not show it any more.
-      this.#agenda.lookAtEverything();
+      this.#pendingSync.addEverything();
     }
   }
 
@@ -234,38 +234,38 @@ export class PhoneSynchroniser {
     const againMs = (this.#againAtMs ?? Number.POSITIVE_INFINITY) - performance.now();
     const retryMs = Math.min(retryCapMs, firstRetryMs * 2 ** Math.min(this.#failures - 1, 10));
     const waitMs = this.#failures > 0 ? retryMs : Math.max(0, Math.min(standardMs, againMs));
-    this.#timer = setTimeout(() => this.lookAtEverything(), waitMs);
+    this.#timer = setTimeout(() => this.requestFullSync(), waitMs);
   }
 
-  async #work(agenda: Agenda, next: Agenda): Promise<void> {
+  async #work(pendingSync: PendingSync, next: PendingSync): Promise<void> {
     try {
-      if (!(await this.#look.compareWithCloud(agenda))) return;
-      await this.#look.atSessions(agenda, next);
-      await this.#lookAtMessages(agenda, next);
-      await this.#look.atFiles(agenda);
-      this.#onDone(agenda);
+      if (!(await this.#syncPass.compareWithCloud(pendingSync))) return;
+      await this.#syncPass.atSessions(pendingSync, next);
+      await this.#lookAtMessages(pendingSync, next);
+      await this.#syncPass.atFiles(pendingSync);
+      this.#onDone(pendingSync);
     } catch (error) {
       this.#onFailed(error);
     }
   }
 
-  async #lookAtMessages(agenda: Agenda, next: Agenda): Promise<void> {
+  async #lookAtMessages(pendingSync: PendingSync, next: PendingSync): Promise<void> {
     const startedMs = performance.now();
-    this.#note(await this.#look.atMessages(agenda, next), agenda);
-    if (!agenda.everything && !agenda.isWide) return;
+    this.#note(await this.#syncPass.atMessages(pendingSync, next), pendingSync);
+    if (!pendingSync.everything && !pendingSync.isWide) return;
     const endedMs = performance.now();
     this.#wideFromMs = endedMs + Math.max(shortestPauseMs, (endedMs - startedMs) * pauseFactor);
   }
 
-  #note({ lookAgainMs }: Consequence, agenda: Agenda): void {
+  #note({ lookAgainMs }: Consequence, pendingSync: PendingSync): void {
     if (lookAgainMs !== undefined) this.#againAtMs = performance.now() + lookAgainMs;
-    else if (agenda.everything || agenda.allMessages) this.#againAtMs = undefined;
+    else if (pendingSync.everything || pendingSync.allMessages) this.#againAtMs = undefined;
   }
 
-  #onDone(agenda: Agenda): void {
+  #onDone(pendingSync: PendingSync): void {
     this.#failures = 0;
     this.#options.onReachable?.(true);
-    if (this.#inStep || !agenda.everything) return;
+    if (this.#inStep || !pendingSync.everything) return;
     this.#inStep = true;
     const { messages, sessions } = this.#known.counts;
     this.#options.report(`In step with the phone: ${counted(messages, 'message')}, ${counted(sessions, 'session')}.`);
@@ -273,7 +273,7 @@ export class PhoneSynchroniser {
 
   #onFailed(error: unknown): void {
     this.#failures++;
-    this.#agenda.lookAtEverything();
+    this.#pendingSync.addEverything();
     if (error instanceof UpnpError) this.#options.onReachable?.(error.kind !== 'unreachable');
     if (this.#failures !== 1 || !this.#live) return;
     this.#inStep = false;

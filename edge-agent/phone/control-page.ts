@@ -11,7 +11,7 @@ import type { Party } from '../../protocol/phone-model.ts';
 import type { LineEvents } from './lines/line.ts';
 import type { Messages } from './messages.ts';
 import { writePage } from './page.ts';
-import type { Sessions } from './sessions.ts';
+import type { PhoneSessions } from './sessions.ts';
 
 export interface ControlPageOptions {
   /** On 127.0.0.1; 0 for any free one. */
@@ -20,7 +20,7 @@ export interface ControlPageOptions {
   readonly dataFolder: string;
   readonly owner: Party;
   readonly messages: Messages;
-  readonly sessions: Sessions;
+  readonly sessions: PhoneSessions;
   readonly events: LineEvents;
   /** Proposed as senders. */
   readonly correspondents: readonly Party[];

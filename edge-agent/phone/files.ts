@@ -5,7 +5,7 @@ import type { PhoneDatabase } from './database.ts';
 /** Held in memory while it moves, so bounded. */
 export const largestFileBytes = 8 * 1024 * 1024;
 
-export class Files {
+export class PhoneFiles {
   readonly #insert;
   readonly #byId;
   readonly #ofSession;

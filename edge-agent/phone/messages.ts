@@ -3,7 +3,7 @@ import type { MessageFolder, NewMessage, PhoneMessage } from '../../protocol/pho
 import type { PhoneDatabase } from './database.ts';
 
 /** Each field narrows; the empty string does not. */
-export interface MessageSearch {
+export interface MessageQuery {
   readonly messageClass: string;
   readonly folder: string;
   readonly status: string;
@@ -105,7 +105,7 @@ export class Messages {
     return row && messageOf(row);
   }
 
-  search(search: MessageSearch): PhoneMessage[] {
+  search(search: MessageQuery): PhoneMessage[] {
     return this.#search
       .all(search.messageClass, search.folder, search.status, search.sessionId)
       .map(messageOf)

@@ -15,17 +15,17 @@ import { readDocument, writeDocument } from '../messaging/documents.ts';
 import type { Caller, HostedService } from '../upnp/hosting/hosted-device.ts';
 import { isFull } from './database.ts';
 import type { Line } from './lines/line.ts';
-import type { MessageDesk } from './message-desk.ts';
+import type { MessageActions } from './message-actions.ts';
 import type { News, NewsVariable } from './news.ts';
 import { refuse } from './refusal.ts';
 import type { SendLimit } from './send-limit.ts';
-import type { SessionDesk } from './session-desk.ts';
-import { type TransferDesk, withUrl } from './transfer-desk.ts';
+import type { SessionActions } from './session-actions.ts';
+import { type TransferActions, withUrl } from './transfer-actions.ts';
 
 export interface MessagingServiceOptions {
-  readonly messages: MessageDesk;
-  readonly sessions: SessionDesk;
-  readonly transfers: TransferDesk;
+  readonly messages: MessageActions;
+  readonly sessions: SessionActions;
+  readonly transfers: TransferActions;
   readonly news: News;
   readonly line: Line;
   readonly owner: Party;

@@ -3,7 +3,7 @@ import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 import type { Line } from './lines/line.ts';
 import type { Messages } from './messages.ts';
-import type { Sessions } from './sessions.ts';
+import type { PhoneSessions } from './sessions.ts';
 
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
@@ -11,14 +11,14 @@ const longestPauseMs = 60_000;
 export interface OutgoingOptions {
   readonly database: PhoneDatabase;
   readonly messages: Messages;
-  readonly sessions: Sessions;
+  readonly sessions: PhoneSessions;
   readonly line: Line;
   /** A message moved to Sent. */
   onSent(): void;
   report(line: string): void;
 }
 
-export class Outgoing {
+export class OutgoingBox {
   readonly #options: OutgoingOptions;
   readonly #waiting: PhoneMessage[] = [];
   #failures = 0;

@@ -7,18 +7,18 @@ import { canonicalAddress } from '../upnp/network/address.ts';
 import { LanNetwork } from '../upnp/network/network.ts';
 import { ControlPage } from './control-page.ts';
 import { PhoneDatabase } from './database.ts';
-import { Files } from './files.ts';
+import { PhoneFiles } from './files.ts';
 import { countStart, keepBootId } from './identity.ts';
 import type { Line, LineEvents } from './lines/line.ts';
-import { MessageDesk } from './message-desk.ts';
+import { MessageActions } from './message-actions.ts';
 import { Messages } from './messages.ts';
 import { messagingService } from './messaging-service.ts';
 import { News } from './news.ts';
-import { Outgoing } from './outgoing.ts';
+import { OutgoingBox } from './outgoing.ts';
 import { SendLimit } from './send-limit.ts';
-import { SessionDesk } from './session-desk.ts';
-import { Sessions } from './sessions.ts';
-import { TransferDesk } from './transfer-desk.ts';
+import { SessionActions } from './session-actions.ts';
+import { PhoneSessions } from './sessions.ts';
+import { TransferActions } from './transfer-actions.ts';
 
 export const telephonyServer = 'urn:schemas-upnp-org:device:TelephonyServer:2';
 export const telephonyClient = 'urn:schemas-upnp-org:device:TelephonyClient:2';
@@ -52,8 +52,8 @@ interface Life {
   readonly database: PhoneDatabase;
   readonly network: LanNetwork;
   readonly device: RootDevice;
-  readonly outgoing: Outgoing;
-  readonly transfers: TransferDesk;
+  readonly outgoing: OutgoingBox;
+  readonly transfers: TransferActions;
   readonly page: ControlPage;
   readonly udn: string;
 }
@@ -129,18 +129,35 @@ export class SoftwarePhone {
     const identity = await countStart(database, Date.now());
 
     const messages = new Messages(database);
-    const sessions = new Sessions(database);
-    const files = new Files(database);
+    const sessions = new PhoneSessions(database);
+    const files = new PhoneFiles(database);
     const news = new News(messages, (variable) => device.publish(service, [variable]));
-    const sessionDesk = new SessionDesk({ database, messages, sessions, news, line, owner, report });
-    const outgoing = new Outgoing({ database, messages, sessions, line, onSent: () => news.messagesChanged(), report });
-    const desk = new MessageDesk({ database, messages, sessions, sessionDesk, news, outgoing, line, owner, report });
+    const sessionActions = new SessionActions({ database, messages, sessions, news, line, owner, report });
+    const outgoing = new OutgoingBox({
+      database,
+      messages,
+      sessions,
+      line,
+      onSent: () => news.messagesChanged(),
+      report,
+    });
+    const desk = new MessageActions({
+      database,
+      messages,
+      sessions,
+      sessionActions,
+      news,
+      outgoing,
+      line,
+      owner,
+      report,
+    });
     const network = new LanNetwork({ interfaces });
-    const transfers = new TransferDesk({
+    const transfers = new TransferActions({
       database,
       files,
       sessions,
-      sessionDesk,
+      sessionActions,
       line,
       network,
       origins: () => device.origins,
@@ -149,7 +166,7 @@ export class SoftwarePhone {
     const sendLimit = new SendLimit(this.#options.sendsPerMinute ?? 60);
     const service = messagingService({
       messages: desk,
-      sessions: sessionDesk,
+      sessions: sessionActions,
       transfers,
       news,
       line,
@@ -168,7 +185,7 @@ export class SoftwarePhone {
       ...allowanceOf(this.#options.allowed ?? []),
       onFault: (error) => report(`The network: ${error.message}`),
     });
-    const events = eventsOf(desk, sessionDesk, transfers);
+    const events = eventsOf(desk, sessionActions, transfers);
     const page = new ControlPage({
       port: this.#options.pagePort ?? 0,
       dataFolder,
@@ -211,7 +228,7 @@ function allowanceOf(allowed: readonly string[]): { allows?(address: string): bo
   return { allows: (address) => addresses.has(address) };
 }
 
-function eventsOf(messages: MessageDesk, sessions: SessionDesk, transfers: TransferDesk): LineEvents {
+function eventsOf(messages: MessageActions, sessions: SessionActions, transfers: TransferActions): LineEvents {
   return {
     arrived: (message) => messages.arrive(message),
     offered: (offer) => sessions.offered(offer),

@@ -17,10 +17,10 @@ const refusals = {
   'not-reachable': [709, 'The phone is not reachable now'],
 } as const satisfies Record<string, readonly [number, string]>;
 
-export type Refusal = keyof typeof refusals;
+export type RefusalName = keyof typeof refusals;
 
 /** The error that a control point sees as this SOAP fault. */
-export function refuse(refusal: Refusal, cause?: unknown): UpnpError {
+export function refuse(refusal: RefusalName, cause?: unknown): UpnpError {
   const [upnpCode, upnpDescription] = refusals[refusal];
   return new UpnpError('refused', upnpDescription, { upnpCode, upnpDescription, cause });
 }

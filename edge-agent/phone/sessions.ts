@@ -15,7 +15,7 @@ export type NewPhoneSession = Omit<PhoneSession, 'sessionId' | 'startedAt' | 'up
 export const sessionCapacity = 500;
 const mostAnswers = 64;
 
-export class Sessions {
+export class PhoneSessions {
   readonly #insert;
   readonly #byId;
   readonly #search;

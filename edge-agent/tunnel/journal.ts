@@ -25,7 +25,7 @@ export interface KnownSession {
 }
 
 /** What a look at a phone changed. It is kept together with the events that tell of it: both or neither. */
-export interface PhoneChange {
+export interface JournalChange {
   readonly epoch?: number;
   readonly putMessages?: readonly JournalMessage[];
   /** Identifiers of ours. */
@@ -40,7 +40,7 @@ export interface PhoneChange {
 }
 
 /** What became of an action that must not happen twice: some kilobytes at most, for it is kept for a week. */
-export type SendOutcome =
+export type ActionOutcome =
   | { readonly result: Readonly<Record<string, string>> }
   | {
       readonly failure: {
@@ -58,7 +58,7 @@ export interface Send {
   readonly arguments: Readonly<Record<string, string>>;
   readonly begunMs: number;
   /** Undefined: begun, and nobody knows how it ended. */
-  readonly outcome: SendOutcome | undefined;
+  readonly outcome: ActionOutcome | undefined;
 }
 
 /** Outcomes are kept longer than the cloud keeps an Idempotency-Key (24 h). */
@@ -130,11 +130,11 @@ export class Journal {
   }
 
   /** Keeps a change and its events in one commit: a burst costs one write to the disk. */
-  record(udn: string, change: PhoneChange): void {
+  record(udn: string, change: JournalChange): void {
     this.#outbox.append(change.events, () => this.#write(udn, change));
   }
 
-  #write(udn: string, change: PhoneChange): void {
+  #write(udn: string, change: JournalChange): void {
     const statements = this.#statements;
     statements.addPhone.run(udn);
     if (change.epoch !== undefined) statements.setEpoch.run(change.epoch, udn);
@@ -157,7 +157,7 @@ export class Journal {
       statements.putSession.run(udn, session.sessionId, id, JSON.stringify(session));
     }
     for (const [key, messageId] of change.settledSends ?? []) {
-      statements.finishSend.run(JSON.stringify({ result: { MessageID: messageId } } satisfies SendOutcome), key);
+      statements.finishSend.run(JSON.stringify({ result: { MessageID: messageId } } satisfies ActionOutcome), key);
     }
     if (change.comparedStore !== undefined) statements.setCompared.run(change.comparedStore, udn);
   }
@@ -190,7 +190,7 @@ export class Journal {
    * The end of a send, together with the message that it made, which is thereby known by the send's own key. It is not
    * waited for: a send whose end got lost is settled by looking at the phone.
    */
-  finishSend(udn: string, key: string, outcome: SendOutcome, made?: JournalMessage): void {
+  finishSend(udn: string, key: string, outcome: ActionOutcome, made?: JournalMessage): void {
     this.#database.commitSoon(() => {
       this.#statements.finishSend.run(JSON.stringify(outcome), key);
       if (made !== undefined) this.#write(udn, { putMessages: [made], events: [] });

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { EdgeEvent, SequencedEvent } from '../../protocol/frames.ts';
 import type { AgentDatabase } from './database.ts';
-import { type DeadLetterBounds, DeadLetters } from './dead-letters.ts';
+import { type DeadLetterBounds, DeadLetterTable } from './dead-letter-table.ts';
 
 export interface OutboxOptions {
   readonly database: AgentDatabase;
@@ -18,7 +18,7 @@ export interface OutboxOptions {
 }
 
 /** What became of an event: `undefined` when the cloud has stored it, or why it never can. */
-export type Refusal = { readonly code: string; readonly reason: string } | undefined;
+export type TermReason = { readonly code: string; readonly reason: string } | undefined;
 
 /** An acknowledgement that a crash forgets costs only a repetition, so acknowledged events are removed in batches. */
 const pruneAfterMs = 1000;
@@ -38,10 +38,10 @@ export class Outbox {
   readonly #maxAgeMs: number;
   readonly #now: () => number;
   readonly #statements;
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: DeadLetterTable;
   readonly #bootId: string;
   /** Whoever waits to hear what becomes of an event, by its sequence number. */
-  readonly #waiters = new Map<number, { udn: string; settle(refusal: Refusal): void }>();
+  readonly #waiters = new Map<number, { udn: string; settle(refusal: TermReason): void }>();
   #held: { events: number; bytes: number };
   #acked = 0;
   /** The highest sequence number that was given. */
@@ -75,7 +75,7 @@ export class Outbox {
       fact: database.prepare('SELECT value FROM facts WHERE name = ?'),
       keepFact: database.prepare('INSERT OR IGNORE INTO facts VALUES (?, ?)'),
     };
-    this.deadLetters = new DeadLetters(database, options.deadLetters);
+    this.deadLetters = new DeadLetterTable(database, options.deadLetters);
     this.#statements.keepFact.run('bootId', randomUUID());
     this.#bootId = String(this.#statements.fact.get('bootId')?.value);
     const size = this.#statements.size.get();
@@ -155,7 +155,7 @@ export class Outbox {
   }
 
   /** The cloud can never store this event: it is put aside, with a warning. */
-  bury(seq: number, code: string, reason: string): void {
+  term(seq: number, code: string, reason: string): void {
     const dropped = this.#commit(() => {
       const excess = this.deadLetters.put(seq, { timeMs: this.#now(), code, reason });
       this.deadLetters.overtake(seq);
@@ -171,13 +171,13 @@ export class Outbox {
   }
 
   /** Sends a dead letter again, and resolves with what became of it; undefined if there is none of this id. */
-  retry(id: string): Promise<Refusal> | undefined {
+  retry(id: string): Promise<TermReason> | undefined {
     this.deadLetters.overtake(Number.MAX_SAFE_INTEGER);
     const event = this.deadLetters.find(id);
     this.deadLetters.recount();
     if (event === undefined) return undefined;
     const seq = Number(this.#statements.next.get()?.seq ?? 1);
-    const { promise, resolve } = Promise.withResolvers<Refusal>();
+    const { promise, resolve } = Promise.withResolvers<TermReason>();
     this.#waiters.set(seq, { udn: event.udn, settle: resolve });
     try {
       this.append([event], () => this.deadLetters.remove(id));
@@ -208,7 +208,7 @@ export class Outbox {
     this.#removeAcked();
   }
 
-  #settle(seq: number, refusal: Refusal): void {
+  #settle(seq: number, refusal: TermReason): void {
     this.#waiters.get(seq)?.settle(refusal);
     this.#waiters.delete(seq);
   }

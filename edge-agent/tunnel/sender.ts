@@ -79,7 +79,7 @@ export class EventSender {
 
   onTerm(frame: FrameOf<CloudFrame, 'term'>): void {
     if (!this.#inFlight.delete(frame.seq)) return;
-    this.#options.outbox.bury(frame.seq, frame.code, frame.reason);
+    this.#options.outbox.term(frame.seq, frame.code, frame.reason);
     this.#progress();
   }
 
@@ -100,7 +100,7 @@ export class EventSender {
       const size = JSON.stringify(event).length + 1;
       if (frameOverheadChars + size > this.#options.frameChars) {
         if (batch.length > 0) break;
-        this.#options.outbox.bury(event.seq, 'frame-too-large', `${size} characters do not fit a frame`);
+        this.#options.outbox.term(event.seq, 'frame-too-large', `${size} characters do not fit a frame`);
         this.#sentSeq = event.seq;
         break;
       }

@@ -9,14 +9,14 @@ import { ulid } from 'ulid';
 import { Access } from '../../cloud/access/access.ts';
 import { createApp } from '../../cloud/app.ts';
 import { HomeHub } from '../../cloud/hub/home-hub.ts';
+import type { HubDeps } from '../../cloud/hub/hub-deps.ts';
 import type { Hubs } from '../../cloud/hub/hubs.ts';
-import type { AgentIdentity, Attachment } from '../../cloud/hub/link.ts';
-import type { Surroundings } from '../../cloud/hub/surroundings.ts';
+import type { AgentIdentity, SocketAttachment } from '../../cloud/hub/link.ts';
 import type { SocketHandler } from '../../cloud/routes/sockets.ts';
 import { DynamoStore } from '../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../cloud/store/folder-blobs.ts';
 import { fingerprintOf } from '../../edge-agent/messaging/evidence.ts';
-import { LinkedAgent } from '../cloud/hub/hub-bench.ts';
+import { LinkedAgent } from '../cloud/hub/hub-harness.ts';
 import { DynamoDbLocal } from '../cloud/store/dynamodb-local.ts';
 import { phoneMessage, presence } from '../contract/messages.ts';
 import { type Consumption, Meter, Shadow } from './cost-meter.ts';
@@ -122,7 +122,7 @@ export async function recordDay(of: readonly Kind[]): Promise<DayRecord> {
 
 const clock = { nowMs: Date.UTC(2026, 10, 22), now: () => clock.nowMs };
 
-const around: Omit<Surroundings, 'store'> = {
+const around: Omit<HubDeps, 'store'> = {
   clock,
   deadlines: {
     after: (ms, fire) => {
@@ -223,7 +223,7 @@ class CountedAgent extends LinkedAgent {
     super.says(frame);
   }
 
-  override keep(attachment: Attachment): void {
+  override keep(attachment: SocketAttachment): void {
     super.keep(attachment);
     this.acked = attachment.ackedSeq;
   }

@@ -3,15 +3,15 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Access } from '../../cloud/access/access.ts';
 import { createApp } from '../../cloud/app.ts';
 import type { Hubs } from '../../cloud/hub/hubs.ts';
-import type { App } from '../../cloud/routes/surface.ts';
-import { HubBench, type LinkedAgent, settled, unavailable } from './hub/hub-bench.ts';
+import type { CloudApp } from '../../cloud/routes/route-kit.ts';
+import { HubHarness, type LinkedAgent, settled, unavailable } from './hub/hub-harness.ts';
 
-let bench: HubBench;
+let bench: HubHarness;
 let agent: LinkedAgent;
-let app: App;
+let app: CloudApp;
 let authorization: string;
 beforeEach(async () => {
-  bench = new HubBench();
+  bench = new HubHarness();
   await bench.start();
   ({ agent } = await bench.online());
   const { store, clock, deadlines, log } = bench.surroundings;

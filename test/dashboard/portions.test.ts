@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { calm, plainName } from '../../cloud/dashboard/text/plain-names.ts';
+import { calm, withoutControls } from '../../cloud/dashboard/text/plain-names.ts';
 import { splitPortions } from '../../cloud/dashboard/text/portions.ts';
 import { growth, linearGrowth } from '../fixtures/growth.ts';
 
@@ -35,7 +35,7 @@ test('whatever is shown is made ready in time that grows with its length', () =>
   fc.assert(
     fc.property(piece, (some) => {
       const make = (size: number) => some.join('').repeat(Math.ceil(size / some.join('').length));
-      for (const work of [splitPortions, calm, plainName])
+      for (const work of [splitPortions, calm, withoutControls])
         expect(growth(make, work, 20_000)).toBeLessThan(linearGrowth);
     }),
     { numRuns: 15 },
@@ -48,5 +48,5 @@ test('a letter keeps the marks that a script sets on it', () => {
 });
 
 test('a name of 4,096 characters is shown in 300', () => {
-  expect(plainName('😀'.repeat(2_000))).toBe(`${'😀'.repeat(150)}…`);
+  expect(withoutControls('😀'.repeat(2_000))).toBe(`${'😀'.repeat(150)}…`);
 });

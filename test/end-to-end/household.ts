@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeHost } from '../../cloud/hosts/node.ts';
-import type { Log } from '../../cloud/hub/surroundings.ts';
+import type { Log } from '../../cloud/hub/hub-deps.ts';
 import { Agent } from '../../edge-agent/agent.ts';
 import { SoftwarePhone } from '../../edge-agent/phone/phone.ts';
 import type { Phone } from '../../protocol/model.ts';
-import { DeskLine } from './desk-line.ts';
+import { ActionLine } from './action-line.ts';
 import { EventReader } from './event-reader.ts';
 
 const quiet: Log = { info: () => {}, warn: () => {}, error: () => {} };
@@ -27,7 +27,7 @@ export interface HouseholdOptions {
 
 export interface TestPhone {
   name: string;
-  line: DeskLine;
+  line: ActionLine;
   phone: SoftwarePhone;
 }
 
@@ -102,7 +102,7 @@ export class Household {
   }
 
   async addPhone(name: string, more: { deviceType?: string; number?: string } = {}): Promise<TestPhone> {
-    const line = new DeskLine();
+    const line = new ActionLine();
     const phone = new SoftwarePhone({
       interfaces: ['lo'],
       port: 0,

@@ -1,5 +1,5 @@
 // The Worker as deployed, but for its store: for tests in workerd.
-import { HomeObject as HomeObjectOf, type HomeParts } from '../../cloud/hosts/home-object.ts';
+import { type HomeObjectDeps, HomeObjectBase as HomeObjectOf } from '../../cloud/hosts/home-object.ts';
 import { lineLog } from '../../cloud/hosts/node-log.ts';
 import { WorkerHost } from '../../cloud/hosts/worker-host.ts';
 import type { Homes } from '../../cloud/hosts/worker-hubs.ts';
@@ -41,7 +41,7 @@ export function forgetStore(): void {
 }
 
 export class HomeObject extends HomeObjectOf<TestEnv> {
-  protected override parts(): HomeParts {
+  protected override deps(): HomeObjectDeps {
     return { store: storeOf(this.env), log };
   }
 }

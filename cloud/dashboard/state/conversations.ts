@@ -1,7 +1,7 @@
 // The list of conversations, newest first, and how many messages are unread.
 import { computed, signal } from '@preact/signals';
 import type { Conversation, Message } from '../../../protocol/model.ts';
-import type { Api, Page } from '../api.ts';
+import type { Api, ApiPage } from '../api.ts';
 import { conversationName } from '../text/parties.ts';
 import { coalesced } from './coalesced.ts';
 import type { HomeState } from './home.ts';
@@ -69,7 +69,7 @@ export class Conversations {
 
   async #find(words: string): Promise<void> {
     const path = this.#home.path('/messages');
-    const page = await this.#api.get<Page<Message>>(path, { q: words, limit: 20 });
+    const page = await this.#api.get<ApiPage<Message>>(path, { q: words, limit: 20 });
     if (this.query.value.trim() === words) this.found.value = page.items;
   }
 
@@ -84,7 +84,7 @@ export class Conversations {
     this.unread.value = page.unread;
   }
 
-  #page(limit: number, cursor?: string): Promise<Page<Conversation> & { unread: number }> {
+  #page(limit: number, cursor?: string): Promise<ApiPage<Conversation> & { unread: number }> {
     return this.#api.get(this.#home.path('/conversations'), { limit, cursor });
   }
 }

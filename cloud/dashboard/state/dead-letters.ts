@@ -1,7 +1,7 @@
 // What the cloud refused for good and the agent at home keeps: the household decides what becomes of it.
 import { signal } from '@preact/signals';
 import type { DeadLetter } from '../../../protocol/model.ts';
-import type { Api, Page } from '../api.ts';
+import type { Api, ApiPage } from '../api.ts';
 import { coalesced } from './coalesced.ts';
 import type { HomeState } from './home.ts';
 
@@ -10,7 +10,7 @@ export type RetryOutcome =
   /** In words, as the dead letter's own `reason`. */
   | { outcome: 'refused'; code: string; reason: string };
 
-export class DeadLetters {
+export class DeadLetterState {
   /** Undefined until the first answer. */
   readonly items = signal<readonly DeadLetter[] | undefined>(undefined);
   readonly next = signal<string | null>(null);
@@ -53,7 +53,7 @@ export class DeadLetters {
     this.next.value = page.next;
   }
 
-  #page(cursor: string | null): Promise<Page<DeadLetter>> {
+  #page(cursor: string | null): Promise<ApiPage<DeadLetter>> {
     return this.#api.get(this.#home.path('/dead-letters'), { cursor });
   }
 

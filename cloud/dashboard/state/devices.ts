@@ -1,6 +1,6 @@
 // The devices that are signed in to the dashboard.
 import { signal } from '@preact/signals';
-import type { Api, Page } from '../api.ts';
+import type { Api, ApiPage } from '../api.ts';
 
 export interface Device {
   id: string;
@@ -25,7 +25,7 @@ export class Devices {
   }
 
   async refresh(): Promise<void> {
-    this.items.value = (await this.#api.get<Page<Device>>('/v1/me/sessions')).items;
+    this.items.value = (await this.#api.get<ApiPage<Device>>('/v1/me/sessions')).items;
   }
 
   async signOut({ id }: Device): Promise<void> {

@@ -2,10 +2,10 @@
 import { signal } from '@preact/signals';
 import type { Session } from '../../../protocol/model.ts';
 import type { FileInfo } from '../../../protocol/phone-model.ts';
-import type { Api, Page } from '../api.ts';
+import type { Api, ApiPage } from '../api.ts';
 import type { HomeState } from './home.ts';
 
-export class Files {
+export class FileState {
   /** Undefined until the phone has answered. */
   readonly items = signal<readonly FileInfo[] | undefined>(undefined);
   readonly #api: Api;
@@ -20,7 +20,7 @@ export class Files {
   async open(session: Session): Promise<void> {
     this.#session = session;
     this.items.value = undefined;
-    const { items } = await this.#api.get<Page<FileInfo>>(this.#path(session));
+    const { items } = await this.#api.get<ApiPage<FileInfo>>(this.#path(session));
     if (this.#session === session) this.items.value = items;
   }
 
@@ -39,7 +39,7 @@ export class Files {
 
   /** A session's transfer is cancelled as a whole. */
   async cancel(session: Session): Promise<void> {
-    const { items } = await this.#api.post<Page<FileInfo>>(`${this.#path(session)}/cancel`);
+    const { items } = await this.#api.post<ApiPage<FileInfo>>(`${this.#path(session)}/cancel`);
     if (this.#session?.id === session.id) this.items.value = items;
   }
 

@@ -2,7 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import type { Home, HomeEvent, Phone, Question } from '../../../protocol/model.ts';
 import type { Capabilities, MessageClass, Party } from '../../../protocol/phone-model.ts';
-import type { Api, Page } from '../api.ts';
+import type { Api, ApiPage } from '../api.ts';
 import { coalesced } from './coalesced.ts';
 
 const chosenKey = 'homeline.home';
@@ -38,7 +38,7 @@ export class HomeState {
   }
 
   async load(): Promise<void> {
-    this.all.value = (await this.#api.get<Page<Home>>('/v1/homes')).items;
+    this.all.value = (await this.#api.get<ApiPage<Home>>('/v1/homes')).items;
   }
 
   /** Looks at the home again and again while the page is shown. */
@@ -97,7 +97,7 @@ export class HomeState {
   /** Asks a phone for its own addresses, once. */
   async loadAddresses(phone: Phone): Promise<void> {
     if (this.addresses.value.has(phone.id)) return;
-    const { items } = await this.#api.get<Page<Party>>(this.path(`/phones/${phone.id}/identity`));
+    const { items } = await this.#api.get<ApiPage<Party>>(this.path(`/phones/${phone.id}/identity`));
     const addresses = new Set(items.map((party) => party.address));
     this.addresses.value = new Map(this.addresses.value).set(phone.id, addresses);
   }

@@ -15,7 +15,7 @@ export interface Written {
   deliverBy?: string;
 }
 
-export interface Outgoing {
+export interface OutgoingDraft {
   conversation: string;
   /** Where it is posted: the home's messages or a session's. */
   path: string;
@@ -24,7 +24,7 @@ export interface Outgoing {
   known: ReadonlySet<string>;
 }
 
-export interface PendingSend extends Outgoing {
+export interface PendingSend extends OutgoingDraft {
   /** The Idempotency-Key: every attempt bears it, so that no number of attempts sends twice. */
   key: string;
   startedAt: string;
@@ -35,7 +35,7 @@ export interface PendingSend extends Outgoing {
 /** After how long an unanswered send is tried again; then it waits for the person. */
 const retryAfterMs = [1_000, 3_000, 8_000, 20_000] as const;
 
-export class Sends {
+export class SendState {
   readonly pending = signal<readonly PendingSend[]>([]);
   readonly #api: Api;
   readonly #messagesPath: () => string;
@@ -64,7 +64,7 @@ export class Sends {
     this.pending.value = [];
   }
 
-  send(outgoing: Outgoing): void {
+  send(outgoing: OutgoingDraft): void {
     const pending: PendingSend = { ...outgoing, key: newKey(), startedAt: new Date().toISOString(), state: 'sending' };
     this.pending.value = [...this.pending.value, pending];
     void this.#attempt(pending, 0);

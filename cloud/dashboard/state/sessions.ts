@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import type { Session } from '../../../protocol/model.ts';
 import type { SessionClass } from '../../../protocol/phone-model.ts';
-import type { Api, Page } from '../api.ts';
+import type { Api, ApiPage } from '../api.ts';
 import { coalesced } from './coalesced.ts';
 import type { HomeState } from './home.ts';
 
@@ -23,7 +23,7 @@ export interface SessionChange {
   subject?: string;
 }
 
-export class Sessions {
+export class SessionState {
   /** Undefined until the first answer. */
   readonly items = signal<readonly Session[] | undefined>(undefined);
   readonly next = signal<string | null>(null);
@@ -87,7 +87,7 @@ export class Sessions {
     this.next.value = page.next;
   }
 
-  #page(cursor?: string): Promise<Page<Session>> {
+  #page(cursor?: string): Promise<ApiPage<Session>> {
     return this.#api.get(this.#path(), { limit: pageSize, cursor });
   }
 

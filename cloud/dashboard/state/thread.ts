@@ -1,7 +1,7 @@
 // The messages of one conversation, oldest first; older pages are read as the person scrolls up.
 import { computed, type Signal, signal } from '@preact/signals';
 import type { Message } from '../../../protocol/model.ts';
-import type { Api, Page, Query } from '../api.ts';
+import type { Api, ApiPage, Query } from '../api.ts';
 import { conversationKeyOf } from '../text/parties.ts';
 import { coalesced } from './coalesced.ts';
 
@@ -100,9 +100,9 @@ export class Thread {
     }
   }
 
-  async #page(cursor?: string): Promise<Page<Message>> {
+  async #page(cursor?: string): Promise<ApiPage<Message>> {
     const query = { ...this.#filter, limit: pageSize, cursor };
-    const { items, next } = await this.#api.get<Page<Message>>(this.#path, query);
+    const { items, next } = await this.#api.get<ApiPage<Message>>(this.#path, query);
     // The empty key (a withheld number) filters nothing in the API.
     if (this.key === '') return { items: items.filter((message) => conversationKeyOf(message) === ''), next };
     const [newest] = items;

@@ -1,6 +1,6 @@
 // Tokens that open the API or the tunnel. The secret is in the answer to its creation and nowhere else.
 import { signal } from '@preact/signals';
-import type { Api, Page } from '../api.ts';
+import type { Api, ApiPage } from '../api.ts';
 
 export interface Token {
   id: string;
@@ -37,7 +37,7 @@ export class Tokens {
   }
 
   async refresh(): Promise<void> {
-    this.items.value = (await this.#api.get<Page<Token>>(this.#path())).items;
+    this.items.value = (await this.#api.get<ApiPage<Token>>(this.#path())).items;
   }
 
   async create(token: NewToken): Promise<void> {

@@ -1,7 +1,7 @@
 // Whom a message or a conversation is with, and what they are called.
 import type { Conversation, Message } from '../../../protocol/model.ts';
 import type { Party } from '../../../protocol/phone-model.ts';
-import { plainName } from './plain-names.ts';
+import { withoutControls } from './plain-names.ts';
 
 /** True for what the household itself sent or is sending. */
 export function isOwn(message: Message): boolean {
@@ -9,13 +9,13 @@ export function isOwn(message: Message): boolean {
 }
 
 /** The other side of a message. */
-export function correspondents(message: Message): Party[] {
+export function shownParties(message: Message): Party[] {
   return isOwn(message) ? message.to : [message.from];
 }
 
 /** The key of the conversation that a message belongs to. */
 export function conversationKeyOf(message: Message): string {
-  return message.sessionId ?? message.conversation ?? plainKey(correspondents(message).map((party) => party.address));
+  return message.sessionId ?? message.conversation ?? plainKey(shownParties(message).map((party) => party.address));
 }
 
 /** A key by which the cloud finds the conversation with these people, whatever its own key is. */
@@ -24,7 +24,7 @@ export function plainKey(addresses: readonly string[]): string {
 }
 
 export function partyName(party: { address: string; displayName?: string | undefined }): string {
-  return plainName(party.displayName ?? '') || plainName(party.address) || 'Unknown sender';
+  return withoutControls(party.displayName ?? '') || withoutControls(party.address) || 'Unknown sender';
 }
 
 export function conversationName(conversation: Pick<Conversation, 'parties'>): string {

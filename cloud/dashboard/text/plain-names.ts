@@ -15,7 +15,7 @@ export function plainLine(text: string): string {
 }
 
 /** The same, as long as a name, a file's name, a subject or an address is shown. */
-export function plainName(name: string): string {
+export function withoutControls(name: string): string {
   const plain = calm(plainLine(name));
   return plain.length <= longestName
     ? plain

@@ -4,7 +4,7 @@ import type { Attachment } from '../../../protocol/phone-model.ts';
 import type { PendingSend } from '../state/sends.ts';
 import { cutInWords } from '../text/cut-fields.ts';
 import { isOwn } from '../text/parties.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { fileSize } from '../text/sizes.ts';
 import { clockTime, fullTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
@@ -46,7 +46,7 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
         )}
         {message.subject && (
           <p class="bubble-subject">
-            <bdi>{plainName(message.subject)}</bdi>
+            <bdi>{withoutControls(message.subject)}</bdi>
           </p>
         )}
         {message.body === null ? (
@@ -113,9 +113,9 @@ function AttachmentLine({ attachment }: { attachment: Attachment }) {
   return (
     <li class="attachment">
       <Icon name="clip" />
-      <bdi class="attachment-name">{plainName(attachment.name) || 'Unnamed file'}</bdi>
+      <bdi class="attachment-name">{withoutControls(attachment.name) || 'Unnamed file'}</bdi>
       <span class="attachment-kind">
-        {plainName(attachment.contentType)} · {fileSize(attachment.sizeBytes)}
+        {withoutControls(attachment.contentType)} · {fileSize(attachment.sizeBytes)}
       </span>
     </li>
   );
@@ -128,7 +128,7 @@ export function PendingBubble({ send }: { send: PendingSend }) {
       <div class="bubble" data-state={send.state}>
         {send.request.subject && (
           <p class="bubble-subject">
-            <bdi>{plainName(send.request.subject)}</bdi>
+            <bdi>{withoutControls(send.request.subject)}</bdi>
           </p>
         )}
         <MessageText text={send.request.body} />

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { formatRoute } from '../route.ts';
 import { plainKey, splitAddresses } from '../text/parties.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { Composer } from './composer.tsx';
 import { useDashboard } from './dashboard-context.ts';
 import { DetailHeader } from './detail-header.tsx';
@@ -44,7 +44,7 @@ export function ComposePage() {
         <datalist id="known-addresses">
           {known.map((party) => (
             <option key={party.address} value={party.address}>
-              {plainName(party.displayName ?? '')}
+              {withoutControls(party.displayName ?? '')}
             </option>
           ))}
         </datalist>

@@ -4,7 +4,7 @@ import type { MessageClass } from '../../../protocol/phone-model.ts';
 import { carriable } from '../../../protocol/text.ts';
 import { capabilityFor } from '../state/home.ts';
 import type { Written } from '../state/sends.ts';
-import { plainLine, plainName } from '../text/plain-names.ts';
+import { plainLine, withoutControls } from '../text/plain-names.ts';
 import { measureSms } from '../text/sms-segments.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
@@ -102,7 +102,7 @@ export function Composer({
               value={phone?.id ?? ''}
               options={phones.map((entry) => [
                 entry.id,
-                entry.online ? plainName(entry.name) : `${plainName(entry.name)} (offline)`,
+                entry.online ? withoutControls(entry.name) : `${withoutControls(entry.name)} (offline)`,
               ])}
               onChoose={choosePhone}
             />

@@ -1,8 +1,8 @@
 // The conversations, newest first, with search.
 import type { Conversation, Message } from '../../../protocol/model.ts';
 import { formatRoute } from '../route.ts';
-import { conversationKeyOf, correspondents, isOwn } from '../text/parties.ts';
-import { plainName } from '../text/plain-names.ts';
+import { conversationKeyOf, isOwn, shownParties } from '../text/parties.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { briefTime, fullTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
@@ -107,7 +107,9 @@ function Row({ conversation, isOpen }: { conversation: Conversation; isOpen: boo
     <li>
       <a class="row" href={href} aria-current={isOpen ? 'page' : undefined} data-unread={unread > 0}>
         <Avatar parties={parties} />
-        <span class="row-name">{subject ? <bdi>{plainName(subject)}</bdi> : <PartyNames parties={parties} />}</span>
+        <span class="row-name">
+          {subject ? <bdi>{withoutControls(subject)}</bdi> : <PartyNames parties={parties} />}
+        </span>
         <time class="row-time" dateTime={last.time} title={fullTime(last.time)}>
           {briefTime(last.time)}
         </time>
@@ -133,7 +135,7 @@ function LastLine({ message }: { message: Message }) {
       {message.state === 'unknown' && <b class="row-fault">Not certain: </b>}
       {(message.state === 'queued' || message.state === 'sending') && <i>Waiting: </i>}
       {message.state === 'sent' && 'You: '}
-      <bdi>{text || plainName(message.attachments[0]?.name ?? '') || 'No text'}</bdi>
+      <bdi>{text || withoutControls(message.attachments[0]?.name ?? '') || 'No text'}</bdi>
     </>
   );
 }
@@ -142,7 +144,7 @@ function LastLine({ message }: { message: Message }) {
 const previewChars = 300;
 
 function preview(text: string): string {
-  return plainName(text.slice(0, previewChars));
+  return withoutControls(text.slice(0, previewChars));
 }
 
 function FoundRow({ message }: { message: Message }) {
@@ -154,9 +156,9 @@ function FoundRow({ message }: { message: Message }) {
   return (
     <li>
       <a class="row" href={href}>
-        <Avatar parties={correspondents(message)} />
+        <Avatar parties={shownParties(message)} />
         <span class="row-name">
-          <PartyNames parties={correspondents(message)} />
+          <PartyNames parties={shownParties(message)} />
         </span>
         <time class="row-time" dateTime={message.time} title={fullTime(message.time)}>
           {briefTime(message.time)}

@@ -1,7 +1,7 @@
 // One conversation: with whom, what was said, and a place to answer.
 import type { Conversation } from '../../../protocol/model.ts';
 import { formatRoute } from '../route.ts';
-import { correspondents } from '../text/parties.ts';
+import { shownParties } from '../text/parties.ts';
 import { Composer } from './composer.tsx';
 import { useDashboard } from './dashboard-context.ts';
 import { DetailHeader } from './detail-header.tsx';
@@ -16,7 +16,7 @@ export function ConversationPage({ conversationKey }: { conversationKey: string 
   const messages = thread?.messages.value;
   const latest = messages?.at(-1);
   const present = thread?.key === conversationKey ? thread.presentKey.value : conversationKey;
-  const named = conversations.get(present)?.parties ?? (latest && correspondents(latest));
+  const named = conversations.get(present)?.parties ?? (latest && shownParties(latest));
   const parties: Conversation['parties'] = named ?? conversationKey.split('\n').map((address) => ({ address }));
   // In the spelling that they used last: their phone knows it, and so does the one that answers.
   const addresses = parties.map((party) => party.address).filter((address) => address !== '');

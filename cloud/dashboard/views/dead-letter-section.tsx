@@ -1,7 +1,7 @@
 // What the cloud refused for good: shown with its reason, to be tried again or let go.
 import { useEffect } from 'preact/hooks';
 import type { DeadLetter } from '../../../protocol/model.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { PartyName } from './party.tsx';
@@ -69,7 +69,7 @@ function LetterLine({ letter }: { letter: DeadLetter }) {
       <div>
         <LetterWords letter={letter} />
         <p class="hint">
-          {plainName(home.phone(letter.phone)?.name ?? 'A phone')} · {sinceTime(letter.time)}
+          {withoutControls(home.phone(letter.phone)?.name ?? 'A phone')} · {sinceTime(letter.time)}
         </p>
         <p class="warning">
           {letter.reason} <code>{letter.code}</code>
@@ -101,7 +101,9 @@ function LetterWords({ letter: { event, message } }: { letter: DeadLetter }) {
         {message.folder === 'Received' ? 'From' : 'To'} <PartyName party={message.with} />
       </b>
       <p>
-        <bdi>{plainName(message.subject ? `${message.subject}: ${message.text}` : message.text) || 'No text'}</bdi>
+        <bdi>
+          {withoutControls(message.subject ? `${message.subject}: ${message.text}` : message.text) || 'No text'}
+        </bdi>
       </p>
     </>
   );

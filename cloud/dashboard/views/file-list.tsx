@@ -2,7 +2,7 @@
 import { useEffect } from 'preact/hooks';
 import type { Session } from '../../../protocol/model.ts';
 import type { FileInfo } from '../../../protocol/phone-model.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { fileSize } from '../text/sizes.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
@@ -49,14 +49,14 @@ function FileLine({ file }: { file: FileInfo }) {
     <li>
       <Icon name="clip" />
       <span class="file-name">
-        <bdi>{plainName(name) || 'Unnamed file'}</bdi>{' '}
+        <bdi>{withoutControls(name) || 'Unnamed file'}</bdi>{' '}
         <span class="hint">
           {direction === 'send' ? 'to them' : 'from them'} · {fileSize(sizeBytes)}
         </span>
       </span>
       {status === 'transferring' && (
         <progress
-          aria-label={`How far ${plainName(name)} has come`}
+          aria-label={`How far ${withoutControls(name)} has come`}
           max={Math.max(1, sizeBytes)}
           value={transferredBytes}
         />

@@ -1,7 +1,7 @@
 // The home: whether its agent is connected, its phones, and who may come in.
 import { useEffect } from 'preact/hooks';
 import { grants } from '../state/grants.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { fullTime, sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { DeadLetterSection } from './dead-letter-section.tsx';
@@ -27,7 +27,7 @@ export function HomePage() {
     <div class="page">
       <header class="page-header">
         <h1>
-          <bdi>{plainName(current.name)}</bdi>
+          <bdi>{withoutControls(current.name)}</bdi>
         </h1>
         {homes.length > 1 && (
           <select
@@ -38,7 +38,7 @@ export function HomePage() {
           >
             {homes.map((entry) => (
               <option key={entry.id} value={entry.id}>
-                {plainName(entry.name)}
+                {withoutControls(entry.name)}
               </option>
             ))}
           </select>
@@ -57,7 +57,7 @@ export function HomePage() {
             {current.agent && (
               <>
                 {' '}
-                · agent “<bdi>{plainName(current.agent.name)}</bdi>”
+                · agent “<bdi>{withoutControls(current.agent.name)}</bdi>”
                 {current.agent.version && ` (${current.agent.version})`}
               </>
             )}

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { SessionClass } from '../../../protocol/phone-model.ts';
 import { splitAddresses } from '../text/parties.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { DetailHeader } from './detail-header.tsx';
 import { useTask } from './task.ts';
@@ -82,7 +82,7 @@ export function NewSessionPage() {
             <select class="field" value={phone?.id ?? ''} onChange={(event) => choosePhone(event.currentTarget.value)}>
               {phones.map((entry) => (
                 <option key={entry.id} value={entry.id}>
-                  {plainName(entry.name)}
+                  {withoutControls(entry.name)}
                 </option>
               ))}
             </select>

@@ -1,6 +1,6 @@
 // People: their names, isolated from the direction of the text around them, and their round marks.
 import { partyName } from '../text/parties.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { Icon } from './icon.tsx';
 
 interface Named {
@@ -9,7 +9,7 @@ interface Named {
 }
 
 export function PartyName({ party }: { party: Named }) {
-  return <bdi title={plainName(party.address)}>{partyName(party)}</bdi>;
+  return <bdi title={withoutControls(party.address)}>{partyName(party)}</bdi>;
 }
 
 export function PartyNames({ parties }: { parties: readonly Named[] }) {
@@ -26,7 +26,7 @@ const hues = 8;
 
 export function Avatar({ parties }: { parties: readonly Named[] }) {
   const [first] = parties;
-  const name = plainName(first?.displayName ?? '');
+  const name = withoutControls(first?.displayName ?? '');
   const hue =
     [...(first?.address ?? '')].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 9973, 7) % hues;
   const initial = /^\p{L}/u.exec(name)?.[0];

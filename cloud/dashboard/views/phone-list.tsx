@@ -1,6 +1,6 @@
 // The phones that the agent sees, and the household's word on each.
 import type { Phone } from '../../../protocol/model.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { useTask } from './task.ts';
@@ -45,7 +45,7 @@ function PhoneLine({ phone }: { phone: Phone }) {
       <i class="dot" data-online={phone.online} aria-hidden="true" />
       <div>
         <b>
-          <bdi>{plainName(phone.name)}</bdi>
+          <bdi>{withoutControls(phone.name)}</bdi>
         </b>
         <p class="hint">
           {phone.online ? 'Online' : 'Offline'}

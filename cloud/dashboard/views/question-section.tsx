@@ -1,6 +1,6 @@
 // What the cloud does not decide without the household: a phone has lost so much that it may be a mistake.
 import type { Question } from '../../../protocol/model.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { SecondThought } from './second-thought.tsx';
@@ -25,7 +25,7 @@ export function QuestionSection() {
 function QuestionLine({ question }: { question: Question }) {
   const { home } = useDashboard();
   const task = useTask();
-  const name = plainName(home.phone(question.phone)?.name ?? 'A phone');
+  const name = withoutControls(home.phone(question.phone)?.name ?? 'A phone');
   const answer = (said: 'keep' | 'delete') => task.run('Your answer was not stored', () => home.answer(question, said));
   return (
     <li class="thing">

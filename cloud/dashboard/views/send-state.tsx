@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { Message } from '../../../protocol/model.ts';
 import { conversationKeyOf } from '../text/parties.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { withLocalTimes } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
@@ -43,7 +43,7 @@ function Queued({ message }: { message: Message }) {
       {message.stateReason !== undefined
         ? withLocalTimes(message.stateReason)
         : home.current.value?.online
-          ? `It goes out as soon as ${plainName(phone?.name ?? '') || 'the phone'} is there.`
+          ? `It goes out as soon as ${withoutControls(phone?.name ?? '') || 'the phone'} is there.`
           : 'It goes out as soon as the home is online.'}{' '}
       <button
         type="button"

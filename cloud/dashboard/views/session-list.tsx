@@ -2,7 +2,7 @@
 import type { Session } from '../../../protocol/model.ts';
 import type { SessionStatus } from '../../../protocol/phone-model.ts';
 import { formatRoute } from '../route.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { briefTime, fullTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
@@ -77,7 +77,7 @@ function SessionGroup(props: { heading: string; sessions: readonly Session[]; op
               <Avatar parties={session.recipients} />
               <span class="row-name">
                 {session.subject ? (
-                  <bdi>{plainName(session.subject)}</bdi>
+                  <bdi>{withoutControls(session.subject)}</bdi>
                 ) : (
                   <PartyNames parties={session.recipients} />
                 )}

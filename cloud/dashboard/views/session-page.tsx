@@ -4,7 +4,7 @@ import type { Session } from '../../../protocol/model.ts';
 import { explain } from '../api.ts';
 import { stepsFor } from '../state/session-steps.ts';
 import { partyName, splitAddresses } from '../text/parties.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { Composer } from './composer.tsx';
 import { useDashboard } from './dashboard-context.ts';
 import { DetailHeader } from './detail-header.tsx';
@@ -38,7 +38,9 @@ export function SessionPage({ id }: { id: string }) {
     <>
       <DetailHeader
         mark={<Avatar parties={session.recipients} />}
-        title={session.subject ? <bdi>{plainName(session.subject)}</bdi> : <PartyNames parties={session.recipients} />}
+        title={
+          session.subject ? <bdi>{withoutControls(session.subject)}</bdi> : <PartyNames parties={session.recipients} />
+        }
         line={
           <>
             {session.sessionClass} · <b data-session={session.status}>{session.status}</b>

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { type grants, usualScopes } from '../state/grants.ts';
 import type { Token, Tokens } from '../state/tokens.ts';
-import { plainName } from '../text/plain-names.ts';
+import { withoutControls } from '../text/plain-names.ts';
 import { sinceTime } from '../text/times.ts';
 import { SecondThought } from './second-thought.tsx';
 import { useTask } from './task.ts';
@@ -50,7 +50,7 @@ function TokenLine({ tokens, token }: { tokens: Tokens; token: Token }) {
     <li class="thing">
       <div>
         <b>
-          <bdi>{plainName(token.name)}</bdi>
+          <bdi>{withoutControls(token.name)}</bdi>
         </b>
         <p class="hint">
           Made {sinceTime(token.createdAt)}

@@ -1,6 +1,6 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same commit.
 import type { Conversation } from '../../../protocol/model.ts';
-import { toMessage, withOnPhone } from '../changes.ts';
+import { toMessage, upgradeRecord } from '../changes.ts';
 import {
   conversationKey,
   correspondents,
@@ -16,8 +16,8 @@ import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
 import { compact, present } from './message-parts.ts';
-import { readPage } from './page.ts';
-import type { StoredConversation, StoredMessageOrGrave } from './stored.ts';
+import { readDynamoPage } from './page.ts';
+import type { StoredConversation, StoredMessageOrTombstone } from './stored.ts';
 
 /** As JSON: with it, a conversation still takes one write unit. */
 const copiedChars = 1_000;
@@ -31,17 +31,22 @@ export class DynamoConversations {
 
   async list(secret: string, home: string, request: PageRequest): Promise<Page<Conversation>> {
     const view = await this.#records.open(home);
-    const page = await readPage<StoredConversation>(secret, { kind: 'conversations', home, filter: {} }, request, {
-      read: (before) => newestFirst(view, before),
-      positionOf: (conversation) => conversation.lastId,
-    });
+    const page = await readDynamoPage<StoredConversation>(
+      secret,
+      { kind: 'conversations', home, filter: {} },
+      request,
+      {
+        read: (before) => newestFirst(view, before),
+        positionOf: (conversation) => conversation.lastId,
+      },
+    );
     // One that an earlier version has changed since may hold a copy of another message.
     const uncopied = page.items.filter(({ last, lastId }) => last?.id !== lastId);
     const lasts = await view.getAll(uncopied.map(({ lastId }) => keys.message(home, lastId)));
     const byId = new Map(lasts.map((each) => [each.id, present(each)]));
     const items = page.items.flatMap(({ key, parties, session, unread, lastId, last: copy }): Conversation[] => {
       const record = byId.get(lastId);
-      const last = copy?.id === lastId ? withOnPhone(copy) : record && toMessage(record);
+      const last = copy?.id === lastId ? upgradeRecord(copy) : record && toMessage(record);
       // It may have gone between the two reads.
       return last === undefined ? [] : [{ key, parties, session, last, unread }];
     });
@@ -145,7 +150,7 @@ export class DynamoConversations {
       { ...range, partition: partitions.home(home), count: 500 },
     ];
     for (const proposal of proposals) {
-      for await (const { id } of batch.view.range<StoredMessageOrGrave>(proposal)) {
+      for await (const { id } of batch.view.range<StoredMessageOrTombstone>(proposal)) {
         if (id <= newest) break;
         await batch.load([keys.message(home, id)]);
         const message = present(batch.get(keys.message(home, id)));

@@ -8,7 +8,7 @@ import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
 import type { Records } from './records.ts';
 
-export type HomeWrite = ChangeWrite | Extract<Write, { type: 'home.status' }>;
+export type HomeItemWrite = ChangeWrite | Extract<Write, { type: 'home.status' }>;
 
 export class DynamoHomes {
   readonly #records: Records;
@@ -41,7 +41,7 @@ export class DynamoHomes {
     return (await this.#homes.open(id)).head.stored?.home;
   }
 
-  apply(batch: HomeBatch, write: HomeWrite): EventBody | undefined {
+  apply(batch: HomeBatch, write: HomeItemWrite): EventBody | undefined {
     const { nowMs } = batch.view;
     const change = isHomeWrite(write) ? changeHome(batch.home, write, nowMs) : setHomeStatus(batch.home, write, nowMs);
     if (change !== undefined) batch.home = change.next;

@@ -6,7 +6,7 @@ import { attributes } from '../table.ts';
 import type { Item } from './engine.ts';
 import type { Key } from './keys.ts';
 import { joined, partsOf } from './message-parts.ts';
-import { pack, unpack } from './packing.ts';
+import { pack, unpackRecord } from './packing.ts';
 
 /** Bytes of a record within an item. DynamoDB takes 400 KB, but each kilobyte is paid at each write. */
 const inlineBytes = 100_000;
@@ -88,8 +88,8 @@ export class Items {
     const revision = Number(item[attributes.revision] ?? 0);
     const [packed, aside] = [item[attributes.record], item[attributes.aside]];
     if (packed instanceof Uint8Array) {
-      const shown = JSON.parse(unpack(packed));
-      const parts = { shown, aside: aside instanceof Uint8Array ? JSON.parse(unpack(aside)) : undefined };
+      const shown = JSON.parse(unpackRecord(packed));
+      const parts = { shown, aside: aside instanceof Uint8Array ? JSON.parse(unpackRecord(aside)) : undefined };
       return { revision, data: joined(parts) };
     }
     if (item[attributes.blob] === undefined) return { revision, data: undefined };

@@ -8,7 +8,7 @@ import type {
   StoredDeleted,
   StoredEvents,
   StoredHome,
-  StoredMessageOrGrave,
+  StoredMessageOrTombstone,
   StoredPhone,
   StoredRequest,
 } from './stored.ts';
@@ -26,7 +26,7 @@ export const keys = {
   /** Written to see whether the table can be. */
   proof: (): Key<never> => ({ pk: 'STORE', sk: 'P' }),
   home: (home: string): Key<StoredHome> => ({ pk: homePartition(home), sk: 'A' }),
-  message: (home: string, id: string): Key<StoredMessageOrGrave> => ({ pk: homePartition(home), sk: `M#${id}` }),
+  message: (home: string, id: string): Key<StoredMessageOrTombstone> => ({ pk: homePartition(home), sk: `M#${id}` }),
   /** What was deleted under that identifier of a phone. */
   deleted: (
     home: string,

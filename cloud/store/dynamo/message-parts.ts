@@ -1,43 +1,43 @@
 // A message at its place, in two parts: what people see of it, and what only the cloud needs to know, which pages leave
 // behind. The first is a record by itself: a version that knows no second part reads it, and learns the rest anew.
 import type { Message } from '../../../protocol/model.ts';
-import { withOnPhone } from '../changes.ts';
+import { upgradeRecord } from '../changes.ts';
 import type { MessageRecord } from '../store.ts';
 import { keys } from './keys.ts';
-import type { StoredGrave, StoredMessageOrGrave } from './stored.ts';
+import type { StoredMessageOrTombstone, StoredTombstone } from './stored.ts';
 
 const { sk: prefix } = keys.message('', '');
 
-export interface Parts {
+export interface MessageParts {
   shown: unknown;
   /** Undefined where there is nothing to leave behind. */
   aside?: object | undefined;
 }
 
 /** Of what stands under that sort key. Whatever is no message is one part. */
-export function partsOf(sk: string, data: unknown): Parts {
+export function partsOf(sk: string, data: unknown): MessageParts {
   if (!sk.startsWith(prefix)) return { shown: data };
-  const message = data as StoredMessageOrGrave;
-  if (isGrave(message)) return { shown: message };
+  const message = data as StoredMessageOrTombstone;
+  if (isTombstone(message)) return { shown: message };
   const { epoch, fingerprint, hops, ...shown } = message;
   return { shown, aside: { epoch, fingerprint, hops } };
 }
 
 /** The other way. Earlier versions kept messages in one part. */
-export function joined({ shown, aside }: Parts): unknown {
+export function joined({ shown, aside }: MessageParts): unknown {
   return aside === undefined ? shown : { ...(shown as object), ...aside };
 }
 
-export function isGrave(message: StoredMessageOrGrave): message is StoredGrave {
+export function isTombstone(message: StoredMessageOrTombstone): message is StoredTombstone {
   return 'gone' in message;
 }
 
 /** Undefined for what was deleted. */
-export function present(message: StoredMessageOrGrave | undefined): MessageRecord | undefined {
-  return message === undefined || isGrave(message) ? undefined : withOnPhone(message);
+export function present(message: StoredMessageOrTombstone | undefined): MessageRecord | undefined {
+  return message === undefined || isTombstone(message) ? undefined : upgradeRecord(message);
 }
 
-/** Without an `onPhone` that `withOnPhone` gives back: nearly every message has that one, and each byte is paid. */
+/** Without an `onPhone` that `upgradeRecord` gives back: nearly every message has that one, and each byte is paid. */
 export function compact<Shown extends Message>(message: Shown): Shown {
   const { onPhone, ...rest } = message;
   return onPhone === (message.messageId !== null) ? (rest as Shown) : message;

@@ -8,17 +8,17 @@ import {
   deleteMessage,
   type EventBody,
   isMissing,
+  markRead,
   missMessage,
   moveSend,
   putMessage,
-  readMessage,
   type StoredMessage,
   toMessage,
   tombstone,
-  withOnPhone,
+  upgradeRecord,
 } from '../changes.ts';
 import { conversationKey, countryFor, placedChange } from '../conversation.ts';
-import { isDeletedAgain, itemOf } from '../inventory.ts';
+import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
 import { idFloor } from '../ordered-id.ts';
 import { searchText, searchWords } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
@@ -28,16 +28,16 @@ import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
-import { compact, isGrave, present } from './message-parts.ts';
-import { mergeNewestFirst, readPage } from './page.ts';
+import { compact, isTombstone, present } from './message-parts.ts';
+import { mergeNewestFirst, readDynamoPage } from './page.ts';
 import { isListed } from './placement.ts';
-import type { StoredMessageOrGrave } from './stored.ts';
+import type { StoredMessageOrTombstone } from './stored.ts';
 import { amongUnread } from './unread.ts';
 
 export type MessageWrite = Extract<Write, { type: `message.${string}` | `send.${string}` }>;
 
 interface Way {
-  read: (before: string, count: number) => AsyncIterable<StoredMessageOrGrave>;
+  read: (before: string, count: number) => AsyncIterable<StoredMessageOrTombstone>;
   /** The fields of the filter that it answers; what it passes may differ in the others. */
   covers: ReadonlySet<string>;
 }
@@ -84,7 +84,8 @@ export class DynamoMessages {
     const current = stored(batch, home, idOf(write));
     if (write.type === 'message.delete') {
       const event = deleteMessage(current, write);
-      if (event !== undefined && current !== undefined && current !== tombstone) await this.#bury(batch, current);
+      if (event !== undefined && current !== undefined && current !== tombstone)
+        await this.#leaveTombstone(batch, current);
       return event;
     }
     const deleted = deletedKeyOf(batch, home, current, write);
@@ -110,12 +111,17 @@ export class DynamoMessages {
     const filter = { ...given, conversation: meant };
     const way = wayTo(view, filter);
     const asked = Object.entries(filter).filter(([, value]) => value !== undefined);
-    const page = await readPage<StoredMessageOrGrave>(secret, { kind: 'messages', home, filter: given }, request, {
-      read: way.read,
-      positionOf: (message) => message.id,
-      isWanted: (message) => !isGrave(message) && matches(message, filter, words),
-      isDense: words.length === 0 && asked.every(([field]) => field === 'text' || way.covers.has(field)),
-    });
+    const page = await readDynamoPage<StoredMessageOrTombstone>(
+      secret,
+      { kind: 'messages', home, filter: given },
+      request,
+      {
+        read: way.read,
+        positionOf: (message) => message.id,
+        isWanted: (message) => !isTombstone(message) && matches(message, filter, words),
+        isDense: words.length === 0 && asked.every(([field]) => field === 'text' || way.covers.has(field)),
+      },
+    );
     const items = page.items.map(present).filter((message) => message !== undefined);
     return { items: items.map(toMessage), next: page.next };
   }
@@ -145,7 +151,7 @@ export class DynamoMessages {
     const items: InventoryItem[] = [];
     let seen = 0;
     let last = '';
-    for await (const each of view.range<StoredMessageOrGrave>({
+    for await (const each of view.range<StoredMessageOrTombstone>({
       partition,
       from,
       to: keys.message(home, '~').sk,
@@ -154,7 +160,7 @@ export class DynamoMessages {
       const { id } = each;
       if (id === after) continue;
       if (seen++ === mostSeen) return { items, next: last };
-      const item = inventoryItemOf(each, phone);
+      const item = storedInventoryItemOf(each, phone);
       if (item !== undefined) {
         if (items.length === limit) return { items, next: last };
         items.push(item);
@@ -169,7 +175,10 @@ export class DynamoMessages {
     const view = await this.#records.open(home);
     const missing: MissingMessage[] = [];
     let listed = 0;
-    for await (const each of view.range<StoredMessageOrGrave>({ ...oldestFirst(home, '', '~'), count: readAtOnce })) {
+    for await (const each of view.range<StoredMessageOrTombstone>({
+      ...oldestFirst(home, '', '~'),
+      count: readAtOnce,
+    })) {
       const message = present(each);
       if (message?.phone !== phone) continue;
       if (message.onPhone) listed++;
@@ -188,7 +197,7 @@ export class DynamoMessages {
     const found: MessageRecord[] = [];
     if (after >= before) return found;
     const range = { ...oldestFirst(home, after, before), isForPeople: false, count: limit };
-    for await (const each of view.range<StoredMessageOrGrave>(range)) {
+    for await (const each of view.range<StoredMessageOrTombstone>(range)) {
       const message = present(each);
       if (message === undefined || message.id <= after || message.id >= before) continue;
       if (message.state === 'queued' || message.state === 'sending') continue;
@@ -218,7 +227,7 @@ export class DynamoMessages {
   }
 
   /** Leaves nothing of the message but what its phone calls it. */
-  async #bury(batch: HomeBatch, message: MessageRecord): Promise<void> {
+  async #leaveTombstone(batch: HomeBatch, message: MessageRecord): Promise<void> {
     const { home, id, phone, messageId, epoch, fingerprint } = message;
     batch.isErasing = true;
     if (phone === null || messageId === null) batch.put(keys.message(home, id), { id, gone: true });
@@ -246,7 +255,7 @@ function idOf(write: MessageWrite): string {
 
 function stored(batch: HomeBatch, home: string, id: string): StoredMessage {
   const message = batch.get(keys.message(home, id));
-  return message !== undefined && isGrave(message) ? tombstone : present(message);
+  return message !== undefined && isTombstone(message) ? tombstone : present(message);
 }
 
 /**
@@ -258,18 +267,18 @@ function deletedKeyOf(batch: HomeBatch, home: string, current: StoredMessage, wr
   return keys.deleted(home, { phone: write.phone, messageId: write.message.messageId, epoch: write.epoch });
 }
 
-function inventoryItemOf(
-  stored: StoredMessageOrGrave,
+function storedInventoryItemOf(
+  stored: StoredMessageOrTombstone,
   phone: { id: string; epoch: number },
 ): InventoryItem | undefined {
   if (stored.phone !== phone.id) return undefined;
-  if (isGrave(stored)) {
+  if (isTombstone(stored)) {
     const { id, messageId = null, epoch = null, fingerprint = null } = stored;
     return messageId === null
       ? undefined
-      : { ...itemOf({ id, messageId, epoch, fingerprint }, phone.epoch), deleted: true };
+      : { ...inventoryItemOf({ id, messageId, epoch, fingerprint }, phone.epoch), deleted: true };
   }
-  return stored.messageId === null ? undefined : itemOf(stored, phone.epoch);
+  return stored.messageId === null ? undefined : inventoryItemOf(stored, phone.epoch);
 }
 
 /** A send that no phone has taken, and whose end is not known. */
@@ -293,7 +302,7 @@ function transitionOf(current: StoredMessage, write: MessageWrite, home: string)
     case 'message.absent':
       return missMessage(current, write);
     case 'message.read':
-      return readMessage(current);
+      return markRead(current);
     case 'message.delete':
       return undefined;
   }
@@ -330,7 +339,7 @@ function wayTo(view: HomeView, filter: MessageFilter): Way {
       const each = places.map((place) => {
         if (isUnread(place)) return amongUnread(view, before);
         const partition = partitions.folder(home, place.folder, place.status);
-        return view.range<StoredMessageOrGrave>({ ...inTable(before, count), partition, index });
+        return view.range<StoredMessageOrTombstone>({ ...inTable(before, count), partition, index });
       });
       return mergeNewestFirst(each, (message) => message.id);
     },
@@ -347,7 +356,7 @@ function matches(message: MessageRecord, filter: MessageFilter, words: readonly 
     (session === undefined || session === message.sessionId) &&
     (phone === undefined || phone === message.phone) &&
     (from ?? message.from.address) === message.from.address &&
-    (onPhone === undefined || onPhone === withOnPhone(message).onPhone) &&
+    (onPhone === undefined || onPhone === upgradeRecord(message).onPhone) &&
     (conversation === undefined || conversation === conversationKey(message)) &&
     (words.length === 0 || containsAll(searchText(message), words))
   );

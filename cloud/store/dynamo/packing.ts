@@ -40,6 +40,6 @@ export function pack(json: string): Uint8Array {
   return deflateRawSync(json, { dictionary: words, level: 9 });
 }
 
-export function unpack(packed: Uint8Array): string {
+export function unpackRecord(packed: Uint8Array): string {
   return inflateRawSync(packed, { dictionary: words }).toString();
 }

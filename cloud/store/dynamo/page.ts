@@ -9,7 +9,7 @@ const mostSeen = 10_000;
 const siftedAtOnce = 200;
 
 /** Goes through `read`, newest first, until `limit` are wanted; `positionOf` tells where each stands. */
-export async function readPage<Item>(
+export async function readDynamoPage<Item>(
   secret: string,
   list: List,
   request: PageRequest,

@@ -2,14 +2,14 @@
 import { conversationKey } from '../conversation.ts';
 import type { Placement } from './items.ts';
 import { keys, partitions } from './keys.ts';
-import { isGrave } from './message-parts.ts';
-import type { StoredMessageOrGrave } from './stored.ts';
+import { isTombstone } from './message-parts.ts';
+import type { StoredMessageOrTombstone } from './stored.ts';
 
 /** Of what stands under that sort key in the partition of a home. */
 export function placementOf(sk: string, data: unknown): Placement {
   if (!sk.startsWith(keys.message('', '').sk)) return {};
-  const message = data as StoredMessageOrGrave;
-  if (isGrave(message)) return {};
+  const message = data as StoredMessageOrTombstone;
+  if (isTombstone(message)) return {};
   const { home, folder, status } = message;
   const group = message.sessionId ?? conversationKey(message);
   return {

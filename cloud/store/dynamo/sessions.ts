@@ -5,7 +5,7 @@ import type { Page, PageRequest, SessionFilter, Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
-import { readPage } from './page.ts';
+import { readDynamoPage } from './page.ts';
 
 export type SessionWrite = Extract<Write, { type: 'session.put' }>;
 
@@ -33,7 +33,7 @@ export class DynamoSessions {
     const view = await this.#records.open(home);
     const { sessionClass, status, phone } = filter;
     const isSifted = sessionClass !== undefined || status !== undefined || phone !== undefined;
-    return readPage<Session>(secret, { kind: 'sessions', home, filter }, request, {
+    return readDynamoPage<Session>(secret, { kind: 'sessions', home, filter }, request, {
       read: (before, count) => {
         const { pk: partition, sk: from } = keys.session(home, '');
         return view.range({ partition, from, to: keys.session(home, before).sk, newestFirst: true, count });

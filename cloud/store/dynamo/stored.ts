@@ -56,13 +56,13 @@ export interface StoredEvents {
 }
 
 /** The place of a deleted message, kept so that its id never comes back. Earlier versions kept nothing else. */
-export interface StoredGrave extends Partial<Pick<MessageRecord, 'phone' | 'messageId' | 'epoch' | 'fingerprint'>> {
+export interface StoredTombstone extends Partial<Pick<MessageRecord, 'phone' | 'messageId' | 'epoch' | 'fingerprint'>> {
   id: string;
   gone: true;
 }
 
 /** A message is stored without the `onPhone` that most have: `present` gives it back. */
-export type StoredMessageOrGrave = MessageRecord | StoredGrave;
+export type StoredMessageOrTombstone = MessageRecord | StoredTombstone;
 
 /** The times of the latest messages that were deleted under one identifier of a phone. */
 export interface StoredDeleted {

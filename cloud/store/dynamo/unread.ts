@@ -4,7 +4,7 @@ import { attributes, indexes } from '../table.ts';
 import type { Range } from './engine.ts';
 import type { HomeView } from './home-view.ts';
 import { keys, partitions } from './keys.ts';
-import type { StoredConversation, StoredMessageOrGrave } from './stored.ts';
+import type { StoredConversation, StoredMessageOrTombstone } from './stored.ts';
 
 /** Conversations that are begun to be read at the same time. */
 const begunAtOnce = 8;
@@ -12,15 +12,15 @@ const begunAtOnce = 8;
 const readBetween = 8;
 
 interface Reading {
-  list: AsyncGenerator<StoredMessageOrGrave>;
-  next: StoredMessageOrGrave;
+  list: AsyncGenerator<StoredMessageOrTombstone>;
+  next: StoredMessageOrTombstone;
 }
 
 /**
  * The messages of these conversations, newest first, from the oldest that is unread in each: those that were read in
  * between are for the caller to sift. A conversation is not begun before its turn comes.
  */
-export async function* amongUnread(view: HomeView, before: string): AsyncGenerator<StoredMessageOrGrave> {
+export async function* amongUnread(view: HomeView, before: string): AsyncGenerator<StoredMessageOrTombstone> {
   const waiting = (await view.all(keys.allConversations(view.home)))
     .filter(({ unread }) => unread > 0)
     .sort((one, other) => (one.lastId < other.lastId ? 1 : -1));
@@ -58,7 +58,7 @@ async function begin(
     count: unread + readBetween,
     index: { name: indexes.byGroup, partition: attributes.group },
   };
-  const list = view.range<StoredMessageOrGrave>(range);
+  const list = view.range<StoredMessageOrTombstone>(range);
   const { done, value } = await list.next();
   return done === true ? undefined : { list, next: value };
 }

@@ -9,7 +9,7 @@ import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { keys } from './keys.ts';
 import { present } from './message-parts.ts';
-import type { StoredHome, StoredMessageOrGrave } from './stored.ts';
+import type { StoredHome, StoredMessageOrTombstone } from './stored.ts';
 
 /** Messages that are looked at in one go: about one page of DynamoDB. */
 const readAtOnce = 500;
@@ -131,8 +131,8 @@ async function* messagesAfter(
   home: string,
   after: string,
   newestFirst = false,
-): AsyncGenerator<StoredMessageOrGrave> {
+): AsyncGenerator<StoredMessageOrTombstone> {
   const { pk: partition, sk: from } = keys.message(home, after);
   const range = { partition, from, to: keys.message(home, '~').sk, newestFirst, count: readAtOnce };
-  for await (const message of view.range<StoredMessageOrGrave>(range)) if (message.id !== after) yield message;
+  for await (const message of view.range<StoredMessageOrTombstone>(range)) if (message.id !== after) yield message;
 }

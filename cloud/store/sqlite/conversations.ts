@@ -1,11 +1,11 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
 import type { Conversation } from '../../../protocol/model.ts';
-import { toMessage, withOnPhone } from '../changes.ts';
+import { toMessage, upgradeRecord } from '../changes.ts';
 import { conversationKey, correspondents, countsAsUnread, mergeParties, presentKey } from '../conversation.ts';
 import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 import type { SqliteHomes } from './homes.ts';
-import { readPage } from './page.ts';
+import { readSqlitePage } from './page.ts';
 
 interface ConversationRow {
   key: string;
@@ -25,7 +25,7 @@ export class SqliteConversations {
   }
 
   list(secret: string, home: string, page: PageRequest): Page<Conversation> {
-    return readPage(secret, { kind: 'conversations', home, filter: {} }, page, (position, count) =>
+    return readSqlitePage(secret, { kind: 'conversations', home, filter: {} }, page, (position, count) =>
       this.#engine
         .all<ConversationRow & { record: string }>(
           `SELECT key, c.session, parties, last_id, unread, record
@@ -115,7 +115,7 @@ function toConversation(row: ConversationRow & { record: string }): Conversation
     key: row.key,
     parties: parseParties(row),
     session: row.session,
-    last: toMessage(withOnPhone(JSON.parse(row.record) as MessageRecord)),
+    last: toMessage(upgradeRecord(JSON.parse(row.record) as MessageRecord)),
     unread: row.unread,
   };
 }

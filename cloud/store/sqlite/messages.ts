@@ -6,17 +6,17 @@ import {
   createSend,
   deleteMessage,
   type EventBody,
+  markRead,
   missMessage,
   moveSend,
   putMessage,
-  readMessage,
   type StoredMessage,
   toMessage,
   tombstone,
-  withOnPhone,
+  upgradeRecord,
 } from '../changes.ts';
 import { conversationKey, placedChange } from '../conversation.ts';
-import { isDeletedAgain, itemOf } from '../inventory.ts';
+import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
 import { idFloor } from '../ordered-id.ts';
 import { searchText } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
@@ -24,7 +24,7 @@ import type { SqliteConversations } from './conversations.ts';
 import type { SqliteEngine } from './engine.ts';
 import type { SqliteHomes } from './homes.ts';
 import { messageQuery } from './message-query.ts';
-import { readPage } from './page.ts';
+import { readSqlitePage } from './page.ts';
 
 type MessageWrite = Extract<Write, { type: `message.${string}` | `send.${string}` }>;
 
@@ -62,14 +62,14 @@ export class SqliteMessages {
       case 'message.absent':
         return this.#keep(current, missMessage(current, write));
       case 'message.read':
-        return this.#keep(current, readMessage(current));
+        return this.#keep(current, markRead(current));
       case 'send.create':
         return this.#keep(current, createSend(current, write, home));
       case 'send.move':
         return this.#keep(current, moveSend(current, write));
       case 'message.delete': {
         const event = deleteMessage(current, write);
-        if (event !== undefined && current !== undefined && current !== tombstone) this.#bury(current);
+        if (event !== undefined && current !== undefined && current !== tombstone) this.#leaveTombstone(current);
         return event;
       }
     }
@@ -79,7 +79,7 @@ export class SqliteMessages {
     const { conversation } = filter;
     const present = conversation === undefined ? undefined : this.#conversations.presentKey(home, conversation);
     const { sql, values } = messageQuery(home, { ...filter, conversation: present });
-    return readPage(secret, { kind: 'messages', home, filter }, page, (position, count) =>
+    return readSqlitePage(secret, { kind: 'messages', home, filter }, page, (position, count) =>
       this.#engine
         .all<MessageRow>(sql, ...values, position, count)
         .map((row) => ({ position: row.id, item: toMessage(parse(row)) })),
@@ -112,14 +112,14 @@ export class SqliteMessages {
          WHERE home = ? AND phone = ? AND id > ? AND message_id IS NOT NULL ORDER BY id LIMIT ?`,
         ...place,
       )
-      .map((row) => itemOf(parse(row), phone.epoch));
+      .map((row) => inventoryItemOf(parse(row), phone.epoch));
     const deleted = this.#engine
       .all<TombstoneRow>(
         `SELECT id, message_id AS messageId, epoch, fingerprint FROM tombstones INDEXED BY tombstones_by_phone
          WHERE home = ? AND phone = ? AND id > ? AND message_id IS NOT NULL ORDER BY id LIMIT ?`,
         ...place,
       )
-      .map((row) => ({ ...itemOf(row, phone.epoch), deleted: true as const }));
+      .map((row) => ({ ...inventoryItemOf(row, phone.epoch), deleted: true as const }));
     const rows = [...held, ...deleted].sort((one, other) => (one.id < other.id ? -1 : 1));
     const items = rows.slice(0, limit);
     const last = items.at(-1);
@@ -157,8 +157,8 @@ export class SqliteMessages {
   #stored(home: string, id: string): StoredMessage {
     const message = this.get(home, id);
     if (message !== undefined) return message;
-    const grave = this.#engine.get('SELECT 1 FROM tombstones WHERE home = ? AND id = ?', home, id);
-    return grave === undefined ? undefined : tombstone;
+    const row = this.#engine.get('SELECT 1 FROM tombstones WHERE home = ? AND id = ?', home, id);
+    return row === undefined ? undefined : tombstone;
   }
 
   /**
@@ -215,7 +215,7 @@ export class SqliteMessages {
   }
 
   /** Leaves nothing of the message but what its phone calls it. */
-  #bury(message: MessageRecord): void {
+  #leaveTombstone(message: MessageRecord): void {
     const row = this.#engine.get<{ row: number }>(
       'DELETE FROM messages WHERE home = ? AND id = ? RETURNING row',
       message.home,
@@ -237,5 +237,5 @@ export class SqliteMessages {
 }
 
 function parse(row: MessageRow): MessageRecord {
-  return withOnPhone(JSON.parse(row.record) as MessageRecord);
+  return upgradeRecord(JSON.parse(row.record) as MessageRecord);
 }

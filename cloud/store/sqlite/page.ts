@@ -4,7 +4,7 @@ import { startOfPage } from '../page.ts';
 import type { Page, PageRequest } from '../store.ts';
 
 /** Reads a page by `read`, which answers at most `count` items before `position`, and gives each its position. */
-export function readPage<Item>(
+export function readSqlitePage<Item>(
   secret: string,
   list: List,
   request: PageRequest,

@@ -3,7 +3,7 @@ import type { Session } from '../../../protocol/model.ts';
 import { type EventBody, putSession } from '../changes.ts';
 import type { Clock, Page, PageRequest, SessionFilter, Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
-import { readPage } from './page.ts';
+import { readSqlitePage } from './page.ts';
 
 interface SessionRow {
   id: string;
@@ -50,7 +50,7 @@ export class SqliteSessions {
     const conditions = wanted.map(([column]) => `AND ${column} = ?`).join(' ');
     const sql = `SELECT id, record FROM sessions WHERE home = ? ${conditions} AND id < ? ORDER BY id DESC LIMIT ?`;
     const values = wanted.map(([, value]) => value);
-    return readPage(secret, { kind: 'sessions', home, filter }, page, (position, count) =>
+    return readSqlitePage(secret, { kind: 'sessions', home, filter }, page, (position, count) =>
       this.#engine
         .all<SessionRow>(sql, home, ...values, position, count)
         .map((row) => ({ position: row.id, item: JSON.parse(row.record) as Session })),

@@ -1,7 +1,7 @@
 // A line that leads nowhere: a few correspondents who answer after a moment, so that a phone can be tried without a SIM.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Capabilities, FileInfo, Party, PhoneMessage, PhoneSession } from '../../../protocol/phone-model.ts';
-import type { Line, LineEvents, SessionStep } from './line.ts';
+import type { Line, LineEvents, LineSessionStep } from './line.ts';
 
 interface Correspondent extends Party {
   readonly displayName: string;
@@ -120,7 +120,7 @@ export class DemonstrationLine implements Line {
   }
 
   /** Whom we invite joins; a session that we accept is greeted. */
-  async step(session: PhoneSession, step: SessionStep): Promise<void> {
+  async step(session: PhoneSession, step: LineSessionStep): Promise<void> {
     const known = correspondents.filter((one) =>
       [session.initiator, ...session.recipients].some(
         (party) => party?.address === one.address && party.state !== 'left',

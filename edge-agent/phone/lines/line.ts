@@ -10,7 +10,7 @@ import type {
 } from '../../../protocol/phone-model.ts';
 
 /** What happens to a session of ours on the line's side. */
-export type SessionStep = 'created' | 'accepted' | 'modified' | 'joined' | 'left' | 'closed';
+export type LineSessionStep = 'created' | 'accepted' | 'modified' | 'joined' | 'left' | 'closed';
 
 /**
  * A line that cannot be reached now rejects with any error, and is asked again later; what it can never do it says
@@ -30,7 +30,7 @@ export interface Line {
    */
   send(message: PhoneMessage): Promise<void>;
   /** A session that we take part in took a step on our side; `recipients` in it show whom it concerns. */
-  step(session: PhoneSession, step: SessionStep): Promise<void>;
+  step(session: PhoneSession, step: LineSessionStep): Promise<void>;
   /** Takes a file for the session's recipients. */
   sendFile(file: FileInfo, bytes: Uint8Array): Promise<void>;
   /** The bytes of a file that was offered to us. */

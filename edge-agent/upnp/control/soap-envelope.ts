@@ -23,7 +23,7 @@ export interface ActionRequest {
   arguments: ActionArguments;
 }
 
-export interface Fault {
+export interface SoapFault {
   /** Undefined when the fault does not hold a UPnPError, or one without a number. */
   code: number | undefined;
   description: string;
@@ -107,7 +107,7 @@ export function readActionAnswer(
 }
 
 /** The fault in a document; undefined when it holds none or cannot be read. */
-export function readFault(source: string | Uint8Array, options: EnvelopeOptions = {}): Fault | undefined {
+export function readFault(source: string | Uint8Array, options: EnvelopeOptions = {}): SoapFault | undefined {
   try {
     return faultIn(readBody(source, options));
   } catch (error) {
@@ -117,7 +117,7 @@ export function readFault(source: string | Uint8Array, options: EnvelopeOptions 
 }
 
 /** A fault as the error that the caller of the action sees. */
-export function refusal(action: string, fault: Fault, httpStatus?: number): UpnpError {
+export function refusal(action: string, fault: SoapFault, httpStatus?: number): UpnpError {
   const code = fault.code === undefined ? 'no UPnP code' : `code ${fault.code}`;
   return new UpnpError('refused', `The device refused ${action} with ${code}`, {
     upnpCode: fault.code,
@@ -152,7 +152,7 @@ function readBody(source: string | Uint8Array, options: EnvelopeOptions): XmlNod
   return body;
 }
 
-function faultIn(body: XmlNode): Fault | undefined {
+function faultIn(body: XmlNode): SoapFault | undefined {
   const fault = childOf(body, 'Fault');
   if (fault === undefined) return undefined;
   const detail = descendantOf(fault, 'UPnPError');

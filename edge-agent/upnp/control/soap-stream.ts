@@ -3,7 +3,7 @@
 import { UpnpError } from '../error.ts';
 import { XmlStream } from '../xml/xml-stream.ts';
 import { escapeAttribute } from '../xml/xml-text.ts';
-import { type Fault, readFault, refusal } from './soap-envelope.ts';
+import { readFault, refusal, type SoapFault } from './soap-envelope.ts';
 
 /** A longer fault is one without a code. */
 const longestFault = 64 * 1024;
@@ -30,7 +30,7 @@ export class ArgumentStream {
   /** Up to here an un-escaped document was handed on. */
   #handedOn: number | undefined;
   #faultStart: number | undefined;
-  #fault: Fault | undefined;
+  #fault: SoapFault | undefined;
   #isArgumentClosed = false;
   #isEnvelopeClosed = false;
 

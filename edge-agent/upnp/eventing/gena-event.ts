@@ -35,7 +35,7 @@ export type Place = 'next' | 'duplicate' | 'gap';
  * Where an event stands after the last one that was taken. Without a number it is taken as it comes (E15); 0 means that
  * the publisher began anew (E14); after 4294967295 comes 1 (E12).
  */
-export function placeOf(seq: number | undefined, last: number | undefined): Place {
+export function seqPlaceOf(seq: number | undefined, last: number | undefined): Place {
   if (seq === undefined || last === undefined || seq === 0) return 'next';
   // The numbers after the first run in a circle of 1 … 4294967295; less than half of it ahead is ahead.
   const ahead = last === 0 ? seq : (seq - last + maxSeq) % maxSeq;

@@ -3,7 +3,7 @@ import { UpnpError } from '../error.ts';
 import type { HttpAnswer, Network } from '../network/network.ts';
 import { charsetOf } from '../xml/xml-text.ts';
 import type { CallbackServer, Notification } from './gena-callback.ts';
-import { parseSeq, placeOf, readPropertySet } from './gena-event.ts';
+import { parseSeq, readPropertySet, seqPlaceOf } from './gena-event.ts';
 
 export interface GenaEvent {
   /** Undefined when the device sent none. */
@@ -13,9 +13,9 @@ export interface GenaEvent {
 }
 
 /** What asking the device showed: it keeps the subscription, it had lost it and made a new one, or neither is known. */
-export type Proof = 'kept' | 'renewed' | 'unknown';
+export type SubscriptionProbe = 'kept' | 'renewed' | 'unknown';
 
-export interface SubscribeRequest {
+export interface SubscribeOptions {
   eventSubUrl: string;
   /** The way to the device; that of the subscriber unless told. */
   network?: Network;
@@ -31,20 +31,20 @@ export interface SubscribeRequest {
 }
 
 /** A route on a callback server, for one subscription. */
-export interface Route {
+export interface EventRoute {
   readonly server: CallbackServer;
   readonly token: string;
 }
 
 export interface SubscriptionParts {
   network: Network;
-  request: SubscribeRequest;
+  request: SubscribeOptions;
   renewFraction: number;
   /** The first pause before a lapsed subscription is asked for again; it doubles up to 30 minutes. */
   retryMs: number;
   /** Opens a route on the address of ours that reaches the device now. */
-  openRoute(subscription: LiveSubscription): Promise<Route>;
-  closeRoute(route: Route): void;
+  openRoute(subscription: LiveSubscription): Promise<EventRoute>;
+  closeRoute(route: EventRoute): void;
   onFault(error: unknown): void;
 }
 
@@ -62,7 +62,7 @@ const minLapsedPauseMs = 5000;
 export class LiveSubscription {
   readonly #parts: SubscriptionParts;
   readonly #ending = new AbortController();
-  #route: Route | undefined;
+  #route: EventRoute | undefined;
   #sid = '';
   #lastSeq: number | undefined;
   /** Events that came before the answer that tells their SID (E4). */
@@ -84,7 +84,7 @@ export class LiveSubscription {
     return this.#sid;
   }
 
-  get route(): Route | undefined {
+  get route(): EventRoute | undefined {
     return this.#route;
   }
 
@@ -115,7 +115,7 @@ export class LiveSubscription {
   }
 
   /** Renews now: a device that was off has forgotten us and does not say so. What has lapsed is asked for without its pause. */
-  async prove(): Promise<Proof> {
+  async probe(): Promise<SubscriptionProbe> {
     if (this.#ending.signal.aborted) return 'unknown';
     const before = this.#sid;
     if (!this.#lapsed && before !== '') await this.#exclusively(() => this.#keep());
@@ -136,7 +136,7 @@ export class LiveSubscription {
       return;
     }
     const seq = parseSeq(notification.seq);
-    const place = placeOf(seq, this.#lastSeq);
+    const place = seqPlaceOf(seq, this.#lastSeq);
     if (place === 'duplicate') return;
     this.#lastSeq = seq ?? this.#lastSeq;
     const variables = readPropertySet(notification.body, charsetOf(notification.contentType));

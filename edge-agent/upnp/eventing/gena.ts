@@ -5,15 +5,20 @@ import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/a
 import { parseHttpUrl } from '../network/http-url.ts';
 import type { Network } from '../network/network.ts';
 import { CallbackServer } from './gena-callback.ts';
-import { LiveSubscription, type Proof, type Route, type SubscribeRequest } from './gena-subscription.ts';
+import {
+  type EventRoute,
+  LiveSubscription,
+  type SubscribeOptions,
+  type SubscriptionProbe,
+} from './gena-subscription.ts';
 
-export type { GenaEvent, Proof, SubscribeRequest } from './gena-subscription.ts';
+export type { GenaEvent, SubscribeOptions, SubscriptionProbe } from './gena-subscription.ts';
 
 export interface Subscription {
   /** The identifier that the device gave; it changes when the subscription had to be made anew. */
   readonly sid: string;
   /** Asks the device whether it still keeps the subscription, by renewing it; makes it anew where it does not. */
-  prove(): Promise<Proof>;
+  probe(): Promise<SubscriptionProbe>;
   /** UNSUBSCRIBE; nothing is reported afterwards. */
   cancel(): Promise<void>;
 }
@@ -67,7 +72,7 @@ export class GenaSubscriber {
   }
 
   /** @throws UpnpError when the device cannot be reached or does not grant the subscription: poll it instead (E11) */
-  async subscribe(request: SubscribeRequest): Promise<Subscription> {
+  async subscribe(request: SubscribeOptions): Promise<Subscription> {
     if (this.#watch === undefined) throw notDone('The subscriber is not started');
     if (this.#subscriptions.size >= maxSubscriptions) throw notDone('Too many subscriptions');
     const live = new LiveSubscription({
@@ -90,7 +95,7 @@ export class GenaSubscriber {
       get sid() {
         return live.sid;
       },
-      prove: () => live.prove(),
+      probe: () => live.probe(),
       cancel: async () => {
         this.#subscriptions.delete(live);
         await live.cancel();
@@ -99,7 +104,7 @@ export class GenaSubscriber {
   }
 
   /** The route stands before SUBSCRIBE is sent, since the first event may come before its answer (E4). */
-  async #openRoute(eventSubUrl: string, subscription: LiveSubscription): Promise<Route> {
+  async #openRoute(eventSubUrl: string, subscription: LiveSubscription): Promise<EventRoute> {
     const at = this.#localInterfaceFor(eventSubUrl);
     const server = await this.#serverAt(at);
     // 16 random bytes: nobody guesses the path, and it stays far below the 100 characters that some cut at.

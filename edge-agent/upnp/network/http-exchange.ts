@@ -67,7 +67,7 @@ export interface HttpAnswer {
   remoteAddress: string;
 }
 
-export interface Attempt {
+export interface HttpAttempt {
   url: HttpUrl;
   /** Dialled as it is: no name is looked up again (Z2). */
   address: string;
@@ -90,7 +90,7 @@ const defaultMaxBodyBytes = 512 * 1024;
 const defaultStallMs = 30_000;
 
 /** Sends the request and gathers the answer. Never rejects; the result says what may be tried again. */
-export function exchange(attempt: Attempt): Promise<Exchanged> {
+export function exchange(attempt: HttpAttempt): Promise<Exchanged> {
   return new Promise((resolve) => {
     const { url, request, signal } = attempt;
     const maxBodyBytes = request.maxBodyBytes ?? defaultMaxBodyBytes;

@@ -55,7 +55,7 @@ export function hostAndPort(host: string, port: number, zone?: string): string {
 }
 
 /** The host and port of a URL as people read them, `192.168.1.20:49200` or `[fe80::1%eth0]:49200`; never throws. */
-export function placeOf(location: string): string {
+export function authorityOf(location: string): string {
   const url = parseHttpUrl(location);
   return url === undefined ? 'no usable address' : hostAndPort(url.host, url.port, url.zone).replace('%25', '%');
 }

@@ -28,7 +28,7 @@ beforeEach(async () => {
   }
   await store.commit('home', [
     { type: 'message.delete', id: messageId(7) },
-    { type: 'send.create', message: send(messageId(40), { phone, place: 5, hops: [['api', 1]] }) },
+    { type: 'send.create', message: send(messageId(40), { phone, sendSeq: 5, hops: [['api', 1]] }) },
   ]);
 });
 afterEach(async () => {

@@ -2,13 +2,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PhoneCall } from '../../../cloud/hub/hubs.ts';
 import { limits } from '../../../protocol/limits.ts';
-import { HubBench, type LinkedAgent, settled } from './hub-bench.ts';
+import { HubHarness, type LinkedAgent, settled } from './hub-harness.ts';
 
-let bench: HubBench;
+let bench: HubHarness;
 let agent: LinkedAgent;
 let phone: string;
 beforeEach(async () => {
-  bench = new HubBench();
+  bench = new HubHarness();
   await bench.start();
   ({ agent, phone } = await bench.online());
 });

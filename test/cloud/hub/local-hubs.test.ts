@@ -1,8 +1,8 @@
 import { afterAll, expect, it } from 'vitest';
 import { LocalHubs } from '../../../cloud/hub/local-hubs.ts';
-import { HubBench } from './hub-bench.ts';
+import { HubHarness } from './hub-harness.ts';
 
-const bench = new HubBench();
+const bench = new HubHarness();
 afterAll(() => bench.stop());
 
 it('spreads the return of a fleet over as long as it takes to let it in', async () => {

@@ -1,9 +1,9 @@
 // A hub that is woken by its alarm, with a link that outlived the hub before it.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { presence, send } from '../../contract/messages.ts';
-import { HubBench, put, settled, udn } from './hub-bench.ts';
+import { HubHarness, put, settled, udn } from './hub-harness.ts';
 
-const bench = new HubBench();
+const bench = new HubHarness();
 beforeAll(() => bench.start());
 afterAll(() => bench.stop());
 

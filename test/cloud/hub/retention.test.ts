@@ -6,17 +6,17 @@ import { idFloor } from '../../../cloud/store/ordered-id.ts';
 import type { Write } from '../../../cloud/store/store.ts';
 import { messageId, phoneMessage, presence, send } from '../../contract/messages.ts';
 import { numbers } from '../../contract/store/store-under-test.ts';
-import { HubBench, unavailable } from './hub-bench.ts';
+import { HubHarness, unavailable } from './hub-harness.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
-let bench: HubBench;
+let bench: HubHarness;
 let phone: string;
 let retention: Retention;
 
 beforeEach(async () => {
-  bench = new HubBench();
+  bench = new HubHarness();
   await bench.start();
   phone = (await bench.store.putPhones('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
   retention = made();
@@ -135,7 +135,7 @@ describe('like-the-phone', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
         await retention.stop();
         await bench.stop();
-        bench = new HubBench();
+        bench = new HubHarness();
         await bench.start();
         phone = (await bench.store.putPhones('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
         retention = made();

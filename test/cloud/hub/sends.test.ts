@@ -1,18 +1,18 @@
 // Sends: stored before they are tried, never two at once to the same people, never twice, never forgotten.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Sends } from '../../../cloud/hub/sends.ts';
+import { SendQueue } from '../../../cloud/hub/sends.ts';
 import type { MessageRecord } from '../../../cloud/store/store.ts';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { messageId, presence, send } from '../../contract/messages.ts';
-import { HubBench, type LinkedAgent, put, settled, udn, unavailable } from './hub-bench.ts';
+import { HubHarness, type LinkedAgent, put, settled, udn, unavailable } from './hub-harness.ts';
 
-let bench: HubBench;
+let bench: HubHarness;
 let agent: LinkedAgent;
 let phone: string;
 let n: number;
 beforeEach(async () => {
-  bench = new HubBench();
+  bench = new HubHarness();
   await bench.start();
   ({ agent, phone } = await bench.online());
   n = 0;
@@ -280,7 +280,7 @@ describe('a send', () => {
         isBack = true;
         sends.drain();
       };
-      const sends = new Sends('home', bench.surroundings, {
+      const sends = new SendQueue('home', bench.surroundings, {
         commit: (writes) => bench.hub.commit(writes),
         phoneFor: () => {
           if (isBack)
@@ -446,7 +446,7 @@ describe('a hub that comes back', () => {
     const late = [draft(), draft()].map((record) => ({ ...record, deliverByMs: bench.clock.nowMs - 1 }));
     await bench.hub.commit(late.map((message) => ({ type: 'send.create', message })));
     const [first, second] = late.map(({ id }) => id);
-    const sends = new Sends('home', bench.surroundings, {
+    const sends = new SendQueue('home', bench.surroundings, {
       commit: async (writes) => {
         if (writes.some((write) => write.type === 'send.move' && write.id === first)) {
           await bench.hub.commit([{ type: 'send.move', id: second ?? '', from: ['queued'], to: 'sending' }]);

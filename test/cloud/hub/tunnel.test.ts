@@ -4,14 +4,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeCodes, type EdgeEvent, type EdgeFrame } from '../../../protocol/frames.ts';
 import { limits } from '../../../protocol/limits.ts';
 import { messageId, presence } from '../../contract/messages.ts';
-import { HubBench, type LinkedAgent, put, settled, udn, unavailable } from './hub-bench.ts';
+import { HubHarness, type LinkedAgent, put, settled, udn, unavailable } from './hub-harness.ts';
 
 /** As long as HomeHub waits for a home that went away. */
 const graceMs = 5_000;
 
-let bench: HubBench;
+let bench: HubHarness;
 beforeEach(async () => {
-  bench = new HubBench();
+  bench = new HubHarness();
   await bench.start();
 });
 afterEach(() => bench.stop());
@@ -415,7 +415,10 @@ describe('one live tunnel a home', () => {
     await called;
     if (agent.tunnel !== undefined) await bench.hub.left(agent.tunnel);
     expect(await flow()).toEqual({ fromPhones, toPhones });
-    expect(agent.attachment?.flow).toEqual({ fromPhonesMs: Date.parse(fromPhones), toPhonesMs: Date.parse(toPhones) });
+    expect(agent.attachment?.lastActivity).toEqual({
+      fromPhonesMs: Date.parse(fromPhones),
+      toPhonesMs: Date.parse(toPhones),
+    });
   });
 
   it('puts the way to the phones to the proof when only events have passed for a while', async () => {

@@ -1,11 +1,11 @@
 // Watchers: whatever is committed while they come, read and go, they see each event once and in order.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { HubBench, put, settled } from './hub-bench.ts';
+import { HubHarness, put, settled } from './hub-harness.ts';
 
-let bench: HubBench;
+let bench: HubHarness;
 beforeEach(async () => {
-  bench = new HubBench();
+  bench = new HubHarness();
   await bench.start();
   await bench.online();
 });

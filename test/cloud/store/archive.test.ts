@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { judge } from '../../../cloud/hub/edge-events.ts';
-import { Roster } from '../../../cloud/hub/roster.ts';
+import { toStoredEvent } from '../../../cloud/hub/edge-events.ts';
+import { PhoneRegistry } from '../../../cloud/hub/phone-registry.ts';
 import { countsAsUnread } from '../../../cloud/store/conversation.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Write } from '../../../cloud/store/store.ts';
@@ -62,19 +62,20 @@ it('keeps every message that was ever shown and that the household did not delet
       const home = `home ${homes++}`;
       await store.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
       const phones = await store.putPhones(home, [presence(udn, { trusted: true })]);
-      const roster = new Roster(home, store, { online: [] });
-      roster.keep(phones);
+      const phoneRegistry = new PhoneRegistry(home, store, { online: [] });
+      phoneRegistry.keep(phones);
       const expected = new Map<string, boolean>();
-      const buried = new Set<string>();
+      const deleted = new Set<string>();
       for (const [index, each] of steps.entries()) {
-        const judged = 'event' in each ? judge({ seq: index + 1, time: '', event: each.event }, roster, index) : each;
+        const judged =
+          'event' in each ? toStoredEvent({ seq: index + 1, time: '', event: each.event }, phoneRegistry, index) : each;
         if (!('write' in judged) || judged.write === undefined) throw new Error('every step is a write');
         await store.commit(home, [judged.write]);
         const { id } = 'event' in each && 'id' in each.event ? each.event : (judged.write as { id: string });
         const isRequested = 'event' in each && each.event.type === 'message.deleted' && each.event.requested === true;
         if (isRequested || judged.write.type === 'message.delete') {
-          if (expected.delete(id)) buried.add(id);
-        } else if (judged.write.type === 'message.put' && !buried.has(id)) expected.set(id, true);
+          if (expected.delete(id)) deleted.add(id);
+        } else if (judged.write.type === 'message.put' && !deleted.has(id)) expected.set(id, true);
         else if (judged.write.type === 'message.absent' && expected.has(id)) expected.set(id, false);
       }
       const { items } = await store.listMessages(home, {}, { limit: 200 });
@@ -82,7 +83,7 @@ it('keeps every message that was ever shown and that the household did not delet
       for (const message of items) expect(`text ${Number(message.id.slice(2))}`).toBe(message.body);
       expect(await store.countUnread(home)).toBe(items.filter(countsAsUnread).length);
       const { items: known } = await store.inventory(home, phones[0]?.id ?? '', { limit: 100 });
-      expect(known.filter(({ deleted: isDeleted }) => isDeleted).map(({ id }) => id)).toEqual([...buried].sort());
+      expect(known.filter(({ deleted: isDeleted }) => isDeleted).map(({ id }) => id)).toEqual([...deleted].sort());
       expect(known.filter(({ absent }) => absent).map(({ id }) => id)).toEqual(
         [...expected]
           .filter(([, onPhone]) => !onPhone)

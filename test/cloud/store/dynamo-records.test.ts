@@ -7,7 +7,7 @@ import { DynamoDBDocumentClient, PutCommand, ScanCommand } from '@aws-sdk/lib-dy
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { partitions } from '../../../cloud/store/dynamo/keys.ts';
-import { pack, unpack } from '../../../cloud/store/dynamo/packing.ts';
+import { pack, unpackRecord } from '../../../cloud/store/dynamo/packing.ts';
 import { mergeNewestFirst } from '../../../cloud/store/dynamo/page.ts';
 import { DynamoStore } from '../../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
@@ -198,14 +198,14 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     for (const item of Items) {
       const [sk, packed, aside] = [String(item[attributes.sort]), item[attributes.record], item[attributes.aside]];
       if (!(packed instanceof Uint8Array)) continue;
-      const shown = JSON.parse(unpack(packed));
+      const shown = JSON.parse(unpackRecord(packed));
       const { [attributes.aside]: _, ...rest } = item;
       const write = (record: object, more = {}) =>
         client.send(
           new PutCommand({ TableName, Item: { ...rest, ...more, [attributes.record]: pack(JSON.stringify(record)) } }),
         );
       if (sk.startsWith('M#') && aside instanceof Uint8Array) {
-        const record = { ...shown, ...JSON.parse(unpack(aside)) };
+        const record = { ...shown, ...JSON.parse(unpackRecord(aside)) };
         const list = partitions.folder(home, record.folder, record.status);
         await write(record, record.status === 'Unread' ? { [attributes.list]: list } : {});
       } else if (sk.startsWith('C#')) {

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DynamoDBDocumentClient, PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { pack, unpack } from '../../../cloud/store/dynamo/packing.ts';
+import { pack, unpackRecord } from '../../../cloud/store/dynamo/packing.ts';
 import { DynamoStore } from '../../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
 import { migrate } from '../../../cloud/store/sqlite/migrate.ts';
@@ -166,7 +166,7 @@ describe.skipIf(missingForDynamoDbLocal() !== undefined)('a table of an earlier 
     for (const item of Items) {
       const packed = item[attributes.record];
       if (!(packed instanceof Uint8Array)) continue;
-      const text = unpack(packed)
+      const text = unpackRecord(packed)
         .replace(/"keying":\{[^}]*\},/, '')
         .replaceAll('"to":[]', '"to":[{"address":"+390119999"}]');
       await documents.send(

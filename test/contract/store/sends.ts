@@ -34,7 +34,7 @@ export function sendsContract(at: StoreUnderTest): void {
       const [created] = await at.commit({
         type: 'send.create',
         message: send(messageId(1), {
-          place: 7,
+          sendSeq: 7,
           hops: [
             ['api', 1],
             ['store', 2],

@@ -2,13 +2,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  evidenceOf,
+  compareEvidence,
   fingerprintOf,
   fingerprintOfSend,
   isUnchanged,
-  judge,
   legacyFingerprintOf,
   mergeFingerprints,
+  messageEvidenceOf,
   readFingerprint,
 } from '../../../edge-agent/messaging/evidence.ts';
 import { messageClasses, messageFolders } from '../../../protocol/actions.ts';
@@ -36,7 +36,7 @@ describe('a fingerprint', () => {
           const any = sampleMessage({ ...more, time: time.toISOString() });
           const fingerprint = fingerprintOf(any);
           expect(fingerprint.length).toBeLessThanOrEqual(64);
-          expect(readFingerprint(fingerprint)).toEqual(evidenceOf(any));
+          expect(readFingerprint(fingerprint)).toEqual(messageEvidenceOf(any));
           expect(isUnchanged(fingerprint, any, fingerprint)).toBe(true);
           const changed: PhoneMessage = { ...any, status: 'Read', contentType: 'text/html' };
           expect(isUnchanged(fingerprint, changed, fingerprintOf(changed))).toBe(false);
@@ -49,7 +49,7 @@ describe('a fingerprint', () => {
     const { time: _, ...rest } = message;
     const bare = { ...rest, time: '1970-01-01T00:00:00.000Z', body: '', bodyOmitted: true } as const;
     const merged = mergeFingerprints(fingerprintOf(message), fingerprintOf(bare));
-    const { text, timeMs } = evidenceOf(message);
+    const { text, timeMs } = messageEvidenceOf(message);
     expect(readFingerprint(merged)).toMatchObject({ text, timeMs });
     expect(isUnchanged(merged, bare, fingerprintOf(bare))).toBe(true);
   });
@@ -70,18 +70,18 @@ describe('the same message', () => {
     ['with a picture that came later', { attachments: [{ name: 'a.jpg', contentType: 'image/jpeg', sizeBytes: 1 }] }],
     ['with other line ends and blanks around it', { body: ' Dinner at 8?\r\n' }],
   ] as const)('%s', (_words, changed) => {
-    expect(judge(fingerprintOf(message), { ...message, ...changed } as PhoneMessage)).toBe('same');
+    expect(compareEvidence(fingerprintOf(message), { ...message, ...changed } as PhoneMessage)).toBe('same');
   });
 
   it('is likely at any shift of a zone or of daylight saving, also rounded and renamed', () => {
     for (let quarters = -56; quarters <= 56; quarters++) {
       if (quarters === 0) continue;
       const time = `${shifted(quarters).slice(0, 19)}.000Z`;
-      expect(judge(fingerprintOf(message), { ...message, time })).toBe('likely');
-      expect(judge(fingerprintOf(message), { ...message, time, from: { address: 'Nonna' } })).toBe('likely');
+      expect(compareEvidence(fingerprintOf(message), { ...message, time })).toBe('likely');
+      expect(compareEvidence(fingerprintOf(message), { ...message, time, from: { address: 'Nonna' } })).toBe('likely');
     }
-    expect(judge(fingerprintOf(message), { ...message, time: shifted(57) })).toBe('doubtful');
-    expect(judge(fingerprintOf(message), { ...message, time: shifted(-57) })).toBe('doubtful');
+    expect(compareEvidence(fingerprintOf(message), { ...message, time: shifted(57) })).toBe('doubtful');
+    expect(compareEvidence(fingerprintOf(message), { ...message, time: shifted(-57) })).toBe('doubtful');
   });
 
   it.each([
@@ -90,24 +90,26 @@ describe('the same message', () => {
     ['came before the clock was set', '1970-01-03T02:11:40.000Z', message.time],
     ['came from the year 9999', '9999-12-31T23:59:59.000Z', message.time],
   ])('is likely where it %s', (_words, before, after) => {
-    expect(judge(fingerprintOf({ ...message, time: before }), { ...message, time: after })).toBe('likely');
+    expect(compareEvidence(fingerprintOf({ ...message, time: before }), { ...message, time: after })).toBe('likely');
   });
 
   it('is likely where its text came later', () => {
     const announced = { ...message, body: '', bodyOmitted: true } as const;
-    expect(judge(fingerprintOf(announced), { ...message, messageClass: 'MMS' })).toBe('same');
-    expect(judge(fingerprintOf(announced), { ...message, time: shifted(4) })).toBe('likely');
+    expect(compareEvidence(fingerprintOf(announced), { ...message, messageClass: 'MMS' })).toBe('same');
+    expect(compareEvidence(fingerprintOf(announced), { ...message, time: shifted(4) })).toBe('likely');
   });
 
   it('is likely where a message that was sent is listed', () => {
     const listed = { ...message, folder: 'Sent', from: { address: '+390119999' } } as const;
-    expect(judge(fingerprintOfSend(message), listed)).toBe('likely');
-    expect(judge(fingerprintOfSend(message), { ...listed, to: [{ address: '+390110007' }] })).not.toBe('likely');
-    expect(judge('', listed)).toBe('likely');
+    expect(compareEvidence(fingerprintOfSend(message), listed)).toBe('likely');
+    expect(compareEvidence(fingerprintOfSend(message), { ...listed, to: [{ address: '+390110007' }] })).not.toBe(
+      'likely',
+    );
+    expect(compareEvidence('', listed)).toBe('likely');
   });
 
   it('is doubtful where its time is another one altogether: the clock was wrong, or the phone was reset', () => {
-    expect(judge(fingerprintOf(message), { ...message, time: other.time })).toBe('doubtful');
+    expect(compareEvidence(fingerprintOf(message), { ...message, time: other.time })).toBe('doubtful');
   });
 });
 
@@ -118,20 +120,20 @@ describe('another message', () => {
     ['with other text and sender at the same time', { ...other, time: message.time }],
     ['with other text, an hour later', { body: 'Where are you?', time: shifted(4) }],
   ])('%s', (_words, changed) => {
-    expect(judge(fingerprintOf(message), { ...message, ...changed })).toBe('other');
+    expect(compareEvidence(fingerprintOf(message), { ...message, ...changed })).toBe('other');
   });
 
   it.each([
     ['the same word of another sender at another time', { from: { address: '+390110002' }, time: other.time }],
     ['the same word of another sender an hour later', { from: { address: '+390110002' }, time: shifted(4) }],
   ])('%s', (_words, changed) => {
-    expect(judge(fingerprintOf(message), { ...message, ...changed })).toBe('unlike');
+    expect(compareEvidence(fingerprintOf(message), { ...message, ...changed })).toBe('unlike');
   });
 
   it('of the same phone without times is not taken for one with another text', () => {
     const timeless = { ...message, time: '1970-01-01T00:00:00.000Z' };
-    expect(judge(fingerprintOf(timeless), { ...timeless, body: 'Where are you?' })).toBe('unlike');
-    expect(judge(fingerprintOf(timeless), { ...timeless, ...other, time: timeless.time })).toBe('other');
+    expect(compareEvidence(fingerprintOf(timeless), { ...timeless, body: 'Where are you?' })).toBe('unlike');
+    expect(compareEvidence(fingerprintOf(timeless), { ...timeless, ...other, time: timeless.time })).toBe('other');
   });
 });
 
@@ -153,6 +155,6 @@ describe('a fingerprint of the format before this one', () => {
     ['another message', other, 'other'],
     ['another message of the same sender', { ...other, from: message.from }, 'other'],
   ] as const)('%s', (_words, changed, judgement) => {
-    expect(judge(known, { ...message, ...changed } as PhoneMessage)).toBe(judgement);
+    expect(compareEvidence(known, { ...message, ...changed } as PhoneMessage)).toBe(judgement);
   });
 });

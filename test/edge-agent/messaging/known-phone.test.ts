@@ -101,11 +101,11 @@ const truth = (message: PhoneMessage) => message.contentType;
 class Phone {
   messages: PhoneMessage[] = [];
   readonly #cards: PhoneMessage[][] = [];
-  #arrivals = 0;
+  #admission = 0;
   #lastId = 0;
 
   arrive(isUnique: boolean, sender: number): void {
-    const number = ++this.#arrivals;
+    const number = ++this.#admission;
     // No two messages are a whole number of quarters apart, so that no test depends on what nobody could tell.
     const time = new Date(Date.UTC(2026, 10, 1) + number * 97 * minuteMs + number ** 2 * 7123).toISOString();
     const body = isUnique ? `Unique ${number}` : 'OK';

@@ -3,11 +3,11 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Agenda } from '../../../edge-agent/messaging/agenda.ts';
 import { PhoneControlPoint } from '../../../edge-agent/messaging/control-point.ts';
 import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import { KnownPhone } from '../../../edge-agent/messaging/known-phone.ts';
-import { PhoneLook } from '../../../edge-agent/messaging/look.ts';
+import { PendingSync } from '../../../edge-agent/messaging/pending-sync.ts';
+import { SyncPass } from '../../../edge-agent/messaging/sync-pass.ts';
 import { PhoneSynchroniser } from '../../../edge-agent/messaging/synchronise.ts';
 import { LanNetwork } from '../../../edge-agent/upnp/network/network.ts';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
@@ -63,7 +63,7 @@ describe('an approval taken back in the middle of a look', () => {
 
   /** One look at everything, from its beginning to its end. */
   async function look(): Promise<void> {
-    synchroniser.request((agenda) => agenda.lookAtSession('s-1', { files: true }));
+    synchroniser.request((pendingSync) => pendingSync.addSession('s-1', { files: true }));
     synchroniser.start();
     await synchroniser.stop();
   }
@@ -103,7 +103,7 @@ describe('an approval taken back in the middle of a look', () => {
 
 describe('a phone that shows more each time', () => {
   let known: KnownPhone;
-  let look: PhoneLook;
+  let look: SyncPass;
   let asked: (string | undefined)[];
 
   /** A list of three million characters; three of them are more than the longest list of a phone. */
@@ -116,9 +116,9 @@ describe('a phone that shows more each time', () => {
       }),
     );
   async function lookFor(...sessions: string[]): Promise<number> {
-    const agenda = new Agenda();
-    for (const SessionID of sessions) agenda.search({ SessionID });
-    await look.atMessages(agenda, new Agenda());
+    const pendingSync = new PendingSync();
+    for (const SessionID of sessions) pendingSync.search({ SessionID });
+    await look.atMessages(pendingSync, new PendingSync());
     return box.journal.messagesOf(phone.udn).length;
   }
 
@@ -128,7 +128,7 @@ describe('a phone that shows more each time', () => {
     known.load();
     const unheard = () => {};
     const cloud = { store: () => 'store', inventory: async () => [] };
-    look = new PhoneLook({ controlPoint, known, cloud, onEpoch: unheard, onRecovered: unheard });
+    look = new SyncPass({ controlPoint, known, cloud, onEpoch: unheard, onRecovered: unheard });
     phone.react = ({ given }) => {
       const sessionId = given.get('SessionID') ?? '';
       asked.push(sessionId);
@@ -151,9 +151,9 @@ describe('a phone that shows more each time', () => {
 
   it('lists piece by piece as much as at once', async () => {
     phone.react = ({ given }) => (given.get('MessageFolder') === 'ANY' ? 402 : { MessageList: list('') });
-    const whole = new Agenda();
-    whole.lookAtAllMessages();
-    await look.atMessages(whole, new Agenda());
+    const whole = new PendingSync();
+    whole.addAllMessages();
+    await look.atMessages(whole, new PendingSync());
     expect(box.journal.messagesOf(phone.udn)).toHaveLength(5 * 12);
   });
 
@@ -185,18 +185,18 @@ describe('a phone that shows more each time', () => {
       return { SessionsList: writeDocument('sessionsList', sessions) };
     };
     while (!known.isOverfull) {
-      const agenda = new Agenda();
-      agenda.lookAtSession('s');
-      await look.atSessions(agenda, new Agenda());
+      const pendingSync = new PendingSync();
+      pendingSync.addSession('s');
+      await look.atSessions(pendingSync, new PendingSync());
       expect(asked.length).toBeLessThan(20);
     }
-    const next = new Agenda();
-    const agenda = new Agenda();
-    agenda.lookAtSession('s');
+    const next = new PendingSync();
+    const pendingSync = new PendingSync();
+    pendingSync.addSession('s');
     const before = asked.length;
-    await look.atSessions(agenda, next);
+    await look.atSessions(pendingSync, next);
     expect([asked.length - before, next.everything]).toEqual([0, true]);
-    await look.atSessions(next, new Agenda());
+    await look.atSessions(next, new PendingSync());
     expect([known.isOverfull, box.journal.sessionsOf(phone.udn).length]).toEqual([false, 200]);
   });
 });

@@ -68,10 +68,10 @@ it('tells what happens to sessions', async () => {
 });
 
 it('names only the newest of many, so that an event stays small', async () => {
-  const arrivals = Array.from({ length: 100 }, (_, index) =>
+  const admission = Array.from({ length: 100 }, (_, index) =>
     home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: `${index}` }),
   );
-  const ids = await Promise.all(arrivals);
+  const ids = await Promise.all(admission);
   await subscribe();
   const first = await subscriber.next(({ seq }) => seq === 0);
   const news = readDocument('newMessages', first.variables.get('NewMessages') ?? '', context);

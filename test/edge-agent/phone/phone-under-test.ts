@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readDocument, writeDocument } from '../../../edge-agent/messaging/documents.ts';
-import type { Line, LineEvents, SessionStep } from '../../../edge-agent/phone/lines/line.ts';
+import type { Line, LineEvents, LineSessionStep } from '../../../edge-agent/phone/lines/line.ts';
 import { SoftwarePhone, type SoftwarePhoneOptions } from '../../../edge-agent/phone/phone.ts';
 import { readActionAnswer, readFault, writeActionRequest } from '../../../edge-agent/upnp/control/soap-envelope.ts';
 import { parseXml } from '../../../edge-agent/upnp/xml/xml.ts';
@@ -21,7 +21,7 @@ export const messagingType = 'urn:schemas-upnp-org:service:Messaging:2';
 export class ScriptedLine implements Line {
   readonly correspondents = [nonna, { address: 'xmpp:ada@chat.example', displayName: 'Ada' }];
   readonly sent: PhoneMessage[] = [];
-  readonly steps: { session: PhoneSession; step: SessionStep }[] = [];
+  readonly steps: { session: PhoneSession; step: LineSessionStep }[] = [];
   readonly files: { file: FileInfo; bytes: Uint8Array }[] = [];
   readonly capabilities: Capabilities = {
     classes: [
@@ -66,7 +66,7 @@ export class ScriptedLine implements Line {
     this.sent.push(message);
   }
 
-  async step(session: PhoneSession, step: SessionStep): Promise<void> {
+  async step(session: PhoneSession, step: LineSessionStep): Promise<void> {
     this.steps.push({ session, step });
   }
 

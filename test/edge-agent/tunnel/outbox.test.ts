@@ -63,7 +63,7 @@ describe('the outbox', () => {
   it('puts aside what can never be stored, with a warning', () => {
     const { outbox, lines } = open();
     outbox.append(sampleEvents(2));
-    outbox.bury(1, 'invalid-request', 'no such phone');
+    outbox.term(1, 'invalid-request', 'no such phone');
     expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([2]);
     expect(outbox.deadLetters.page({ limit: 9 }).items).toMatchObject([
       { id: 'd1', code: 'invalid-request', reason: 'no such phone' },
@@ -94,7 +94,7 @@ describe('the outbox', () => {
     outbox.append([sampleEvent(5, `uuid:phone-ü${'x'.repeat(bytesOf(sampleEvent(1)) - 20)}`)]);
     expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([4, 5]);
     expect(lines.join()).toContain('Warning: 2 events');
-    outbox.bury(4, 'internal', 'why');
+    outbox.term(4, 'internal', 'why');
     outbox.append([sampleEvent(6)]);
     expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([5, 6]);
   });
@@ -149,7 +149,7 @@ describe('a dead letter', () => {
   it('tells what it is about, shortened, with the other side of the talk', () => {
     const { outbox } = open({ now: () => 1000 });
     outbox.append([message(1), message(2, { folder: 'Sent', subject: 's', body: 'x'.repeat(300) }), sampleEvent(3)]);
-    for (const seq of [1, 2, 3]) outbox.bury(seq, 'internal', 'why');
+    for (const seq of [1, 2, 3]) outbox.term(seq, 'internal', 'why');
     const about = { udn, time: '1970-01-01T00:00:01.000Z', code: 'internal', reason: 'why' };
     const time = '2026-11-22T11:00:00.000Z';
     const nonna = { address: '+390110001', displayName: 'Nonna' };
@@ -173,7 +173,7 @@ describe('a dead letter', () => {
   it('is found page by page, newest first', () => {
     const { outbox } = open();
     outbox.append(sampleEvents(3));
-    for (const seq of [1, 2, 3]) outbox.bury(seq, 'internal', 'why');
+    for (const seq of [1, 2, 3]) outbox.term(seq, 'internal', 'why');
     const first = outbox.deadLetters.page({ limit: 2 });
     expect([first.items.map(({ id }) => id), first.next]).toEqual([['d3', 'd2'], 'd2']);
     expect(outbox.deadLetters.page({ limit: 2, before: first.next })).toMatchObject({ items: [{ id: 'd1' }] });
@@ -183,8 +183,8 @@ describe('a dead letter', () => {
   it('is sent again under a new number, and whoever asked hears what came of it', async () => {
     const { outbox } = open();
     outbox.append(sampleEvents(2));
-    outbox.bury(1, 'internal', 'why');
-    outbox.bury(2, 'internal', 'why');
+    outbox.term(1, 'internal', 'why');
+    outbox.term(2, 'internal', 'why');
     const stored = outbox.retry('d1');
     const refused = outbox.retry('d2');
     expect(outbox.after(0, 9).map(({ seq, event }) => [seq, event])).toEqual([
@@ -192,7 +192,7 @@ describe('a dead letter', () => {
       [4, sampleEvent(2)],
     ]);
     expect(outbox.deadLetters.count).toBe(0);
-    outbox.bury(4, 'too-large', 'still');
+    outbox.term(4, 'too-large', 'still');
     outbox.ack(4);
     expect(await stored).toBeUndefined();
     expect(await refused).toEqual({ code: 'too-large', reason: 'still' });
@@ -222,7 +222,7 @@ describe('a dead letter', () => {
     it('is dropped when the cloud has stored that one, and by that of no other thing', () => {
       const { outbox } = open();
       outbox.append([message(1), message(2), file(1, 'f'), file(2, 'f')]);
-      for (const seq of [1, 2, 3, 4]) outbox.bury(seq, 'internal', 'why');
+      for (const seq of [1, 2, 3, 4]) outbox.term(seq, 'internal', 'why');
       outbox.append([sampleEvent(1), sampleEvent(2, 'uuid:other'), file(2, 'f')]);
       expect(idsOf(outbox)).toEqual(['d4', 'd3', 'd2', 'd1']);
       outbox.ack(7);
@@ -233,15 +233,15 @@ describe('a dead letter', () => {
     it('is dropped when that one is refused too, also where it was waiting before the first had its answer', () => {
       const { outbox } = open();
       outbox.append([message(1), message(1)]);
-      outbox.bury(1, 'internal', 'why');
-      outbox.bury(2, 'internal', 'why');
+      outbox.term(1, 'internal', 'why');
+      outbox.term(2, 'internal', 'why');
       expect(idsOf(outbox)).toEqual(['d2']);
     });
 
     it('is not sent again while that one waits', () => {
       const { outbox } = open();
       outbox.append([message(1), sampleEvent(1)]);
-      outbox.bury(1, 'internal', 'why');
+      outbox.term(1, 'internal', 'why');
       expect(outbox.retry('d1')).toBeUndefined();
       expect([outbox.after(0, 9).map(({ seq }) => seq), outbox.deadLetters.count]).toEqual([[2], 0]);
     });
@@ -254,23 +254,23 @@ describe('a dead letter', () => {
     const { outbox, lines } = open({ deadLetters });
     const warnings = () => lines.filter((line) => line.includes('1 dead letters, the oldest, were dropped')).length;
     outbox.append([1, 2, 3].map((number) => message(number, { body: 'x'.repeat(500) })));
-    for (const seq of [1, 2]) outbox.bury(seq, 'internal', 'why');
+    for (const seq of [1, 2]) outbox.term(seq, 'internal', 'why');
     expect([idsOf(outbox), warnings()]).toEqual([['d2', 'd1'], 0]);
-    outbox.bury(3, 'internal', 'why');
+    outbox.term(3, 'internal', 'why');
     expect([idsOf(outbox), outbox.deadLetters.count, warnings()]).toEqual([['d3', 'd2'], 2, 1]);
   });
 
   it('is not made of an event that only proves the way', () => {
     const { outbox } = open();
     outbox.append([{ type: 'phone.answered', udn, epoch: 0 }]);
-    outbox.bury(1, 'internal', 'why');
+    outbox.term(1, 'internal', 'why');
     expect([outbox.after(0, 9), outbox.deadLetters.count]).toEqual([[], 0]);
   });
 
   it('goes with the approval of its phone', async () => {
     const { outbox } = open();
     outbox.append([sampleEvent(1), sampleEvent(2, 'uuid:other'), sampleEvent(3)]);
-    for (const seq of [1, 2, 3]) outbox.bury(seq, 'internal', 'why');
+    for (const seq of [1, 2, 3]) outbox.term(seq, 'internal', 'why');
     const retried = outbox.retry('d3');
     outbox.drop(udn);
     expect(idsOf(outbox)).toEqual(['d2']);
@@ -282,7 +282,7 @@ describe('a dead letter', () => {
     let changes = 0;
     outbox.deadLetters.onChanged(() => changes++);
     outbox.append(sampleEvents(1));
-    outbox.bury(1, 'internal', 'why');
+    outbox.term(1, 'internal', 'why');
     expect([outbox.deadLetters.discard('d1'), outbox.deadLetters.discard('d1')]).toEqual([true, false]);
     expect([outbox.deadLetters.count, changes]).toEqual([0, 2]);
   });
@@ -290,7 +290,7 @@ describe('a dead letter', () => {
   it('of an earlier version of the file is kept', () => {
     const { database, outbox } = open();
     outbox.append([message(1)]);
-    outbox.bury(1, 'internal', 'why');
+    outbox.term(1, 'internal', 'why');
     database.exec(
       `DROP INDEX dead_letters_by_thing; DROP TABLE known_messages; ${messagesOfVersion1}; ${approvalsOfVersion1};
        PRAGMA user_version = 1`,

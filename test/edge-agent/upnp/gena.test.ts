@@ -2,7 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type GenaEvent, type GenaOptions, GenaSubscriber } from '../../../edge-agent/upnp/eventing/gena.ts';
-import { parseSeq, placeOf } from '../../../edge-agent/upnp/eventing/gena-event.ts';
+import { parseSeq, seqPlaceOf } from '../../../edge-agent/upnp/eventing/gena-event.ts';
 import { renewalMs } from '../../../edge-agent/upnp/eventing/gena-subscription.ts';
 import type { HttpRequest } from '../../../edge-agent/upnp/network/network.ts';
 import { failureOf, until, useLan } from '../../fixtures/upnp/lan.ts';
@@ -291,7 +291,7 @@ describe('the order of events', () => {
     [2, 4_294_967_295, 'gap'],
     [3, 4_294_967_294, 'gap'],
   ] as const)('SEQ %s after %s is %s', (seq, last, place) => {
-    expect(placeOf(seq, last)).toBe(place);
+    expect(seqPlaceOf(seq, last)).toBe(place);
   });
 
   it('reads SEQ with leading zeros, and nothing that is no 32-bit number', () => {
@@ -359,10 +359,10 @@ describe('keeping a subscription', () => {
           ? httpAnswer('412 Precondition Failed')
           : one.grant(request, {});
     });
-    await subscription.prove();
+    await subscription.probe();
     expect([subscription.sid, told]).toEqual(['uuid:s1', []]);
     forgotten = true;
-    await subscription.prove();
+    await subscription.probe();
     expect([subscription.sid, told]).toEqual(['uuid:s2', ['gap']]);
   });
 
@@ -372,9 +372,9 @@ describe('keeping a subscription', () => {
       one.answer = (request) => (away ? (socket) => socket.destroy() : one.grant(request, {}));
     });
     away = true;
-    await subscription.prove();
+    await subscription.probe();
     const asked = publisher.seen.length;
-    for (let doubts = 0; doubts < 5; doubts++) await subscription.prove();
+    for (let doubts = 0; doubts < 5; doubts++) await subscription.probe();
     expect(publisher.seen).toHaveLength(asked);
     expect(told).toEqual(['lapse unreachable']);
   });

@@ -1,13 +1,13 @@
 // A line whose far end is the test: it sees what the phone sends and makes things arrive.
 
 import { DemonstrationLine } from '../../edge-agent/phone/lines/demonstration.ts';
-import type { ArrivedMessage, Line, LineEvents, SessionStep } from '../../edge-agent/phone/lines/line.ts';
+import type { ArrivedMessage, Line, LineEvents, LineSessionStep } from '../../edge-agent/phone/lines/line.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
-export class DeskLine implements Line {
+export class ActionLine implements Line {
   readonly capabilities = new DemonstrationLine().capabilities;
   readonly sent: PhoneMessage[] = [];
-  readonly steps: { session: PhoneSession; step: SessionStep }[] = [];
+  readonly steps: { session: PhoneSession; step: LineSessionStep }[] = [];
   /** While it is set, the line says that it cannot be reached. */
   isDown = false;
   #events: LineEvents | undefined;
@@ -34,7 +34,7 @@ export class DeskLine implements Line {
     this.sent.push(message);
   }
 
-  async step(session: PhoneSession, step: SessionStep): Promise<void> {
+  async step(session: PhoneSession, step: LineSessionStep): Promise<void> {
     this.steps.push({ session, step });
   }
 

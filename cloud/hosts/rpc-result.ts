@@ -2,7 +2,7 @@
 import { type ErrorCodeName, GatewayError, type PhoneRefusal } from '../../protocol/errors.ts';
 
 /** A GatewayError without its class and its cause. */
-export interface Fault {
+export interface RpcFault {
   code: ErrorCodeName;
   detail: string;
   refusal?: PhoneRefusal;
@@ -10,13 +10,13 @@ export interface Fault {
 }
 
 /** What an operation answered, or why it did not. A stored send may bring both. */
-export interface Carried<Value> {
+export interface RpcResult<Value> {
   value?: Value;
-  fault?: Fault;
+  fault?: RpcFault;
 }
 
 /** Runs the operation. What is no GatewayError is thrown on: the caller's runtime logs it, and tells nobody else. */
-export async function carry<Value>(operation: () => Promise<Value>): Promise<Carried<Value>> {
+export async function toRpcResult<Value>(operation: () => Promise<Value>): Promise<RpcResult<Value>> {
   try {
     return { value: await operation() };
   } catch (error) {
@@ -26,12 +26,12 @@ export async function carry<Value>(operation: () => Promise<Value>): Promise<Car
 }
 
 /** The value, or its fault as the GatewayError that it was. */
-export function unpack<Value>(carried: Carried<Value>): Value {
+export function resultValue<Value>(carried: RpcResult<Value>): Value {
   if (carried.fault !== undefined) throw errorOf(carried.fault);
   return carried.value as Value;
 }
 
-export function faultOf({ code, message, refusal, retryAfterMs }: GatewayError): Fault {
+export function faultOf({ code, message, refusal, retryAfterMs }: GatewayError): RpcFault {
   return {
     code,
     detail: message,
@@ -40,6 +40,6 @@ export function faultOf({ code, message, refusal, retryAfterMs }: GatewayError):
   };
 }
 
-export function errorOf({ code, detail, ...more }: Fault): GatewayError {
+export function errorOf({ code, detail, ...more }: RpcFault): GatewayError {
   return new GatewayError(code, detail, more);
 }

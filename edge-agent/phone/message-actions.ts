@@ -2,20 +2,20 @@
 import type { NewMessage, Party, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 import type { ArrivedMessage, Line } from './lines/line.ts';
-import type { MessageSearch, Messages } from './messages.ts';
+import type { MessageQuery, Messages } from './messages.ts';
 import type { News } from './news.ts';
-import type { Outgoing } from './outgoing.ts';
+import type { OutgoingBox } from './outgoing.ts';
 import { refuse } from './refusal.ts';
-import type { SessionDesk } from './session-desk.ts';
-import type { Sessions } from './sessions.ts';
+import type { SessionActions } from './session-actions.ts';
+import type { PhoneSessions } from './sessions.ts';
 
-export interface MessageDeskOptions {
+export interface MessageActionsOptions {
   readonly database: PhoneDatabase;
   readonly messages: Messages;
-  readonly sessions: Sessions;
-  readonly sessionDesk: SessionDesk;
+  readonly sessions: PhoneSessions;
+  readonly sessionActions: SessionActions;
   readonly news: News;
-  readonly outgoing: Outgoing;
+  readonly outgoing: OutgoingBox;
   readonly line: Line;
   /** Who sends what leaves here. */
   readonly owner: Party;
@@ -26,11 +26,11 @@ const mostNews = 1000;
 /** A full memory is cleared in steps, so that it is not counted at every message. */
 const pruneEvery = 100;
 
-export class MessageDesk {
-  readonly #options: MessageDeskOptions;
+export class MessageActions {
+  readonly #options: MessageActionsOptions;
   #added = 0;
 
-  constructor(options: MessageDeskOptions) {
+  constructor(options: MessageActionsOptions) {
     this.#options = options;
   }
 
@@ -60,7 +60,7 @@ export class MessageDesk {
       );
     });
     outgoing.add(message);
-    if (session !== undefined) this.#options.sessionDesk.messageIn(session.sessionId);
+    if (session !== undefined) this.#options.sessionActions.messageIn(session.sessionId);
     return message.messageId;
   }
 
@@ -86,11 +86,11 @@ export class MessageDesk {
       return messages.add(message, true);
     });
     news.messagesChanged();
-    if (session !== undefined) this.#options.sessionDesk.messageIn(session.sessionId);
+    if (session !== undefined) this.#options.sessionActions.messageIn(session.sessionId);
     return messageId;
   }
 
-  search(search: MessageSearch): PhoneMessage[] {
+  search(search: MessageQuery): PhoneMessage[] {
     return this.#options.messages.search(search);
   }
 

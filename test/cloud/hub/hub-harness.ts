@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HomeHub } from '../../../cloud/hub/home-hub.ts';
-import type { Attachment, Link } from '../../../cloud/hub/link.ts';
-import type { RosterNote } from '../../../cloud/hub/roster.ts';
-import type { Deadlines, Surroundings } from '../../../cloud/hub/surroundings.ts';
+import type { Deadlines, HubDeps } from '../../../cloud/hub/hub-deps.ts';
+import type { Link, SocketAttachment } from '../../../cloud/hub/link.ts';
+import type { PhoneRegistryNote } from '../../../cloud/hub/phone-registry.ts';
 import type { Tunnel } from '../../../cloud/hub/tunnel.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Store, Write } from '../../../cloud/store/store.ts';
@@ -51,7 +51,7 @@ export class HandClock implements Deadlines {
 /** An agent at the end of a link in memory. */
 export class LinkedAgent implements Link {
   readonly frames: CloudFrame[] = [];
-  attachment: Attachment | undefined;
+  attachment: SocketAttachment | undefined;
   closed: { code: number; reason: string } | undefined;
   tunnel: Tunnel | undefined;
   isPaused = false;
@@ -67,7 +67,7 @@ export class LinkedAgent implements Link {
     this.closed = { code, reason };
   }
 
-  keep(attachment: Attachment): void {
+  keep(attachment: SocketAttachment): void {
     this.attachment = structuredClone(attachment);
   }
 
@@ -105,7 +105,7 @@ export class LinkedAgent implements Link {
   }
 }
 
-export class HubBench {
+export class HubHarness {
   readonly #folder = mkdtempSync(join(tmpdir(), 'homeline-hub-'));
   readonly clock = new HandClock();
   readonly #sqlite = new SqliteStore({ path: join(this.#folder, 'cloud.db'), clock: this.clock });
@@ -125,7 +125,7 @@ export class HubBench {
   }
 
   /** A new hub over the same store, as after a restart or an eviction. */
-  async revive(noted?: RosterNote): Promise<void> {
+  async revive(noted?: PhoneRegistryNote): Promise<void> {
     this.hub = new HomeHub('home', this.surroundings, noted);
     if (noted === undefined) await this.hub.start();
   }
@@ -140,7 +140,7 @@ export class HubBench {
     return this.#sqlite;
   }
 
-  get surroundings(): Surroundings {
+  get surroundings(): HubDeps {
     const log = (event: string) => this.logged.push(event);
     return {
       store: this.#faulty(),

@@ -11,7 +11,7 @@ export const wholeSearch: MessageSearch = {
   SessionID: '',
 };
 
-export class Agenda {
+export class PendingSync {
   /** Everything: sessions and messages. */
   everything = false;
   /** All messages: a hint that names none of them. */
@@ -43,8 +43,8 @@ export class Agenda {
   }
 
   /** Takes the wide hints off this agenda and answers one that holds them alone. */
-  putOffWide(): Agenda {
-    const later = new Agenda();
+  putOffWide(): PendingSync {
+    const later = new PendingSync();
     later.hinted = this.isWide;
     later.allMessages = this.allMessages;
     later.sent = this.sent;
@@ -55,8 +55,8 @@ export class Agenda {
   }
 
   /** Takes off this agenda what is asked for by name and answers one that holds it alone. */
-  takeNamed(): Agenda {
-    const named = new Agenda();
+  takeNamed(): PendingSync {
+    const named = new PendingSync();
     named.hinted = this.hinted;
     for (const messageId of this.expected) named.expected.add(messageId);
     for (const sessionId of this.sessions) named.sessions.add(sessionId);
@@ -68,16 +68,16 @@ export class Agenda {
     return named;
   }
 
-  lookAtEverything(): void {
+  addEverything(): void {
     this.everything = true;
   }
 
-  lookAtAllMessages(): void {
+  addAllMessages(): void {
     this.hinted = true;
     this.allMessages = true;
   }
 
-  lookAtSent(): void {
+  addSent(): void {
     this.hinted = true;
     this.sent = true;
   }
@@ -88,7 +88,7 @@ export class Agenda {
     this.searches.set(Object.values(search).join('\n'), search);
   }
 
-  lookAtSession(sessionId: string, also: { messages?: boolean; files?: boolean } = {}): void {
+  addSession(sessionId: string, also: { messages?: boolean; files?: boolean } = {}): void {
     this.hinted = true;
     this.sessions.add(sessionId);
     if (also.messages === true) this.search({ SessionID: sessionId });
@@ -98,26 +98,26 @@ export class Agenda {
 
 /** Puts on the agenda what an event of the phone hints at. An event is never more than a hint (requirement E19). */
 export function noteEvent(
-  agenda: Agenda,
+  pendingSync: PendingSync,
   udn: string,
   variables: ReadonlyMap<string, string>,
   isKnown: (messageId: string) => boolean,
 ): void {
   // An event whose body could not be read says at least that something changed.
-  if (variables.size === 0) agenda.lookAtEverything();
+  if (variables.size === 0) pendingSync.addEverything();
   for (const [name, value] of variables) {
     // An empty value is the variable's first state, not an error (E18); every connection begins with a whole look anyway.
     if (value.trim() === '') continue;
     if (/^newmessages$/i.test(name)) {
       const fresh = readHint('newMessages', udn, value)?.filter((each) => !isKnown(each.messageId));
-      if (fresh === undefined || fresh.length === 0) agenda.lookAtAllMessages();
-      else noteNewMessages(agenda, fresh);
+      if (fresh === undefined || fresh.length === 0) pendingSync.addAllMessages();
+      else noteNewMessages(pendingSync, fresh);
     } else if (/^sessionupdates$/i.test(name)) {
       const updates = readHint('sessionUpdates', udn, value);
-      if (updates === undefined) agenda.lookAtEverything();
+      if (updates === undefined) pendingSync.addEverything();
       for (const { sessionId, change } of updates ?? []) {
         const messages = change === 'message' || change === 'closed';
-        agenda.lookAtSession(sessionId, { messages, files: change === 'file' });
+        pendingSync.addSession(sessionId, { messages, files: change === 'file' });
       }
     }
   }
@@ -132,10 +132,10 @@ function readHint<Name extends DocumentName>(name: Name, udn: string, value: str
 }
 
 /** A narrow search where the event says enough: the less a phone has to list, the sooner the message is there. */
-function noteNewMessages(agenda: Agenda, fresh: readonly NewMessage[]): void {
-  for (const { messageId } of fresh) agenda.expected.add(messageId);
+function noteNewMessages(pendingSync: PendingSync, fresh: readonly NewMessage[]): void {
+  for (const { messageId } of fresh) pendingSync.expected.add(messageId);
   for (const { messageClass, sessionId } of fresh) {
-    agenda.search({
+    pendingSync.search({
       MessageClass: messageClass,
       MessageFolder: 'Received',
       MessageStatus: 'Unread',

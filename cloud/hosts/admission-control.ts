@@ -32,7 +32,7 @@ interface Arrival {
   refuse(why: GatewayError): void;
 }
 
-export class Arrivals {
+export class AdmissionControl {
   readonly #nowMs: () => number;
   readonly #waiting: Arrival[] = [];
   #underWay = 0;

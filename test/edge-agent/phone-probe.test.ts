@@ -12,7 +12,7 @@ afterEach(async () => {
 const proofs = () => house.cloud.events.filter((event) => event.type === 'phone.answered');
 
 it('asks each phone when nothing was told for a while, and tells that it answered', async () => {
-  house = new House({}, { canaryMs: 100 });
+  house = new House({}, { probeMs: 100 });
   // A refusal is an answer too: this phone does not know the question.
   await house.start();
   await house.cloud.until(() => proofs().length >= 2);
@@ -21,7 +21,7 @@ it('asks each phone when nothing was told for a while, and tells that it answere
 });
 
 it('tells of no proof when the phone does not answer, but that it is offline', async () => {
-  house = new House({}, { canaryMs: 100 });
+  house = new House({}, { probeMs: 100 });
   await house.start();
   await house.inStep();
   house.phone.react = () => 'hang-up';

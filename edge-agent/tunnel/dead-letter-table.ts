@@ -25,7 +25,7 @@ function thingOf(table: string): string {
  * A dead letter is overtaken when a later event of the same thing has its answer, or waits for it while the letter is
  * tried again: so that sending it again never puts something old in place of something new.
  */
-export class DeadLetters {
+export class DeadLetterTable {
   readonly #statements;
   readonly #bounds: DeadLetterBounds;
   #count: number;

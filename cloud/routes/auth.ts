@@ -3,14 +3,14 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
+import { type AppDeps, type AppEnv, appendTo, clientOf } from './route-kit.ts';
 import { isFromOurPage, readCookie } from './session-cookie.ts';
-import { appendTo, clientOf, type Parts, type Surface } from './surface.ts';
 
 /**
  * Refuses names that the cloud was never told it has. A page whose name was re-bound to this machine would otherwise
  * be “same origin” with it; addresses cannot be re-bound.
  */
-export function checkHost(isOurs: (hostname: string) => boolean): MiddlewareHandler<Surface> {
+export function checkHost(isOurs: (hostname: string) => boolean): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const hostname = hostnameOf(c.req.header('host') ?? '');
     if (!isLiteral(hostname) && !isOurs(hostname)) {
@@ -30,7 +30,7 @@ function isLiteral(hostname: string): boolean {
 }
 
 /** Finds out who asks; what he may do, each route decides. Throws `too-many-requests` for a token that asks too often. */
-export function identify({ access, quotas }: Pick<Parts, 'access' | 'quotas'>): MiddlewareHandler<Surface> {
+export function identify({ access, quotas }: Pick<AppDeps, 'access' | 'quotas'>): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const principal = await principalOf(c, access);
     c.set('principal', principal);
@@ -46,13 +46,13 @@ export function identify({ access, quotas }: Pick<Parts, 'access' | 'quotas'>): 
 }
 
 /** The secret with which the request comes: a bearer token, or the session cookie of our own page. */
-export function secretOf(c: Context<Surface>): string | undefined {
+export function secretOf(c: Context<AppEnv>): string | undefined {
   const authorization = c.req.header('authorization');
   if (authorization === undefined) return readCookie(c);
   return /^Bearer +([^\s]+)$/i.exec(authorization)?.[1];
 }
 
-async function principalOf(c: Context<Surface>, access: Access): Promise<Principal | undefined> {
+async function principalOf(c: Context<AppEnv>, access: Access): Promise<Principal | undefined> {
   const secret = secretOf(c);
   if (secret === undefined || secret.length > 512) return undefined;
   const principal = await access.identify(secret);

@@ -6,8 +6,8 @@ import { firstControl, firstUncarriable } from '../../protocol/text.ts';
 import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Scope } from '../access/scopes.ts';
+import type { Deadlines, Log } from '../hub/hub-deps.ts';
 import type { Hubs } from '../hub/hubs.ts';
-import type { Deadlines, Log } from '../hub/surroundings.ts';
 import type { Clock, Store } from '../store/store.ts';
 import type { Quotas } from './quotas.ts';
 import type { BodySource, RequestBodies } from './request-body.ts';
@@ -15,7 +15,7 @@ import type { SocketHandler } from './sockets.ts';
 import { readUtf8 } from './utf8.ts';
 
 /** What routes are made from. */
-export interface Parts {
+export interface AppDeps {
   readonly store: Store;
   readonly hubs: Hubs;
   readonly access: Access;
@@ -27,7 +27,7 @@ export interface Parts {
   readonly recheckMs?: number | undefined;
 }
 
-export interface Surface {
+export interface AppEnv {
   Bindings: {
     /** Set by the host while it asks whether a WebSocket may be opened: takes what to do with it then. */
     accept?: (handler: SocketHandler) => void;
@@ -55,10 +55,10 @@ export interface Surface {
   };
 }
 
-export type App = OpenAPIHono<Surface>;
+export type CloudApp = OpenAPIHono<AppEnv>;
 
-export function newApp(): App {
-  return new OpenAPIHono<Surface>({
+export function newApp(): CloudApp {
+  return new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (!result.success) throw new InvalidRequest(result.target, result.error);
     },
@@ -128,7 +128,7 @@ export function guarded<const Path extends string, Route extends Omit<RouteConfi
     ...route,
     security: [{ token: scopes }, { session: scopes }],
     middleware: [
-      async (c: Context<Surface>, next: () => Promise<void>) => {
+      async (c: Context<AppEnv>, next: () => Promise<void>) => {
         authorize(c, scope);
         const wanted = route.request?.body;
         const text = wanted === undefined ? undefined : await bodyText(c);
@@ -149,7 +149,7 @@ export function unguarded<const Path extends string, Route extends Omit<RouteCon
     ...route,
     security: [],
     middleware: [
-      async (c: Context<Surface>, next: () => Promise<void>) => {
+      async (c: Context<AppEnv>, next: () => Promise<void>) => {
         if (route.request?.body !== undefined) await bodyText(c, 'everybody');
         await next();
       },
@@ -158,7 +158,7 @@ export function unguarded<const Path extends string, Route extends Omit<RouteCon
   });
 }
 
-function authorize(c: Context<Surface>, scope: Guard): void {
+function authorize(c: Context<AppEnv>, scope: Guard): void {
   const principal = holder(c);
   if (scope === 'anyone-signed-in') return;
   if (scope === 'owner') {
@@ -176,7 +176,7 @@ function authorize(c: Context<Surface>, scope: Guard): void {
 }
 
 /** Who asks. Throws `unauthorized` for strangers. */
-export function holder(c: Context<Surface>): Principal {
+export function holder(c: Context<AppEnv>): Principal {
   const principal = c.get('principal');
   if (principal !== undefined) return principal;
   if (c.var.tooOftenWrong !== undefined) throw c.var.tooOftenWrong;
@@ -191,7 +191,7 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
  * The text of the body, for whoever reads it first and whoever comes after. Throws `invalid-request`, with the place,
  * where it is not UTF-8: read leniently it would be another text, and nobody would know.
  */
-export async function bodyText(c: Context<Surface>, route: 'guarded' | 'everybody' = 'guarded'): Promise<string> {
+export async function bodyText(c: Context<AppEnv>, route: 'guarded' | 'everybody' = 'guarded'): Promise<string> {
   const { req, env, var: about } = c;
   if (req.bodyCache.text !== undefined) return req.bodyCache.text;
   const source: BodySource = {
@@ -224,19 +224,19 @@ export async function bodyText(c: Context<Surface>, route: 'guarded' | 'everybod
 }
 
 /** Sets a header beside those of its name, also of an error’s answer. */
-export function appendTo(c: Context<Surface>): (name: string, value: string) => void {
+export function appendTo(c: Context<AppEnv>): (name: string, value: string) => void {
   return (name, value) => c.header(name, value, { append: true });
 }
 
 /** The length that the request declares; undefined where only reading tells. */
-function lengthOf({ req }: Context<Surface>): number | undefined {
+function lengthOf({ req }: Context<AppEnv>): number | undefined {
   if (req.header('transfer-encoding') !== undefined) return undefined;
   const length = req.header('content-length');
   return length === undefined ? undefined : Number(length);
 }
 
 /** The address that answers for the attempts of a stranger. */
-export function clientOf({ env }: Context<Surface>): string {
+export function clientOf({ env }: Context<AppEnv>): string {
   return env.client ?? 'unknown';
 }
 
@@ -281,13 +281,13 @@ function controlWords(control: string): string {
 }
 
 /** Hands the socket to come to its handler. Throws when the request asks for no WebSocket. */
-export function acceptSocket(c: Context<Surface>, handler: SocketHandler): Response {
+export function acceptSocket(c: Context<AppEnv>, handler: SocketHandler): Response {
   wantSocket(c)(handler);
   return c.body(null);
 }
 
 /** Takes the handler of the socket to come. Throws when the request asks for no WebSocket. */
-export function wantSocket(c: Context<Surface>): NonNullable<Surface['Bindings']['accept']> {
+export function wantSocket(c: Context<AppEnv>): NonNullable<AppEnv['Bindings']['accept']> {
   const { accept } = c.env;
   if (accept === undefined) throw new GatewayError('invalid-request', 'This address speaks WebSocket only.');
   return accept;

@@ -2,17 +2,17 @@
 import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import type { Network } from '../upnp/network/network.ts';
 import type { PhoneDatabase } from './database.ts';
-import { type Files, largestFileBytes } from './files.ts';
+import { largestFileBytes, type PhoneFiles } from './files.ts';
 import type { FileOffer, Line } from './lines/line.ts';
 import { refuse } from './refusal.ts';
-import type { SessionDesk } from './session-desk.ts';
-import type { Sessions } from './sessions.ts';
+import type { SessionActions } from './session-actions.ts';
+import type { PhoneSessions } from './sessions.ts';
 
-export interface TransferDeskOptions {
+export interface TransferActionsOptions {
   readonly database: PhoneDatabase;
-  readonly files: Files;
-  readonly sessions: Sessions;
-  readonly sessionDesk: SessionDesk;
+  readonly files: PhoneFiles;
+  readonly sessions: PhoneSessions;
+  readonly sessionActions: SessionActions;
   readonly line: Line;
   /** Fetches files to send, under its rules against requests that a control point has no business to cause (Z1–Z5, Z17). */
   readonly network: Network;
@@ -25,11 +25,11 @@ const fetchDeadlineMs = 30_000;
 const filesPath = '/files/';
 const openStatuses: readonly FileInfo['status'][] = ['pending', 'transferring'];
 
-export class TransferDesk {
-  readonly #options: TransferDeskOptions;
+export class TransferActions {
+  readonly #options: TransferActionsOptions;
   readonly #stopping = new AbortController();
 
-  constructor(options: TransferDeskOptions) {
+  constructor(options: TransferActionsOptions) {
     this.#options = options;
   }
 
@@ -54,20 +54,20 @@ export class TransferDesk {
       }),
     );
     for (const file of begun) {
-      this.#options.sessionDesk.fileIn(file.sessionId);
+      this.#options.sessionActions.fileIn(file.sessionId);
       this.#transfer(file).catch((error: unknown) => this.#fail(file, error));
     }
   }
 
   /** Cancels every transfer of a session that is not over. */
   async cancel(sessionId: string): Promise<void> {
-    const { database, files, sessionDesk } = this.#options;
+    const { database, files, sessionActions } = this.#options;
     const open = this.list(sessionId).filter((file) => openStatuses.includes(file.status));
     if (open.length === 0) return;
     await database.write(() => {
       for (const file of open) files.move(file.fileId, 'cancelled', file.transferredBytes);
     });
-    sessionDesk.fileIn(sessionId);
+    sessionActions.fileIn(sessionId);
   }
 
   list(sessionId: string): FileInfo[] {
@@ -78,12 +78,12 @@ export class TransferDesk {
 
   /** A file is offered to us in a session. Answers its fileId when that is on disk. */
   async offered(offer: FileOffer): Promise<string> {
-    const { database, files, sessionDesk } = this.#options;
+    const { database, files, sessionActions } = this.#options;
     this.#sessionOf(offer.sessionId);
     const added = await database.write(() =>
       files.add({ ...offer, fileId: '', url: '', direction: 'receive', status: 'pending', transferredBytes: 0 }),
     );
-    sessionDesk.fileIn(offer.sessionId);
+    sessionActions.fileIn(offer.sessionId);
     return added.fileId;
   }
 
@@ -136,14 +136,14 @@ export class TransferDesk {
 
   /** Notes the end of a transfer, unless it was cancelled meanwhile. */
   async #settle(file: FileInfo, status: FileInfo['status'], transferredBytes: number, keep?: () => void) {
-    const { database, files, sessionDesk } = this.#options;
+    const { database, files, sessionActions } = this.#options;
     if (this.#stopping.signal.aborted) return;
     await database.write(() => {
       if (files.find(file.fileId)?.status !== 'transferring') return;
       files.move(file.fileId, status, transferredBytes);
       keep?.();
     });
-    sessionDesk.fileIn(file.sessionId);
+    sessionActions.fileIn(file.sessionId);
   }
 
   async #fetch(file: FileInfo): Promise<Uint8Array> {

@@ -4,7 +4,7 @@ import type { PhoneLink } from './phone-link.ts';
 import type { Outbox } from './tunnel/outbox.ts';
 import { UpnpError } from './upnp/error.ts';
 
-export interface CanaryOptions {
+export interface PhoneProbeOptions {
   readonly outbox: Outbox;
   /** The phones whose events may leave the house now; none while there is no connection. */
   phones(): readonly PhoneLink[];
@@ -15,12 +15,12 @@ export interface CanaryOptions {
 /** It is cheaper than any look, and every phone has it. */
 const question = 'GetTelephonyIdentity';
 
-export class Canary {
-  readonly #options: CanaryOptions;
+export class PhoneProbe {
+  readonly #options: PhoneProbeOptions;
   readonly #everyMs: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: CanaryOptions) {
+  constructor(options: PhoneProbeOptions) {
     this.#options = options;
     this.#everyMs = options.everyMs ?? 5 * 60_000;
   }
@@ -37,12 +37,12 @@ export class Canary {
   #wait(forMs: number): void {
     this.#timer = setTimeout(() => {
       const restMs = this.#everyMs - this.#options.outbox.quietMs;
-      if (restMs <= 0) for (const phone of this.#options.phones()) void this.#prove(phone);
+      if (restMs <= 0) for (const phone of this.#options.phones()) void this.#probe(phone);
       this.#wait(restMs > 0 ? restMs : this.#everyMs);
     }, forMs);
   }
 
-  async #prove(phone: PhoneLink): Promise<void> {
+  async #probe(phone: PhoneLink): Promise<void> {
     try {
       await phone.controlPoint.inTurn((calls) => calls.text(question, {}, { deadlineMs: standardDeadlineMs }), {
         exclusive: false,
@@ -50,7 +50,7 @@ export class Canary {
     } catch (error) {
       // A refusal is an answer. Without one it is looked whether the phone is there at all.
       if (!(error instanceof UpnpError) || error.kind === 'unreachable') {
-        phone.synchroniser.lookAtEverything();
+        phone.synchroniser.requestFullSync();
         return;
       }
     }

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Access } from '../../../cloud/access/access.ts';
 import { createApp } from '../../../cloud/app.ts';
-import { Arrivals } from '../../../cloud/hosts/node-arrivals.ts';
+import { AdmissionControl } from '../../../cloud/hosts/admission-control.ts';
 import { lineLog } from '../../../cloud/hosts/node-log.ts';
 import { NodeMetrics } from '../../../cloud/hosts/node-metrics.ts';
 import { NodeSockets } from '../../../cloud/hosts/node-sockets.ts';
@@ -17,7 +17,7 @@ import type { GatewayError } from '../../../protocol/errors.ts';
 /** A door at which each takes as long as the test says. */
 class Door {
   nowMs = 0;
-  readonly arrivals = new Arrivals(() => this.nowMs);
+  readonly admission = new AdmissionControl(() => this.nowMs);
   readonly inside: (() => void)[] = [];
   /** In how many milliseconds those who were refused are to come back, in their order. */
   readonly putOffMs: number[] = [];
@@ -27,7 +27,7 @@ class Door {
   async arrive(count: number): Promise<void> {
     for (let n = 0; n < count; n++) {
       const enter = () => new Promise<void>((leave) => this.inside.push(leave));
-      this.arrivals.admit(enter).then(
+      this.admission.admit(enter).then(
         () => this.served++,
         (error: GatewayError) => this.putOffMs.push(error.retryAfterMs ?? Number.NaN),
       );
@@ -48,13 +48,13 @@ class Door {
 
 describe('arrivals', () => {
   it('are let in a few at a time, in their order, and all of them', async () => {
-    const arrivals = new Arrivals();
+    const admission = new AdmissionControl();
     const order: number[] = [];
     let inside = 0;
     let most = 0;
     await Promise.all(
       Array.from({ length: 200 }, (_, n) =>
-        arrivals.admit(async () => {
+        admission.admit(async () => {
           order.push(n);
           most = Math.max(most, ++inside);
           await nextTurn();
@@ -69,7 +69,7 @@ describe('arrivals', () => {
   it('are let in one for every two who connect, while somebody does in each turn of the event loop', async () => {
     const door = new Door();
     for (let n = 0; n < 8; n++) {
-      door.arrivals.came();
+      door.admission.came();
       await door.arrive(1);
     }
     expect(door.inside).toHaveLength(4);
@@ -78,11 +78,11 @@ describe('arrivals', () => {
   });
 
   it('go on when one of them fails, who is told', async () => {
-    const arrivals = new Arrivals();
+    const admission = new AdmissionControl();
     const failures = Array.from({ length: 20 }, (_, n) =>
-      arrivals.admit(() => Promise.reject(new Error(`failure ${n}`))),
+      admission.admit(() => Promise.reject(new Error(`failure ${n}`))),
     );
-    const outcomes = await Promise.allSettled([...failures, arrivals.admit(async () => undefined)]);
+    const outcomes = await Promise.allSettled([...failures, admission.admit(async () => undefined)]);
     expect(outcomes.map(({ status }) => status)).toEqual([...Array(20).fill('rejected'), 'fulfilled']);
   });
 
@@ -142,7 +142,7 @@ describe('arrivals', () => {
 
   it('are refused once the door is closed, those who wait too', async () => {
     const door = await crowd(20);
-    door.arrivals.close();
+    door.admission.close();
     await door.arrive(1);
     expect(door.putOffMs).toHaveLength(5);
     await door.serve(16, 1);

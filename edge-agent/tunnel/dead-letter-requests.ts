@@ -10,7 +10,7 @@ import type {
 } from '../../protocol/frames.ts';
 import type { Outbox } from './outbox.ts';
 
-export interface DeadLetterDeskOptions {
+export interface DeadLetterRequestsOptions {
   readonly outbox: Outbox;
   /** Whether the cloud has said, on this connection, which phones are approved. */
   isReady(): boolean;
@@ -23,11 +23,11 @@ export interface DeadLetterDeskOptions {
 /** When a thousand events are refused in a row, their number is told a few times and not a thousand. */
 const tellAfterMs = 500;
 
-export class DeadLetterDesk {
-  readonly #options: DeadLetterDeskOptions;
+export class DeadLetterRequests {
+  readonly #options: DeadLetterRequestsOptions;
   #telling: NodeJS.Timeout | undefined;
 
-  constructor(options: DeadLetterDeskOptions) {
+  constructor(options: DeadLetterRequestsOptions) {
     this.#options = options;
   }
 

@@ -4,15 +4,15 @@ import type { CloudFrame, FrameOf, PhonePresence } from '../../protocol/frames.t
 import { limits } from '../../protocol/limits.ts';
 import type { Phone, Trouble } from '../../protocol/model.ts';
 import type { PhoneRecord, Store } from '../store/store.ts';
-import type { Attachment } from './link.ts';
+import type { SocketAttachment } from './link.ts';
 import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** Of their JSON, so that the note of a link stays far below its 16 KiB: a dozen phones with long names. */
 const notedChars = 4_000;
 
-export type RosterNote = Pick<Attachment, 'online' | 'phones' | 'troubles'>;
+export type PhoneRegistryNote = Pick<SocketAttachment, 'online' | 'phones' | 'troubles'>;
 
-export class Roster {
+export class PhoneRegistry {
   readonly #home: string;
   readonly #store: Store;
   /** A household has few phones: a list is as quick as a map, and ten thousand homes feel its weight. */
@@ -25,7 +25,7 @@ export class Roster {
   #lastChange: Promise<unknown> = Promise.resolve();
 
   /** `noted`: what a link that outlived the hub's last life knows. */
-  constructor(home: string, store: Store, { online, phones, troubles = {} }: RosterNote) {
+  constructor(home: string, store: Store, { online, phones, troubles = {} }: PhoneRegistryNote) {
     this.#home = home;
     this.#store = store;
     this.#online = online;
@@ -37,7 +37,7 @@ export class Roster {
    * For a link to keep. Nobody but this hub changes what the store holds of phones, so that it stays true; a life that
    * ends in the middle of a change leaves a note without them, and the next one reads them.
    */
-  get note(): RosterNote {
+  get note(): PhoneRegistryNote {
     const isSure = this.#loaded && this.#changing === 0;
     const isSmall = isSure && JSON.stringify(this.#records).length <= notedChars;
     // Sentences that are too long for the note are told again when the agent next has something to tell of its phones.

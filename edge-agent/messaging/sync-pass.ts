@@ -5,7 +5,6 @@ import { ANY } from '../../protocol/actions.ts';
 import type { InventoryItem } from '../../protocol/frames.ts';
 import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import { UpnpError } from '../upnp/error.ts';
-import { type Agenda, wholeSearch } from './agenda.ts';
 import {
   type CallOptions,
   type MessageSearch,
@@ -19,6 +18,7 @@ import type { KnownMessage } from './known-messages.ts';
 import type { Consequence, KnownPhone, Looked } from './known-phone.ts';
 import type { MessageEntry } from './message-list.ts';
 import { charsOf, WholeSearch } from './message-search.ts';
+import { type PendingSync, wholeSearch } from './pending-sync.ts';
 
 /** The cloud as a look needs it. */
 export interface CloudKnowledge {
@@ -30,7 +30,7 @@ export interface CloudKnowledge {
   inventory(udn: string): Promise<InventoryItem[]>;
 }
 
-export interface PhoneLookOptions {
+export interface SyncPassOptions {
   readonly controlPoint: PhoneControlPoint;
   /** Loaded while the phone is approved: that may be taken back while the phone is asked, and nothing is concluded then. */
   readonly known: KnownPhone;
@@ -52,13 +52,13 @@ const backlogPauseMs = 25;
 const noConsequence: Consequence = { needsWhole: false };
 
 /** Works off an agenda; what shows only meanwhile that it is to be looked at goes on the next one. */
-export class PhoneLook {
-  readonly #options: PhoneLookOptions;
+export class SyncPass {
+  readonly #options: SyncPassOptions;
   readonly #known: KnownPhone;
   readonly #search = new WholeSearch();
   #isListing = false;
 
-  constructor(options: PhoneLookOptions) {
+  constructor(options: SyncPassOptions) {
     this.#options = options;
     this.#known = options.known;
   }
@@ -72,7 +72,7 @@ export class PhoneLook {
    * Loads what is known. Where the cloud's store is another one, or the journal new, the cloud is asked what it knows,
    * so that also deletions are found. False: that is needed and cannot be done now; the next connection begins anew.
    */
-  async compareWithCloud(agenda: Agenda): Promise<boolean> {
+  async compareWithCloud(pendingSync: PendingSync): Promise<boolean> {
     const { cloud, controlPoint } = this.#options;
     if (!this.#known.isLoaded) this.#known.load();
     const { comparedStore } = this.#known;
@@ -82,14 +82,14 @@ export class PhoneLook {
     const items = await cloud.inventory(controlPoint.udn);
     if (!this.#known.isLoaded) return false;
     this.#known.compareWith(store, items);
-    agenda.lookAtEverything();
-    agenda.hinted = false;
+    pendingSync.addEverything();
+    pendingSync.hinted = false;
     return true;
   }
 
-  async atSessions(agenda: Agenda, next: Agenda): Promise<void> {
-    for (const sessionId of agenda.everything ? [''] : agenda.sessions) {
-      if (sessionId !== '' && this.#known.isOverfull) return next.lookAtEverything();
+  async atSessions(pendingSync: PendingSync, next: PendingSync): Promise<void> {
+    for (const sessionId of pendingSync.everything ? [''] : pendingSync.sessions) {
+      if (sessionId !== '' && this.#known.isOverfull) return next.addEverything();
       await this.#inTurn(async (calls) => {
         const listed = await listSessions(calls, sessionId, next);
         if (listed !== undefined && this.#known.isLoaded) this.#known.concludeSessions(listed, sessionId);
@@ -97,33 +97,33 @@ export class PhoneLook {
     }
   }
 
-  async atMessages(agenda: Agenda, next: Agenda): Promise<Consequence> {
-    const whole = agenda.everything || agenda.allMessages || this.#known.isOverfull;
-    if (agenda.sent) for (const MessageFolder of ['Outgoing', 'Sent']) agenda.search({ MessageFolder });
-    if (!whole && agenda.searches.size === 0) return noConsequence;
-    const looked = { recovered: !agenda.hinted, notifiedMs: agenda.notifiedMs };
-    const narrow = whole ? undefined : await this.#atNamedMessages(agenda, looked);
+  async atMessages(pendingSync: PendingSync, next: PendingSync): Promise<Consequence> {
+    const whole = pendingSync.everything || pendingSync.allMessages || this.#known.isOverfull;
+    if (pendingSync.sent) for (const MessageFolder of ['Outgoing', 'Sent']) pendingSync.search({ MessageFolder });
+    if (!whole && pendingSync.searches.size === 0) return noConsequence;
+    const looked = { recovered: !pendingSync.hinted, notifiedMs: pendingSync.notifiedMs };
+    const narrow = whole ? undefined : await this.#atNamedMessages(pendingSync, looked);
     const concluded = narrow ?? (await this.#listInBackground(looked));
-    const isFound = [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
+    const isFound = [...pendingSync.expected].every((messageId) => this.#known.isKnown(messageId));
     // The event named a message that the narrow search did not show.
-    if (concluded.needsWhole || (narrow !== undefined && !isFound)) next.lookAtAllMessages();
+    if (concluded.needsWhole || (narrow !== undefined && !isFound)) next.addAllMessages();
     return concluded;
   }
 
   /** What is asked for by name, while a list of all messages is under way. */
-  async besideList(agenda: Agenda, next: Agenda): Promise<void> {
-    await this.atSessions(agenda, next);
-    if (agenda.searches.size > 0) {
-      const looked = { recovered: !agenda.hinted, notifiedMs: agenda.notifiedMs };
-      const concluded = await this.#atNamedMessages(agenda, looked);
-      const isFound = [...agenda.expected].every((messageId) => this.#known.isKnown(messageId));
-      if (concluded === undefined || concluded.needsWhole || !isFound) next.lookAtAllMessages();
+  async besideList(pendingSync: PendingSync, next: PendingSync): Promise<void> {
+    await this.atSessions(pendingSync, next);
+    if (pendingSync.searches.size > 0) {
+      const looked = { recovered: !pendingSync.hinted, notifiedMs: pendingSync.notifiedMs };
+      const concluded = await this.#atNamedMessages(pendingSync, looked);
+      const isFound = [...pendingSync.expected].every((messageId) => this.#known.isKnown(messageId));
+      if (concluded === undefined || concluded.needsWhole || !isFound) next.addAllMessages();
     }
-    await this.atFiles(agenda);
+    await this.atFiles(pendingSync);
   }
 
-  #atNamedMessages(agenda: Agenda, looked: Omit<Looked, 'whole'>): Promise<Consequence | undefined> {
-    return this.#inTurn((calls) => this.#listNarrowly(calls, [...agenda.searches.values()], looked));
+  #atNamedMessages(pendingSync: PendingSync, looked: Omit<Looked, 'whole'>): Promise<Consequence | undefined> {
+    return this.#inTurn((calls) => this.#listNarrowly(calls, [...pendingSync.searches.values()], looked));
   }
 
   /** Outside the queue: a long list takes minutes, and KnownPhone tells what actions and narrow lists changed since it began. */
@@ -169,8 +169,8 @@ export class PhoneLook {
     return item?.isPresent === true && item.lastSeen > before ? item : undefined;
   }
 
-  async atFiles(agenda: Agenda): Promise<void> {
-    for (const sessionId of agenda.files) {
+  async atFiles(pendingSync: PendingSync): Promise<void> {
+    for (const sessionId of pendingSync.files) {
       await this.#inTurn(async (calls) => {
         const files = await listFiles(calls, sessionId);
         if (this.#known.isLoaded) this.#known.concludeFiles(files, sessionId);
@@ -249,14 +249,18 @@ export class PhoneLook {
 const noSuchSession = 702;
 
 /** Undefined when the phone has no sessions at all: the action is refused, as by a phone that knows only messages. */
-async function listSessions(calls: PhoneCalls, sessionId: string, next: Agenda): Promise<PhoneSession[] | undefined> {
+async function listSessions(
+  calls: PhoneCalls,
+  sessionId: string,
+  next: PendingSync,
+): Promise<PhoneSession[] | undefined> {
   const input = { SessionID: sessionId, SessionClass: ANY, SessionStatus: ANY };
   try {
     return (await calls.model('GetSessions', input, deadline)).SessionsList;
   } catch (error) {
     if (!isRefused(error)) throw error;
     if (sessionId !== '' && error.upnpCode === noSuchSession) return [];
-    if (sessionId !== '') next.lookAtEverything();
+    if (sessionId !== '') next.addEverything();
     return undefined;
   }
 }

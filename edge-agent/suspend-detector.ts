@@ -1,19 +1,19 @@
 // Notices that the agent itself was stopped for a while: a suspended machine, a frozen process, a clock that was set.
 
-export interface VigilOptions {
+export interface SuspendDetectorOptions {
   /** Told how long nothing ran here, milliseconds. */
-  onWoken(awayMs: number): void;
+  onResumed(awayMs: number): void;
 }
 
 const everyMs = 1000;
 /** A busy machine is late too; what is done about it costs a request a phone. */
 const patienceMs = 1000;
 
-export class Vigil {
-  readonly #options: VigilOptions;
+export class SuspendDetector {
+  readonly #options: SuspendDetectorOptions;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: VigilOptions) {
+  constructor(options: SuspendDetectorOptions) {
     this.#options = options;
   }
 
@@ -23,7 +23,7 @@ export class Vigil {
       // The elapsed time stands still while a machine is suspended, and the date may be set back.
       const passedMs = Math.max(performance.now() - elapsedMs, Date.now() - dateMs);
       [elapsedMs, dateMs] = [performance.now(), Date.now()];
-      if (passedMs > everyMs + patienceMs) this.#options.onWoken(passedMs - everyMs);
+      if (passedMs > everyMs + patienceMs) this.#options.onResumed(passedMs - everyMs);
     }, everyMs);
   }
 

@@ -1,8 +1,8 @@
 // The phones that a hub knows, while the store that holds them is slow or fails.
 import { expect, it } from 'vitest';
-import { Roster } from '../../../cloud/hub/roster.ts';
+import { PhoneRegistry } from '../../../cloud/hub/phone-registry.ts';
 import type { PhoneRecord, Store } from '../../../cloud/store/store.ts';
-import { unavailable } from './hub-bench.ts';
+import { unavailable } from './hub-harness.ts';
 
 const phone = (approved: boolean): PhoneRecord => {
   const seen = { udn: 'uuid:1', name: 'Phone', deviceType: 'urn:phone', address: '10.0.0.2:80', epoch: 0 };
@@ -16,14 +16,14 @@ function storeOf(listPhones: () => Promise<PhoneRecord[]>): Store {
 
 it('reads the phones anew after a change whose end nobody knows', async () => {
   let approved = true;
-  const roster = new Roster(
+  const phoneRegistry = new PhoneRegistry(
     'home',
     storeOf(async () => [phone(approved)]),
     { online: [] },
   );
-  await roster.load();
-  expect(roster.note.phones).toEqual([phone(true)]);
-  const change = roster.change(
+  await phoneRegistry.load();
+  expect(phoneRegistry.note.phones).toEqual([phone(true)]);
+  const change = phoneRegistry.change(
     () => {
       approved = false;
       return Promise.reject(unavailable());
@@ -31,33 +31,33 @@ it('reads the phones anew after a change whose end nobody knows', async () => {
     () => undefined,
   );
   await expect(change).rejects.toMatchObject({ code: 'store-unavailable' });
-  expect(roster.note.phones).toBeUndefined();
-  await roster.load();
-  expect(roster.note.phones).toEqual([phone(false)]);
+  expect(phoneRegistry.note.phones).toBeUndefined();
+  await phoneRegistry.load();
+  expect(phoneRegistry.note.phones).toEqual([phone(false)]);
 });
 
 it('does not take what was read before a change for what is there after it', async () => {
   const answers: ((phones: PhoneRecord[]) => void)[] = [];
-  const roster = new Roster(
+  const phoneRegistry = new PhoneRegistry(
     'home',
     storeOf(() => new Promise((resolve) => answers.push(resolve))),
     { online: [] },
   );
-  const loaded = roster.load();
+  const loaded = phoneRegistry.load();
   await expect.poll(() => answers.length).toBe(1);
-  await roster.change(
+  await phoneRegistry.change(
     async () => phone(false),
-    (changed) => roster.update(changed),
+    (changed) => phoneRegistry.update(changed),
   );
   answers[0]?.([phone(true)]);
   await expect.poll(() => answers.length).toBe(2);
   answers[1]?.([phone(false)]);
   await loaded;
-  expect(roster.phones).toMatchObject([{ approved: false }]);
+  expect(phoneRegistry.phones).toMatchObject([{ approved: false }]);
 });
 
 it('lets changes happen one after the other', async () => {
-  const roster = new Roster(
+  const phoneRegistry = new PhoneRegistry(
     'home',
     storeOf(async () => [phone(true)]),
     { online: [] },
@@ -65,24 +65,24 @@ it('lets changes happen one after the other', async () => {
   const first = Promise.withResolvers<PhoneRecord[]>();
   const begun: string[] = [];
   const changes = [
-    roster.change(
+    phoneRegistry.change(
       () => {
         begun.push('first');
         return first.promise;
       },
-      (phones) => roster.keep(phones),
+      (phones) => phoneRegistry.keep(phones),
     ),
-    roster.change(
+    phoneRegistry.change(
       async () => {
         begun.push('second');
         return phone(false);
       },
-      (changed) => roster.update(changed),
+      (changed) => phoneRegistry.update(changed),
     ),
   ];
   await expect.poll(() => begun.length).toBeGreaterThan(0);
   expect(begun).toEqual(['first']);
   first.resolve([phone(true)]);
   await Promise.all(changes);
-  expect(roster.approvedUdns).toEqual([]);
+  expect(phoneRegistry.approvedUdns).toEqual([]);
 });

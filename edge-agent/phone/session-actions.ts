@@ -1,16 +1,16 @@
 // What the phone does with sessions. Every step may be asked for twice: what is already so is no error.
 import type { Party, PhoneSession, SessionClass, SessionStatus, SessionUpdate } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
-import type { Line, SessionOffer, SessionStep } from './lines/line.ts';
+import type { Line, LineSessionStep, SessionOffer } from './lines/line.ts';
 import type { Messages } from './messages.ts';
 import type { News } from './news.ts';
 import { refuse } from './refusal.ts';
-import { type SessionSearch, type Sessions, withParties } from './sessions.ts';
+import { type PhoneSessions, type SessionSearch, withParties } from './sessions.ts';
 
-export interface SessionDeskOptions {
+export interface SessionActionsOptions {
   readonly database: PhoneDatabase;
   readonly messages: Messages;
-  readonly sessions: Sessions;
+  readonly sessions: PhoneSessions;
   readonly news: News;
   readonly line: Line;
   readonly owner: Party;
@@ -26,10 +26,10 @@ export interface SessionChanges {
   readonly sessionClass: string;
 }
 
-export class SessionDesk {
-  readonly #options: SessionDeskOptions;
+export class SessionActions {
+  readonly #options: SessionActionsOptions;
 
-  constructor(options: SessionDeskOptions) {
+  constructor(options: SessionActionsOptions) {
     this.#options = options;
   }
 
@@ -195,7 +195,7 @@ export class SessionDesk {
   async #step(
     sessionId: string,
     status: SessionStatus,
-    step: SessionStep & SessionUpdate['change'],
+    step: LineSessionStep & SessionUpdate['change'],
     ownState: Party['state'],
   ): Promise<void> {
     const session = await this.#move(sessionId, status, ownState);
@@ -234,7 +234,7 @@ export class SessionDesk {
   }
 
   /** The line's part of a step is not waited for: the phone's own state is what the control point asked to change. */
-  #stepOnLine(session: PhoneSession, step: SessionStep): void {
+  #stepOnLine(session: PhoneSession, step: LineSessionStep): void {
     const { line, report } = this.#options;
     line.step(session, step).catch(() => report(`The line did not take the step “${step}” of a session.`));
   }

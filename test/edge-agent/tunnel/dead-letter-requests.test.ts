@@ -1,13 +1,13 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DeadLetterDesk } from '../../../edge-agent/tunnel/dead-letter-desk.ts';
+import { DeadLetterRequests } from '../../../edge-agent/tunnel/dead-letter-requests.ts';
 import type { DeadLetterRequest, EdgeFrame } from '../../../protocol/frames.ts';
 import { newFolder, openOutbox, sampleEvents } from './sample-events.ts';
 
 describe('a question about dead letters', () => {
   let folder: string;
   let box: ReturnType<typeof openOutbox>;
-  let desk: DeadLetterDesk;
+  let desk: DeadLetterRequests;
   let isReady = true;
   const sent: EdgeFrame[] = [];
   let counted = 0;
@@ -15,7 +15,7 @@ describe('a question about dead letters', () => {
   beforeEach(() => {
     folder = newFolder();
     box = openOutbox(folder);
-    desk = new DeadLetterDesk({
+    desk = new DeadLetterRequests({
       outbox: box.outbox,
       isReady: () => isReady,
       send: (frame) => sent.push(frame) > 0,
@@ -23,8 +23,8 @@ describe('a question about dead letters', () => {
     });
     desk.start();
     box.outbox.append(sampleEvents(2));
-    box.outbox.bury(1, 'internal', 'why');
-    box.outbox.bury(2, 'internal', 'why');
+    box.outbox.term(1, 'internal', 'why');
+    box.outbox.term(2, 'internal', 'why');
   });
   afterEach(() => {
     desk.stop();
@@ -53,7 +53,7 @@ describe('a question about dead letters', () => {
     ['stored', () => box.outbox.ack(3), { outcome: 'stored' }],
     [
       'refused',
-      () => box.outbox.bury(3, 'too-large', 'still'),
+      () => box.outbox.term(3, 'too-large', 'still'),
       { outcome: 'refused', code: 'too-large', reason: 'still' },
     ],
   ] as const)('whether one that is sent again is %s waits for the cloud', async (_, settle, outcome) => {

@@ -25,7 +25,7 @@ export interface Observer {
   watcher(change: 1 | -1): void;
 }
 
-export interface Surroundings {
+export interface HubDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
