@@ -32,7 +32,7 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
     own: ['edge-agent', 'protocol', 'shared'],
     packages: /^(node:.*|ws|zod|fast-xml-parser|@nodable\/entities|sax)$/,
   },
-  { room: 'cloud/hub', own: ['cloud/hub', 'cloud/store/store.ts', 'protocol'], packages: /^zod$/ },
+  { room: 'cloud/hub', own: ['cloud/hub', 'cloud/store/store.ts', 'cloud/store/rules', 'protocol'], packages: /^zod$/ },
   {
     room: 'cloud/store',
     own: ['cloud/store', 'protocol', 'shared'],

@@ -2,6 +2,7 @@
 import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { HomeEvent, Message, MessageState } from '../../protocol/model.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
+import { publicMessage } from '../store/rules/public-message.ts';
 import type { MessageRecord, PhoneRecord, StoredHop, Write } from '../store/store.ts';
 import type { HubDeps } from './hub-deps.ts';
 import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
@@ -14,7 +15,6 @@ import {
   isLost,
   isPassing,
   isUndecided,
-  messageOf,
   open,
   phoneMessageOf,
   reasonOf,
@@ -95,7 +95,7 @@ export class SendAttempts {
         if (events.length === 0) {
           // Deleted while it waited, or settled by the phone's own event.
           const stored = await this.#deps.store.getMessage(this.#home, record.id);
-          return { ends: true, outcome: { message: messageOf(stored ?? record) } };
+          return { ends: true, outcome: { message: publicMessage(stored ?? record) } };
         }
         record.state = 'sending';
       }
@@ -139,7 +139,7 @@ export class SendAttempts {
         return { ends: !open.includes(record.state), outcome: { message } };
       }
       if (isLost(error) || (isAbsence(error) && doubtful.has(record))) {
-        return { ends: false, outcome: { message: messageOf(record) } };
+        return { ends: false, outcome: { message: publicMessage(record) } };
       }
       if (!isPassing(error) || this.#asked.get(record.id)?.failFast === true) {
         const message = await this.#move(record, 'failed', { reason: reasonOf(error) });
@@ -151,7 +151,7 @@ export class SendAttempts {
     } catch {
       // The store no longer answers: the record stays as it is there, and is tried again under its key. That is no
       // error of the request: repeated, it would be another message.
-      return { ends: false, outcome: { message: messageOf(record) } };
+      return { ends: false, outcome: { message: publicMessage(record) } };
     }
   }
 
@@ -191,9 +191,9 @@ export class SendAttempts {
     }
     // The phone's own event may have settled it first.
     const stored = await this.#deps.store.getMessage(this.#home, record.id);
-    if (stored === undefined) return messageOf(record);
+    if (stored === undefined) return publicMessage(record);
     record.state = stored.state;
-    return messageOf(stored);
+    return publicMessage(stored);
   }
 
   async #phoneMessage(record: MessageRecord): Promise<PhoneMessage> {

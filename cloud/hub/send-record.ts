@@ -1,6 +1,6 @@
 // A send as a record: who it is for, what the phone is given, and what a fault means for it.
 import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
-import type { Message, MessageState } from '../../protocol/model.ts';
+import type { MessageState } from '../../protocol/model.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { MessageRecord } from '../store/store.ts';
 import { UnconfirmedPhone } from './unconfirmed-phone.ts';
@@ -10,13 +10,6 @@ export const open: readonly MessageState[] = ['queued', 'sending'];
 
 /** Records that were under way before: whatever is learned now, the attempt of then may have done it. */
 export const doubtful = new WeakSet<MessageRecord>();
-
-/** The public part of a record. */
-export function messageOf(record: MessageRecord): Message {
-  const { epoch: _, fingerprint: __, deliverByMs: ___, sendSeq: ____, hops: _____, ...shown } = record;
-  const { absentSinceMs: ______, absentTwice: _______, ...message } = shown;
-  return message;
-}
 
 /** What SendMessage is given; `sessionId` is the phone's own. */
 export function phoneMessageOf(record: MessageRecord, sessionId: string | undefined): PhoneMessage {

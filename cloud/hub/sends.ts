@@ -1,10 +1,11 @@
 // The queue of a home's sends: stored before they are tried, in order for each circle of recipients, never twice.
 import { GatewayError } from '../../protocol/errors.ts';
+import { publicMessage } from '../store/rules/public-message.ts';
 import type { MessageRecord, StoredHop, Write } from '../store/store.ts';
 import type { HubDeps } from './hub-deps.ts';
 import type { SendOutcome } from './hubs.ts';
 import { type Asked, SendAttempts, type SendHome } from './send-attempts.ts';
-import { doubtful, heldBecause, isLate, isPassing, laneOf, messageOf, open, overAtMs } from './send-record.ts';
+import { doubtful, heldBecause, isLate, isPassing, laneOf, open, overAtMs } from './send-record.ts';
 import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** How many open sends are looked at in one go. */
@@ -68,7 +69,7 @@ export class SendQueue {
       const stored = await this.#create(record, []);
       this.#backlog = 'some';
       this.#expireAt(stored.deliverByMs);
-      return { message: messageOf(stored) };
+      return { message: publicMessage(stored) };
     }
     const lane = laneOf(record);
     const isNext =
@@ -79,7 +80,7 @@ export class SendQueue {
     } finally {
       if (isNext) this.#coming.delete(lane);
     }
-    if (!open.includes(record.state)) return { message: messageOf(record) };
+    if (!open.includes(record.state)) return { message: publicMessage(record) };
     const { promise, resolve } = Promise.withResolvers<SendOutcome>();
     // Of a request that is repeated, also the first is still to be answered.
     const twin = this.#waiters.get(record.id);
@@ -101,7 +102,7 @@ export class SendQueue {
   async earlier(id: string, absence: GatewayError): Promise<SendOutcome> {
     const stored = await this.#deps.store.getMessage(this.#home, id);
     if (stored === undefined) throw absence;
-    return { message: messageOf(stored) };
+    return { message: publicMessage(stored) };
   }
 
   /**
@@ -190,7 +191,7 @@ export class SendQueue {
         this.#deps.log.warn('sends.drain-failed', { home: this.#home, error: String(error) });
         // They are stored, and are tried when the store can be read again.
         for (const { record } of this.#waiters.values()) {
-          if (!this.#held.has(record.id)) this.#settle(record.id, { message: messageOf(record) });
+          if (!this.#held.has(record.id)) this.#settle(record.id, { message: publicMessage(record) });
         }
         this.#retryLater();
       }
@@ -211,7 +212,7 @@ export class SendQueue {
     for (const { record } of [...this.#waiters.values()]) {
       if (this.#held.has(record.id)) continue;
       const stored = await this.#deps.store.getMessage(this.#home, record.id);
-      if (!this.#held.has(record.id)) this.#settle(record.id, { message: messageOf(stored ?? record) });
+      if (!this.#held.has(record.id)) this.#settle(record.id, { message: publicMessage(stored ?? record) });
     }
   }
 
@@ -257,7 +258,7 @@ export class SendQueue {
     const waiter = this.#waiters.get(record.id);
     const absence = this.#attempts.absence(record);
     if (waiter?.failFast !== true || doubtful.has(record)) {
-      this.#settle(record.id, { message: messageOf(record) });
+      this.#settle(record.id, { message: publicMessage(record) });
       if (absence instanceof UnconfirmedPhone) void this.#attempts.noteUnconfirmed(record, absence);
       return;
     }

@@ -4,7 +4,7 @@ import { messageClasses, messageFolders, messageStatuses } from '../../protocol/
 import { GatewayError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Message } from '../../protocol/model.ts';
-import { messageOf } from '../hub/send-record.ts';
+import { publicMessage } from '../store/rules/public-message.ts';
 import type { MessageRecord } from '../store/store.ts';
 import { isAnswerAbout, messagesOf, sessionsOf } from './identifiers.ts';
 import { ask, phonesToRead } from './phone-choice.ts';
@@ -126,7 +126,7 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     })
     .openapi(one, async (c) => {
       const { home, id } = c.req.valid('param');
-      return c.json(messageOf(await needMessage(store, home, id)), 200);
+      return c.json(publicMessage(await needMessage(store, home, id)), 200);
     })
     .openapi(trace, async (c) => {
       const { home, id } = c.req.valid('param');
@@ -158,7 +158,7 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
 
   async function markRead(home: string, record: MessageRecord): Promise<Message> {
     const { id, phone, messageId, epoch } = record;
-    if (record.status === 'Read' && (record.body !== null || !record.onPhone)) return messageOf(record);
+    if (record.status === 'Read' && (record.body !== null || !record.onPhone)) return publicMessage(record);
     const answer = await atPhone(home, record, async (MessageID, by) => {
       const { MessageRequested } = await ask(hubs, home, by, 'ReadMessage', { MessageID }, undefined, id);
       return MessageRequested;
@@ -178,7 +178,7 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
         },
       ]);
     }
-    return messageOf(await needMessage(store, home, id));
+    return publicMessage(await needMessage(store, home, id));
   }
 
   async function removeMessage(home: string, record: MessageRecord): Promise<void> {

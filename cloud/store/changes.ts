@@ -7,6 +7,7 @@ import type { MessageFolder } from '../../protocol/phone-model.ts';
 import { nextId } from './ordered-id.ts';
 import { onOneLine } from './party.ts';
 import { approvalOf, presenceEvidenceOf } from './phone-evidence.ts';
+import { publicMessage } from './rules/public-message.ts';
 import type { HomeRecord, MessageRecord, PhoneRecord, StoredHop, Write } from './store.ts';
 
 type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
@@ -23,13 +24,6 @@ export interface Change<Item> {
 /** The place of a deleted message, kept so that its id never comes back. */
 export const tombstone = 'deleted';
 export type StoredMessage = MessageRecord | typeof tombstone | undefined;
-
-/** A message without what only the cloud needs to know of it. */
-export function toMessage(record: MessageRecord): Message {
-  const { epoch: _, fingerprint: __, deliverByMs: ___, sendSeq: ____, hops: _____, ...shown } = record;
-  const { absentSinceMs: ______, absentTwice: _______, ...message } = shown;
-  return message;
-}
 
 /**
  * A phone shows a message. The phone is followed in all but `id` and a send's `time`, and a body once known is kept. What
@@ -72,7 +66,7 @@ export function putMessage(
     ...hopsOf(current?.hops, current === undefined || current.messageId === null ? write.hops : undefined),
   };
   if (isDeepStrictEqual(current, next)) return undefined;
-  const data = toMessage(next);
+  const data = publicMessage(next);
   if (current === undefined && message.folder === 'Received') {
     return {
       next,
@@ -82,7 +76,7 @@ export function putMessage(
   if (current === undefined ? isSend(message.folder) : state !== current.state) {
     return { next, event: { type: 'send.updated', data } };
   }
-  if (current !== undefined && isDeepStrictEqual(toMessage(current), data)) return { next };
+  if (current !== undefined && isDeepStrictEqual(publicMessage(current), data)) return { next };
   return { next, event: { type: 'message.updated', data } };
 }
 
@@ -99,14 +93,14 @@ export function missMessage(
   const { absentSinceMs = atMs } = current;
   const next: MessageRecord = { ...current, onPhone: false, absentSinceMs, ...(isConfirmed && { absentTwice: true }) };
   if (isDeepStrictEqual(current, next)) return undefined;
-  return current.onPhone ? { next, event: { type: 'message.updated', data: toMessage(next) } } : { next };
+  return current.onPhone ? { next, event: { type: 'message.updated', data: publicMessage(next) } } : { next };
 }
 
 /** Marked read here, where its phone cannot be asked to. */
 export function markRead(current: StoredMessage): Change<MessageRecord> | undefined {
   if (current === undefined || current === tombstone || current.status === 'Read') return undefined;
   const next: MessageRecord = { ...current, status: 'Read' };
-  return { next, event: { type: 'message.updated', data: toMessage(next) } };
+  return { next, event: { type: 'message.updated', data: publicMessage(next) } };
 }
 
 /**
@@ -144,7 +138,7 @@ export function createSend(
 ): Change<MessageRecord> | undefined {
   if (current !== undefined) return undefined;
   const next = { ...write.message, home };
-  return { next, event: { type: 'send.updated', data: toMessage(next) } };
+  return { next, event: { type: 'send.updated', data: publicMessage(next) } };
 }
 
 /** Undefined when the send has left the states in question, or is already as it would become. */
@@ -163,7 +157,7 @@ export function moveSend(current: StoredMessage, write: WriteOf<'send.move'>): C
     ...hopsOf(current.hops, write.hops),
   };
   if (isDeepStrictEqual(current, next)) return undefined;
-  return { next, event: { type: 'send.updated', data: toMessage(next) } };
+  return { next, event: { type: 'send.updated', data: publicMessage(next) } };
 }
 
 /** A session as a phone shows it, unless it is older news than what is stored. */

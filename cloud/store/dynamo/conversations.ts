@@ -1,6 +1,6 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same commit.
 import type { Conversation } from '../../../protocol/model.ts';
-import { toMessage, upgradeRecord } from '../changes.ts';
+import { upgradeRecord } from '../changes.ts';
 import {
   conversationKey,
   correspondents,
@@ -9,6 +9,7 @@ import {
   mergeParties,
   presentKey,
 } from '../conversation.ts';
+import { publicMessage } from '../rules/public-message.ts';
 import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
 import type { HomeBatch } from './home-batch.ts';
@@ -46,7 +47,7 @@ export class DynamoConversations {
     const byId = new Map(lasts.map((each) => [each.id, present(each)]));
     const items = page.items.flatMap(({ key, parties, session, unread, lastId, last: copy }): Conversation[] => {
       const record = byId.get(lastId);
-      const last = copy?.id === lastId ? upgradeRecord(copy) : record && toMessage(record);
+      const last = copy?.id === lastId ? upgradeRecord(copy) : record && publicMessage(record);
       // It may have gone between the two reads.
       return last === undefined ? [] : [{ key, parties, session, last, unread }];
     });
@@ -168,7 +169,7 @@ export class DynamoConversations {
 
 /** Undefined for what would make the conversation dear to write. */
 function copyOf(record: MessageRecord): StoredConversation['last'] {
-  const message = compact(toMessage(record));
+  const message = compact(publicMessage(record));
   return JSON.stringify(message).length <= copiedChars ? message : undefined;
 }
 

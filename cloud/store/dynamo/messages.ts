@@ -13,13 +13,13 @@ import {
   moveSend,
   putMessage,
   type StoredMessage,
-  toMessage,
   tombstone,
   upgradeRecord,
 } from '../changes.ts';
 import { conversationKey, countryFor, placedChange } from '../conversation.ts';
 import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
 import { idFloor } from '../ordered-id.ts';
+import { publicMessage } from '../rules/public-message.ts';
 import { searchText, searchWords } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
@@ -123,7 +123,7 @@ export class DynamoMessages {
       },
     );
     const items = page.items.map(present).filter((message) => message !== undefined);
-    return { items: items.map(toMessage), next: page.next };
+    return { items: items.map(publicMessage), next: page.next };
   }
 
   /** Sends that no phone has taken yet, in one of these states, oldest first. */

@@ -1,7 +1,8 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
 import type { Conversation } from '../../../protocol/model.ts';
-import { toMessage, upgradeRecord } from '../changes.ts';
+import { upgradeRecord } from '../changes.ts';
 import { conversationKey, correspondents, countsAsUnread, mergeParties, presentKey } from '../conversation.ts';
+import { publicMessage } from '../rules/public-message.ts';
 import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 import type { SqliteHomes } from './homes.ts';
@@ -115,7 +116,7 @@ function toConversation(row: ConversationRow & { record: string }): Conversation
     key: row.key,
     parties: parseParties(row),
     session: row.session,
-    last: toMessage(upgradeRecord(JSON.parse(row.record) as MessageRecord)),
+    last: publicMessage(upgradeRecord(JSON.parse(row.record) as MessageRecord)),
     unread: row.unread,
   };
 }

@@ -11,13 +11,13 @@ import {
   moveSend,
   putMessage,
   type StoredMessage,
-  toMessage,
   tombstone,
   upgradeRecord,
 } from '../changes.ts';
 import { conversationKey, placedChange } from '../conversation.ts';
 import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
 import { idFloor } from '../ordered-id.ts';
+import { publicMessage } from '../rules/public-message.ts';
 import { searchText } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
 import type { SqliteConversations } from './conversations.ts';
@@ -82,7 +82,7 @@ export class SqliteMessages {
     return readSqlitePage(secret, { kind: 'messages', home, filter }, page, (position, count) =>
       this.#engine
         .all<MessageRow>(sql, ...values, position, count)
-        .map((row) => ({ position: row.id, item: toMessage(parse(row)) })),
+        .map((row) => ({ position: row.id, item: publicMessage(parse(row)) })),
     );
   }
 

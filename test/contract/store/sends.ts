@@ -44,7 +44,7 @@ export function sendsContract(at: StoreUnderTest): void {
       const hops: [['phone', number, string]] = [['phone', 3, 'It took it.']];
       await at.commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'sending', hops });
       expect(await at.store.getMessage(home, messageId(1))).toMatchObject({
-        place: 7,
+        sendSeq: 7,
         hops: [
           ['api', 1],
           ['store', 2],

@@ -1,0 +1,32 @@
+// The only place that knows which fields of a stored message leave the cloud.
+import type { Message } from '../../../protocol/model.ts';
+import type { MessageRecord } from '../store.ts';
+
+/** An allow-list: a field that only the cloud needs cannot leak by being forgotten here. */
+const isPublic: Readonly<Record<keyof Message, true>> = {
+  id: true,
+  messageId: true,
+  home: true,
+  phone: true,
+  messageClass: true,
+  folder: true,
+  status: true,
+  sessionId: true,
+  conversation: true,
+  from: true,
+  to: true,
+  subject: true,
+  body: true,
+  contentType: true,
+  attachments: true,
+  time: true,
+  state: true,
+  stateReason: true,
+  onPhone: true,
+  truncated: true,
+};
+
+/** The part of a stored message that REST, events and the dashboard show. */
+export function publicMessage(record: MessageRecord): Message {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => Object.hasOwn(isPublic, name))) as Message;
+}
