@@ -1,11 +1,11 @@
-// The owner's token as the settings of a Node host preset it: itself, or in a file.
+// The preset owner's token of a Node host: the token itself, or a file that holds it.
 import type { SettingFault, SettingValues } from '../protocol/settings.ts';
 import { readSecretFile, SecretFileFault } from '../shared/secret-file.ts';
 import { cloudSettings } from './settings.ts';
 
 type OwnerTokenSettings = Pick<SettingValues<typeof cloudSettings>, 'ownerToken' | 'ownerTokenFile'>;
 
-/** What is wrong with the token and its file together. */
+/** The faults of the token and of its file. */
 export function checkOwnerToken({ ownerToken, ownerTokenFile }: Partial<OwnerTokenSettings>): SettingFault[] {
   if (ownerTokenFile === undefined) return [];
   if (ownerToken !== undefined) {
@@ -20,7 +20,7 @@ export function checkOwnerToken({ ownerToken, ownerTokenFile }: Partial<OwnerTok
 }
 
 /**
- * Undefined where none is preset.
+ * The preset token; undefined if there is none.
  * @throws SecretFileFault
  */
 export function presetOwnerToken({ ownerToken, ownerTokenFile }: Partial<OwnerTokenSettings>): string | undefined {

@@ -89,8 +89,8 @@ export const cloudSettings = {
         const url = new URL(text);
         const more = [url.username || url.password, url.pathname === '/' ? '' : url.pathname, url.search, url.hash];
         if (more.every((part) => part === '')) return url.origin;
-        // The dashboard's cookie belongs to the whole host (`__Host-`): beside another program there, either could act
-        // as the other. So a path in front of the cloud's own is not served.
+        // The dashboard's cookie belongs to the whole host (`__Host-`), so another program on the same host could act as
+        // the user. That is why a path prefix is not supported.
         context.addIssue(
           `needs a host name alone: “${text.slice(0, 200)}” has more than that. The cloud cannot be served below a path: ` +
             `give it a name of its own, such as https://homeline.${url.hostname}`,
@@ -153,7 +153,7 @@ export const cloudSettings = {
   },
 } as const satisfies Record<string, Setting>;
 
-/** What the SDK of AWS reads by itself: a CR at the end of a key makes each request fail as if the key were wrong. */
+/** Variables that the AWS SDK reads: with a trailing CR in a key, each request fails as if the key were wrong. */
 const awsVariables = [
   'AWS_ACCESS_KEY_ID',
   'AWS_SECRET_ACCESS_KEY',
@@ -162,7 +162,7 @@ const awsVariables = [
   'AWS_PROFILE',
 ];
 
-/** What is wrong with them, where the table is to be reached by them. */
+/** The faults of these variables if the DynamoDB store uses them. */
 export function checkAwsEnvironment(
   { store }: { store?: string },
   env: Readonly<Record<string, string | undefined>>,

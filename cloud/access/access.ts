@@ -1,4 +1,4 @@
-// Tokens from issue to revocation: API, owner and agent tokens, sign-in links and the sessions they open.
+// The life cycle of tokens: API, owner and agent tokens, sign-in links and the sessions that they open.
 import { ulid } from 'ulid';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Clock, Store, TokenKind, TokenRecord } from '../store/store.ts';
@@ -8,15 +8,15 @@ import { hashSecret, newSecret } from './secret.ts';
 
 const signInMs = 15 * 60_000;
 const sessionMs = 30 * 24 * 3_600_000;
-/** How long a token that another process revoked may still be believed here. */
+/** Cache time of a token: for so long a revocation by another process may go unnoticed. */
 const cacheMs = 5_000;
 const cacheSize = 1_000;
-/** How often the last use of a session is stored. */
+/** Minimum interval between stored last uses of a session. */
 const touchMs = 10 * 60_000;
 const shortestPreset = 32;
 const presetName = 'preset';
 
-/** What Access needs of the store. */
+/** The part of the store that Access uses. */
 export type AccessStore = Pick<
   Store,
   | 'createHome'
@@ -36,23 +36,23 @@ export interface Grant {
   /** Null: every home of the account. */
   home: string | null;
   name: string;
-  /** Of scopes.ts; an agent's token needs none. */
+  /** Scopes of scopes.ts; an agent's token needs none. */
   scopes: readonly string[];
 }
 
 export interface Issued {
   id: string;
-  /** The secret, which is shown once and kept nowhere. */
+  /** The secret: shown once, never stored. */
   token: string;
-  /** Epoch milliseconds; null: until it is revoked. */
+  /** Epoch milliseconds; null: it does not expire. */
   expiresAtMs: number | null;
 }
 
-/** What the start of a host needs to say of the owner. */
+/** What a host prints about the owner when it starts. */
 export interface OwnerState {
-  /** Made here, to be shown once. */
+  /** A new secret, to be shown once. */
   token?: string;
-  /** The preset token was revoked: it lets nobody in, and stays so until another is set. */
+  /** The preset token was revoked: it stays invalid until another one is set. */
   isPresetRevoked?: true;
 }
 
@@ -65,9 +65,9 @@ export class Access {
   readonly #store: AccessStore;
   readonly #clock: Clock;
   readonly #cache = new Map<string, CacheEntry>();
-  /** When sessions were last used here, epoch milliseconds, and when that was last stored. */
+  /** Last use of each session in this process, and when it was last stored, epoch milliseconds. */
   readonly #used = new Map<string, { lastMs: number; storedMs: number }>();
-  /** Told of every token that is revoked, before the revocation is answered. */
+  /** Called for every revoked token, before the revocation is answered. */
   onRevoked: (token: TokenRecord) => Promise<void> = async () => undefined;
 
   constructor(parts: { store: AccessStore; clock: Clock }) {
@@ -75,7 +75,7 @@ export class Access {
     this.#clock = parts.clock;
   }
 
-  /** The holder of a token that is neither unknown nor revoked nor expired. A sign-in code is no token. */
+  /** The principal of a valid token; undefined if it is unknown, revoked or expired. A sign-in code is no token. */
   async identify(secret: string): Promise<Principal | undefined> {
     const hash = hashSecret(secret);
     const nowMs = this.#clock.now();
@@ -88,15 +88,16 @@ export class Access {
     return principal;
   }
 
-  /** Whether the token is in use, asked of the store itself: for what lasts longer than a request. */
+  /** Whether the token is valid, read from the store: for streams and tunnels, which outlive a request. */
   async isInUse({ hash, id }: TokenRecord): Promise<boolean> {
     const found = await this.#store.findToken(hash);
     return found?.id === id && isLive(found, this.#clock.now());
   }
 
   /**
-   * Makes a token. Throws `invalid-request` for a scope that does not exist, `not-found` for a home that is not the
-   * account's, `forbidden` when `by` does not itself have what it would give.
+   * Creates a token.
+   * @throws GatewayError `invalid-request` for an unknown scope, `not-found` for a home of another account, `forbidden` if
+   * `by` lacks a right that it would grant
    */
   async issue(kind: Exclude<TokenKind, 'sign-in' | 'session'>, grant: Grant, by?: Principal): Promise<Issued> {
     const unknown = grant.scopes.find((scope) => scope !== everyScope && !isOffered(scope));
@@ -112,7 +113,7 @@ export class Access {
     return this.#create(kind, grant, null);
   }
 
-  /** Tokens that are in use. */
+  /** Valid tokens. */
   list(account: string, filter: { kind: TokenKind; home?: string }): Promise<TokenRecord[]> {
     return this.#store.listTokens(account, filter);
   }
@@ -127,28 +128,28 @@ export class Access {
   }
 
   /**
-   * False if the token is not in use any more. Nobody passes with it once this resolves, and what it had open has ended.
-   * The sessions that an owner's token opened end with it, and its secret never counts again, not as a preset one either.
+   * Revokes a token; false if it was not valid. Once this resolves the token is refused and its streams have ended. An
+   * owner's token takes its sessions with it, and its secret stays barred, also as a preset one.
    */
   async revoke(token: TokenRecord): Promise<boolean> {
     if (token.kind === 'owner') await this.#store.barSecret(token.hash);
     return this.#end(token);
   }
 
-  /** Sessions are ended before the token, so that a revocation that broke off can be repeated. */
+  /** Ends the sessions before the token, so that an interrupted revocation can be retried. */
   async #end(token: TokenRecord): Promise<boolean> {
     if (token.kind === 'owner') await this.#endSessionsOf(token);
     const revoked = await this.#store.revokeToken(token.account, token.id);
-    // All of it, since a look-up under way may have read the token before it was revoked. Revocations are rare.
+    // Clear the whole cache: a lookup in flight may have read the token before the revocation. Revocations are rare.
     this.#cache.clear();
     this.#used.delete(token.id);
     await this.onRevoked(token);
-    // One that was opened in between.
+    // Race: a session may have been opened in between.
     if (token.kind === 'owner') await this.#endSessionsOf(token);
     return revoked;
   }
 
-  /** Earlier versions did not note what opened a session: it may have been this token. */
+  /** Sessions of earlier versions do not name the token that opened them, so it may have been this one. */
   async #endSessionsOf({ account, id }: TokenRecord): Promise<void> {
     const sessions = await this.list(account, { kind: 'session' });
     for (const session of sessions) if ((session.openedBy ?? id) === id) await this.#end(session);
@@ -160,30 +161,30 @@ export class Access {
     return this.#create('sign-in', grant, this.#clock.now() + signInMs);
   }
 
-  /** Takes a sign-in code for a session token of 30 days; undefined if it was used, has expired or never was. */
+  /** Exchanges a sign-in code for a session token of 30 days; undefined if the code is used, expired or unknown. */
   async signIn(code: string, device?: string): Promise<Issued | undefined> {
     const hash = hashSecret(code);
-    // Anybody may try codes: one that is none must cost a read, and not a transaction.
+    // Anyone may guess codes: a wrong one must cost a read and not a transaction.
     if ((await this.#store.findToken(hash))?.kind !== 'sign-in') return undefined;
     const taken = await this.#store.takeToken(hash);
     return taken === undefined ? undefined : this.#openSession(taken, device);
   }
 
-  /** A session of 30 days for whoever shows the owner's token; no other token opens the dashboard. */
+  /** Exchanges the owner's token for a session of 30 days; no other token opens the dashboard. */
   async signInAs(principal: Principal, device?: string): Promise<Issued> {
     const { token } = principal;
     if (token.kind !== 'owner') throw new GatewayError('forbidden', 'Only the owner’s token opens the dashboard.');
     const session = await this.#openSession({ ...token, scopes: [everyScope] }, device);
     if (await this.isInUse(token)) return session;
-    // It was revoked at this very moment, and its revocation may not have seen this session.
+    // Race: the token was revoked just now, and its revocation may not have seen this session.
     await this.#endSessionsOf(token);
     throw new GatewayError('unauthorized', 'This token is no longer in use.');
   }
 
   /**
-   * Sees to it that account and home exist and that somebody owns them. A preset token (HOMELINE_OWNER_TOKEN) takes the
-   * place of the preset one before it, and ends all sessions: whoever found that one out may have opened some. A preset
-   * token that was revoked changes nothing.
+   * Creates account, home and owner if they are missing. A preset token (HOMELINE_OWNER_TOKEN) replaces the previous preset
+   * one and ends all sessions, because a person who learnt the old one may have opened some. A revoked preset token
+   * changes nothing.
    */
   async ensureOwner(owner: { account: string; home: string; presetToken?: string | undefined }): Promise<OwnerState> {
     const { account, home, presetToken } = owner;
@@ -204,7 +205,7 @@ export class Access {
       if (replaced.length === 0) return {};
       const kinds = ['session', 'sign-in'] as const;
       const opened = (await Promise.all(kinds.map((kind) => this.list(account, { kind })))).flat();
-      // The token last: what broke off before that is begun anew by the next start.
+      // The token last: the next start repeats everything if this was interrupted.
       for (const token of [...opened, ...replaced]) await this.#end(token);
       return {};
     }
@@ -222,7 +223,7 @@ export class Access {
     this.#cache.set(hash, entry);
     const oldest = this.#cache.keys().next().value;
     if (this.#cache.size > cacheSize && oldest !== undefined) this.#cache.delete(oldest);
-    // Only good tokens stay: guesses must not crowd them out, and a failure of the store is not an answer.
+    // Cache valid tokens only: guesses must not evict them, and a store failure is not an answer.
     entry.principal.then((principal) => principal === undefined && forget(), forget);
     return entry.principal;
   }
@@ -230,7 +231,7 @@ export class Access {
   async #find(hash: string): Promise<Principal | undefined> {
     const token = await this.#store.findToken(hash);
     if (token === undefined || token.kind === 'sign-in') return undefined;
-    // A token for one home was given out for a home of its account, and homes do not leave their account.
+    // A token for one home needs no check: homes do not change their account.
     return new Principal(token, token.home === null ? await this.#store.homesOf(token.account) : [token.home]);
   }
 
@@ -240,7 +241,7 @@ export class Access {
     return this.#create('session', grant, this.#clock.now() + sessionMs, newSecret(), { openedBy, device });
   }
 
-  /** A use that cannot be stored must not keep its user out. */
+  /** A failure to store the last use must not refuse the request. */
   async #noteUse({ account, id, createdAtMs, lastUsedMs }: TokenRecord, nowMs: number): Promise<void> {
     const storedMs = Math.max(lastUsedMs ?? createdAtMs, this.#used.get(id)?.storedMs ?? 0);
     const isDue = nowMs - storedMs >= touchMs;

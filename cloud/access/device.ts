@@ -1,6 +1,6 @@
-// A device in a few plain words, from the User-Agent of its browser: for people to know their devices by.
+// A short description of a device from its User-Agent, so that people recognise their devices.
 
-/** In this order: Edge and Opera also say that they are Chrome, and Chrome also says that it is Safari. */
+/** Order matters: Edge and Opera also claim to be Chrome, and Chrome claims to be Safari. */
 const programs: readonly (readonly [RegExp, string])[] = [
   [/\bEdg(e|A|iOS)?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
@@ -9,7 +9,7 @@ const programs: readonly (readonly [RegExp, string])[] = [
   [/\b(Chrome|CriOS|Chromium|HeadlessChrome)\//, 'Chrome'],
   [/\bSafari\//, 'Safari'],
 ];
-/** Android also says that it is Linux, and an iPhone that it is like Mac OS X. */
+/** Order matters: Android also claims Linux, and an iPhone claims Mac OS X. */
 const systems: readonly (readonly [RegExp, string])[] = [
   [/\biPhone\b/, 'iPhone'],
   [/\biPad\b/, 'iPad'],
@@ -20,7 +20,7 @@ const systems: readonly (readonly [RegExp, string])[] = [
   [/\bLinux\b/, 'Linux'],
 ];
 
-/** “Firefox on Linux”; a program that is no browser by its own name. */
+/** “Firefox on Linux”; for other programs their own name. */
 export function deviceOf(userAgent: string | undefined): string {
   const text = userAgent?.slice(0, 512) ?? '';
   const find = (among: typeof programs) => among.find(([pattern]) => pattern.test(text))?.[1];

@@ -1,13 +1,13 @@
-// What an event tells whom: its content takes the scope of what it carries, and without it there are ids only.
+// What an event shows to which token: content needs its scope; without it the event has ids only.
 import type { HomeEvent } from '../../protocol/model.ts';
 import type { Scope } from './scopes.ts';
 
 type DataOf<Type extends HomeEvent['type']> = Extract<HomeEvent, { type: Type }>['data'];
 
-/** An event whose content may be cut down to ids. */
+/** An event whose content may be reduced to ids. */
 export type ShownEvent = Omit<HomeEvent, 'data'> & { data: object };
 
-/** For each event: the scope that its content takes, and what is told without it. */
+/** For each event type: the scope that its content needs, and the data shown without it. */
 const views: {
   readonly [Type in HomeEvent['type']]: {
     readonly scope: Scope | undefined;
@@ -27,7 +27,7 @@ const views: {
   'home.updated': { scope: undefined, ids: ({ home }) => ({ home }) },
 };
 
-/** The event as someone sees it who `may` use these scopes. */
+/** The event as shown to a token; `may` tells whether the token has a scope. */
 export function viewOf<Event extends HomeEvent>(event: Event, may: (scope: Scope) => boolean): ShownEvent {
   const { scope, ids } = views[event.type] as { scope: Scope | undefined; ids: (data: object) => object };
   return scope === undefined || may(scope) ? event : { ...event, data: ids(event.data) };

@@ -1,4 +1,4 @@
-// What a token may be allowed to do. Append-only: tokens keep these words for as long as they live.
+// The scopes of tokens. Append-only: stored tokens hold these words.
 
 export const scopes = [
   'homes:read',
@@ -11,22 +11,22 @@ export const scopes = [
   'sessions:write',
   'files:read',
   'files:write',
-  /** Any of the 18 actions, argument for argument: as much as all scopes of messages, sessions and files. */
+  /** Any of the 18 actions: equals all scopes of messages, sessions and files. */
   'actions:call',
   'events:read',
   'agents:manage',
   'tokens:manage',
   'webhooks:manage',
   'homes:manage',
-  /** What changes at a phone or in the store by looking: marking read, and sending on what was refused. */
+  /** Changes without new content: marking read, and retrying dead letters. */
   'messages:update',
 ] as const;
 export type Scope = (typeof scopes)[number];
 
-/** What a new token can be given: there are no webhooks yet. Older tokens may hold the word. */
+/** Scopes for new tokens: there are no webhooks yet, but stored tokens may hold their scope. */
 export const offeredScopes = scopes.filter((scope) => scope !== 'webhooks:manage');
 
-/** Kept in a token in place of a list: every scope there is, those of later versions too. */
+/** Stored in a token instead of a list: every scope, including those of later versions. */
 export const everyScope = '*';
 
 export function isOffered(word: string): boolean {

@@ -1,4 +1,4 @@
-// Any of the 18 Messaging actions, argument for argument, for remote control points.
+// The 18 Messaging actions with their UPnP arguments unchanged, for remote control points.
 import { z } from '@hono/zod-openapi';
 import { actionNames, actions, isActionName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
@@ -40,7 +40,7 @@ export function actionRoutes({ hubs, quotas }: AppDeps): CloudApp {
     const { callKey, requestId } = c.var;
     const key = actions[action].repeatable ? undefined : callKey;
     const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given, key, requestId });
-    // The hub has seen to it that each is a string.
+    // The hub has checked that each argument is a string.
     return c.json({ arguments: answer.arguments as Record<string, string> }, 200);
   });
 }

@@ -1,4 +1,4 @@
-// Who may speak to the cloud at all: the Host header (DNS rebinding), the token, and for cookies the page they come from.
+// Authentication: the Host header (DNS rebinding), the token, and for cookies the origin of the request.
 import type { Context, MiddlewareHandler } from 'hono';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Access } from '../access/access.ts';
@@ -7,8 +7,8 @@ import { type AppDeps, type AppEnv, appendTo, clientOf } from './route-kit.ts';
 import { isFromOurPage, readCookie } from './session-cookie.ts';
 
 /**
- * Refuses names that the cloud was never told it has. A page whose name was re-bound to this machine would otherwise
- * be “same origin” with it; addresses cannot be re-bound.
+ * Refuses unknown host names. A page whose name was rebound to this machine (DNS rebinding) would otherwise be same-origin
+ * with it; IP addresses cannot be rebound.
  */
 export function checkHost(isOurs: (hostname: string) => boolean): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -29,7 +29,7 @@ function isLiteral(hostname: string): boolean {
   return hostname === 'localhost' || /^\d+\.\d+\.\d+\.\d+$/.test(hostname) || /^\[[0-9a-f:.]+\]$/.test(hostname);
 }
 
-/** Finds out who asks; what he may do, each route decides. Throws `too-many-requests` for a token that asks too often. */
+/** Sets the principal of the request; each route authorizes it. @throws GatewayError `too-many-requests` over the token's quota */
 export function identify({ access, quotas }: Pick<AppDeps, 'access' | 'quotas'>): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const principal = await principalOf(c, access);
@@ -38,14 +38,14 @@ export function identify({ access, quotas }: Pick<AppDeps, 'access' | 'quotas'>)
       c.env.known?.();
       quotas.takeRequest(principal.token, appendTo(c));
     } else if (secretOf(c) !== undefined) {
-      // A good token is taken all the same, so that nobody is locked out by others behind the same address.
+      // A valid token passes anyway, so that others behind the same address cannot lock its holder out.
       c.set('tooOftenWrong', quotas.badToken(clientOf(c)));
     }
     await next();
   };
 }
 
-/** The secret with which the request comes: a bearer token, or the session cookie of our own page. */
+/** The request's secret: a bearer token, or the session cookie if the request comes from our own page. */
 export function secretOf(c: Context<AppEnv>): string | undefined {
   const authorization = c.req.header('authorization');
   if (authorization === undefined) return readCookie(c);

@@ -1,4 +1,4 @@
-// Dead letters: what a phone told and the store refused for good. The agent keeps them; they are private like messages.
+// Dead letters: events that the cloud refused permanently. The agent keeps them; they are as private as messages.
 import { z } from '@hono/zod-openapi';
 import { messageFolderSchema, partySchema } from '../../protocol/phone-model.ts';
 import { type AppDeps, type CloudApp, guarded, json, newApp } from './route-kit.ts';

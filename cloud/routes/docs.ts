@@ -1,10 +1,10 @@
-// Pages for people: every route from the same OpenAPI document that machines get, and a page for each error code.
+// Documentation pages, generated from the OpenAPI document, and one page per error code.
 import { html, raw } from 'hono/html';
 import { type ErrorCodeName, errorCodes, GatewayError } from '../../protocol/errors.ts';
 import { KeptAnswer, type KeptPage } from './kept-answer.ts';
 import { type CloudApp, newApp } from './route-kit.ts';
 
-/** What to do about each error; the titles are in protocol/errors.ts. */
+/** What to do about each error code; the titles are in protocol/errors.ts. */
 const mends: Readonly<Record<ErrorCodeName, string>> = {
   'invalid-request': 'Mend the request: `issues` names each fault with its place.',
   unauthorized: 'Send “Authorization: Bearer hl_…” with a token that is in use, or sign in to the dashboard.',
@@ -59,7 +59,7 @@ interface Described {
   paths?: Record<string, unknown>;
 }
 
-/** `describe` makes the OpenAPI document, of which the pages are made; each is made once. */
+/** `describe` generates the OpenAPI document; it and the pages are generated once. */
 export function docsRoutes(describe: () => Described): CloudApp {
   const app = newApp();
   const machines = new KeptAnswer(() => ({ body: JSON.stringify(describe()), contentType: 'application/json' }));

@@ -1,4 +1,4 @@
-// Live events of a home: server-sent events (WHATWG HTML, 9.2) and a WebSocket, each resumed by the last event's id.
+// Live events of a home as server-sent events (WHATWG HTML, 9.2) or over a WebSocket; both resume after the last event's id.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { ShownEvent } from '../access/event-view.ts';
@@ -13,9 +13,9 @@ import { StreamTokens } from './stream-tokens.ts';
 import { TokenWatch } from './token-watch.ts';
 
 const commentMs = 15_000;
-/** How long a browser waits before it comes back. */
+/** How long a browser waits before it reconnects. */
 const retryMs = 1_000;
-/** Chunks that may wait for a slow reader before no more are taken from the watch. */
+/** Backlog of chunks for a slow reader; at this length the watch is not read any further. */
 const chunksAhead = 16;
 
 const afterQuery = z.object({ after: z.string().max(64).optional().describe('The id of the last event received') });
@@ -43,7 +43,7 @@ const socket = guarded('events:read', {
 const streamHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
-  // Reverse proxies would otherwise keep events back until a buffer is full.
+  // Without this header reverse proxies buffer events.
   'x-accel-buffering': 'no',
 };
 
@@ -60,7 +60,7 @@ export function eventRoutes(deps: AppDeps): CloudApp {
     void opened.closed.then(stream.closed);
     const watch = new TokenWatch(opened, principal, clock);
     watch.start(streamTokens);
-    // It may have been revoked while the watch was opened, which then nobody has ended.
+    // Race: the token may have been revoked while the watch was being opened.
     const isInUse = await access.isInUse(token).catch((error) => {
       watch.stop();
       throw error;
@@ -72,7 +72,7 @@ export function eventRoutes(deps: AppDeps): CloudApp {
   return newApp()
     .openapi(sse, async (c) => {
       const { home } = c.req.valid('param');
-      // HEAD comes here too, and nobody would ever end the stream of which it is told the headers.
+      // HEAD also reaches this handler, and its stream would never be closed.
       if (c.req.method === 'HEAD') return c.body(null, 200, streamHeaders);
       const after = c.req.header('last-event-id') || c.req.valid('query').after;
       const watch = await open(holder(c), home, after);
@@ -81,7 +81,7 @@ export function eventRoutes(deps: AppDeps): CloudApp {
     .openapi(socket, async (c) => {
       const { home } = c.req.valid('param');
       const { after } = c.req.valid('query');
-      // Before the home hears of it: nothing would end a watch that has no socket.
+      // Before the watch is opened: a watch without a socket would never end.
       wantSocket(c);
       const watch = await open(holder(c), home, after);
       return acceptSocket(c, { open: (opened) => follow(watch, opened) });
@@ -94,7 +94,7 @@ function eventStream(watch: TokenWatch, deadlines: Deadlines): ReadableStream<Ui
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        // An id without data is no event, but is what a reader that saw none yet resumes from.
+        // An id without data dispatches no event, but a client that has seen none yet resumes from it.
         controller.enqueue(encoder.encode(`: homeline\nretry: ${retryMs}\nid: ${watch.from}\n\n`));
         const comment = () => {
           if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(':\n\n'));
@@ -103,7 +103,7 @@ function eventStream(watch: TokenWatch, deadlines: Deadlines): ReadableStream<Ui
         cancelComment = deadlines.after(commentMs, comment);
         void watch.closed.then(() => {
           cancelComment();
-          // Nothing is taken from the watch any more, and what still waits here is not for this reader either.
+          // Stop reading the watch and drop the backlog: this reader may no longer see it.
           if (watch.ended === 'tokenEnded' && (controller.desiredSize ?? 1) <= 0) controller.error(tokenEnded);
         });
       },
@@ -113,7 +113,7 @@ function eventStream(watch: TokenWatch, deadlines: Deadlines): ReadableStream<Ui
           controller.enqueue(encoder.encode(eventText(event)));
           return;
         }
-        // Stopped by the reader, the stream is closed already.
+        // If the reader cancelled, the stream is already closed.
         if (watch.ended !== 'stopped') controller.close();
       },
       cancel() {
@@ -139,7 +139,7 @@ function follow(watch: TokenWatch, socket: Socket): SocketListener {
     }
   };
   const close = () => socket.close(watchCloseCode(watch.ended), watch.ended ?? 'lost');
-  // Also while a send waits for a peer that does not read.
+  // Also while a send is blocked by a peer that does not read.
   void watch.closed.then(close);
   pump().catch(() => watch.end('lost'));
   return { text: () => undefined, closed: () => watch.stop() };

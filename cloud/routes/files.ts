@@ -1,4 +1,4 @@
-// Files within a session: started, cancelled and listed at the phone.
+// File transfers within a session: started, cancelled and listed at the phone.
 import { z } from '@hono/zod-openapi';
 import { ulid } from 'ulid';
 import { limits } from '../../protocol/limits.ts';

@@ -1,4 +1,4 @@
-// Homes, and the agents that connect them.
+// Homes and the agents that connect them.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import { type Home, keepRules } from '../../protocol/model.ts';
@@ -23,7 +23,7 @@ const one = guarded('homes:read', {
   responses: { 200: json(homeSchema, 'The home') },
 });
 
-/** A century: for longer there is `null`. */
+/** 100 years; `null` keeps messages for longer. */
 const mostKeepDays = 36_525;
 
 const change = guarded('homes:manage', {
@@ -87,12 +87,12 @@ const removeAgent = guarded('agents:manage', {
   responses: { 204: { description: 'It is revoked' } },
 });
 
-/** An agent's own word approves the phones that its configuration trusts only where its maker may approve phones. */
+/** An agent may approve the phones that its configuration trusts only if its token's creator may approve phones. */
 function agentScopes(maker: Principal, home: string): Scope[] {
   return maker.may('phones:approve', home) ? ['phones:approve'] : [];
 }
 
-/** Phones have a scope of their own. */
+/** Phones need a separate scope. */
 function shownTo(principal: Principal, home: Home): Home {
   return principal.may('phones:read', home.id) ? home : { ...home, phones: [] };
 }
@@ -160,7 +160,7 @@ async function needHome(hubs: Hubs, id: string): Promise<Home> {
   return home;
 }
 
-/** Whether Unicode knows a country of that code, which also has codes for groups of countries, for tests, and aliases. */
+/** Whether the code is a country: Unicode also has codes for groups of countries, for tests, and aliases. */
 function isCountry(code: string): boolean {
   if (!/^[A-Z]{2}$/.test(code) || ['EU', 'EZ', 'UN', 'QO', 'XA', 'XB', 'ZZ'].includes(code)) return false;
   if (new Intl.Locale(`und-${code}`).region !== code) return false;

@@ -1,12 +1,11 @@
-// From a phone's own identifiers to the cloud's, where a phone names things that the store has met before; and whether
-// what a phone shows under an identifier is what the store knows by it.
+// Maps a phone's identifiers to the cloud's, and checks that the phone's message under an identifier is the stored one.
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { MessageRecord, Page, Store } from '../store/store.ts';
 
-/** Pages of 200 that are looked through: what a phone calls new is among the newest. */
+/** Pages of 200 to search: messages that a phone calls new are among the newest. */
 const pagesToLook = 5;
 
-/** `m_…` by the phone's messageId, of those that are unread in the store. */
+/** `m_…` by the phone's messageId, for messages that are unread in the store. */
 export function messagesOf(
   store: Store,
   home: string,
@@ -36,8 +35,8 @@ export function sessionsOf(
 }
 
 /**
- * Whether the phone's answer is about the message that was asked for, and not about the one to which the phone gave its
- * identifier after a reset: of text, sender and time one may have been corrected. A text that was never stored says nothing.
+ * Whether the phone's answer is about the requested message, and not about one that got its identifier after a reset.
+ * One of text, sender and time may differ, because phones correct them. A text that was never stored is not compared.
  */
 export function isAnswerAbout(record: MessageRecord, answer: PhoneMessage): boolean {
   const isSame = [
@@ -59,7 +58,7 @@ async function lookThrough<Item extends { id: string }>(
     const page = await read(cursor);
     for (const item of page.items) {
       const name = nameOf(item);
-      // The newest wins: a phone that was reset gives known identifiers to other things.
+      // The newest wins: a phone that was reset reuses identifiers.
       if (name !== null && wanted.has(name) && !found.has(name)) found.set(name, item.id);
     }
     if (page.next === null) break;

@@ -1,12 +1,12 @@
-// Pages that are the same for everybody: built once, kept in memory with their gzip variant and their validators
-// (RFC 9110, 8.8.3 and 13.1.2), so that a flood of requests costs a lookup each.
+// Responses that are the same for every client: built once, cached in memory with their gzip variant and validators
+// (RFC 9110, 8.8.3 and 13.1.2), so that a flood of requests costs one lookup each.
 import type { Context } from 'hono';
 import type { AppEnv } from './route-kit.ts';
 
 export interface KeptPage {
   readonly body: string | Uint8Array<ArrayBuffer>;
   readonly contentType: string;
-  /** `no-cache` unless told: kept by the browser, and asked about each time. */
+  /** Default `no-cache`: the browser keeps the page and revalidates it on each use. */
   readonly cacheControl?: string | undefined;
 }
 
@@ -15,7 +15,7 @@ interface Variant {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Of Workers (developers.cloudflare.com/workers/runtime-apis/response): else workerd compresses what is compressed. */
+/** A Workers option (developers.cloudflare.com/workers/runtime-apis/response): without it workerd compresses twice. */
 const asItIs: ResponseInit & { encodeBody: 'manual' } = { status: 200, encodeBody: 'manual' };
 
 /** Smaller than this, gzip saves no packet. */
@@ -40,14 +40,14 @@ export class KeptAnswer {
   }
 }
 
-/** Whether a client may be answered 304 (RFC 9110, 13.1.2): weak comparison, and `*` names whatever there is. */
+/** Whether to answer 304 (RFC 9110, 13.1.2): weak comparison; `*` matches any current representation. */
 export function matches(ifNoneMatch: string | undefined, etag: string | undefined): boolean {
   if (ifNoneMatch === undefined || etag === undefined) return false;
   const tags = ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
   return tags.includes('*') || tags.includes(etag);
 }
 
-/** A strong validator: another for each byte that differs. */
+/** A strong validator: it changes when any byte changes. */
 export async function etagOf(body: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', body));
   return `"${Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('')}"`;
@@ -76,7 +76,7 @@ async function gzipped(body: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayB
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** `gzip;q=0` is a refusal. */
+/** `gzip;q=0` means that the client does not accept gzip. */
 function takesGzip(acceptEncoding = ''): boolean {
   return acceptEncoding
     .toLowerCase()
@@ -84,7 +84,7 @@ function takesGzip(acceptEncoding = ''): boolean {
     .some((coding) => /^\s*gzip\s*(;\s*q\s*=\s*(1|0\.\d*[1-9]).*)?$/.test(coding));
 }
 
-/** A 304 has the validators, and nothing that describes a body (RFC 9110, 15.4.5). */
+/** A 304 carries the validators and no header that describes a body (RFC 9110, 15.4.5). */
 function without({ 'content-type': _, 'content-encoding': __, ...headers }: Readonly<Record<string, string>>) {
   return headers;
 }

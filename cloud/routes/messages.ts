@@ -1,4 +1,4 @@
-// Messages: found in the store, read and deleted at the phone, sent through it.
+// Messages: listed from the store, read and deleted at the phone.
 import { z } from '@hono/zod-openapi';
 import { messageClasses, messageFolders, messageStatuses } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
@@ -38,7 +38,7 @@ const search = guarded('messages:read', {
       phone: textFilter,
       from: textFilter,
       onPhone: flag,
-      // The empty key is a conversation too: with whoever withholds the number.
+      // The empty key is a conversation too: the one with withheld numbers.
       conversation: z
         .string()
         .max(limits.parties * limits.addressChars)
@@ -190,7 +190,7 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     await hubs.commit(home, [{ type: 'message.delete', id }]);
   }
 
-  /** Asks the phone about its message. Undefined where the phone does not have it: then the cloud acts on its own alone. */
+  /** Calls the phone about its message. Undefined if the phone does not have it: then only the cloud's copy changes. */
   async function atPhone<Answer>(
     home: string,
     { id, phone, messageId, onPhone }: MessageRecord,
@@ -205,7 +205,7 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
         await hubs.commit(home, [{ type: 'message.absent', id, atMs: clock.now() }]);
         return undefined;
       }
-      // No such message (701). What the phone lists is for its agent to tell, which compares whole lists.
+      // 701, no such message. This does not set `onPhone`: only the agent, which compares whole lists, reports that.
       if (error.refusal?.upnpCode === 701) return undefined;
       throw error;
     }

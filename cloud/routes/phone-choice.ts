@@ -1,4 +1,4 @@
-// Which phone a request means, and asking it in the words of protocol/actions.ts.
+// Chooses the phone of a request and calls its actions.
 import { getContext } from 'hono/context-storage';
 import type { ActionName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
@@ -7,7 +7,7 @@ import type { ActionInput, ActionOutput } from '../../protocol/phone-model.ts';
 import type { Hubs } from '../hub/hubs.ts';
 import { type AppEnv, InvalidRequest } from './route-kit.ts';
 
-/** Asks a phone for the request under way; the hub has checked the answer by the action's models. The same `key` acts once; `message` is the one meant. */
+/** Calls an action of a phone for the current request; the hub validates the answer. The same `key` acts once; `message` is the `m_…` that the MessageID means. */
 export async function ask<Name extends ActionName>(
   hubs: Hubs,
   home: string,
@@ -23,8 +23,9 @@ export async function ask<Name extends ActionName>(
 }
 
 /**
- * The phone that is named, or else the home's only approved one that is online, or else its only approved one;
- * undefined while a home that is offline has no phone yet. Throws `invalid-request` naming the choices.
+ * The named phone, else the home's only approved phone that is online, else its only approved phone; undefined for an
+ * offline home without phones.
+ * @throws GatewayError `invalid-request` that names the choices
  */
 export async function choosePhone(hubs: Hubs, home: string, named: string | undefined): Promise<string | undefined> {
   if (named !== undefined) return named;
@@ -42,14 +43,14 @@ export async function choosePhone(hubs: Hubs, home: string, named: string | unde
   return undefined;
 }
 
-/** As choosePhone, where nothing can be done without a phone. */
+/** Like `choosePhone`, but throws if there is no phone. */
 export async function needPhone(hubs: Hubs, home: string, named: string | undefined): Promise<string> {
   const phone = await choosePhone(hubs, home, named);
   if (phone === undefined) throw new GatewayError('home-offline', 'No agent of this home is connected.');
   return phone;
 }
 
-/** The phones to read from: the named one, or every approved one that is online. Throws when there is none. */
+/** The phones to read from: the named one, or every approved one that is online. @throws GatewayError if there is none */
 export async function phonesToRead(hubs: Hubs, home: string, named: string | undefined): Promise<string[]> {
   if (named !== undefined) return [named];
   const status = await hubs.status(home);

@@ -1,4 +1,4 @@
-// Phones of a home: what they are, what they can do, and whether their messages may leave the LAN.
+// The phones of a home: description, capabilities, and the approval that lets their messages leave the LAN.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import { ask } from './phone-choice.ts';

@@ -1,16 +1,16 @@
-// How much one token may use, and how often one address may be wrong; quotas.ts counts it.
+// The settings of quotas.ts: limits per token and per client address.
 
-/** Each is off at 0. */
+/** 0 turns a quota off. */
 export interface QuotaSettings {
-  /** Requests a second of one token, over 10 seconds; a session of the dashboard has ten times as many. */
+  /** Requests per second and token, averaged over 10 seconds; a dashboard session has ten times as many. */
   readonly ratePerSecond: number;
-  /** Messages that one token sends within 24 hours. */
+  /** Sends per token within 24 hours. */
   readonly sendsPerDay: number;
-  /** Event streams that one token keeps open. */
+  /** Open event streams per token. */
   readonly streamsPerToken: number;
-  /** MiB of answers that are kept for the Idempotency-Keys of one token, over 24 hours. */
+  /** MiB of kept answers (Idempotency-Key) per token within 24 hours. */
   readonly idempotencyMib: number;
-  /** Failed sign-ins, and requests with a token that is not in use, from one address. */
+  /** Failed sign-ins and requests with an invalid token, per client address. */
   readonly failedSignInsPerMinute: number;
   readonly badTokensPerMinute: number;
 }

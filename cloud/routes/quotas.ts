@@ -1,18 +1,18 @@
-// What one token may use, and how often one address may be wrong. Counted in memory: in one process on Node, in each
-// isolate on Workers. A restart forgets it, which costs an attacker more than it gives him.
+// Quotas per token, and failed attempts per client address. Counted in memory: per process on Node, per isolate on
+// Workers. A restart resets them; forcing one costs an attacker more than it gains.
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Clock, TokenRecord } from '../store/store.ts';
 import { type QuotaSettings, quotasUnlessTold } from './quota-settings.ts';
 import { type Level, TokenBuckets } from './token-buckets.ts';
 
-/** So that a page that loads, or a thread that is read to its end, is no flood. */
+/** A burst: loading the page, or reading a long thread to its end, stays below the limit. */
 const burstSeconds = 10;
 const dashboardShare = 10;
 const minuteMs = 60_000;
 const dayMs = 24 * 3_600_000;
 const mib = 1024 * 1024;
 
-/** Of the RateLimit fields (draft-ietf-httpapi-ratelimit-headers): what is counted, and how much of it in which window. */
+/** A policy of the RateLimit fields (draft-ietf-httpapi-ratelimit-headers): name, quota and window. */
 interface Policy {
   readonly name: string;
   readonly quota: number;
@@ -20,7 +20,7 @@ interface Policy {
   readonly buckets: TokenBuckets;
 }
 
-/** Sets a header of the answer, beside those of its name. */
+/** Appends a response header. */
 export type SetHeader = (name: string, value: string) => void;
 
 export class Quotas {
@@ -33,7 +33,7 @@ export class Quotas {
   readonly #mostStreams: number;
   readonly #streams = new Map<string, number>();
 
-  /** What is not given is quotasUnlessTold. */
+  /** Missing fields default to `quotasUnlessTold`. */
   constructor(given: Partial<QuotaSettings>, clock: Clock) {
     const settings: QuotaSettings = {
       ratePerSecond: given.ratePerSecond ?? quotasUnlessTold.ratePerSecond,
@@ -59,20 +59,20 @@ export class Quotas {
     this.#mostStreams = settings.streamsPerToken === 0 ? Number.POSITIVE_INFINITY : settings.streamsPerToken;
   }
 
-  /** A request came with this token. Tells it in RateLimit fields what is left; throws `too-many-requests`. */
+  /** Counts a request of this token and sets the RateLimit fields. @throws GatewayError `too-many-requests` */
   takeRequest({ id, kind }: TokenRecord, header: SetHeader): void {
     const policy = kind === 'session' ? this.#dashboard : this.#requests;
     if (policy !== undefined) this.#take(header, policy, id, 'This token has asked more often than it may.');
   }
 
-  /** A message is about to be sent with this token; throws likewise, and then nothing was done. */
+  /** Counts a send of this token, before anything is stored. @throws GatewayError `too-many-requests` */
   takeSend(token: string, header: SetHeader): void {
     if (this.#sends === undefined) return;
     const words = `This token has sent ${this.#sends.quota} messages within 24 hours, and may not send more now.`;
     this.#take(header, this.#sends, token, words);
   }
 
-  /** A stream is about to be opened with this token; `closed` is to be called once. Throws `too-many-requests`. */
+  /** Counts an open stream of this token; the caller calls `closed` once. @throws GatewayError `too-many-requests` */
   openStream(token: string): { closed: () => void } {
     const open = this.#streams.get(token) ?? 0;
     if (open >= this.#mostStreams) {
@@ -89,22 +89,22 @@ export class Quotas {
     };
   }
 
-  /** How long until this token may have so many more bytes kept; 0: now, and they are counted. */
+  /** Reserves bytes of kept answers; returns 0, or the milliseconds until the token has that much left. */
   keepMore(token: string, bytes: number): number {
     return this.#answers?.take(token, bytes).waitMs ?? 0;
   }
 
-  /** These are kept for the token. */
+  /** Counts bytes that are already kept for the token. */
   kept(token: string, bytes: number): void {
     this.#answers?.charge(token, bytes);
   }
 
-  /** A sign-in from this address failed: what to say when there were too many. */
+  /** Counts a failed sign-in from this address; returns the error to throw if there were too many. */
   failedSignIn(address: string): GatewayError | undefined {
     return failed(this.#signIns?.take(address), 'Too many sign-ins from your address failed: wait a minute.');
   }
 
-  /** A token that is not in use came from this address. */
+  /** Counts an invalid token from this address. */
   badToken(address: string): GatewayError | undefined {
     return failed(this.#badTokens?.take(address), 'Too many requests from your address came with no good token.');
   }
@@ -112,7 +112,7 @@ export class Quotas {
   #take(header: SetHeader, { name, quota, windowMs, buckets }: Policy, token: string, words: string): void {
     const level = buckets.take(token);
     const seconds = (ms: number) => Math.ceil(ms / 1000);
-    // Structured fields (RFC 9651): a list, of which each policy is an item.
+    // A structured-field list (RFC 9651) with one item per policy.
     header('ratelimit-policy', `"${name}";q=${quota};w=${seconds(windowMs)}`);
     header('ratelimit', `"${name}";r=${level.left};t=${seconds(level.fullMs)}`);
     const refusal = failed(level, words);

@@ -1,16 +1,16 @@
-// Bodies of requests, read into memory: how large one may be, how long it may take, and how many there may be at once.
-// 1,200 strangers who kept back the last byte of 1 MiB each took 1.3 GB before there were these limits.
+// Request bodies in memory, limited by size, time and number.
+// Before these limits, 1,200 clients that held back the last byte of 1 MiB each cost 1.3 GB.
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Deadlines } from '../hub/hub-deps.ts';
 
 export const bodyLimits = {
-  /** Of somebody with a token: a message of 262,144 characters with its escapes fits. */
+  /** For clients with a token: a message of 262,144 characters fits with its escapes. */
   known: { bytes: 1024 * 1024, ms: 60_000, bytesOfOne: 32 * 1024 * 1024, bytesOfAll: 128 * 1024 * 1024 },
-  /** Of anybody: a code or a token, to sign in with. */
+  /** For clients without a token: a sign-in code or token. */
   stranger: { bytes: 2 * 1024, ms: 10_000, atOnce: 256 },
 } as const;
 
-/** What is read of a request: its declared length, if it has one, and its bytes, either at once or as they come. */
+/** How to read a body: its declared length, if any, and its bytes, whole or as a stream. */
 export interface BodySource {
   readonly length: number | undefined;
   bytes(): Promise<Uint8Array>;
@@ -34,22 +34,22 @@ export class RequestBodies {
   }
 
   /**
-   * The body of somebody with this token. Throws `too-large`, `request-timeout`, `too-many-requests` or `overloaded`,
-   * and `invalid-request` when the client breaks off.
+   * The body of a client with this token.
+   * @throws GatewayError `too-large`, `request-timeout`, `too-many-requests`, `overloaded`; `invalid-request` if the client disconnects
    */
   ofToken(token: string, source: BodySource): Promise<Uint8Array> {
     const { bytes, ms } = bodyLimits.known;
     return this.#read(token, source, bytes, ms, (reading, more) => this.#take(reading, more));
   }
 
-  /** The body of a stranger, from this address. Throws likewise. */
+  /** The body of a client without a token, from this address. @throws GatewayError as `ofToken` */
   async ofStranger(address: string, source: BodySource): Promise<Uint8Array> {
     const { bytes, ms, atOnce } = bodyLimits.stranger;
     let reading: Reading | undefined;
     try {
       return await this.#read(address, source, bytes, ms, (begun) => {
         reading = begun;
-        // An honest body is here within moments. So the newcomer is let in, and one who has kept his back for longest goes.
+        // Honest bodies arrive within moments, so accept the new one and evict the one that has been pending for longest.
         if (!this.#strangers.has(begun) && this.#strangers.size >= atOnce) this.#dropOne();
         this.#strangers.add(begun);
       });
@@ -58,7 +58,7 @@ export class RequestBodies {
     }
   }
 
-  /** How many strangers’ bodies are awaited. */
+  /** The number of pending bodies of clients without a token. */
   get strangers(): number {
     return this.#strangers.size;
   }
@@ -81,7 +81,7 @@ export class RequestBodies {
     try {
       take(reading, length ?? 0);
       const takeMore = (more: number) => {
-        // What still comes after this was given up is not kept.
+        // Drop chunks that arrive after this read was aborted.
         if (isOver) throw new GatewayError('request-timeout', 'The body came too late.');
         take(reading, more);
       };
@@ -116,7 +116,7 @@ export class RequestBodies {
     else this.#bytesBy.delete(by);
   }
 
-  /** The oldest of the address that has most. */
+  /** The oldest pending body of the address that has the most. */
   #dropOne(): void {
     const byAddress = Map.groupBy(this.#strangers, ({ by }) => by);
     let largest: Reading[] = [];
@@ -128,7 +128,7 @@ export class RequestBodies {
   }
 }
 
-/** A client that breaks off is no fault of ours: nothing is logged, and nobody reads this answer. */
+/** A client that disconnects is not our error: log nothing. Nobody reads this response. */
 function brokenOff(error: unknown): never {
   if (error instanceof GatewayError) throw error;
   throw new GatewayError('invalid-request', 'The request broke off before its body was whole.');

@@ -1,4 +1,4 @@
-// What every route is handed, and how a route is declared: with its scope, its answers and its schemas (OpenAPI 3.1).
+// The dependencies of routes, and how a route is declared: scope, responses and schemas (OpenAPI 3.1).
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { GatewayError } from '../../protocol/errors.ts';
@@ -14,7 +14,7 @@ import type { BodySource, RequestBodies } from './request-body.ts';
 import type { SocketHandler } from './sockets.ts';
 import { readUtf8 } from './utf8.ts';
 
-/** What routes are made from. */
+/** The dependencies that the host hands to every route. */
 export interface AppDeps {
   readonly store: Store;
   readonly hubs: Hubs;
@@ -23,34 +23,34 @@ export interface AppDeps {
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly quotas: Quotas;
-  /** How often the tokens of open streams are looked up (stream-tokens.ts). */
+  /** How often the tokens of open streams are checked again (stream-tokens.ts). */
   readonly recheckMs?: number | undefined;
 }
 
 export interface AppEnv {
   Bindings: {
-    /** Set by the host while it asks whether a WebSocket may be opened: takes what to do with it then. */
+    /** Set by the host for a WebSocket upgrade request: the route passes the handler of the socket. */
     accept?: (handler: SocketHandler) => void;
-    /** Set by the host when it cannot serve this request now: the reason. */
+    /** Set by the host if it cannot serve this request now. */
     refusal?: GatewayError;
-    /** Set by the host: the address for which a stranger’s attempts are counted. */
+    /** Set by the host: the client address by which unauthenticated attempts are counted. */
     client?: string;
-    /** Set by the host: told that the request came with a token that is in use. */
+    /** Set by the host; called when the request's token is valid. */
     known?: () => void;
-    /** Set by the host: told before the body is read, for a client that waits to be told so (RFC 9110, 10.1.1). */
+    /** Set by the host; called before the body is read, for a client that expects `100 Continue` (RFC 9110, 10.1.1). */
     wantBody?: () => void;
   };
   Variables: {
     requestId: string;
-    /** Whether people reach the cloud by https. */
+    /** Whether browsers reach the cloud by https. */
     isSecure: boolean;
     principal: Principal | undefined;
     bodies: RequestBodies;
-    /** Why the next refusal is no plain 401: the address was wrong too often. */
+    /** Set if this address presented invalid tokens too often: thrown in place of a plain 401. */
     tooOftenWrong?: GatewayError | undefined;
-    /** Names the request to the agent, where it came with an Idempotency-Key. */
+    /** Identifies the request to the agent if it came with an Idempotency-Key. */
     callKey?: string;
-    /** When that request was first begun, epoch milliseconds, also where it is begun anew after a crash. */
+    /** When that request was first begun, epoch milliseconds; unchanged when it is retried after a crash. */
     firstBegunMs?: number;
   };
 }
@@ -66,16 +66,16 @@ export function newApp(): CloudApp {
 }
 
 export interface Issue {
-  /** Where: `body.to.0`, `query.limit`. */
+  /** The path of the field: `body.to.0`, `query.limit`. */
   at: string;
   message: string;
 }
 
-/** Nobody mends more at once; and what names every fault of a hostile body is longer than the body. */
+/** Cap the list: an uncapped one can be larger than the hostile body itself. */
 const mostIssues = 20;
 const longestWords = 1000;
 
-/** A request that does not fit its schema: each fault with its place. */
+/** A request that does not match its schema; lists each invalid field. */
 export class InvalidRequest extends GatewayError {
   readonly issues: readonly Issue[];
 
@@ -115,10 +115,10 @@ const problem = {
   },
 };
 
-/** Who may use a route: holders of a scope, whoever is signed in, or the owner alone. */
+/** Who may use a route: holders of a scope, anyone signed in, or only the owner. */
 export type Guard = Scope | 'anyone-signed-in' | 'owner';
 
-/** A route for holders of the scope; where the path names a home, at that home. */
+/** A route for holders of the scope; if the path names a home, the scope must hold for that home. */
 export function guarded<const Path extends string, Route extends Omit<RouteConfig, 'path'> & { path: Path }>(
   scope: Guard,
   route: Route,
@@ -132,7 +132,7 @@ export function guarded<const Path extends string, Route extends Omit<RouteConfi
         authorize(c, scope);
         const wanted = route.request?.body;
         const text = wanted === undefined ? undefined : await bodyText(c);
-        // Some clients declare JSON also where they send none.
+        // Some clients declare JSON and send an empty body.
         if (text === '' && wanted?.required === false) Object.assign(c.req.bodyCache, { text: Promise.resolve('{}') });
         await next();
       },
@@ -141,7 +141,7 @@ export function guarded<const Path extends string, Route extends Omit<RouteConfi
   });
 }
 
-/** A route for everybody. Its body is a stranger’s, also where the request has a token: short, and awaited for seconds. */
+/** A route without authentication. Its body gets a stranger's limits, even with a token: short, and a few seconds. */
 export function unguarded<const Path extends string, Route extends Omit<RouteConfig, 'path'> & { path: Path }>(
   route: Route,
 ) {
@@ -175,7 +175,7 @@ function authorize(c: Context<AppEnv>, scope: Guard): void {
   throw new GatewayError('forbidden', `This token lacks the scope “${scope}”.`);
 }
 
-/** Who asks. Throws `unauthorized` for strangers. */
+/** The principal of the request. @throws GatewayError `unauthorized` without a valid token */
 export function holder(c: Context<AppEnv>): Principal {
   const principal = c.get('principal');
   if (principal !== undefined) return principal;
@@ -188,8 +188,8 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
 }
 
 /**
- * The text of the body, for whoever reads it first and whoever comes after. Throws `invalid-request`, with the place,
- * where it is not UTF-8: read leniently it would be another text, and nobody would know.
+ * The text of the body; it can be called more than once.
+ * @throws InvalidRequest with the byte's position if the body is not UTF-8: a lenient decoder would silently change it
  */
 export async function bodyText(c: Context<AppEnv>, route: 'guarded' | 'everybody' = 'guarded'): Promise<string> {
   const { req, env, var: about } = c;
@@ -218,31 +218,31 @@ export async function bodyText(c: Context<AppEnv>, route: 'guarded' | 'everybody
       { at: 'body', message: `is not UTF-8 from byte ${place} on, counted from 0 (${byte})` },
     ]);
   }
-  // Where hono looks first, so that it does not decode once more.
+  // Hono looks here first, so it does not decode the body again.
   Object.assign(req.bodyCache, { text: Promise.resolve(read.text) });
   return read.text;
 }
 
-/** Sets a header beside those of its name, also of an error’s answer. */
+/** Appends a response header, on error responses too. */
 export function appendTo(c: Context<AppEnv>): (name: string, value: string) => void {
   return (name, value) => c.header(name, value, { append: true });
 }
 
-/** The length that the request declares; undefined where only reading tells. */
+/** The declared length of the body; undefined if it is chunked or not declared. */
 function lengthOf({ req }: Context<AppEnv>): number | undefined {
   if (req.header('transfer-encoding') !== undefined) return undefined;
   const length = req.header('content-length');
   return length === undefined ? undefined : Number(length);
 }
 
-/** The address that answers for the attempts of a stranger. */
+/** The client address by which unauthenticated attempts are counted. */
 export function clientOf({ env }: Context<AppEnv>): string {
   return env.client ?? 'unknown';
 }
 
 /**
- * A JSON body. What no message can carry is refused at its place: left out on the way, it would be another text. So is a
- * line break or another control character outside the fields of several lines: behind one, a mail line reads a header.
+ * A JSON body. Characters that no message can carry are refused, not dropped: dropping them would change the text. Control
+ * characters are refused outside multi-line fields: a mail line would read the text after a line break as a header.
  */
 export function body<Schema extends z.ZodType>(schema: Schema, ofSeveralLines: readonly string[] = []) {
   const checked = schema.superRefine((value, context) =>
@@ -275,18 +275,18 @@ function refusedIn(value: string, isLine: boolean): string | undefined {
   return control === undefined ? undefined : controlWords(control);
 }
 
-/** `control` as `firstControl` names it. */
+/** `control`: a name from `firstControl`. */
 function controlWords(control: string): string {
   return `holds ${control}: a line break or another control character cannot stand here`;
 }
 
-/** Hands the socket to come to its handler. Throws when the request asks for no WebSocket. */
+/** Accepts the WebSocket with a handler. @throws GatewayError `invalid-request` if this is no upgrade request */
 export function acceptSocket(c: Context<AppEnv>, handler: SocketHandler): Response {
   wantSocket(c)(handler);
   return c.body(null);
 }
 
-/** Takes the handler of the socket to come. Throws when the request asks for no WebSocket. */
+/** The function that takes the socket's handler. @throws GatewayError `invalid-request` if this is no upgrade request */
 export function wantSocket(c: Context<AppEnv>): NonNullable<AppEnv['Bindings']['accept']> {
   const { accept } = c.env;
   if (accept === undefined) throw new GatewayError('invalid-request', 'This address speaks WebSocket only.');

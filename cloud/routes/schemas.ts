@@ -1,4 +1,4 @@
-// The shapes of REST as OpenAPI components; their types are those of protocol/model.ts.
+// REST schemas as OpenAPI components; their types are in protocol/model.ts.
 import { z } from '@hono/zod-openapi';
 import { ANY } from '../../protocol/actions.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -29,7 +29,7 @@ export const pageQuery = z.object({
   cursor: z.string().max(4096).optional(),
 });
 
-/** A filter of the query; absent, empty and `ANY` filter nothing. */
+/** A query filter; absent, empty and `ANY` match everything. */
 export function wildcard(values: readonly string[]) {
   return z
     .enum([...values, ANY, ''])
@@ -37,7 +37,7 @@ export function wildcard(values: readonly string[]) {
     .transform((value) => (value === ANY || value === '' ? undefined : value));
 }
 
-/** `true` or `false`; absent and empty filter nothing. */
+/** `true` or `false`; absent and empty match everything. */
 export const flag = z
   .enum(['true', 'false', ''])
   .optional()
@@ -46,12 +46,12 @@ export const flag = z
 export const textFilter = z
   .string()
   .max(4096)
-  // No XML holds one, so nothing that is stored does; SQLite would read the filter to there and no further.
+  // XML cannot contain NUL, so no stored value does; SQLite would cut the filter at it.
   .refine((value) => !value.includes('\0'), 'holds a NUL')
   .optional()
   .transform((value) => (value === '' ? undefined : value));
 
-/** One line of text, blanks at its ends left out. A line break at an end is refused like one in the middle. */
+/** One line of text, trimmed of blanks. A line break at either end is refused, like one in the middle. */
 export function lineSchema(longest: number) {
   return z
     .string()
@@ -61,7 +61,7 @@ export function lineSchema(longest: number) {
     .max(longest);
 }
 
-/** Whom to send to: an address, or a party with its role. */
+/** A recipient: an address, or a party with its role. */
 export const recipientSchema = z
   .union([lineSchema(limits.addressChars), partySchema])
   .transform((given): Party => (typeof given === 'string' ? { address: given } : given));
@@ -119,7 +119,7 @@ export const sessionSchema = z
   })
   .openapi('Session');
 
-/** What stands in the way now, and a sentence for the household. */
+/** What prevents delivery now, with a sentence for the household. */
 const troubleSchema = z.object({ code: z.string(), detail: z.string() }).openapi('Trouble');
 
 const phoneMoveSchema = z.object({ from: z.string(), to: z.string(), time: z.string() });
@@ -187,7 +187,7 @@ export const conversationSchema = z
   })
   .openapi('Conversation');
 
-/** What a phone says is new, with the cloud's identifiers where it knows them. */
+/** Messages that a phone reports as new, with the cloud's identifiers if they are known. */
 export const arrivalSchema = newMessageSchema
   .extend({ id: z.string().nullable(), phone: z.string(), session: z.string().nullable() })
   .openapi('NewMessage');

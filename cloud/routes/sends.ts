@@ -1,4 +1,4 @@
-// Sending: a message of its own, or one within a session.
+// Sending a message, on its own or within a session.
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { encodeTime } from 'ulid';
@@ -150,28 +150,28 @@ export function sendRoutes({ store, hubs, clock, quotas }: AppDeps): CloudApp {
     const { message, error } = await ask(phone).catch(async (thrown: unknown) => {
       const isUndecided = phone === null && thrown instanceof GatewayError && thrown.code === 'invalid-request';
       if (!isUndecided) throw thrown;
-      // Mostly it goes without saying which phone is meant. Here it does not, and this says why.
+      // Usually the home has one usable phone. Otherwise this throws, and the error names the choices.
       return ask((await choosePhone(hubs, home, undefined)) ?? null);
     });
     const headers = { location: `/v1/homes/${home}/messages/${message.id}` };
-    // The failed message stays, so that nobody has to wonder what became of it.
+    // The failed message stays in the store, so that people can see what happened to it.
     if (error !== undefined) return problem(c, error, { resource: message.id, headers }) as never;
     return message.state === 'sent' ? c.json(message, 201, headers) : c.json(message, 202, headers);
   }
 }
 
-/** `m_…`: the same for the same Idempotency-Key, so that a request that died with its cloud makes no second message. */
+/** `m_…`, derived from the Idempotency-Key, so that a retry after a crash of the cloud makes no second message. */
 async function newMessageId(c: Context<AppEnv>, nowMs: number): Promise<string> {
   const { callKey, firstBegunMs } = c.var;
   if (callKey === undefined || firstBegunMs === undefined) return `m_${newId(nowMs)}`;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(callKey)));
-  // The 80 bits of a ULID beside its time, five to a character.
+  // The 80 random bits of a ULID, five per character.
   return `m_${encodeTime(firstBegunMs)}${[...digest.subarray(0, 16)].map((byte) => crockford[byte % 32]).join('')}`;
 }
 
 const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** Whoever has not left. */
+/** Participants that have not left. */
 function present(session: Session): Party[] {
   return session.recipients.filter((party) => party.state !== 'left').map(({ state: _, ...party }) => party);
 }

@@ -1,10 +1,10 @@
-// For whoever runs the cloud: is the process there, does the store answer, what was counted.
+// For the operator: liveness, readiness of the store, metrics.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Clock } from '../store/store.ts';
 import { type AppDeps, type CloudApp, newApp, unguarded } from './route-kit.ts';
 
-/** Prometheus text, and its content type. */
+/** Prometheus text with its content type. */
 export type Metrics = () => Promise<{ contentType: string; text: string }>;
 
 const text = (description: string) => ({ description, content: { 'text/plain': { schema: z.string() } } });
@@ -50,12 +50,12 @@ export function serviceRoutes({ store, clock }: AppDeps, metrics: Metrics | unde
     });
 }
 
-/** Anybody may ask for these, as often as he likes: they cost what they cost at most once a second. A failure counts too. */
+/** Anyone may poll these: the check runs at most once a second, and a failed check is cached too. */
 function onceASecond<Answer>(clock: Clock, ask: () => Promise<Answer>): () => Promise<Answer> {
   let last: { answer: Promise<Answer>; askedMs: number } | undefined;
   return () => {
     const nowMs = clock.now();
-    // A clock that was set back must not make an old answer last.
+    // If the clock was set back, the cached answer must not live longer.
     if (last === undefined || Math.abs(nowMs - last.askedMs) >= 1_000) last = { answer: ask(), askedMs: nowMs };
     return last.answer;
   };

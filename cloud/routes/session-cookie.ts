@@ -1,12 +1,12 @@
-// The cookie of a dashboard session, and from which pages it counts.
+// The cookie of a dashboard session, and the origins from which it is accepted.
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { AppEnv } from './route-kit.ts';
 
 /**
- * Where people come by https, the browser itself sees to it that nobody but this very host sets the cookie: no sibling
- * under the same domain, no plain http. The prefix needs `Secure`, which Safari does not take on http://localhost.
+ * With https the `__Host-` prefix makes the browser accept the cookie from this host only: no sibling domain, no plain
+ * http. The prefix needs `Secure`, which Safari rejects on http://localhost.
  */
 export const secureCookie = '__Host-homeline_session';
 export const plainCookie = 'homeline_session';
@@ -19,7 +19,7 @@ export function readCookie(c: Context<AppEnv>): string | undefined {
   return getCookie(c, cookieNameOf(c.var.isSecure));
 }
 
-/** `Lax`, so that a link in a mail opens the dashboard signed in; `isFromOurPage` keeps other sites from the API. */
+/** `Lax`, so that a link in a mail opens the dashboard signed in; `isFromOurPage` blocks other sites from the API. */
 export function giveCookie(c: Context<AppEnv>, secret: string, maxAge: number): void {
   const secure = c.var.isSecure;
   setCookie(c, cookieNameOf(secure), secret, { httpOnly: true, sameSite: 'Lax', secure, path: '/', maxAge });
@@ -28,11 +28,11 @@ export function giveCookie(c: Context<AppEnv>, secret: string, maxAge: number): 
 
 export function forgetCookies(c: Context<AppEnv>): void {
   if (c.var.isSecure) deleteCookie(c, secureCookie, { path: '/', secure: true });
-  // Also the one of versions before the prefix.
+  // Also clear the cookie of versions that had no prefix.
   deleteCookie(c, plainCookie, { path: '/' });
 }
 
-/** Fetch metadata where the browser sends it (secure contexts), the Origin header where it does not. */
+/** Uses Fetch metadata if the browser sends it (secure contexts), otherwise the Origin header. */
 export function isFromOurPage(c: Context<AppEnv>): boolean {
   const isSafe = c.req.method === 'GET' && c.req.header('upgrade') === undefined;
   const site = c.req.header('sec-fetch-site');
@@ -43,8 +43,8 @@ export function isFromOurPage(c: Context<AppEnv>): boolean {
 }
 
 /**
- * For signing in and out, which need no cookie: a foreign page may do neither for its visitor. A browser names the origin
- * of every form that it posts across origins; a program that is no browser names none.
+ * For sign-in and sign-out, which need no cookie: another site must not do either for its visitor. Browsers send Origin
+ * with every cross-origin form post; other programs send none.
  */
 export function refuseStrangePages(c: Context<AppEnv>): void {
   const site = c.req.header('sec-fetch-site');

@@ -1,4 +1,4 @@
-// Sessions: lists answer from the store; what changes one asks its phone, and reads it back from there.
+// Sessions: lists come from the store; every change is an action at the phone, and the session is read back from there.
 import { z } from '@hono/zod-openapi';
 import { ANY, sessionClasses, sessionStatuses } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
@@ -216,7 +216,7 @@ export function sessionRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     return readBack(home, session, forgotten);
   }
 
-  /** The session as its phone has it now; where the phone does not list it, as `otherwise` says, or as it was. */
+  /** The session as the phone lists it now; if the phone does not list it, `otherwise`, or the stored session. */
   async function readBack(
     home: string,
     { id, phone, sessionId }: Pick<Session, 'id' | 'phone' | 'sessionId'>,

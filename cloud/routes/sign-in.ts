@@ -1,4 +1,4 @@
-// The dashboard's way in: a sign-in link or the owner's token opens a session that lives in a cookie.
+// Sign-in to the dashboard: a sign-in link or the owner's token opens a session, which lives in a cookie.
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { GatewayError } from '../../protocol/errors.ts';
@@ -80,7 +80,7 @@ export function signInRoutes({ access, clock, quotas }: AppDeps): CloudApp {
 
   async function openSession(c: Context<AppEnv>, given: { code: string } | { token: string }): Promise<Issued> {
     const device = deviceOf(c.req.header('user-agent'));
-    // What is good opens the dashboard also where others behind the same address were wrong too often.
+    // A valid code or token works even if others behind the same address failed too often.
     const failed = (words: string) => quotas.failedSignIn(clientOf(c)) ?? new GatewayError('unauthorized', words);
     if ('code' in given) {
       const session = await access.signIn(given.code, device);

@@ -1,4 +1,4 @@
-// The devices that are signed in: the owner sees the sessions of the dashboard, and ends them.
+// Signed-in devices: the owner lists the dashboard's sessions and ends them.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { TokenRecord } from '../store/store.ts';
@@ -63,7 +63,7 @@ export function signedInDeviceRoutes({ access }: AppDeps): CloudApp {
       const sessions = await access.sessions(account);
       for (const session of sessions) if (session.id !== current) await access.revoke(session);
       const own = keepsCurrent ? undefined : sessions.find(({ id }) => id === current);
-      // Last, so that a request that broke off can be repeated.
+      // Last, so that a request that was interrupted can be retried.
       if (own !== undefined) await access.revoke(own);
       if (own !== undefined) forgetCookies(c);
       return c.body(null, 204);

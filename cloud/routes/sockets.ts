@@ -1,16 +1,16 @@
-// WebSockets as routes see them: the host opens one only after the route, its guard included, has accepted it.
+// WebSockets as routes see them: the host completes the upgrade only after the route, with its guard, accepted it.
 
 export interface Socket {
-  /** `sent` runs when the text has left, or the socket is gone. */
+  /** `sent` runs when the text was flushed or the socket closed. */
   send(text: string, sent?: () => void): void;
   close(code: number, reason: string): void;
-  /** Reads nothing more, or again; not every host can. */
+  /** Pauses or resumes reading; not every host can. */
   pause?: ((isPaused: boolean) => void) | undefined;
 }
 
-/** What becomes of an accepted socket. */
+/** Handles an accepted socket. */
 export interface SocketHandler {
-  /** The subprotocol to speak, if one was agreed on. */
+  /** The negotiated subprotocol, if any. */
   readonly protocol?: string;
   open(socket: Socket): SocketListener;
 }

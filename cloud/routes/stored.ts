@@ -1,4 +1,4 @@
-// What a path names, or `not-found`.
+// Loads the object that a path names, or throws `not-found`.
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Session } from '../../protocol/model.ts';
 import type { MessageRecord, Store } from '../store/store.ts';

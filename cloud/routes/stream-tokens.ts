@@ -1,12 +1,12 @@
-// Streams by the token that they belong to: each ends within seconds of its token, whoever ended that.
+// Open streams by token: each ends within seconds after its token is revoked or expires.
 
 import { isLive } from '../access/access.ts';
 import type { Deadlines } from '../hub/hub-deps.ts';
 import type { Clock, Store, TokenRecord } from '../store/store.ts';
 
-/** Timers of Node hold 2^31 - 1 ms at most, some 24 days; a session lives for 30. */
+/** Node timers hold at most 2^31 - 1 ms (24 days); a session lives for 30 days. */
 const longestTimerMs = 24 * 3_600_000;
-/** Tokens that are looked up in one go. */
+/** Tokens that are checked per batch. */
 const sliceSize = 100;
 
 interface Held {
@@ -23,8 +23,8 @@ export class StreamTokens {
   #isRechecking = false;
 
   /**
-   * `recheckMs`: how often the tokens of open streams are looked up, for another process may revoke one. Undefined where
-   * the hubs are told of every revocation, as on Workers.
+   * `recheckMs`: how often the tokens of open streams are checked again, since another process may revoke one. Undefined
+   * if the hubs learn of every revocation, as on Workers.
    */
   constructor(deps: {
     store: Pick<Store, 'findToken'>;
@@ -38,7 +38,7 @@ export class StreamTokens {
     this.#recheckMs = deps.recheckMs;
   }
 
-  /** Runs `end` once the token is revoked or has expired, unless the returned function is called before. */
+  /** Runs `end` once when the token is revoked or expires; the returned function unregisters it. */
   hold(token: TokenRecord, end: () => void): () => void {
     const cancel = this.#atExpiry(token, end);
     const held = this.#held.get(token.id) ?? { token, ends: new Set() };
@@ -68,7 +68,7 @@ export class StreamTokens {
     return () => cancel();
   }
 
-  /** One timer for all streams, and none while there are none. */
+  /** One timer for all streams; none without streams. */
   #recheckLater(): void {
     if (this.#isRechecking || this.#recheckMs === undefined || this.#held.size === 0) return;
     this.#isRechecking = true;
@@ -79,7 +79,7 @@ export class StreamTokens {
     });
   }
 
-  /** A slice at a time: of ten thousand agents, SQLite alone would keep everybody else waiting for a tenth of a second. */
+  /** In batches: checking ten thousand agents at once would block the event loop on SQLite for 100 ms. */
   async #recheckAll(): Promise<void> {
     const all = [...this.#held.values()];
     for (let from = 0; from < all.length; from += sliceSize) {
@@ -89,7 +89,7 @@ export class StreamTokens {
   }
 
   async #recheck({ token, ends }: Held): Promise<void> {
-    // A store that does not answer has revoked nothing.
+    // An unavailable store does not mean that the token was revoked.
     const isGood = await this.#store.findToken(token.hash).then(
       (found) => found?.id === token.id && isLive(found, this.#clock.now()),
       () => isLive(token, this.#clock.now()),

@@ -1,17 +1,17 @@
-// Token buckets: each key may use so much at once, and gets it back evenly over a window.
+// Token buckets: each key has a capacity that refills evenly over a window.
 import type { Clock } from '../store/store.ts';
 
-/** Keys that are remembered. Strangers choose theirs: the one that was used least recently is forgotten, and full again. */
+/** Maximum number of keys. Strangers choose their keys, so the least recently used one is evicted, and is full again. */
 const mostKeys = 10_000;
 
 export interface Level {
-  /** Whether there was as much as was asked for. */
+  /** Whether the amount was available. */
   readonly isEnough: boolean;
   /** What is left, in whole units. */
   readonly left: number;
-  /** Until as much as was asked for is there. */
+  /** Milliseconds until the requested amount is available. */
   readonly waitMs: number;
-  /** Until all of it is there again. */
+  /** Milliseconds until the bucket is full. */
   readonly fullMs: number;
 }
 
@@ -26,17 +26,17 @@ export class TokenBuckets {
   readonly #clock: Clock;
   readonly #buckets = new Map<string, Bucket>();
 
-  /** `capacity` comes back over `windowMs`. */
+  /** `capacity` refills over `windowMs`. */
   constructor(capacity: number, windowMs: number, clock: Clock) {
     this.#capacity = capacity;
     this.#perMs = capacity / windowMs;
     this.#clock = clock;
   }
 
-  /** Takes so much if it is there, and nothing if it is not. */
+  /** Takes the amount if it is available, otherwise nothing. */
   take(key: string, amount = 1): Level {
     const bucket = this.#bucket(key);
-    // Whoever waited as long as he was told must not be refused for a rounding.
+    // A client that waited for exactly `retryAfterMs` must not be refused because of rounding.
     const isEnough = bucket.level + 1e-6 >= amount;
     if (isEnough) bucket.level -= amount;
     return {
@@ -47,7 +47,7 @@ export class TokenBuckets {
     };
   }
 
-  /** Takes what was used already, below nothing if need be. */
+  /** Takes an amount that was already used; the bucket may become negative. */
   charge(key: string, amount: number): void {
     this.#bucket(key).level -= amount;
   }

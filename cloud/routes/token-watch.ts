@@ -1,4 +1,4 @@
-// A watch as the holder of its token sees it: it ends with the token, and tells what the token's scopes allow.
+// A watch for one token: it ends with the token and shows only the content that the token's scopes allow.
 import { type ShownEvent, viewOf } from '../access/event-view.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Reset, Watch, WatchEnd } from '../hub/hubs.ts';

@@ -1,4 +1,4 @@
-// API tokens: made with a name and scopes, shown once, revoked at once.
+// API tokens: created with a name and scopes, shown once, revocable immediately.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Principal } from '../access/principal.ts';
@@ -52,7 +52,7 @@ const remove = guarded('tokens:manage', {
 });
 
 export function tokenRoutes({ access, clock, log }: AppDeps): CloudApp {
-  /** A token that is bound to a home rules over tokens of that home only. */
+  /** A token that is bound to a home can manage tokens of that home only. */
   const visible = async (principal: Principal): Promise<TokenRecord[]> => {
     const { account, home } = principal.token;
     if (home !== null) return access.list(account, { kind: 'api', home });

@@ -1,4 +1,4 @@
-// A tunnel ends with its agent's token, also where another process on the same store has revoked it.
+// A tunnel ends when its agent's token ends, even if another process on the same store revoked it.
 import { closeCodes } from '../../protocol/frames.ts';
 import type { TokenRecord } from '../store/store.ts';
 import type { SocketHandler } from './sockets.ts';
@@ -17,7 +17,7 @@ export function endingWithToken(handler: SocketHandler, token: TokenRecord, toke
         ears.closed();
       };
       const release = tokens.hold(token, () => {
-        // Before the close: what the agent says until it hears of it is not taken any more.
+        // Detach before closing: frames that the agent sends until it sees the close are ignored.
         end();
         socket.close(closeCodes.revoked, 'the token was revoked');
       });

@@ -1,4 +1,4 @@
-// Where agents dial in: authenticated before the socket is accepted, bound to the one home of its token.
+// The tunnel endpoint for agents: authenticated before the upgrade, bound to the home of its token.
 import { GatewayError } from '../../protocol/errors.ts';
 import { subprotocol } from '../../protocol/frames.ts';
 import type { Principal } from '../access/principal.ts';
@@ -7,7 +7,7 @@ import type { TokenRecord } from '../store/store.ts';
 import { type AppDeps, acceptSocket, type CloudApp, holder, newApp, unguarded, wantSocket } from './route-kit.ts';
 import type { SocketHandler } from './sockets.ts';
 
-/** What the host does with an agent's socket: bring it to the hub of its home. */
+/** Attaches an agent's socket to the hub of its home. */
 export type ServeAgent = (home: string, agent: AgentIdentity, token: TokenRecord) => Promise<SocketHandler>;
 
 const tunnel = unguarded({
@@ -22,13 +22,13 @@ export function tunnelRoutes({ access, hubs }: Pick<AppDeps, 'access' | 'hubs'>,
     const { token } = holder(c);
     const { home, agent } = agentOf(holder(c));
     const offered = (c.req.header('sec-websocket-protocol') ?? '').split(',').map((protocol) => protocol.trim());
-    // Before the home hears of it: a connection takes the place of the one before.
+    // Before the hub attaches it: a new connection replaces the previous one.
     wantSocket(c);
     if (!offered.includes(subprotocol)) {
       throw new GatewayError('protocol-unsupported', `Offer the subprotocol ${subprotocol}.`);
     }
     const handler = await serve(home, agent, token);
-    // It may have been revoked before the home had this tunnel to close.
+    // Race: the token may have been revoked before the hub knew this tunnel.
     if (await access.isInUse(token)) return acceptSocket(c, handler);
     await hubs.dismiss(home, agent.id);
     throw new GatewayError('unauthorized', 'This token is no longer in use.');

@@ -1,9 +1,9 @@
-// Bytes as UTF-8 (Encoding Standard, §8.1), told apart from what a lenient reader makes of them: another text.
+// Strict UTF-8 decoding (Encoding Standard, §8.1) that reports the position of the first malformed byte.
 
 const strict = new TextDecoder('utf-8', { fatal: true });
 const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** The text, or the place of the first byte that belongs to no character, counted from 0. */
+/** The text, or the 0-based position of the first malformed byte. */
 export function readUtf8(bytes: Uint8Array): { text: string } | { malformedAt: number } {
   try {
     return { text: strict.decode(bytes) };
@@ -12,7 +12,7 @@ export function readUtf8(bytes: Uint8Array): { text: string } | { malformedAt: n
   }
 }
 
-/** The lenient text written again is the same up to the first replacement character, and not the same in it. */
+/** Re-encode the leniently decoded text: it equals the input up to the first replacement character. */
 function firstMalformed(bytes: Uint8Array): number {
   const rewritten = new TextEncoder().encode(lenient.decode(bytes));
   let place = 0;
