@@ -1,4 +1,4 @@
-// `npm run build:agent`: the edge agent as one file that a bare Node 24 runs, and beside it the licences of what it holds.
+// `npm run build:agent`: bundles the edge agent into one file for a bare Node 24, and collects the licences of the bundle.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -15,10 +15,10 @@ const settings = {
     default: 'dist',
   },
 };
-/** `ws` is CommonJS and asks for Node's own modules by require(), which an ES module does not have. */
+/** `ws` is CommonJS and calls require() for Node's modules, which an ES module does not have. */
 const banner = `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);`;
 
-/** Zod's messages in fifty languages, of which the agent speaks one: a third of the file, and 4 MB of memory at rest. */
+/** Zod's messages in fifty languages, of which the agent uses one: a third of the bundle and 4 MB of idle memory. */
 const englishOnly: Plugin = {
   name: 'english-only',
   setup: ({ onLoad }) =>
@@ -53,7 +53,7 @@ async function bundle(folder: string): Promise<void> {
     target: 'node24',
     format: 'esm',
     minify: true,
-    // An error that a user reports names the functions it went through.
+    // Keep function names for stack traces in error reports.
     keepNames: true,
     legalComments: 'none',
     banner: { js: banner },
@@ -67,7 +67,7 @@ async function bundle(folder: string): Promise<void> {
   console.log(`${relative(process.cwd(), file)}: ${size(bytes.length)}, gzipped ${size(gzipSync(bytes).length)}`);
 }
 
-/** The licence of Homeline and of every package whose code is in the bundle. Throws when one has none. */
+/** The licences of Homeline and of every bundled package. @throws Error if a package has none */
 function licencesOf({ inputs }: Metafile): string {
   const packages = Object.keys(inputs).map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? '.');
   return [...new Set(packages)].sort().map(licenceOf).join('\n');

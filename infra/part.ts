@@ -1,20 +1,20 @@
-// One part of the whole (cloud, phone or agent) as a child process of its own: started, watched, stopped.
+// One part (cloud, phone or agent) as a child process: starts, supervises and stops it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
 export interface PartOptions {
   name: string;
-  /** The program, a path that Node runs, with the flags that it was given here. */
+  /** The path of the program; it inherits this process's Node flags. */
   program: string;
   env: Readonly<Record<string, string | undefined>>;
-  /** One line that the part printed, on stdout or, a fault, on stderr. */
+  /** One printed line, from stdout or (a fault) stderr. */
   print(part: string, line: string, isFault: boolean): void;
-  /** It ended though nobody stopped it. */
+  /** It exited without being stopped. */
   onDeath(reason: string): void;
 }
 
-/** What a part says over IPC; every message has its type. */
+/** An IPC message of a part. */
 export interface PartMessage {
   type: string;
   [field: string]: unknown;
@@ -29,11 +29,11 @@ export class Part {
     this.#options = options;
   }
 
-  /** Starts the process and answers its `ready` message. Rejects with `PartFailure` if it ends before. */
+  /** Starts the process and returns its `ready` message. @throws PartFailure if it exits before */
   start(): Promise<PartMessage> {
     const { name, program, env } = this.#options;
-    // A process group of its own: the terminal's Ctrl-C reaches the starter alone, which stops the parts in order.
-    // Should the starter be killed, the closed IPC channel tells the part to stop.
+    // A separate process group: the terminal's Ctrl-C reaches only the starter, which stops the parts in order.
+    // If the starter is killed, the closed IPC channel stops the part.
     const child = spawn(process.execPath, [...process.execArgv, program], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -60,7 +60,7 @@ export class Part {
     });
   }
 
-  /** Sends a message and answers the first one of type `answer`. */
+  /** Sends a message and returns the first reply of type `answer`. */
   ask(message: PartMessage, answer: string): Promise<PartMessage> {
     const child = this.#child;
     if (child === undefined) return Promise.reject(new PartFailure(this.#options.name, 1, 'it is not running'));
@@ -78,7 +78,7 @@ export class Part {
     });
   }
 
-  /** Asks the process to stop; after `graceMs` it is made to. Resolves when it is gone. */
+  /** Stops the process; kills it after `graceMs`. Resolves when it has exited. */
   stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     const child = this.#child;
@@ -101,7 +101,7 @@ export class Part {
   }
 }
 
-/** A part could not start, or went away; what it printed has been shown already. */
+/** A part could not start or has exited; its output has already been shown. */
 export class PartFailure extends Error {
   readonly part: string;
   readonly exitCode: number;

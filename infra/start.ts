@@ -1,4 +1,4 @@
-// `npm start`: cloud, software phone and edge agent on this machine, each in a process of its own.
+// `npm start`: cloud, software phone and edge agent on this machine, each in its own process.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -12,7 +12,7 @@ import { readSettings } from '../protocol/settings.ts';
 import { Part, PartFailure } from './part.ts';
 
 const root = resolve(import.meta.dirname, '..');
-/** Those of the parts, so that every fault is told before the first part starts. */
+/** The settings of all parts, so that every fault is reported before the first part starts. */
 const settings = {
   ...cloudSettings,
   interfaces: {
@@ -31,7 +31,7 @@ const settings = {
   ssdpPort: phoneSettings.ssdpPort,
 } as const;
 
-/** How long all parts together may take to stop. */
+/** The time limit for stopping all parts. */
 const stopWithinMs = 2_800;
 
 const read = readSettings(settings, {
@@ -108,7 +108,7 @@ function part(name: string, program: string, more: Readonly<Record<string, strin
 }
 
 function begin(starting: Part) {
-  // Stopped in the reverse order: the agent unsubscribes while the phone still answers.
+  // Stop in reverse order: the agent unsubscribes while the phone still answers.
   running.unshift(starting);
   return starting.start();
 }

@@ -1,4 +1,4 @@
-// The REST API as the dashboard calls it. Errors are RFC 9457 problem details, made into ApiError.
+// The dashboard's REST client. RFC 9457 problem details become ApiError.
 import { plainLine } from './text/plain-names.ts';
 
 interface Problem {
@@ -8,19 +8,19 @@ interface Problem {
   requestId?: string;
   upnpCode?: number;
   upnpDescription?: string;
-  /** The fields that are not valid. */
+  /** The invalid fields. */
   issues?: { at: string; message: string }[];
-  /** What came of the request all the same: the message that failed, say. */
+  /** What the request made although it failed, for example the failed message. */
   resource?: string;
 }
 
-/** A request that was refused, or (status 0, code `network`) that nobody answered. */
+/** A refused request; status 0 with code `network` means that no answer came. */
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly title: string;
   readonly requestId: string | undefined;
-  /** The id of what the request made before it failed. */
+  /** The id of the object that the request made before it failed. */
   readonly resource: string | undefined;
 
   constructor(status: number, problem: Problem, cause?: unknown) {
@@ -33,7 +33,7 @@ export class ApiError extends Error {
     this.resource = problem.resource;
   }
 
-  /** Whether nobody knows if the request was carried out: it may be repeated, with the same key. */
+  /** Whether the outcome is unknown: the request may be retried with the same key. */
   get isUnanswered(): boolean {
     return this.resource === undefined && (this.status === 0 || this.status >= 500);
   }
@@ -49,7 +49,7 @@ export type Query = Readonly<Record<string, string | number | null | undefined>>
 export class Api {
   readonly #onUnauthorized: () => void;
 
-  /** `onUnauthorized` is told when a request shows that nobody is signed in any more. */
+  /** `onUnauthorized` is called when an answer shows that the session has ended. */
   constructor(onUnauthorized: () => void) {
     this.#onUnauthorized = onUnauthorized;
   }
@@ -62,7 +62,7 @@ export class Api {
     return this.#request<Answer>('GET', search.size > 0 ? `${path}?${search}` : path);
   }
 
-  /** `key` makes the request safe to repeat (Idempotency-Key); without one, each call is a request of its own. */
+  /** `key`: the Idempotency-Key that makes a retry safe; without one each call is a new request. */
   post<Answer>(path: string, body: unknown = {}, key = newKey()): Promise<Answer> {
     return this.#request<Answer>('POST', path, { body, headers: { 'idempotency-key': key } });
   }
@@ -71,7 +71,7 @@ export class Api {
     return this.#request<Answer>('PATCH', path, { body });
   }
 
-  /** Goes out even while the page is being closed. */
+  /** Is sent even while the page is closing. */
   delete(path: string): Promise<void> {
     return this.#request<void>('DELETE', path, { keepalive: true });
   }
@@ -109,13 +109,13 @@ export class Api {
   }
 }
 
-/** A fresh Idempotency-Key. `crypto.randomUUID` is missing on plain http beyond loopback. */
+/** A new Idempotency-Key. `crypto.randomUUID` is missing on plain http outside loopback. */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Any failure in words for people. */
+/** Any failure in plain words. */
 export function explain(fault: unknown): string {
   return fault instanceof Error ? fault.message : String(fault);
 }
@@ -134,7 +134,7 @@ async function readProblem(response: Response): Promise<Problem> {
   try {
     return (await response.json()) as Problem;
   } catch {
-    // A proxy on the way may answer with a page of its own.
+    // A proxy may answer with its own page.
     return { title: `The cloud answered ${response.status}` };
   }
 }

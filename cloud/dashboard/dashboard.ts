@@ -1,4 +1,4 @@
-// The dashboard from its parts: what is signed in, what it shows, and how live events reach it.
+// The composition root of the dashboard's state: account, current view, and live events.
 import { computed, effect, signal, untracked } from '@preact/signals';
 import type { HomeEvent, Message, Session } from '../../protocol/model.ts';
 import { Api } from './api.ts';
@@ -42,7 +42,7 @@ export class Dashboard {
     this.api,
     () => this.home.path('/messages'),
     (message, conversation) => {
-      // Written to an address as it was typed: the answer tells which conversation that is.
+      // The recipient was typed: the answer tells which conversation the message belongs to.
       if (this.thread.value?.isOf(conversation)) this.thread.value.learnKey(conversationKeyOf(message));
       this.#put(message);
     },
@@ -56,10 +56,10 @@ export class Dashboard {
     () => this.home.path('/messages'),
     (message) => this.#put(message),
   );
-  /** The thread that is open. */
+  /** The open thread. */
   readonly thread = signal<Thread | undefined>(undefined);
   readonly drafts = new Drafts();
-  /** The message whose way is shown. */
+  /** The message whose trace is shown. */
   readonly traced = signal<Message | undefined>(undefined);
   readonly isHelpOpen = signal(false);
   readonly loadFault = signal<unknown>(undefined);
@@ -116,7 +116,7 @@ export class Dashboard {
     this.notices.stop();
   }
 
-  /** Reads anew all that is shown. */
+  /** Reloads everything that is shown. */
   async refresh(): Promise<void> {
     const parts = [
       this.home.refresh(),
@@ -128,7 +128,7 @@ export class Dashboard {
     this.loadFault.value = faults[0]?.reason;
   }
 
-  /** Sends to people; while the home is offline the message waits in the cloud. */
+  /** Sends a message; while the home is offline it waits in the cloud. */
   send(to: readonly string[], written: Written, conversation = plainKey(to)): void {
     this.sends.send({
       conversation,
@@ -147,7 +147,7 @@ export class Dashboard {
     });
   }
 
-  /** Takes back a send that still waits. Its text becomes the draft again, unless another was begun. */
+  /** Cancels a queued send. Its text becomes the draft again, unless there is a newer draft. */
   async cancel(message: Message): Promise<void> {
     await this.api.delete(this.home.path(`/messages/${message.id}`));
     this.#remove(message.id);
@@ -155,7 +155,7 @@ export class Dashboard {
     if (this.drafts.get(key) === '') this.drafts.set(key, message.body ?? '');
   }
 
-  /** Sends what was perhaps sent before: as a message of its own, for somebody who knows that it may arrive twice. */
+  /** Sends a message of unknown outcome again as a new message; the user has confirmed that it may arrive twice. */
   sendAgain(message: Message): void {
     const { body, messageClass, phone, sessionId, subject, to } = message;
     const written = { body: body ?? '', messageClass, ...(subject !== null && { subject }) };
@@ -167,7 +167,7 @@ export class Dashboard {
     }
   }
 
-  /** Of the message's conversation, as it is called on this page. */
+  /** The key of the message's conversation on this page. */
   #keyOf(message: Message): string {
     const key = conversationKeyOf(message);
     const thread = this.thread.value;
@@ -187,7 +187,7 @@ export class Dashboard {
     }
   }
 
-  /** Shows a home; answers how to leave it. */
+  /** Opens a home; returns a function that closes it. */
   #enter(home: string): () => void {
     this.live.start(home);
     this.home.start();
@@ -248,7 +248,7 @@ export class Dashboard {
   }
 
   #put(message: Message): void {
-    // What was moved to the phone's bin is in no conversation.
+    // A message in the phone's Deleted folder is in no conversation.
     if (message.folder === 'Deleted') this.thread.value?.remove(message.id);
     else this.thread.value?.put(message);
     this.#refreshConversations();
@@ -260,7 +260,7 @@ export class Dashboard {
   }
 
   #refreshConversations(): void {
-    // A fault here needs no words: when the connection is back, everything is read anew.
+    // Ignore faults here: everything is reloaded when the connection is back.
     this.conversations.refresh().catch(() => undefined);
   }
 
@@ -271,14 +271,14 @@ export class Dashboard {
     const item = at < 0 ? items[by > 0 ? 0 : items.length - 1] : items[at + by];
     if (item === undefined) return;
     const route = { page: 'messages', conversation: item.key } as const;
-    // Walking along the list shall not fill the history: one step back leads to where the walk began.
+    // Moving along the list with the keyboard must not fill the history: one back step returns to where it began.
     if (at < 0) this.router.go(route);
     else this.router.replace(route);
   }
 
   #search(): void {
     const field = () => document.querySelector<HTMLInputElement>('input[type=search]');
-    // At once where that is possible: the next key is already part of what is searched.
+    // Synchronously if possible: the next key press already belongs to the search text.
     field()?.focus();
     if (field() !== null) return;
     this.router.go({ page: 'messages' });

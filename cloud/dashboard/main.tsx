@@ -1,4 +1,4 @@
-// The web dashboard: starts its parts and draws them.
+// The entry point of the web dashboard.
 import './styles/colours.css';
 import './styles/base.css';
 import './styles/layout.css';

@@ -1,4 +1,4 @@
-// Where the person is, as the part of the address behind `#`: back, forward, bookmarks and reload work by it.
+// The current view as the URL fragment, so that back, forward, bookmarks and reload work.
 import { signal } from '@preact/signals';
 
 export type Route =
@@ -8,7 +8,7 @@ export type Route =
   | { page: 'new-session' }
   | { page: 'home' };
 
-/** Reads what stands behind `#`; what cannot be understood is the list of messages. */
+/** Parses the fragment; anything unknown is the list of messages. */
 export function parseRoute(hash: string): Route {
   const [page, first, second] = hash
     .replace(/^#?\/?/u, '')
@@ -18,7 +18,7 @@ export function parseRoute(hash: string): Route {
     case 'messages':
       return {
         page,
-        // An empty key is the conversation with whoever withheld their number.
+        // The empty key is the conversation with withheld numbers.
         ...(first === undefined ? {} : { conversation: first }),
         ...(second ? { message: second } : {}),
       };
@@ -33,7 +33,7 @@ export function parseRoute(hash: string): Route {
   }
 }
 
-/** The inverse of parseRoute, with its `#`. */
+/** The inverse of `parseRoute`, with the `#`. */
 export function formatRoute(route: Route): string {
   const parts =
     route.page === 'messages'
@@ -44,7 +44,7 @@ export function formatRoute(route: Route): string {
   return `#/${[route.page, ...parts.filter((part) => part !== undefined).map(encodeURIComponent)].join('/')}`;
 }
 
-/** The page above: where the back button of the page leads; undefined at the top. */
+/** The parent view, for the page's back button; undefined at the top. */
 export function parentOf(route: Route): Route | undefined {
   switch (route.page) {
     case 'compose':
@@ -60,7 +60,7 @@ export function parentOf(route: Route): Route | undefined {
   }
 }
 
-/** Follows the address of the page. */
+/** Follows the page's address. */
 export class Router {
   readonly current = signal<Route>({ page: 'messages' });
   #previous: string | undefined;
@@ -82,13 +82,13 @@ export class Router {
     location.hash = formatRoute(route);
   }
 
-  /** Goes there without leaving a step for the back button. */
+  /** Replaces the current history entry. */
   replace(route: Route): void {
     history.replaceState(history.state, '', formatRoute(route));
     this.current.value = route;
   }
 
-  /** Goes to the page above: by the browser's own step back if that leads there. */
+  /** Goes to the parent view, by the browser's back step if that leads there. */
   up(): void {
     const parent = parentOf(this.current.value);
     if (parent === undefined) return;

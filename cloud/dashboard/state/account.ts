@@ -1,11 +1,11 @@
-// Who is signed in. The cookie is HttpOnly: only an answer of the API tells whether it is good.
+// The sign-in state. The cookie is HttpOnly, so only an API answer tells whether it is valid.
 import { signal } from '@preact/signals';
 import { type Api, ApiError, explain } from '../api.ts';
 
 export type AccountState =
   | { kind: 'checking' }
   | { kind: 'signed-in' }
-  /** `spent`: a sign-in link was followed that is used or too old. */
+  /** `spent`: the sign-in link was already used or has expired. */
   | { kind: 'signed-out'; why?: 'spent' | 'ended' | 'refused' }
   | { kind: 'unreachable'; detail: string };
 
@@ -14,14 +14,14 @@ type Proof = { code: string } | { token: string };
 export class Account {
   readonly state = signal<AccountState>({ kind: 'checking' });
   readonly #api: Api;
-  /** A proof that nobody has answered yet. */
+  /** A sign-in without an answer yet. */
   #proof: Proof | undefined;
 
   constructor(api: Api) {
     this.#api = api;
   }
 
-  /** Follows a sign-in link if the address holds one, and takes the code out of the address; else asks the API. */
+  /** Uses the sign-in code in the address, if any, and removes it from the address; otherwise asks the API. */
   async start(): Promise<void> {
     const code = /^#sign-in=(.+)$/u.exec(location.hash)?.[1];
     if (code === undefined) return this.check();
@@ -29,7 +29,7 @@ export class Account {
     await this.#signIn({ code: decodeURIComponent(code) });
   }
 
-  /** Does again what nobody answered. */
+  /** Retries the request that got no answer. */
   retry(): Promise<void> {
     return this.#proof === undefined ? this.check() : this.#signIn(this.#proof);
   }
@@ -56,7 +56,7 @@ export class Account {
     this.state.value = { kind: 'signed-out' };
   }
 
-  /** The API said that nobody is signed in. */
+  /** The API answered that the session has ended. */
   end(): void {
     if (this.state.value.kind === 'signed-in') this.state.value = { kind: 'signed-out', why: 'ended' };
   }

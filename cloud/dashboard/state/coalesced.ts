@@ -1,8 +1,8 @@
-// Many wishes for the same work, few runs of it.
+// Coalesces many requests for the same work into few runs.
 
 /**
- * Runs `work` at once; wishes that come while it runs are met by one more run after it, not sooner than
- * `pauseMs` later. Each caller's promise settles with a run that began after its wish.
+ * Runs `work` immediately; calls during a run share one more run after it, at least `pauseMs` later. Each caller's
+ * promise settles with a run that began after the call.
  */
 export function coalesced(work: () => Promise<void>, pauseMs = 150): () => Promise<void> {
   let running: Promise<void> | undefined;
@@ -14,7 +14,7 @@ export function coalesced(work: () => Promise<void>, pauseMs = 150): () => Promi
     return running;
   };
   return () => {
-    // Also in the pause: overtaken by a run of its own, an earlier wish would end with what was true before.
+    // Also during the pause: otherwise a newer run could finish first, and the earlier caller would get stale data.
     if (waiting !== undefined) return waiting;
     if (running === undefined) return run();
     waiting = running

@@ -15,14 +15,14 @@ export class Conversations {
   readonly unread = signal(0);
   readonly next = signal<string | null>(null);
   readonly query = signal('');
-  /** Messages that hold the words of the query, from the whole store. */
+  /** Search results from the whole store. */
   readonly found = signal<readonly Message[]>([]);
   readonly visible = computed(() => {
     const words = this.query.value.trim().toLocaleLowerCase();
     const items = this.items.value ?? [];
     return words === '' ? items : items.filter((item) => searchableText(item).includes(words));
   });
-  /** Reads the list anew, as far as it was open. */
+  /** Reloads the pages that are open. */
   readonly refresh = coalesced(() => this.#read());
   readonly #api: Api;
   readonly #home: HomeState;
@@ -56,7 +56,7 @@ export class Conversations {
     this.next.value = page.next;
   }
 
-  /** Filters the list at once and looks through all messages when the typing rests. */
+  /** Filters the list immediately and searches all messages after a debounce. */
   search(words: string, onFault: (fault: unknown) => void): void {
     this.query.value = words;
     clearTimeout(this.#searchTimer);

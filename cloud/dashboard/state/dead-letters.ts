@@ -1,4 +1,4 @@
-// What the cloud refused for good and the agent at home keeps: the household decides what becomes of it.
+// Dead letters: events that the cloud refused and the agent keeps. The household retries or discards them.
 import { signal } from '@preact/signals';
 import type { DeadLetter } from '../../../protocol/model.ts';
 import type { Api, ApiPage } from '../api.ts';
@@ -7,7 +7,7 @@ import type { HomeState } from './home.ts';
 
 export type RetryOutcome =
   | { outcome: 'stored' | 'waiting' }
-  /** In words, as the dead letter's own `reason`. */
+  /** In plain words, like the dead letter's `reason`. */
   | { outcome: 'refused'; code: string; reason: string };
 
 export class DeadLetterState {

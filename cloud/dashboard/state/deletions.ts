@@ -1,4 +1,4 @@
-// Deleting a message reaches into the phone and cannot be taken back: so it waits a while for a change of mind.
+// A deletion at the phone cannot be undone, so it waits a few seconds for “Undo”.
 import { signal } from '@preact/signals';
 import type { Message } from '../../../protocol/model.ts';
 import type { Api } from '../api.ts';
@@ -7,15 +7,15 @@ import type { Api } from '../api.ts';
 export const undoMs = 6_000;
 
 export class Deletions {
-  /** The messages that are about to be deleted. */
+  /** Messages with a pending deletion. */
   readonly planned = signal<ReadonlySet<string>>(new Set());
   readonly #api: Api;
   readonly #messagesPath: () => string;
   readonly #onDeleted: (id: string) => void;
   readonly #onFault: (fault: unknown) => void;
-  /** By message: the timer, and the address to delete, which is of the home that was shown at the time. */
+  /** Timer and URL by message; the URL belongs to the home that was shown when the user deleted. */
   readonly #plans = new Map<string, { timer: ReturnType<typeof setTimeout>; path: string }>();
-  /** Who closes the page after asking for a deletion has not changed their mind. */
+  /** Closing the page carries out pending deletions. */
   readonly #carryOut = () => {
     for (const id of this.#plans.keys()) void this.#delete(id);
   };
@@ -66,7 +66,7 @@ export class Deletions {
     }
   }
 
-  /** Ends the wait; answers what was to be deleted. */
+  /** Ends the wait; returns the URL to delete. */
   #drop(id: string): string | undefined {
     const plan = this.#plans.get(id);
     clearTimeout(plan?.timer);

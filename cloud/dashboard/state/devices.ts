@@ -4,7 +4,7 @@ import type { Api, ApiPage } from '../api.ts';
 
 export interface Device {
   id: string;
-  /** In words, such as “Firefox on Linux”. */
+  /** For example “Firefox on Linux”. */
   device: string;
   createdAt: string;
   lastUsedAt: string;

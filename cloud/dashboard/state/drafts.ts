@@ -1,4 +1,4 @@
-// What was written and not sent yet, by conversation: kept while the person looks elsewhere.
+// Unsent texts by conversation.
 import { signal } from '@preact/signals';
 
 export class Drafts {

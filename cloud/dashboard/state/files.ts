@@ -1,4 +1,4 @@
-// The files of the session that is open: asked of its phone, and followed by events.
+// The files of the open session: loaded from its phone, then updated by events.
 import { signal } from '@preact/signals';
 import type { Session } from '../../../protocol/model.ts';
 import type { FileInfo } from '../../../protocol/phone-model.ts';
@@ -29,7 +29,7 @@ export class FileState {
     this.items.value = undefined;
   }
 
-  /** Takes the news of a file, if it is of the open session. */
+  /** Applies an event of a file of the open session. */
   put({ phone, ...file }: FileInfo & { phone: string }): void {
     if (phone !== this.#session?.phone || file.sessionId !== this.#session.sessionId) return;
     const known = this.items.value ?? [];
@@ -37,7 +37,7 @@ export class FileState {
     this.items.value = isKnown ? known.map((each) => (each.fileId === file.fileId ? file : each)) : [...known, file];
   }
 
-  /** A session's transfer is cancelled as a whole. */
+  /** Cancels all transfers of the session. */
   async cancel(session: Session): Promise<void> {
     const { items } = await this.#api.post<ApiPage<FileInfo>>(`${this.#path(session)}/cancel`);
     if (this.#session?.id === session.id) this.items.value = items;

@@ -1,6 +1,6 @@
-// The rights that an API token can have, in words for people; a test holds them against cloud/access/scopes.ts.
+// The rights of API tokens in plain words; a test compares them with cloud/access/scopes.ts.
 
-/** What a token can be allowed, in words for people. */
+/** The rights in plain words. */
 export const grants = [
   { scope: 'homes:read', words: 'See the home and whether it is online' },
   { scope: 'phones:read', words: 'See the phones' },
@@ -20,5 +20,5 @@ export const grants = [
   { scope: 'homes:manage', words: 'Change the home’s settings' },
 ] as const;
 
-/** What a program that reads and writes messages needs. */
+/** The default: what a program needs to read and write messages. */
 export const usualScopes: readonly string[] = ['homes:read', 'phones:read', 'messages:read', 'messages:send'];

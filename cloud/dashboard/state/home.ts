@@ -1,4 +1,4 @@
-// The home that is shown, its phones, and the other homes of the account.
+// The current home, its phones, and the other homes of the account.
 import { computed, signal } from '@preact/signals';
 import type { Home, HomeEvent, Phone, Question } from '../../../protocol/model.ts';
 import type { Capabilities, MessageClass, Party } from '../../../protocol/phone-model.ts';
@@ -6,7 +6,7 @@ import type { Api, ApiPage } from '../api.ts';
 import { coalesced } from './coalesced.ts';
 
 const chosenKey = 'homeline.home';
-/** A full disk stores no event that could tell of it, and a sleeping host looks for a frozen agent when it is asked. */
+/** Poll: a full disk cannot store an event about itself, and a hibernating host checks a silent agent only when asked. */
 const lookMs = 8_000;
 const everyClass: readonly MessageClass[] = ['SMS', 'MMS', 'e-Mail', 'Instant Message'];
 
@@ -16,11 +16,11 @@ export class HomeState {
   readonly current = computed(() => this.all.value.find((home) => home.id === this.#chosen.value) ?? this.all.value[0]);
   readonly phones = computed(() => this.current.value?.phones ?? []);
   readonly approvedPhones = computed(() => this.phones.value.filter((phone) => phone.approved));
-  /** When a phone was last seen to come or go, by its id; only what happened while this page was open. */
+  /** When each phone last came online or went offline while this page was open. */
   readonly phoneSince = signal<ReadonlyMap<string, string>>(new Map());
-  /** Reads the current home anew, with its phones. */
+  /** Reloads the current home and its phones. */
   readonly refresh = coalesced(() => this.#read());
-  /** The phones' own addresses, by phone, as far as they were asked for and answered. */
+  /** The phones' own addresses, as far as they are known. */
   readonly addresses = signal<ReadonlyMap<string, ReadonlySet<string>>>(new Map());
   readonly #api: Api;
   #changes = 0;
@@ -30,7 +30,7 @@ export class HomeState {
     this.#api = api;
   }
 
-  /** Where the API keeps what belongs to the current home. */
+  /** The API path of the current home. */
   path(rest = ''): string {
     const home = this.current.value;
     if (home === undefined) throw new Error('This account has no home yet.');
@@ -41,10 +41,10 @@ export class HomeState {
     this.all.value = (await this.#api.get<ApiPage<Home>>('/v1/homes')).items;
   }
 
-  /** Looks at the home again and again while the page is shown. */
+  /** Polls the home while the page is visible. */
   start(): void {
     this.#timer ??= setInterval(() => {
-      // A fault here needs no words: the live connection tells of a cloud that is away.
+      // Ignore faults here: the live connection shows an unreachable cloud.
       if (document.visibilityState === 'visible') this.refresh().catch(() => undefined);
     }, lookMs);
   }
@@ -63,7 +63,7 @@ export class HomeState {
     return this.phones.value.find((phone) => phone.id === id);
   }
 
-  /** What a phone can send outside a session; every class while its capabilities are not known. */
+  /** The classes that a phone can send outside a session; all while its capabilities are unknown. */
   sendableClasses(phone: Phone | undefined): readonly MessageClass[] {
     const able = phone?.capabilities?.classes.filter((entry) => entry.pageMode).map((entry) => entry.messageClass);
     return able === undefined || able.length === 0 ? everyClass : able;
@@ -75,7 +75,7 @@ export class HomeState {
     try {
       await this.#api.post(this.path(`/phones/${phone.id}/${approved ? 'approve' : 'revoke'}`), seen);
     } finally {
-      // Refused, it was seen as another meanwhile: the next answer is to the question as it is now.
+      // A conflict means that the phone changed again: reload, so that the next answer is to the current question.
       await this.refresh();
     }
   }
@@ -88,13 +88,13 @@ export class HomeState {
     try {
       this.#put(await this.#api.post<Home>(this.path(`/questions/${question.id}`), { answer }));
     } catch (fault) {
-      // Its numbers may have changed: the next answer is to the question as it is now.
+      // The question may have changed: reload, so that the next answer is to the current one.
       await this.refresh();
       throw fault;
     }
   }
 
-  /** Asks a phone for its own addresses, once. */
+  /** Loads a phone's own addresses once. */
   async loadAddresses(phone: Phone): Promise<void> {
     if (this.addresses.value.has(phone.id)) return;
     const { items } = await this.#api.get<ApiPage<Party>>(this.path(`/phones/${phone.id}/identity`));
@@ -102,7 +102,7 @@ export class HomeState {
     this.addresses.value = new Map(this.addresses.value).set(phone.id, addresses);
   }
 
-  /** Follows an event; answers whether it was about the home or a phone. */
+  /** Applies an event; returns whether it was about the home or a phone. */
   follow(event: HomeEvent): boolean {
     const home = this.current.value;
     if (home === undefined) return false;
@@ -111,7 +111,7 @@ export class HomeState {
         this.#put({ ...home, online: true, since: event.data.since });
         return true;
       case 'home.offline': {
-        // Only the agent knows how many dead letters there are.
+        // The event does not contain the number of dead letters.
         const { deadLetters: _, ...rest } = home;
         this.#put({ ...rest, online: false, since: event.data.since });
         return true;
@@ -136,7 +136,7 @@ export class HomeState {
     for (;;) {
       const changes = this.#changes;
       const home = await this.#api.get<Home>(this.path());
-      // What an event told meanwhile is newer than the answer.
+      // An event that arrived during the request is newer than its answer.
       if (changes !== this.#changes) continue;
       this.#put(home);
       return;
@@ -152,7 +152,7 @@ export class HomeState {
   }
 }
 
-/** What a phone says about one class of messages. */
+/** A phone's capabilities for one message class. */
 export function capabilityFor(
   phone: Phone | undefined,
   messageClass: MessageClass,

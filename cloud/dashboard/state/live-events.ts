@@ -1,4 +1,4 @@
-// The home's live events: Server-Sent Events. The browser resumes by Last-Event-ID as long as it reconnects itself.
+// The home's live events by server-sent events. The browser resumes with Last-Event-ID while it reconnects by itself.
 import { signal } from '@preact/signals';
 import type { HomeEvent, HomeEventType } from '../../../protocol/model.ts';
 
@@ -17,7 +17,7 @@ const eventTypes = [
 ] as const satisfies readonly HomeEventType[];
 
 const longestWaitMs = 30_000;
-/** A page that was hidden for longer (a laptop that slept) cannot trust its connection: it may be dead and not know. */
+/** After a page was hidden for longer (a suspended laptop), its connection may be dead without an error. */
 const trustedMs = 60_000;
 
 export class LiveEvents {
@@ -38,7 +38,7 @@ export class LiveEvents {
     else if (Date.now() - this.#hiddenAtMs > trustedMs) this.#connect();
   };
 
-  /** `onGap` is told whenever something may have been missed: what is shown must be read anew. */
+  /** `onGap` is called when events may have been missed: reload everything that is shown. */
   constructor(onEvent: (event: HomeEvent) => void, onGap: () => void) {
     this.#onEvent = onEvent;
     this.#onGap = onGap;
@@ -71,10 +71,10 @@ export class LiveEvents {
     };
     source.onerror = () => {
       this.state.value = 'broken';
-      // After an answer that is no event stream (a proxy's 502, say) the browser gives up: we must come back.
+      // The browser gives up after an answer that is no event stream, such as a proxy's 502: reconnect ourselves.
       if (source.readyState !== EventSource.CLOSED) return;
       this.#comeBack();
-      // If it refused because nobody is signed in any more, reading anew finds that out.
+      // If the session has ended, the reload finds out.
       this.#onGap();
     };
     source.addEventListener('reset', this.#onGap);
@@ -90,7 +90,7 @@ export class LiveEvents {
   }
 
   #comeBack(): void {
-    // Full jitter: the dashboards of a restarted cloud shall not all come at once.
+    // Full jitter: the dashboards of a restarted cloud must not reconnect at the same moment.
     const waitMs = 1000 + Math.random() * Math.min(longestWaitMs, 1000 * 2 ** this.#attempts++);
     this.#timer = setTimeout(() => this.#connect(), waitMs);
   }

@@ -1,4 +1,4 @@
-// What the dashboard tells the person in passing: notices that can be seen, announcements that can be heard.
+// Visible notices, and announcements for screen readers.
 import { signal } from '@preact/signals';
 import { ApiError, explain } from '../api.ts';
 
@@ -13,7 +13,7 @@ const shownMs = { plain: 6_000, fault: 12_000 } as const;
 
 export class Notices {
   readonly shown = signal<readonly Notice[]>([]);
-  /** The latest sentence for screen readers; numbered, so that the same sentence is spoken again. */
+  /** The latest announcement; numbered, so that a repeated sentence is spoken again. */
   readonly announcement = signal({ id: 0, sentence: '' });
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
   #lastId = 0;
@@ -34,9 +34,9 @@ export class Notices {
     return id;
   }
 
-  /** Tells what did not work, why, and the number to look for in the cloud's log. */
+  /** Shows what failed, why, and the request id for the cloud's log. */
   fault(what: string, fault: unknown): void {
-    // Nobody is signed in any more: the page itself says so.
+    // The session has ended: the page shows the sign-in form.
     if (fault instanceof ApiError && fault.status === 401) return;
     const request = fault instanceof ApiError && fault.requestId !== undefined ? ` (request ${fault.requestId})` : '';
     this.show({ tone: 'fault', title: what, detail: `${explain(fault)}${request}` });

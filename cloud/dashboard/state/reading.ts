@@ -1,4 +1,4 @@
-// Marks the messages of the open thread Read, one after the other, and only while somebody can see them.
+// Marks the messages of the open thread Read, one at a time, and only while they are visible.
 import type { Message } from '../../../protocol/model.ts';
 import { type Api, ApiError } from '../api.ts';
 
@@ -7,7 +7,7 @@ export class Reading {
   readonly #messagesPath: () => string;
   readonly #onRead: (message: Message) => void;
   readonly #waiting = new Map<string, Message>();
-  /** The phone said no to these: asking again would not change its mind. */
+  /** Messages that the phone refused to mark: not retried. */
   readonly #refused = new Set<string>();
   #isRunning = false;
 
@@ -17,7 +17,7 @@ export class Reading {
     this.#onRead = onRead;
   }
 
-  /** These are on the screen now; what waited from another thread is let go. */
+  /** Queues the visible messages; drops those of another thread. */
   show(messages: readonly Message[]): void {
     this.#waiting.clear();
     for (const message of messages) {
@@ -40,7 +40,7 @@ export class Reading {
         this.#onRead(await this.#api.post<Message>(`${this.#messagesPath()}/${message.id}/read`));
       } catch (fault) {
         if (!(fault instanceof ApiError)) throw fault;
-        // The phone cannot be asked now, or we asked too often: the messages stay unread, and are marked when they are seen again.
+        // The phone is unreachable, or there were too many requests: the messages stay unread until they are seen again.
         if (fault.status === 0 || fault.status === 429 || fault.status >= 500) break;
         this.#refused.add(message.id);
       }
@@ -49,7 +49,7 @@ export class Reading {
   }
 }
 
-/** Unread, or known to the cloud without its text, which reading it fetches. */
+/** Unread, or without a text in the cloud; reading fetches the text. */
 function isToRead(message: Message): boolean {
   return message.state === 'received' && (message.status === 'Unread' || message.body === null);
 }

@@ -1,38 +1,38 @@
-// Messages on their way from this page to the cloud. Once the cloud has taken one, it is a message like any other.
+// Messages in flight from this page to the cloud. Once the cloud has accepted one, it is an ordinary message.
 import { signal } from '@preact/signals';
 import type { Message } from '../../../protocol/model.ts';
 import type { MessageClass } from '../../../protocol/phone-model.ts';
 import { type Api, ApiError, newKey } from '../api.ts';
 
-/** What a person wrote, and how it shall go out. */
+/** What the user wrote, and how to send it. */
 export interface Written {
   phone?: string;
-  /** Absent within a session, whose own class it has. */
+  /** Absent in a session, whose class applies. */
   messageClass?: MessageClass;
   subject?: string;
   body: string;
-  /** Until when it may wait; it waits for as long as it takes where this is absent. */
+  /** The delivery deadline; absent means none. */
   deliverBy?: string;
 }
 
 export interface OutgoingDraft {
   conversation: string;
-  /** Where it is posted: the home's messages or a session's. */
+  /** The URL to post to: the home's messages or a session's. */
   path: string;
   request: Written & { to?: readonly string[]; ifOffline?: 'queue' | 'fail' };
-  /** The messages of the thread when it was written: none of them can be the outcome. */
+  /** The messages of the thread when this was written: none of them can be its result. */
   known: ReadonlySet<string>;
 }
 
 export interface PendingSend extends OutgoingDraft {
-  /** The Idempotency-Key: every attempt bears it, so that no number of attempts sends twice. */
+  /** The Idempotency-Key of every attempt, so that retries never send twice. */
   key: string;
   startedAt: string;
   state: 'sending' | 'unanswered' | 'refused';
   fault?: ApiError;
 }
 
-/** After how long an unanswered send is tried again; then it waits for the person. */
+/** Delays before the automatic retries of an unanswered send; after them the user decides. */
 const retryAfterMs = [1_000, 3_000, 8_000, 20_000] as const;
 
 export class SendState {
@@ -40,13 +40,13 @@ export class SendState {
   readonly #api: Api;
   readonly #messagesPath: () => string;
   readonly #onTaken: (message: Message, conversation: string) => void;
-  /** Closing the page would lose what the cloud has not taken. */
+  /** Whether closing the page would lose a message that the cloud has not accepted. */
   readonly #warn = (event: BeforeUnloadEvent) => {
     if (this.pending.value.some((send) => send.state !== 'refused')) event.preventDefault();
   };
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
-  /** `onTaken` receives each message that the cloud has taken, and the conversation in which it was written. */
+  /** `onTaken` gets each message that the cloud accepted, and the conversation in which it was written. */
   constructor(api: Api, messagesPath: () => string, onTaken: (message: Message, conversation: string) => void) {
     this.#api = api;
     this.#messagesPath = messagesPath;
@@ -70,7 +70,7 @@ export class SendState {
     void this.#attempt(pending, 0);
   }
 
-  /** Tries again under the same key; a refusal changes nothing, so the retry after one gets a new key. */
+  /** Retries under the same key. After a refusal nothing was done, so that retry gets a new key. */
   retry(send: PendingSend): void {
     const again: PendingSend = { ...send, key: send.state === 'refused' ? newKey() : send.key, state: 'sending' };
     this.#replace(send.key, again);
@@ -108,7 +108,7 @@ export class SendState {
     }
   }
 
-  /** Not so when it was discarded meanwhile, or another home is shown. */
+  /** False if the send was discarded, or if another home is shown now. */
   #isPending(send: PendingSend): boolean {
     return this.pending.value.some((pending) => pending.key === send.key);
   }
@@ -117,7 +117,7 @@ export class SendState {
     try {
       return await this.#api.post<Message>(send.path, send.request, send.key);
     } catch (fault) {
-      // A send that failed is kept by the cloud, and tells itself what became of it.
+      // The cloud keeps a failed send as a message, which shows the reason.
       if (!(fault instanceof ApiError) || fault.resource === undefined) throw fault;
       return await this.#api.get<Message>(`${this.#messagesPath()}/${fault.resource}`);
     }

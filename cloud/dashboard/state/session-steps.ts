@@ -1,4 +1,4 @@
-// What can be done with a session, by where it stands and by the household's own part in it. The phone has the last word.
+// The steps that a session's status and the household's part in it allow. The phone may still refuse them.
 import type { Session } from '../../../protocol/model.ts';
 import type { SessionStep } from './sessions.ts';
 
@@ -14,7 +14,7 @@ const join: OfferedStep = { step: 'join', words: 'Join' };
 const leave: OfferedStep = { step: 'leave', words: 'Leave' };
 const close: OfferedStep = { step: 'close', words: 'Close' };
 
-/** `own`: the addresses of the session's phone; while they are not known, every step of the status is offered. */
+/** `own`: the addresses of the session's phone; while unknown, every step of the status is offered. */
 export function stepsFor(
   { status, initiator, recipients }: Session,
   own: ReadonlySet<string> | undefined,

@@ -1,4 +1,4 @@
-// The sessions of the home: chats, file transfers and other talks that are opened, joined and closed.
+// The sessions of the home: chats, file transfers and others.
 import { signal } from '@preact/signals';
 import type { Session } from '../../../protocol/model.ts';
 import type { SessionClass } from '../../../protocol/phone-model.ts';
@@ -30,7 +30,7 @@ export class SessionState {
   readonly refresh = coalesced(() => this.#read());
   readonly #api: Api;
   readonly #home: HomeState;
-  /** What came by events while the list was on its way: newer than the list. */
+  /** Events that arrived while the list was loading: newer than the list. */
   readonly #cameMeanwhile = new Map<string, Session>();
 
   constructor(api: Api, home: HomeState) {
@@ -47,7 +47,7 @@ export class SessionState {
     return this.items.value?.find((session) => session.id === id);
   }
 
-  /** Reads one session that the list may not hold yet. */
+  /** Loads one session that the list may not contain yet. */
   async load(id: string): Promise<void> {
     this.put(await this.#api.get<Session>(this.#path(id)));
   }

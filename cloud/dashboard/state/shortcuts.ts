@@ -1,4 +1,4 @@
-// The keyboard's shortcuts. They rest while somebody types or a dialog is open.
+// Keyboard shortcuts; disabled while the user types or a dialog is open.
 
 export const shortcuts = [
   { keys: ['j', 'ArrowDown'], shown: 'j or ↓', does: 'next', words: 'Next conversation' },
@@ -34,11 +34,11 @@ export class Shortcuts {
     if (shortcut === undefined) return;
     const place = event.target instanceof HTMLElement ? event.target : document.body;
     if (place.matches('input, textarea, select, [contenteditable]')) {
-      // Escape leaves the field first and the page only when it is pressed again.
+      // The first Escape leaves the field, the second one the page.
       if (event.key === 'Escape') place.blur();
       return;
     }
-    // Arrows belong to whatever scrolls, unless the list or nothing at all has the focus.
+    // Arrow keys scroll, unless the list or nothing has the focus.
     if (event.key.startsWith('Arrow') && place !== document.body && place.closest('.list') === null) return;
     event.preventDefault();
     this.#does[shortcut.does]();

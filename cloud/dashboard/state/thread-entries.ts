@@ -1,4 +1,4 @@
-// What a thread shows, from top to bottom: days, messages, and sends that the cloud has not answered yet.
+// The rows of a thread: days, messages, and sends that the cloud has not answered yet.
 import type { Message } from '../../../protocol/model.ts';
 import { isOwn } from '../text/parties.ts';
 import { localDay } from '../text/times.ts';
@@ -6,13 +6,13 @@ import type { PendingSend } from './sends.ts';
 
 export type ThreadEntry =
   | { kind: 'day'; key: string; time: string }
-  /** `follows`: the one before is of the same sender and near in time, so that the two stand close together. */
+  /** `follows`: the previous message has the same sender and is close in time, so the two are grouped. */
   | { kind: 'message'; key: string; message: Message; follows: boolean }
   | { kind: 'pending'; key: string; send: PendingSend };
 
 const nearMs = 5 * 60_000;
 
-/** `messages` are oldest first. A send whose message has already arrived by another way is shown once, as that. */
+/** `messages`: oldest first. A send whose message has already arrived by an event is shown once. */
 export function threadEntries(messages: readonly Message[], pending: readonly PendingSend[]): ThreadEntry[] {
   const entries: ThreadEntry[] = [];
   let before: Message | undefined;
@@ -32,8 +32,8 @@ export function threadEntries(messages: readonly Message[], pending: readonly Pe
 }
 
 /**
- * The live event of a send may come before the answer to it, and then nothing but the text tells that they are the
- * same. Each such message stands for one send at most.
+ * The event of a send may arrive before its answer; then only the text shows that they are the same. Each message matches
+ * at most one send.
  */
 function withoutArrived(messages: readonly Message[], pending: readonly PendingSend[]): PendingSend[] {
   const taken = new Set<string>();

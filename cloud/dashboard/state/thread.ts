@@ -1,4 +1,4 @@
-// The messages of one conversation, oldest first; older pages are read as the person scrolls up.
+// The messages of one conversation, oldest first; scrolling up loads older pages.
 import { computed, type Signal, signal } from '@preact/signals';
 import type { Message } from '../../../protocol/model.ts';
 import type { Api, ApiPage, Query } from '../api.ts';
@@ -6,25 +6,25 @@ import { conversationKeyOf } from '../text/parties.ts';
 import { coalesced } from './coalesced.ts';
 
 const pageSize = 50;
-/** How many pages are read in search of one message before giving up. */
+/** Pages to search for one message before giving up. */
 const furthestPages = 20;
 
 export class Thread {
   /** The conversation's key. */
   readonly key: string;
-  /** The key by the cloud's rules: another where this one was typed, or is a bookmark from before. */
+  /** The cloud's canonical key: differs if this key was typed or is an old bookmark. */
   readonly presentKey: Signal<string>;
   /** Undefined until the first answer. */
   readonly messages = signal<readonly Message[] | undefined>(undefined);
   readonly fault = signal<unknown>(undefined);
   readonly next = signal<string | null>(null);
   readonly hasOlder = computed(() => this.next.value !== null);
-  /** Reads the newest page anew and keeps the older ones. */
+  /** Reloads the newest page and keeps the older ones. */
   readonly refresh = coalesced(() => this.#read());
   readonly #api: Api;
   readonly #path: string;
   readonly #filter: Query;
-  /** What came by events while the newest page was on its way: newer than the page. */
+  /** Events that arrived while the newest page was loading: newer than the page. */
   readonly #cameMeanwhile = new Set<string>();
   #olderPage: Promise<void> | undefined;
 
@@ -36,7 +36,7 @@ export class Thread {
     this.#filter = filter;
   }
 
-  /** Whether that key is of this conversation. */
+  /** Whether the key belongs to this conversation. */
   isOf(key: string): boolean {
     return key === this.key || key === this.presentKey.value;
   }
@@ -45,7 +45,7 @@ export class Thread {
     this.presentKey.value = key;
   }
 
-  /** Takes a message in, if it is of this conversation. */
+  /** Adds or replaces a message if it belongs to this conversation. */
   put(message: Message): void {
     if (!this.isOf(conversationKeyOf(message))) return;
     this.#cameMeanwhile.add(message.id);
@@ -67,7 +67,7 @@ export class Thread {
     return this.#olderPage;
   }
 
-  /** Reads older pages until the message is there; answers whether it is. */
+  /** Loads older pages until the message is found; returns whether it was. */
   async reach(id: string): Promise<boolean> {
     for (let pages = 0; !this.has(id) && this.next.value !== null && pages < furthestPages; pages++) {
       await this.loadOlder();
@@ -90,7 +90,7 @@ export class Thread {
       const oldest = page.items.at(-1)?.id;
       const known = this.messages.value ?? [];
       const older = page.next === null || oldest === undefined ? [] : known.filter((message) => message.id < oldest);
-      // Within the span of the page the answer is the whole truth: what is missing there was deleted.
+      // Within its span the page is complete: a message that it lacks was deleted.
       const newer = known.filter((message) => this.#cameMeanwhile.has(message.id) && !older.includes(message));
       this.messages.value = distinct([...older, ...page.items, ...newer]);
       if (older.length === 0) this.next.value = page.next;
@@ -112,8 +112,8 @@ export class Thread {
 }
 
 /**
- * Each message once, the later of two with the same id; by id, which is a ULID and so the time at which the
- * message was first seen, as in the API's pages.
+ * Merges messages: the later of two with the same id wins. Ordered by id, a ULID of the time when the message was first
+ * seen, as in the API's pages.
  */
 function distinct(messages: readonly Message[]): Message[] {
   const byId = new Map(messages.map((message) => [message.id, message]));

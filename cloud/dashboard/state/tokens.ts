@@ -1,4 +1,4 @@
-// Tokens that open the API or the tunnel. The secret is in the answer to its creation and nowhere else.
+// API and agent tokens. Only the answer to a creation contains the secret.
 import { signal } from '@preact/signals';
 import type { Api, ApiPage } from '../api.ts';
 
@@ -6,10 +6,10 @@ export interface Token {
   id: string;
   name: string;
   createdAt: string;
-  /** API tokens: the owner's has every right there is. */
+  /** API tokens: the owner's token has every right. */
   kind?: 'owner' | 'api';
   scopes?: string[];
-  /** Agents: whether it is the one that is connected. */
+  /** Agent tokens: whether this agent is connected. */
   online?: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface NewToken {
 export class Tokens {
   /** Undefined until the first answer. */
   readonly items = signal<readonly Token[] | undefined>(undefined);
-  /** The secret that was made last: shown until the person puts it away. */
+  /** The newest secret: shown until the user closes it. */
   readonly secret = signal<string | undefined>(undefined);
   readonly #api: Api;
   readonly #path: () => string;

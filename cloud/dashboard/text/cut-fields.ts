@@ -1,4 +1,4 @@
-// What was cut of a message, in words.
+// Describes which fields of a message were truncated.
 import type { Truncated } from '../../../protocol/phone-model.ts';
 
 const names: Readonly<Record<Truncated['fields'][number], string>> = {

@@ -1,4 +1,4 @@
-// The stations of a message's way, in words for people.
+// The hops of a message's trace in plain words.
 import type { Hop } from '../../../protocol/model.ts';
 
 type Words = Readonly<Record<Hop['hop'], string>>;

@@ -1,18 +1,18 @@
-// Splits the text of a message into plain text and web addresses. Only http and https ever become a link.
+// Splits a message's text into plain text and web addresses. Only http and https become links.
 
 export type Piece = { kind: 'text'; text: string } | { kind: 'link'; text: string };
 
-// Bidirectional controls end an address: inside one they could make it read as another.
+// Bidirectional controls end an address: inside one they could make it look like another.
 const address = /https?:\/\/[^\s<>"“”«»\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/giu;
 const openers: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
 const punctuation = new Set(".,;:!?'’…");
 
-/** Browsers and servers take about so much; a longer one is an attack or a mistake, and stays text. */
+/** About what browsers and servers accept; a longer address is an attack or a mistake and stays text. */
 const longestLink = 2_048;
-/** Each link is an element of the page: a message of 256 K characters could hold 20,000 of them. */
+/** Each link is a DOM element: a message of 256 K characters could hold 20,000 of them. */
 const mostLinks = 200;
 
-/** The pieces in order; joined they are the text again. Takes time in proportion to the text. */
+/** The pieces in order; joined they are the text. Linear time. */
 export function splitLinks(text: string): Piece[] {
   const pieces: Piece[] = [];
   let from = 0;
@@ -30,9 +30,9 @@ export function splitLinks(text: string): Piece[] {
   return pieces;
 }
 
-/** Leaves the sentence's own punctuation outside, but keeps a closing bracket that was opened inside. */
+/** Excludes trailing punctuation, but keeps a closing bracket that was opened inside. */
 function trimAddress(found: string): string {
-  // Counted once and kept up to date: counting at each step took 15 s for 200,000 closing brackets.
+  // Counted incrementally: counting at each step took 15 s for 200,000 closing brackets.
   const counts = new Map<string, number>();
   for (const character of found) counts.set(character, (counts.get(character) ?? 0) + 1);
   const countOf = (character: string) => counts.get(character) ?? 0;

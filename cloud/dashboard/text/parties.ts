@@ -1,14 +1,14 @@
-// Whom a message or a conversation is with, and what they are called.
+// The other parties of a message or conversation, and their display names.
 import type { Conversation, Message } from '../../../protocol/model.ts';
 import type { Party } from '../../../protocol/phone-model.ts';
 import { withoutControls } from './plain-names.ts';
 
-/** True for what the household itself sent or is sending. */
+/** Whether the household sent or is sending the message. */
 export function isOwn(message: Message): boolean {
   return message.state !== 'received';
 }
 
-/** The other side of a message. */
+/** The other parties of a message. */
 export function shownParties(message: Message): Party[] {
   return isOwn(message) ? message.to : [message.from];
 }
@@ -18,7 +18,7 @@ export function conversationKeyOf(message: Message): string {
   return message.sessionId ?? message.conversation ?? plainKey(shownParties(message).map((party) => party.address));
 }
 
-/** A key by which the cloud finds the conversation with these people, whatever its own key is. */
+/** A key that the cloud resolves to the conversation with these people, even if its own key differs. */
 export function plainKey(addresses: readonly string[]): string {
   return [...new Set(addresses.map((address) => address.trim()))].sort().join('\n');
 }
@@ -32,8 +32,8 @@ export function conversationName(conversation: Pick<Conversation, 'parties'>): s
 }
 
 /**
- * Splits what a person typed into addresses: at commas, semicolons and line ends. The marks that people put into
- * numbers to read them more easily are left out.
+ * Splits typed text into addresses at commas, semicolons and line ends, and removes the separators that people put into
+ * phone numbers.
  */
 export function splitAddresses(text: string): string[] {
   const addresses = text.split(/[,;\n]/u).map((part) => {

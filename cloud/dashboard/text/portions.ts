@@ -1,11 +1,11 @@
-// A long text in portions. A browser lays out a paragraph in more than linear time: 100,000 characters of Thai, or of
-// letters of both directions in turn, take Chromium 10 s in one piece, and 0.5 s in pieces of 4,000.
+// Splits long texts. A browser's paragraph layout is worse than linear: 100,000 characters of Thai, or of alternating
+// directions, take Chromium 10 s in one block and 0.5 s in blocks of 4,000.
 
 const longestPortion = 4_000;
-/** How far back a blank is looked for, so that words and web addresses stay whole. */
+/** How far back to search for a blank, so that words and web addresses stay whole. */
 const searchedBack = 2_100;
 
-/** Joined, the portions are the text again. */
+/** The portions, joined, are the text. */
 export function splitPortions(text: string): string[] {
   const portions: string[] = [];
   let from = 0;
@@ -18,7 +18,7 @@ export function splitPortions(text: string): string[] {
   return portions;
 }
 
-/** After the last line end, else after the last blank, else between two characters. */
+/** Splits after the last line end, else after the last blank, else between two characters. */
 function endOfPortion(head: string): number {
   const tail = head.slice(-searchedBack);
   const at = Math.max(tail.lastIndexOf('\n'), -1);

@@ -1,4 +1,4 @@
-// Sizes of files as people read them.
+// File sizes for people.
 
 const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte'] as const;
 

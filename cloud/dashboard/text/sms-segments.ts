@@ -12,7 +12,7 @@ export interface SmsLength {
   left: number;
 }
 
-/** Counts as a phone does: a character of two units is never torn apart between two segments. */
+/** Counts like a phone: a character of two units is never split between segments. */
 export function measureSms(text: string): SmsLength {
   const characters = [...text];
   const isGsm = characters.every((character) => basic.has(character) || extension.has(character));

@@ -1,4 +1,4 @@
-// Times as people read them, in the browser's own locale and time zone.
+// Times for people, in the browser's locale and time zone.
 import { plainLine } from './plain-names.ts';
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
@@ -16,12 +16,12 @@ export function clockTime(iso: string): string {
   return clock.format(new Date(iso));
 }
 
-/** The whole time, for a tooltip. */
+/** The full date and time, for a tooltip. */
 export function fullTime(iso: string): string {
   return full.format(new Date(iso));
 }
 
-/** As short as it can be and still be plain: the time today, the weekday this week, else the date. It may lie ahead. */
+/** Short: the time today, the weekday this week, else the date. The time may be in the future. */
 export function briefTime(iso: string, now = new Date()): string {
   const time = new Date(iso);
   const days = daysBetween(time, now);
@@ -31,7 +31,7 @@ export function briefTime(iso: string, now = new Date()): string {
   return time.getFullYear() === now.getFullYear() ? dayOfYear.format(time) : shortDate.format(time);
 }
 
-/** The heading of a day in a thread. */
+/** The day heading in a thread. */
 export function dayHeading(iso: string, now = new Date()): string {
   const time = new Date(iso);
   const days = daysBetween(time, now);
@@ -45,13 +45,13 @@ export function sinceTime(iso: string, now = new Date()): string {
   return daysBetween(time, now) === 0 ? clock.format(time) : `${briefTime(iso, now)}, ${clock.format(time)}`;
 }
 
-/** To the second: “14:02:07” today, else with its day. */
+/** With seconds: “14:02:07” today, else with the day. */
 export function exactTime(iso: string, now = new Date()): string {
   const time = new Date(iso);
   return capitalised(withDay(time, exact.format(time), now));
 }
 
-/** The times in words of the cloud, which are UTC to the minute, as they are where the person is. */
+/** Replaces the UTC times in a text from the cloud by local times. */
 export function withLocalTimes(words: string, now = new Date()): string {
   return plainLine(words).replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/gu, (_, day: string, minute: string) => {
     const time = new Date(`${day}T${minute}Z`);
@@ -80,7 +80,7 @@ export function localDay(iso: string): string {
   return `${time.getFullYear()}-${time.getMonth()}-${time.getDate()}`;
 }
 
-/** The time alone when it is of today; it may lie ahead. */
+/** The time alone if it is today; it may be in the future. */
 function withDay(time: Date, clockTime: string, now: Date): string {
   const days = daysBetween(time, now);
   if (days === 0) return clockTime;
@@ -88,9 +88,9 @@ function withDay(time: Date, clockTime: string, now: Date): string {
   return `${day}, ${clockTime}`;
 }
 
-/** Calendar days from one local date to another; negative when `from` lies ahead. */
+/** Calendar days from one local date to another; negative if `from` is later. */
 function daysBetween(from: Date, to: Date): number {
-  // Both are taken at noon UTC of their local date, so that a change of the clocks does not make a day of 23 hours.
+  // Both at noon UTC of their local date, so that a 23-hour day (clock change) counts as a day.
   const noon = (time: Date) => Date.UTC(time.getFullYear(), time.getMonth(), time.getDate(), 12);
   return Math.round((noon(to) - noon(from)) / 86_400_000);
 }

@@ -1,4 +1,4 @@
-// The whole page: who is not signed in sees the sign-in page, everybody else the household's messages.
+// The whole page: the sign-in page, or the household's messages.
 import type { JSX } from 'preact';
 import { explain } from '../api.ts';
 import type { Route } from '../route.ts';
@@ -46,7 +46,7 @@ function Panes() {
   );
 }
 
-/** `shows` tells which pane is on a screen that has room for one only. */
+/** `shows`: the pane to show on a screen with room for one. */
 function panesOf(route: Route): { list?: JSX.Element; detail: JSX.Element; shows: 'list' | 'detail' | 'page' } {
   switch (route.page) {
     case 'messages':

@@ -1,4 +1,4 @@
-// One message, and one send that is still on its way to the cloud.
+// One message, or one send that the cloud has not accepted yet.
 import type { Message } from '../../../protocol/model.ts';
 import type { Attachment } from '../../../protocol/phone-model.ts';
 import type { PendingSend } from '../state/sends.ts';
@@ -17,7 +17,7 @@ interface MessageBubbleProps {
   message: Message;
   follows: boolean;
   isWanted: boolean;
-  /** It was deleted, and that can still be undone. */
+  /** Deleted, and the deletion can still be undone. */
   isLeaving: boolean;
 }
 

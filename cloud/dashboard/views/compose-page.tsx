@@ -1,4 +1,4 @@
-// A new conversation: to whom, and the first message.
+// A new conversation: recipients and the first message.
 import { useState } from 'preact/hooks';
 import { formatRoute } from '../route.ts';
 import { plainKey, splitAddresses } from '../text/parties.ts';

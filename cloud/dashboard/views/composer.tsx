@@ -1,4 +1,4 @@
-// Where a message is written: class, phone, subject and text, held against what the phone says it can send.
+// The composer: class, phone, subject and text, checked against the phone's capabilities.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MessageClass } from '../../../protocol/phone-model.ts';
 import { carriable } from '../../../protocol/text.ts';
@@ -10,20 +10,20 @@ import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
 
 interface ComposerProps {
-  /** Under which an unsent text is kept while the person looks elsewhere. */
+  /** The key of the draft. */
   draftKey: string;
-  /** Of the message before this one: an answer goes out the same way. */
+  /** The class of the previous message: a reply uses the same one. */
   suggested?: {
     messageClass?: MessageClass | undefined;
     phone?: string | null | undefined;
     subject?: string | null | undefined;
   };
-  /** Within a session: its class and its phone are settled. */
+  /** In a session the class and the phone are fixed. */
   isSession?: boolean;
-  /** A reason why nothing can be sent yet. */
+  /** Why nothing can be sent yet. */
   obstacle?: string | undefined;
   takesFocus?: boolean;
-  /** To how many it goes. */
+  /** The number of recipients. */
   recipients?: number;
   onSend: (written: Written) => void;
 }
@@ -38,7 +38,7 @@ export function Composer({
   onSend,
 }: ComposerProps) {
   const { drafts, home } = useDashboard();
-  // What is pasted may hold control characters, which nobody sees and no message can carry.
+  // Pasted text may contain invisible control characters, which no message can carry.
   const body = carriable(drafts.get(draftKey));
   const [subject, setSubject] = useState<string>();
   const [chosenClass, chooseClass] = useState<MessageClass>();
@@ -62,7 +62,7 @@ export function Composer({
   const canSend = body.trim() !== '' && reason === undefined;
 
   useEffect(() => {
-    // On a touch screen the keyboard would cover what the person came to read.
+    // On a touch screen the keyboard would cover the thread.
     if (takesFocus && matchMedia('(hover: hover)').matches) field.current?.focus({ preventScroll: true });
   }, [takesFocus]);
 
@@ -154,7 +154,7 @@ export function Composer({
   );
 }
 
-/** By hours; none is for as long as it takes. */
+/** Choices in hours; none means no deadline. */
 const holdChoices: [string, string][] = [
   ['', 'until it is back'],
   ['1', 'for an hour'],
@@ -198,7 +198,7 @@ function SmsCounter({ text }: { text: string }) {
   );
 }
 
-/** Why the phone would not take it; limits of 0 mean that there are none. */
+/** Why the phone would refuse the message; a limit of 0 means no limit. */
 function limitReason(limit: ReturnType<typeof capabilityFor>, body: string, recipients: number): string | undefined {
   const { maxBodyLength = 0, maxRecipients = 0, messageClass } = limit ?? {};
   if (maxBodyLength > 0 && body.length > maxBodyLength) {
@@ -211,7 +211,7 @@ function limitReason(limit: ReturnType<typeof capabilityFor>, body: string, reci
 }
 
 function answerTo(subject: string | null | undefined): string {
-  // What a phone stored before may hold line breaks, which the cloud refuses in a subject.
+  // A stored subject may contain line breaks, which the cloud refuses in a new one.
   const plain = plainLine(subject ?? '');
   return plain === '' || /^re:/iu.test(plain) ? plain : `Re: ${plain}`;
 }

@@ -140,7 +140,7 @@ function LastLine({ message }: { message: Message }) {
   );
 }
 
-/** The row shows one line: laying out 256 K characters in it takes the browser seconds. */
+/** A row shows one line: laying out 256 K characters takes the browser seconds. */
 const previewChars = 300;
 
 function preview(text: string): string {

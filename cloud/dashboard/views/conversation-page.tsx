@@ -1,4 +1,4 @@
-// One conversation: with whom, what was said, and a place to answer.
+// One conversation: its parties, its thread and a composer.
 import type { Conversation } from '../../../protocol/model.ts';
 import { formatRoute } from '../route.ts';
 import { shownParties } from '../text/parties.ts';
@@ -18,7 +18,7 @@ export function ConversationPage({ conversationKey }: { conversationKey: string 
   const present = thread?.key === conversationKey ? thread.presentKey.value : conversationKey;
   const named = conversations.get(present)?.parties ?? (latest && shownParties(latest));
   const parties: Conversation['parties'] = named ?? conversationKey.split('\n').map((address) => ({ address }));
-  // In the spelling that they used last: their phone knows it, and so does the one that answers.
+  // Reply to the address as the other side last wrote it: that is the spelling that the phone knows.
   const addresses = parties.map((party) => party.address).filter((address) => address !== '');
   const spoken = parties.filter((party) => party.displayName).map((party) => party.address);
   return (

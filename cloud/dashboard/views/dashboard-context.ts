@@ -1,4 +1,4 @@
-// How a view reaches the dashboard's parts.
+// The context through which views reach the dashboard's state.
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { Dashboard } from '../dashboard.ts';

@@ -1,4 +1,4 @@
-// What the cloud refused for good: shown with its reason, to be tried again or let go.
+// Dead letters: each with its reason, to retry or discard.
 import { useEffect } from 'preact/hooks';
 import type { DeadLetter } from '../../../protocol/model.ts';
 import { withoutControls } from '../text/plain-names.ts';

@@ -1,4 +1,4 @@
-// The head of an open pane: the way back on a small screen, a title, and what can be done.
+// The header of a detail pane: a back button on small screens, a title and actions.
 import type { ComponentChildren } from 'preact';
 import { formatRoute, parentOf } from '../route.ts';
 import { useDashboard } from './dashboard-context.ts';

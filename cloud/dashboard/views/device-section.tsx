@@ -1,4 +1,4 @@
-// Where people are signed in, and signing out: here, another device, or all others.
+// Signed-in devices, and sign-out of this one, another one, or all others.
 import { useEffect } from 'preact/hooks';
 import type { Device } from '../state/devices.ts';
 import { sinceTime } from '../text/times.ts';

@@ -1,4 +1,4 @@
-// A dialog over the page, open for as long as it is drawn.
+// A modal dialog, open while it is rendered.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 

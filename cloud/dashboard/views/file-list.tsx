@@ -1,4 +1,4 @@
-// The files of a session: how far each has come, and a way to stop them.
+// The files of a session, their progress, and a button to cancel.
 import { useEffect } from 'preact/hooks';
 import type { Session } from '../../../protocol/model.ts';
 import type { FileInfo } from '../../../protocol/phone-model.ts';
@@ -14,7 +14,7 @@ export function FileList({ session }: { session: Session }) {
   const isThere = home.current.value?.online === true && home.phone(session.phone)?.online === true;
   const mayHaveFiles = session.sessionClass === 'File-Transfer' || session.sessionClass === 'Mixed';
   useEffect(() => {
-    // Of files only the phone knows; while it is away there is nothing to show, and its absence is told elsewhere.
+    // Only the phone knows the files. While it is offline there is nothing to show, and the status bar says why.
     if (isThere && mayHaveFiles) files.open(session).catch(() => undefined);
     return () => files.close();
   }, [files, session.id, isThere, mayHaveFiles]);

@@ -1,10 +1,10 @@
-// Whether messages really pass: when something last did, each way, and not whether a line is merely open.
+// The last activity in each direction. An open connection alone does not show that messages pass.
 import { useEffect, useState } from 'preact/hooks';
 import { howLongAgo, sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';
 
 const lookAgainMs = 30_000;
-/** When nothing else happens, the agent asks a phone every five minutes; two in vain are no accident. */
+/** The agent probes an idle phone every five minutes; two missed probes are a fault. */
 const quietMs = 11 * 60_000;
 
 export function FlowSection() {
@@ -14,7 +14,7 @@ export function FlowSection() {
   useEffect(() => {
     const look = () => {
       if (document.visibilityState === 'hidden') return;
-      // A fault needs no words here: the line above tells of a broken connection.
+      // Ignore faults here: the status bar shows a broken connection.
       home
         .refresh()
         .catch(() => undefined)
@@ -30,7 +30,7 @@ export function FlowSection() {
   const { fromPhones, toPhones } = current.flow;
   const isAble = current.online && current.phones.some((phone) => phone.approved && phone.online);
   const sinceMs = Date.parse(current.since);
-  /** Where nothing passed since the cloud started, which may be a moment ago, it counts from when it was looked at. */
+  /** Without any activity since the cloud started, count from when the page was opened. */
   const passedMs = (time: string | null) => Math.max(time === null ? openedMs : Date.parse(time), sinceMs);
   const [heardMs, reachedMs] = [passedMs(fromPhones), passedMs(toPhones)];
   const [isMute, isDeaf] = [heardMs, reachedMs].map((passed) => isAble && nowMs - passed > quietMs);

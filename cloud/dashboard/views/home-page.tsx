@@ -1,4 +1,4 @@
-// The home: whether its agent is connected, its phones, and who may come in.
+// The home: its agent, phones, tokens and settings.
 import { useEffect } from 'preact/hooks';
 import { grants } from '../state/grants.ts';
 import { withoutControls } from '../text/plain-names.ts';

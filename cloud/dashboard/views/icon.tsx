@@ -1,4 +1,4 @@
-// The dashboard's icons: strokes on a 24 by 24 grid, always beside words or a label.
+// Icons: strokes on a 24 by 24 grid, always next to text or with a label.
 
 const strokes = {
   messages:

@@ -1,4 +1,4 @@
-// The keyboard's shortcuts, told.
+// The list of keyboard shortcuts.
 import { shortcuts } from '../state/shortcuts.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Dialog } from './dialog.tsx';

@@ -1,10 +1,10 @@
-// The text of a message, as text: never markup, with its web addresses made safe to follow.
+// A message's text: never markup, with safe links.
 import { useState } from 'preact/hooks';
 import { splitLinks } from '../text/links.ts';
 import { calm } from '../text/plain-names.ts';
 import { splitPortions } from '../text/portions.ts';
 
-/** How many portions more are shown at each wish. */
+/** Portions that each press of “Show more” adds. */
 const more = 4;
 
 export function MessageText({ text }: { text: string }) {
@@ -25,7 +25,7 @@ export function MessageText({ text }: { text: string }) {
   );
 }
 
-/** A block of its own: what one is laid out from does not reach into the next. */
+/** A separate block, so that the layout of one portion does not affect the next. */
 function Portion({ text }: { text: string }) {
   return (
     <bdi class="message-text" dir="auto">

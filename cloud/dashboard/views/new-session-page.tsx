@@ -1,4 +1,4 @@
-// Beginning a session.
+// The form for a new session.
 import { useState } from 'preact/hooks';
 import type { SessionClass } from '../../../protocol/phone-model.ts';
 import { splitAddresses } from '../text/parties.ts';

@@ -1,4 +1,4 @@
-// Notices in the corner, and the region that screen readers speak.
+// Notices, and the live region for screen readers.
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
 

@@ -1,4 +1,4 @@
-// People: their names, isolated from the direction of the text around them, and their round marks.
+// Names of people, isolated from the surrounding text direction, and their avatars.
 import { partyName } from '../text/parties.ts';
 import { withoutControls } from '../text/plain-names.ts';
 import { Icon } from './icon.tsx';

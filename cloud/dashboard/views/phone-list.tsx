@@ -1,4 +1,4 @@
-// The phones that the agent sees, and the household's word on each.
+// The phones that the agent sees, and the household's approval of each.
 import type { Phone } from '../../../protocol/model.ts';
 import { withoutControls } from '../text/plain-names.ts';
 import { sinceTime } from '../text/times.ts';

@@ -1,4 +1,4 @@
-// What the cloud does not decide without the household: a phone has lost so much that it may be a mistake.
+// Asks the household what to do when a phone has lost so many messages that it may be a mistake.
 import type { Question } from '../../../protocol/model.ts';
 import { withoutControls } from '../text/plain-names.ts';
 import { sinceTime } from '../text/times.ts';

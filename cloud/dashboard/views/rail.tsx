@@ -1,4 +1,4 @@
-// Where one can go: messages, sessions, the home; on a small screen a bar at the foot.
+// Navigation: messages, sessions, the home; on small screens a bar at the bottom.
 import { formatRoute, type Route } from '../route.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon, type IconName } from './icon.tsx';

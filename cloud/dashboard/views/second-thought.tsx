@@ -1,13 +1,13 @@
-// A button for what cannot be undone: it asks once more before it does it.
+// A button for an action that cannot be undone: it asks for confirmation.
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 
 export function SecondThought(props: {
-  /** What the first button says; the second adds “for good”. */
+  /** The label of the first button; the confirmation adds “for good”. */
   words: string;
   isBusy: boolean;
   onSure: () => void;
-  /** What stands beside the first button. */
+  /** Content beside the first button. */
   children?: ComponentChildren;
 }) {
   const [isAsked, setAsked] = useState(false);

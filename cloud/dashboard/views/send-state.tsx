@@ -1,4 +1,4 @@
-// Where a send stands, as long as it is not simply sent, and what the person can do about it.
+// The state of an unsent message, and the actions that the user has.
 import { useState } from 'preact/hooks';
 import type { Message } from '../../../protocol/model.ts';
 import { conversationKeyOf } from '../text/parties.ts';
@@ -57,7 +57,7 @@ function Queued({ message }: { message: Message }) {
   );
 }
 
-/** Sent again only by somebody who was told that it may arrive twice. */
+/** Sending again needs a confirmation, because the message may arrive twice. */
 function Unknown({ message }: { message: Message }) {
   const dashboard = useDashboard();
   const [isAsked, setAsked] = useState(false);

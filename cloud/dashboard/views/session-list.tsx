@@ -1,4 +1,4 @@
-// The sessions, by where they stand.
+// The sessions, grouped by status.
 import type { Session } from '../../../protocol/model.ts';
 import type { SessionStatus } from '../../../protocol/phone-model.ts';
 import { formatRoute } from '../route.ts';

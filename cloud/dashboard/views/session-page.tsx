@@ -1,4 +1,4 @@
-// One session: where it stands, who takes part, and what is said in it.
+// One session: its status, participants and messages.
 import { useEffect, useState } from 'preact/hooks';
 import type { Session } from '../../../protocol/model.ts';
 import { explain } from '../api.ts';
@@ -71,7 +71,7 @@ function SessionSteps({ session }: { session: Session }) {
   const phone = home.phone(session.phone);
   const isThere = phone?.online === true;
   useEffect(() => {
-    // A phone that does not tell leaves open which steps are of use: then all are offered.
+    // If the phone's own addresses are unknown, offer every step.
     if (phone !== undefined && isThere) home.loadAddresses(phone).catch(() => undefined);
   }, [home, phone?.id, isThere]);
   return (

@@ -1,4 +1,4 @@
-// Signing in: by the link that the cloud prints at its start, or by an owner token.
+// Sign-in by the link that the cloud prints when it starts, or by an owner token.
 import { useState } from 'preact/hooks';
 import { useDashboard } from './dashboard-context.ts';
 

@@ -1,5 +1,5 @@
-// What stands between the person and their messages right now: a broken connection, a full disk, a home that is
-// offline or does not answer, a phone that hangs.
+// What blocks messages now: a broken connection, a full disk, a home that is offline or does not answer, a phone that
+// hangs.
 import { explain } from '../api.ts';
 import { sinceTime } from '../text/times.ts';
 import { useDashboard } from './dashboard-context.ts';

@@ -1,10 +1,10 @@
-// Something that a person asked for and that takes a while.
+// The state of a slow user action.
 import { useCallback, useState } from 'preact/hooks';
 import { useDashboard } from './dashboard-context.ts';
 
 export interface Task {
   isBusy: boolean;
-  /** Runs `work`; a failure is told as “`whatFailed`: why”. */
+  /** Runs `work`; shows a failure as “`whatFailed`: reason”. */
   run: (whatFailed: string, work: () => Promise<void>) => void;
 }
 

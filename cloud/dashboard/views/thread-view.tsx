@@ -1,4 +1,4 @@
-// What was said, by day; the newest at the foot, older pages as one scrolls up.
+// The messages by day, newest at the bottom; scrolling up loads older pages.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, explain } from '../api.ts';
 import type { Thread } from '../state/thread.ts';
@@ -8,7 +8,7 @@ import { MessageBubble, PendingBubble } from './bubble.tsx';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
 
-/** From this far above the newest message on, a button leads back to it. */
+/** Scrolled up this far, a button leads back to the newest message. */
 const farPx = 300;
 
 export function ThreadView({ thread }: { thread: Thread }) {
@@ -104,7 +104,7 @@ export function ThreadView({ thread }: { thread: Thread }) {
   );
 }
 
-/** Reads the page before when it comes into sight; after a fault, when it is asked to. */
+/** Loads the previous page when it scrolls into view; after a failure, on request. */
 function OlderMessages({ thread }: { thread: Thread }) {
   const mark = useRef<HTMLLIElement>(null);
   const [fault, setFault] = useState<unknown>();
@@ -124,7 +124,7 @@ function OlderMessages({ thread }: { thread: Thread }) {
     );
     observer.observe(element);
     return () => observer.disconnect();
-    // With each page the mark has moved, and may be in sight still.
+    // After each page the sentinel has moved and may still be visible.
   }, [load, cursor]);
   return (
     <li ref={mark} class="thread-note hint">

@@ -1,4 +1,4 @@
-// Tokens of one kind: those there are, a form for a new one, and its secret, which is shown once.
+// Tokens of one kind: the list, a form for a new one, and its secret, shown once.
 import { useState } from 'preact/hooks';
 import { type grants, usualScopes } from '../state/grants.ts';
 import type { Token, Tokens } from '../state/tokens.ts';
@@ -12,9 +12,9 @@ interface TokenSectionProps {
   heading: string;
   explanation: string;
   placeholder: string;
-  /** What can be allowed; absent for tokens whose rights are settled. */
+  /** Scopes to choose from; absent for tokens with fixed rights. */
   grants?: typeof grants;
-  /** The setting that takes the secret. */
+  /** The name of the setting that takes the secret. */
   secretUse?: string;
 }
 

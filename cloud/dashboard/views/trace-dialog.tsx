@@ -1,4 +1,4 @@
-// The way of one message: each station with its time and its reason.
+// The trace of one message: each hop with its time and reason.
 import { useEffect, useState } from 'preact/hooks';
 import type { Hop, Message } from '../../../protocol/model.ts';
 import { explain } from '../api.ts';

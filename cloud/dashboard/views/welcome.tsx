@@ -1,9 +1,9 @@
-// The empty places: what they are for, and what a newcomer does next.
+// Empty states: what the place is for, and the next step.
 import { formatRoute } from '../route.ts';
 import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
 
-/** Beside a list from which nothing has been chosen. */
+/** Shown beside a list without a selection. */
 export function NothingOpen() {
   const { conversations } = useDashboard();
   if (conversations.items.value?.length === 0) return <FirstSteps />;
@@ -20,7 +20,7 @@ export function NothingOpen() {
   );
 }
 
-/** Beside the list of sessions. */
+/** Shown beside the list of sessions. */
 export function NoSessionOpen() {
   return (
     <div class="empty">
@@ -30,7 +30,7 @@ export function NoSessionOpen() {
   );
 }
 
-/** No message yet: the next step that is still missing. */
+/** Shown without messages: the next setup step. */
 export function FirstSteps() {
   const { home } = useDashboard();
   const current = home.current.value;
