@@ -1,5 +1,5 @@
 // Results and GatewayErrors between the Worker and a home's object: RPC carries plain data, and no class of ours.
-import { type ErrorCodeName, GatewayError, type PhoneRefusal } from '../../protocol/errors.ts';
+import { type Effect, type ErrorCodeName, GatewayError, type PhoneRefusal } from '../../protocol/errors.ts';
 
 /** A GatewayError without its class and its cause. */
 export interface RpcFault {
@@ -7,6 +7,7 @@ export interface RpcFault {
   detail: string;
   refusal?: PhoneRefusal;
   retryAfterMs?: number;
+  effect?: Effect;
 }
 
 /** What an operation answered, or why it did not. A stored send may bring both. */
@@ -31,12 +32,13 @@ export function resultValue<Value>(carried: RpcResult<Value>): Value {
   return carried.value as Value;
 }
 
-export function faultOf({ code, message, refusal, retryAfterMs }: GatewayError): RpcFault {
+export function faultOf({ code, message, refusal, retryAfterMs, effect }: GatewayError): RpcFault {
   return {
     code,
     detail: message,
     ...(refusal !== undefined && { refusal }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(effect !== undefined && { effect }),
   };
 }
 

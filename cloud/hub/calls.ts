@@ -132,11 +132,15 @@ export class Calls {
       this.#fail(pending, new GatewayError('phone-unreachable', detail));
       return;
     }
-    const refusal =
-      frame.upnpCode === undefined
-        ? {}
-        : { refusal: { upnpCode: frame.upnpCode, upnpDescription: frame.upnpDescription ?? '' } };
-    this.#fail(pending, new GatewayError(frame.code as ErrorCodeName, frame.detail, refusal));
+    const { code, upnpCode, upnpDescription = '' } = frame;
+    this.#fail(
+      pending,
+      new GatewayError(code as ErrorCodeName, frame.detail, {
+        ...(upnpCode !== undefined && { refusal: { upnpCode, upnpDescription } }),
+        // The agent says it only where it could not write its journal, which it does before it asks the phone.
+        ...(code === 'store-unavailable' && { effect: 'none' as const }),
+      }),
+    );
   }
 
   #ask<Answer>(
