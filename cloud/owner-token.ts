@@ -1,6 +1,6 @@
 // The preset owner's token of a Node host: the token itself, or a file that holds it.
 import type { SettingFault, SettingValues } from '../protocol/settings.ts';
-import { readSecretFile, SecretFileFault } from '../shared/secret-file.ts';
+import { readSecretFile, SecretFileFault } from '../shared/node/secret-file.ts';
 import { cloudSettings } from './settings.ts';
 
 type OwnerTokenSettings = Pick<SettingValues<typeof cloudSettings>, 'ownerToken' | 'ownerTokenFile'>;

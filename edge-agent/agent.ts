@@ -5,11 +5,11 @@ import type { QueueOptions } from './messaging/action-queue.ts';
 import { PhoneProbe } from './phone-probe.ts';
 import { Phones } from './phones.ts';
 import { SuspendDetector } from './suspend-detector.ts';
-import type { BackOffTimes } from './tunnel/back-off.ts';
 import { type PhoneFrame, TunnelClient } from './tunnel/client.ts';
 import { HouseClock } from './tunnel/clock.ts';
 import { type AgentDatabase, openDatabase } from './tunnel/database.ts';
 import { DeadLetterRequests } from './tunnel/dead-letter-requests.ts';
+import type { DialTimes } from './tunnel/dial-back-off.ts';
 import { DiskWatch } from './tunnel/disk-watch.ts';
 import { InventoryReader } from './tunnel/inventory.ts';
 import { Journal } from './tunnel/journal.ts';
@@ -33,7 +33,7 @@ export interface AgentOptions {
   /** 1900 unless told; tests take another. */
   readonly ssdpPort?: number | undefined;
   readonly queue?: QueueOptions;
-  readonly backOff?: BackOffTimes;
+  readonly backOff?: DialTimes;
   readonly compareMs?: number;
   readonly pollMs?: number;
   /** After how long a list that is suddenly short is looked at again before it is believed: 30 s unless told. */

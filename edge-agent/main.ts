@@ -3,7 +3,7 @@ import './small-heap.ts';
 
 import { basename } from 'node:path';
 import { readSettings } from '../protocol/settings.ts';
-import { FolderLock } from '../shared/folder-lock.ts';
+import { FolderLock } from '../shared/node/folder-lock.ts';
 import { Agent } from './agent.ts';
 import { noteConnection } from './connected-file.ts';
 import { agentSettings, checkAgentToken, isTokenInClear, readAgentToken } from './settings.ts';

@@ -1,6 +1,7 @@
 // The phones in the house: from an advertisement or a pinned address to a link, and away again.
 import type { PhoneEvidence, PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
+import { backOffMs } from '../shared/back-off.ts';
 import { DescriptionQueue } from './description-queue.ts';
 import { deviceEvidenceOf, isAsApproved } from './phone-evidence.ts';
 import { PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
@@ -33,9 +34,9 @@ interface Claim {
 }
 
 const mostTold = 256;
-/** 2 s, 4 s, … together half an hour: then only another announcement makes the agent ask again. */
-const firstRetryMs = 2000;
 const mostRetries = 9;
+/** 2 s, 4 s, … together 17 minutes: after them only another announcement makes the agent ask again. */
+const retryTimes = { firstMs: 2000, capMs: 2000 * 2 ** mostRetries };
 const mostRetrying = 64;
 /** A device without messages is asked again after this, even where its BOOTID stays: some switch the service on later. */
 const ignoredForMs = 10 * 60_000;
@@ -270,7 +271,7 @@ export class Phones {
     const host = parseHttpUrl(location)?.host ?? '';
     const isTaken = this.#descriptions.add({ location, host, standing, work });
     // A host that somebody made us ask too often: a phone of ours among its claims is asked in its turn.
-    if (!isTaken && standing !== 'unknown') this.#fetchLater(claim, attempt, firstRetryMs);
+    if (!isTaken && standing !== 'unknown') this.#fetchLater(claim, attempt, retryTimes.firstMs);
   }
 
   /** A phone that is just starting announces itself before it can answer, and is told as found only once. */
@@ -284,7 +285,7 @@ export class Phones {
     }
     const hasRoom = this.isKnown(udn) || this.#retries.size < mostRetrying;
     if (attempt >= mostRetries || !hasRoom) return;
-    this.#fetchLater(claim, attempt + 1, firstRetryMs * 2 ** attempt);
+    this.#fetchLater(claim, attempt + 1, backOffMs(retryTimes, attempt));
   }
 
   #fetchLater(claim: Claim, attempt: number, afterMs: number): void {

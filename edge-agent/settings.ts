@@ -8,7 +8,7 @@ import {
   type SettingFault,
   type SettingValues,
 } from '../protocol/settings.ts';
-import { readSecretFile, SecretFileFault } from '../shared/secret-file.ts';
+import { readSecretFile, SecretFileFault } from '../shared/node/secret-file.ts';
 import { formatHttpUrl, parseHttpUrl } from './upnp/network/http-url.ts';
 
 const tunnelPath = '/v1/tunnel';

@@ -9,6 +9,7 @@ import { checkAwsEnvironment, cloudSettings } from '../cloud/settings.ts';
 import { phoneSettings } from '../edge-agent/phone/settings.ts';
 import { agentSettings } from '../edge-agent/settings.ts';
 import { readSettings } from '../protocol/settings.ts';
+import { BackOff } from '../shared/back-off.ts';
 import { Part, PartFailure } from './part.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -114,7 +115,9 @@ function begin(starting: Part) {
 }
 
 async function revive(name: string, dead: Part, reason: string): Promise<void> {
-  for (let waitMs = 1_000; !stopping; waitMs = Math.min(waitMs * 2, 30_000)) {
+  const backOff = new BackOff({ firstMs: 1_000, capMs: 30_000 });
+  while (!stopping) {
+    const waitMs = backOff.nextMs();
     print(name, `ended (${reason}); starting it again in ${waitMs / 1_000} s`);
     await sleep(waitMs);
     if (stopping) return;

@@ -19,12 +19,20 @@ const imports = rooms.flatMap(sourceFiles).flatMap(importsOf);
 const doors: { room: string; own: string[]; packages: RegExp }[] = [
   { room: 'protocol', own: ['protocol'], packages: /^zod$/ },
   { room: 'shared', own: ['shared'], packages: /^node:/ },
-  { room: 'edge-agent/upnp', own: ['edge-agent/upnp'], packages: /^(node:.*|fast-xml-parser|@nodable\/entities|sax)$/ },
-  { room: 'edge-agent/messaging', own: ['edge-agent/messaging', 'edge-agent/upnp', 'protocol'], packages: /^node:/ },
+  {
+    room: 'edge-agent/upnp',
+    own: ['edge-agent/upnp', 'shared'],
+    packages: /^(node:.*|fast-xml-parser|@nodable\/entities|sax)$/,
+  },
+  {
+    room: 'edge-agent/messaging',
+    own: ['edge-agent/messaging', 'edge-agent/upnp', 'protocol', 'shared'],
+    packages: /^node:/,
+  },
   { room: 'edge-agent/tunnel', own: ['edge-agent/tunnel', 'protocol', 'shared'], packages: /^(node:.*|ws)$/ },
   {
     room: 'edge-agent/commands',
-    own: ['edge-agent/commands', 'edge-agent/messaging', 'edge-agent/tunnel', 'edge-agent/upnp', 'protocol'],
+    own: ['edge-agent/commands', 'edge-agent/messaging', 'edge-agent/tunnel', 'edge-agent/upnp', 'protocol', 'shared'],
     packages: /^node:/,
   },
   {
@@ -32,7 +40,11 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
     own: ['edge-agent', 'protocol', 'shared'],
     packages: /^(node:.*|ws|zod|fast-xml-parser|@nodable\/entities|sax)$/,
   },
-  { room: 'cloud/hub', own: ['cloud/hub', 'cloud/store/store.ts', 'cloud/store/rules', 'protocol'], packages: /^zod$/ },
+  {
+    room: 'cloud/hub',
+    own: ['cloud/hub', 'cloud/store/store.ts', 'cloud/store/rules', 'protocol', 'shared'],
+    packages: /^zod$/,
+  },
   {
     room: 'cloud/store',
     own: ['cloud/store', 'protocol', 'shared'],
@@ -40,16 +52,21 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
   },
   {
     room: 'cloud/routes',
-    own: ['cloud', 'protocol'],
+    own: ['cloud', 'protocol', 'shared'],
     packages: /^(hono|hono\/.*|@hono\/zod-openapi|zod|ulid|node:crypto)$/,
   },
-  { room: 'cloud/dashboard', own: ['cloud/dashboard', 'protocol'], packages: /^(preact|preact\/.*|@preact\/.*|vite)$/ },
+  {
+    room: 'cloud/dashboard',
+    own: ['cloud/dashboard', 'protocol', 'shared'],
+    packages: /^(preact|preact\/.*|@preact\/.*|vite)$/,
+  },
   { room: 'cloud', own: ['cloud', 'protocol', 'shared'], packages: /.*/ },
   {
     room: 'infra',
     own: [
       'infra',
       'protocol',
+      'shared',
       'cloud/store/table.ts',
       'cloud/owner-token.ts',
       'cloud/settings.ts',

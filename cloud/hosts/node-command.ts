@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { readSettings, type Setting, type SettingValues } from '../../protocol/settings.ts';
-import { FolderFault, FolderLock } from '../../shared/folder-lock.ts';
+import { FolderFault, FolderLock } from '../../shared/node/folder-lock.ts';
 import type { Log } from '../hub/hub-deps.ts';
 import { checkOwnerToken, presetOwnerToken } from '../owner-token.ts';
 import { checkAwsEnvironment, cloudSettings } from '../settings.ts';

@@ -1,11 +1,12 @@
 // The events that come up a tunnel: judged, stored, and only then acknowledged, in order (protocol/README.md).
 import type { GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, SequencedEvent } from '../../protocol/frames.ts';
+import { BackOff } from '../../shared/back-off.ts';
 import type { Write } from '../store/store.ts';
 import { type StoredEvent, type TermedEvent, toStoredEvent } from './edge-events.ts';
 import type { HubDeps } from './hub-deps.ts';
 import type { PhoneRegistry } from './phone-registry.ts';
-import { firstDelayMs, isUnavailable, longer } from './store-absence.ts';
+import { isUnavailable, storeAbsenceTimes } from './store-absence.ts';
 
 /** The home whose events they are. */
 export interface IntakeHome {
@@ -30,7 +31,7 @@ export class EventIntake {
   readonly #tunnel: IntakeTunnel;
   readonly #home: IntakeHome;
   readonly #deps: HubDeps;
-  #nakDelayMs = firstDelayMs;
+  readonly #nakBackOff = new BackOff(storeAbsenceTimes);
   /** After a nak, everything behind it is passed over until the agent sends again from there. */
   #nakedSeq: number | undefined;
 
@@ -61,7 +62,7 @@ export class EventIntake {
     const last = fresh.at(-1) ?? first;
     try {
       await this.#commit(writes, () => this.#acknowledge(last.seq, refused));
-      this.#nakDelayMs = firstDelayMs;
+      this.#nakBackOff.reset();
     } catch (error) {
       if (isUnavailable(error)) this.#refuseForNow(first.seq, error);
       else await this.#storeOneByOne(writes, refused, last.seq);
@@ -102,8 +103,7 @@ export class EventIntake {
 
   #refuseForNow(seq: number, error: GatewayError): void {
     this.#nakedSeq = seq;
-    const delayMs = Math.max(error.retryAfterMs ?? 0, this.#nakDelayMs);
-    this.#nakDelayMs = longer(this.#nakDelayMs);
+    const delayMs = Math.max(error.retryAfterMs ?? 0, this.#nakBackOff.nextMs());
     this.#tunnel.send({ type: 'nak', seq, delayMs, reason: error.message });
   }
 }

@@ -1,5 +1,6 @@
 // The queue of a home's sends: stored before they are tried, in order for each circle of recipients, never twice.
 import { GatewayError } from '../../protocol/errors.ts';
+import { BackOff } from '../../shared/back-off.ts';
 import { publicMessage } from '../store/rules/public-message.ts';
 import type { MessageRecord, StoredHop, Write } from '../store/store.ts';
 import type { HubDeps } from './hub-deps.ts';
@@ -10,8 +11,7 @@ import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** How many open sends are looked at in one go. */
 const drainLimit = 500;
-const firstRetryMs = 5_000;
-const longestRetryMs = 300_000;
+const retryTimes = { firstMs: 5_000, capMs: 300_000 };
 /** Timers of most hosts hold 31 bits of milliseconds; later ends are looked at again after a day. */
 const longestWaitMs = 24 * 3_600_000;
 /** A send that must not wait is over after this, even if the cloud stops while it is under way. */
@@ -39,7 +39,7 @@ export class SendQueue {
   #looking: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   #drainAgain = false;
-  #retryMs = firstRetryMs;
+  readonly #retryBackOff = new BackOff(retryTimes);
   #cancelRetry: (() => void) | undefined;
   #expiry: { atMs: number; cancel(): void } | undefined;
   #stopped = false;
@@ -246,7 +246,7 @@ export class SendQueue {
         this.#retryLater();
         return;
       }
-      this.#retryMs = firstRetryMs;
+      this.#retryBackOff.reset();
     }
     this.#lanes.delete(key);
   }
@@ -274,10 +274,10 @@ export class SendQueue {
   #retryLater(): void {
     this.#backlog = 'some';
     if (this.#stopped || this.#cancelRetry !== undefined) return;
-    this.#cancelRetry = this.#deps.deadlines.after(this.#retryMs, () => {
+    this.#cancelRetry = this.#deps.deadlines.after(this.#retryBackOff.currentMs(), () => {
       this.#cancelRetry = undefined;
       // Only what was waited for in vain makes the next wait longer, not a new send that has all tried again.
-      this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
+      this.#retryBackOff.grow();
       this.drain();
     });
   }
@@ -292,7 +292,7 @@ export class SendQueue {
       this.#expiry = undefined;
       this.expire().catch((error) => {
         this.#deps.log.warn('sends.expire-failed', { home: this.#home, error: String(error) });
-        this.#expireAt(this.#deps.clock.now() + firstRetryMs);
+        this.#expireAt(this.#deps.clock.now() + retryTimes.firstMs);
       });
     });
     this.#expiry = { atMs, cancel };

@@ -11,6 +11,7 @@ import {
   protocolVersion,
 } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
+import { BackOff } from '../../shared/back-off.ts';
 import type { Write } from '../store/store.ts';
 import type { Calls } from './calls.ts';
 import { isProbeAnswer } from './edge-events.ts';
@@ -18,7 +19,7 @@ import { EventIntake, type IntakeHome, type IntakeTunnel } from './event-intake.
 import type { HubDeps } from './hub-deps.ts';
 import { type LastActivity, type Link, noActivity, type SocketAttachment } from './link.ts';
 import { Liveness } from './liveness.ts';
-import { firstDelayMs, isUnavailable, longer } from './store-absence.ts';
+import { isUnavailable, storeAbsenceTimes } from './store-absence.ts';
 
 /** Frames that wait for the store; a well-behaved agent stops at limits.eventsInFlight events. */
 const waitingLimit = 4 * limits.eventsInFlight;
@@ -314,14 +315,15 @@ export class Tunnel implements IntakeTunnel {
 
   /** Does what needs the store, again and again while the store does not answer and the agent is there. */
   async #persist(task: () => Promise<void>): Promise<void> {
-    for (let delayMs = firstDelayMs; this.#open; delayMs = longer(delayMs)) {
+    const backOff = new BackOff(storeAbsenceTimes);
+    while (this.#open) {
       try {
         await task();
         return;
       } catch (error) {
         if (!isUnavailable(error)) throw error;
         const { promise, resolve } = Promise.withResolvers<void>();
-        const cancel = this.#deps.deadlines.after(delayMs, resolve);
+        const cancel = this.#deps.deadlines.after(backOff.nextMs(), resolve);
         this.#wakeRetry = resolve;
         await promise;
         this.#wakeRetry = undefined;

@@ -1,4 +1,6 @@
 // What the phone has ⇄ what the cloud knows: when to look at a phone, and what came of it. PhoneLook does the looking.
+
+import { backOffMs } from '../../shared/back-off.ts';
 import { UpnpError } from '../upnp/error.ts';
 import type { CallOptions, PhoneCalls, PhoneControlPoint } from './control-point.ts';
 import type { KnownItem } from './known-messages.ts';
@@ -30,8 +32,7 @@ export interface SynchroniserOptions {
   now?(): number;
 }
 
-const firstRetryMs = 1000;
-const retryCapMs = 60_000;
+const retryTimes = { firstMs: 1000, capMs: 60_000 };
 /**
  * A burst of sends or of hints without a name costs one long list a while, not one each. While the phone lists, what just
  * arrived there waits: it is to meet fewer than one arrival in a hundred.
@@ -232,7 +233,7 @@ export class PhoneSynchroniser {
     const { compareMs = 5 * 60_000, pollMs = 15_000 } = this.#options;
     const standardMs = this.#hasEvents ? compareMs : pollMs;
     const againMs = (this.#againAtMs ?? Number.POSITIVE_INFINITY) - performance.now();
-    const retryMs = Math.min(retryCapMs, firstRetryMs * 2 ** Math.min(this.#failures - 1, 10));
+    const retryMs = backOffMs(retryTimes, this.#failures - 1);
     const waitMs = this.#failures > 0 ? retryMs : Math.max(0, Math.min(standardMs, againMs));
     this.#timer = setTimeout(() => this.requestFullSync(), waitMs);
   }

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { makePrivate, WalTruncation } from '../../shared/private-database.ts';
+import { makePrivate, WalTruncation } from '../../shared/node/private-database.ts';
 
 /** Step n brings a file from version n to n + 1; steps are only ever added. */
 const migrations = [

@@ -1,7 +1,7 @@
 // npm run phone: a telephone in software on the LAN, with the demonstration line.
 import { join } from 'node:path';
 import { flagOf, readSettings, type SettingValues } from '../../protocol/settings.ts';
-import { FolderFault, FolderLock } from '../../shared/folder-lock.ts';
+import { FolderFault, FolderLock } from '../../shared/node/folder-lock.ts';
 import { controlFileName } from './control-page.ts';
 import { isFull } from './database.ts';
 import { DemonstrationLine } from './lines/demonstration.ts';

@@ -1,12 +1,12 @@
 // The folder Outgoing: each message is handed to the line in order, again and again until the line takes it.
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
+import { BackOff } from '../../shared/back-off.ts';
 import type { PhoneDatabase } from './database.ts';
 import type { Line } from './lines/line.ts';
 import type { Messages } from './messages.ts';
 import type { PhoneSessions } from './sessions.ts';
 
-const firstPauseMs = 1000;
-const longestPauseMs = 60_000;
+const retryTimes = { firstMs: 1000, capMs: 60_000 };
 
 export interface OutgoingOptions {
   readonly database: PhoneDatabase;
@@ -21,7 +21,7 @@ export interface OutgoingOptions {
 export class OutgoingBox {
   readonly #options: OutgoingOptions;
   readonly #waiting: PhoneMessage[] = [];
-  #failures = 0;
+  readonly #backOff = new BackOff(retryTimes);
   #pause: NodeJS.Timeout | undefined;
   #state: 'stopped' | 'idle' | 'handing' = 'stopped';
 
@@ -72,7 +72,7 @@ export class OutgoingBox {
       if (!this.#isStopped()) this.#wait();
       return false;
     }
-    this.#failures = 0;
+    this.#backOff.reset();
     if (!this.#isStopped()) {
       // Not awaited, so that a burst shares its transactions; lost in a crash, the line is asked again.
       database.write(() => this.#settle(message)).then(onSent, (error: Error) => this.#options.report(error.message));
@@ -89,7 +89,7 @@ export class OutgoingBox {
   }
 
   #wait(): void {
-    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failures++);
+    const pauseMs = this.#backOff.nextMs();
     this.#options.report(`The line did not take a message; it is tried again in ${Math.round(pauseMs / 1000)} s.`);
     this.#pause = setTimeout(() => {
       this.#pause = undefined;

@@ -12,7 +12,7 @@ import {
   subprotocol,
 } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
-import { BackOff, type BackOffTimes } from './back-off.ts';
+import { DialBackOff, type DialTimes } from './dial-back-off.ts';
 import type { Outbox } from './outbox.ts';
 import { EventSender } from './sender.ts';
 
@@ -33,7 +33,7 @@ export interface TunnelOptions {
   onLost(): void;
   /** One line in plain words, without secrets. */
   report(line: string): void;
-  readonly backOff?: BackOffTimes;
+  readonly backOff?: DialTimes;
   readonly stallMs?: number;
   /** For the handshake and then for `welcome`: 30,000 unless told, since a cloud lets a fleet that comes back wait. */
   readonly answerMs?: number;
@@ -50,7 +50,7 @@ const maxErrorAnswers = 100;
 
 export class TunnelClient {
   readonly #options: TunnelOptions;
-  readonly #backOff: BackOff;
+  readonly #backOff: DialBackOff;
   #socket: WebSocket | undefined;
   #sender: EventSender | undefined;
   #welcomed = false;
@@ -68,7 +68,7 @@ export class TunnelClient {
 
   constructor(options: TunnelOptions) {
     this.#options = options;
-    this.#backOff = new BackOff(options.backOff);
+    this.#backOff = new DialBackOff(options.backOff);
   }
 
   /** Whether the cloud has welcomed this agent and the connection stands. */

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { makePrivate, WalTruncation } from '../../shared/private-database.ts';
+import { makePrivate, WalTruncation } from '../../shared/node/private-database.ts';
 
 /** Each step brings a file from the version of its index to the next. Append only: released files are out there. */
 const migrations: readonly string[] = [

@@ -1,5 +1,5 @@
 // Takes the lock of a data folder and holds it until it is killed; ends with 1 and the reason where it is taken.
-import { FolderLock } from '../../shared/folder-lock.ts';
+import { FolderLock } from '../../shared/node/folder-lock.ts';
 
 const [folder = '', address] = process.argv.slice(2);
 try {

@@ -16,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteEngine } from '../../cloud/store/sqlite/engine.ts';
 import { PhoneDatabase } from '../../edge-agent/phone/database.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
-import { WalTruncation } from '../../shared/private-database.ts';
+import { WalTruncation } from '../../shared/node/private-database.ts';
 
 let folder: string;
 beforeEach(() => {

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { readSecretFile } from '../../shared/secret-file.ts';
+import { readSecretFile } from '../../shared/node/secret-file.ts';
 
 let folder: string;
 let path: string;

@@ -1,6 +1,7 @@
 // The home's live events by server-sent events. The browser resumes with Last-Event-ID while it reconnects by itself.
 import { signal } from '@preact/signals';
 import type { HomeEvent, HomeEventType } from '../../../protocol/model.ts';
+import { BackOff, fullJitter } from '../../../shared/back-off.ts';
 
 const eventTypes = [
   'message.received',
@@ -16,7 +17,9 @@ const eventTypes = [
   'home.updated',
 ] as const satisfies readonly HomeEventType[];
 
-const longestWaitMs = 30_000;
+const leastWaitMs = 1000;
+/** Full jitter: the dashboards of a restarted cloud must not reconnect at the same moment. */
+const retryTimes = { firstMs: 1000, capMs: 30_000, spread: fullJitter };
 /** After a page was hidden for longer (a suspended laptop), its connection may be dead without an error. */
 const trustedMs = 60_000;
 
@@ -27,7 +30,7 @@ export class LiveEvents {
   #url = '';
   #source: EventSource | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #attempts = 0;
+  readonly #backOff = new BackOff(retryTimes);
   #hiddenAtMs = 0;
   readonly #onOnline = () => this.#connect();
   readonly #onOffline = () => {
@@ -65,7 +68,7 @@ export class LiveEvents {
     const source = new EventSource(this.#url);
     this.#source = source;
     source.onopen = () => {
-      this.#attempts = 0;
+      this.#backOff.reset();
       this.state.value = 'live';
       this.#onGap();
     };
@@ -90,8 +93,6 @@ export class LiveEvents {
   }
 
   #comeBack(): void {
-    // Full jitter: the dashboards of a restarted cloud must not reconnect at the same moment.
-    const waitMs = 1000 + Math.random() * Math.min(longestWaitMs, 1000 * 2 ** this.#attempts++);
-    this.#timer = setTimeout(() => this.#connect(), waitMs);
+    this.#timer = setTimeout(() => this.#connect(), leastWaitMs + this.#backOff.nextMs());
   }
 }

@@ -13,14 +13,15 @@ import {
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { GatewayError } from '../../../protocol/errors.ts';
+import { backOffMs, fullJitter } from '../../../shared/back-off.ts';
 import { attributes, type indexes } from '../table.ts';
 import { isPossible, type Key } from './keys.ts';
 import { Conflict, meaningOf, unavailable } from './outage.ts';
 
 /** One try: an answer takes a few milliseconds, the dead end of a lost connection for ever. */
 const attemptMs = 2_000;
-const shortestWaitMs = 25;
-const longestWaitMs = 1_000;
+/** What failed together must not come back together. */
+const retryTimes = { firstMs: 25, capMs: 1_000, spread: fullJitter };
 /** BatchGetItem takes no more. */
 const keysPerRead = 100;
 
@@ -223,11 +224,10 @@ export class DynamoEngine {
   }
 }
 
-/** Waits a random time below a bound that doubles: what failed together must not come back together. */
+/** Waits before the next of several tries. */
 export function pause(tries: number): Promise<void> {
-  const boundMs = Math.min(longestWaitMs, shortestWaitMs * 2 ** tries);
   return new Promise((resolve) => {
-    setTimeout(resolve, Math.random() * boundMs);
+    setTimeout(resolve, backOffMs(retryTimes, tries));
   });
 }
 

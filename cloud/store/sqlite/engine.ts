@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { GatewayError } from '../../../protocol/errors.ts';
-import { makePrivate, WalTruncation } from '../../../shared/private-database.ts';
+import { makePrivate, WalTruncation } from '../../../shared/node/private-database.ts';
 import { migrate } from './migrate.ts';
 
 /** Writes in one transaction: enough to share a flush, few enough not to keep readers waiting. */

@@ -1,4 +1,6 @@
 // One subscription's life: subscribe, renew, subscribe again, give up, come back. UPnP Device Architecture 2.0 §4.1. Requirements E1–E22, E24.
+
+import { backOffMs } from '../../../shared/back-off.ts';
 import { UpnpError } from '../error.ts';
 import type { HttpAnswer, Network } from '../network/network.ts';
 import { charsetOf } from '../xml/xml-text.ts';
@@ -241,8 +243,8 @@ export class LiveSubscription {
 
   #lapse(error: UpnpError): void {
     if (this.#ending.signal.aborted) return;
-    const pauseMs = Math.min(maxRetryMs, this.#parts.retryMs * 2 ** this.#retries++);
-    this.#schedule(pauseMs * (0.75 + Math.random() / 2), () => this.#subscribeAnew());
+    const times = { firstMs: this.#parts.retryMs, capMs: maxRetryMs, spread: [0.75, 1.25] } as const;
+    this.#schedule(backOffMs(times, this.#retries++), () => this.#subscribeAnew());
     if (!this.#lapsed) this.#tell(() => this.#parts.request.onLapse(error));
     this.#lapsed = true;
     this.#lapsedAtMs = performance.now();

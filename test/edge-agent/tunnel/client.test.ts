@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BackOff, backOffTimes } from '../../../edge-agent/tunnel/back-off.ts';
 import { TunnelClient, type TunnelOptions } from '../../../edge-agent/tunnel/client.ts';
+import { DialBackOff, dialTimes } from '../../../edge-agent/tunnel/dial-back-off.ts';
 import { closeCodes, type EdgeFrame, type FrameOf } from '../../../protocol/frames.ts';
 import { limits } from '../../../protocol/limits.ts';
 import { type CloudScript, ScriptedCloud } from '../../fixtures/tunnel/scripted-cloud.ts';
@@ -288,19 +288,19 @@ describe('events', () => {
 
 describe('back-off', () => {
   it('tries within a second, spreads fully, and never waits longer than the cap', () => {
-    const highest = new BackOff(backOffTimes, () => 0.999999);
+    const highest = new DialBackOff(dialTimes, () => 0.999999);
     const waits = Array.from({ length: 12 }, () => highest.nextMs());
     expect(waits[0]).toBeLessThanOrEqual(1000);
     expect(waits[3]).toBeGreaterThan(7000);
     expect(Math.max(...waits)).toBeLessThanOrEqual(30_000);
-    const lowest = new BackOff(backOffTimes, () => 0);
+    const lowest = new DialBackOff(dialTimes, () => 0);
     expect(lowest.nextMs()).toBe(0);
     highest.forget();
     expect(highest.nextMs()).toBeLessThanOrEqual(1000);
   });
 
   it('after a put-off waits what was asked and a part on top, more each time, however long the cloud was away', () => {
-    const highest = new BackOff(backOffTimes, () => 0.999999);
+    const highest = new DialBackOff(dialTimes, () => 0.999999);
     for (let failure = 0; failure < 12; failure++) highest.nextMs();
     expect(highest.putOffMs(7_000)).toBeCloseTo(8_000, 0);
     expect(highest.putOffMs(7_000)).toBeCloseTo(9_000, 0);
@@ -308,11 +308,11 @@ describe('back-off', () => {
     expect(highest.putOffMs(7_000)).toBeCloseTo(37_000, 0);
     highest.forget();
     expect(highest.putOffMs(7_000)).toBeCloseTo(8_000, 0);
-    expect(new BackOff(backOffTimes, () => 0).putOffMs(7_000)).toBe(7_000);
+    expect(new DialBackOff(dialTimes, () => 0).putOffMs(7_000)).toBe(7_000);
   });
 
   it('asks for at least 30 s of stability and of patience with a twin', () => {
-    const lowest = new BackOff(backOffTimes, () => 0);
+    const lowest = new DialBackOff(dialTimes, () => 0);
     expect(lowest.stableMs()).toBe(30_000);
     expect(lowest.replacedMs()).toBe(30_000);
   });

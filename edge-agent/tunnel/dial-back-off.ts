@@ -1,6 +1,7 @@
 // When to dial again: full jitter, so that a thousand agents whose cloud restarted do not come back at one moment.
+import { BackOff, fullJitter } from '../../shared/back-off.ts';
 
-export interface BackOffTimes {
+export interface DialTimes {
   /** The first wait is a random part of this. */
   readonly firstMs: number;
   readonly capMs: number;
@@ -8,11 +9,11 @@ export interface BackOffTimes {
   readonly stableMs: number;
   /** After `replaced`: two agents of one home must not throw each other out in turn. */
   readonly replacedMs: number;
-  /** After `revoked`, 401 and 403: nothing will change until somebody gives another token. */
+  /** After `revoked`, 401 and 403: only another token helps. */
   readonly refusedMs: number;
 }
 
-export const backOffTimes: BackOffTimes = {
+export const dialTimes: DialTimes = {
   firstMs: 1000,
   capMs: 30_000,
   stableMs: 30_000,
@@ -20,25 +21,28 @@ export const backOffTimes: BackOffTimes = {
   refusedMs: 15 * 60_000,
 };
 
-export class BackOff {
-  readonly #times: BackOffTimes;
+export class DialBackOff {
+  readonly #times: DialTimes;
   readonly #random: () => number;
-  #failures = 0;
-  #putOffs = 0;
+  readonly #failures: BackOff;
+  readonly #putOffs: BackOff;
 
-  constructor(times: BackOffTimes = backOffTimes, random: () => number = Math.random) {
+  constructor(times: DialTimes = dialTimes, random: () => number = Math.random) {
     this.#times = times;
     this.#random = random;
+    const { firstMs, capMs } = times;
+    this.#failures = new BackOff({ firstMs, capMs, spread: fullJitter }, random);
+    this.#putOffs = new BackOff({ firstMs, capMs, spread: fullJitter }, random);
   }
 
   /** How long to wait before the next try, in milliseconds. */
   nextMs(): number {
-    return this.#jitterMs(this.#failures++);
+    return this.#failures.nextMs();
   }
 
-  /** What a busy cloud asked for, and some on top, as it may have asked the same of all. How long it was away counts not. */
+  /** The wait that a busy cloud asked for and some more, since it may have asked all agents for the same. */
   putOffMs(askedMs: number): number {
-    return askedMs + this.#jitterMs(this.#putOffs++);
+    return askedMs + this.#putOffs.nextMs();
   }
 
   replacedMs(): number {
@@ -60,11 +64,7 @@ export class BackOff {
   }
 
   forget(): void {
-    this.#failures = 0;
-    this.#putOffs = 0;
-  }
-
-  #jitterMs(before: number): number {
-    return this.#random() * Math.min(this.#times.capMs, this.#times.firstMs * 2 ** Math.min(before, 20));
+    this.#failures.reset();
+    this.#putOffs.reset();
   }
 }
