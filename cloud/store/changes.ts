@@ -2,13 +2,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
-import type { HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
+import type { HomeEvent, Message, Session } from '../../protocol/model.ts';
 import type { MessageFolder } from '../../protocol/phone-model.ts';
 import { nextId } from './ordered-id.ts';
 import { onOneLine } from './party.ts';
 import { approvalOf, presenceEvidenceOf } from './phone-evidence.ts';
+import { moved, stateInFolder } from './rules/delivery.ts';
+import { appendHops } from './rules/hops.ts';
 import { publicMessage } from './rules/public-message.ts';
-import type { HomeRecord, MessageRecord, PhoneRecord, StoredHop, Write } from './store.ts';
+import type { HomeRecord, MessageRecord, PhoneRecord, Write } from './store.ts';
 
 type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
 type Unnumbered<Event> = Event extends HomeEvent ? Omit<Event, 'id' | 'home' | 'time'> : never;
@@ -36,7 +38,7 @@ export function putMessage(
 ): Change<MessageRecord> | undefined {
   if (current === tombstone) return undefined;
   const { message } = write;
-  const state = stateIn(message.folder, current?.state);
+  const state = stateInFolder(message.folder, current?.state);
   const next: MessageRecord = {
     id: write.id,
     messageId: message.messageId,
@@ -63,7 +65,7 @@ export function putMessage(
     deliverByMs: current?.deliverByMs ?? null,
     ...(current?.sendSeq !== undefined && { sendSeq: current.sendSeq }),
     ...(current?.conversation !== undefined && { conversation: current.conversation }),
-    ...hopsOf(current?.hops, current === undefined || current.messageId === null ? write.hops : undefined),
+    ...appendHops(current?.hops, current === undefined || current.messageId === null ? write.hops : undefined),
   };
   if (isDeepStrictEqual(current, next)) return undefined;
   const data = publicMessage(next);
@@ -143,20 +145,9 @@ export function createSend(
 
 /** Undefined when the send has left the states in question, or is already as it would become. */
 export function moveSend(current: StoredMessage, write: WriteOf<'send.move'>): Change<MessageRecord> | undefined {
-  if (current === undefined || current === tombstone || !write.from.includes(current.state)) return undefined;
-  const { stateReason: _, ...rest } = current;
-  const next: MessageRecord = {
-    ...rest,
-    state: write.to,
-    folder: write.to === 'sent' && current.folder === 'Outgoing' ? 'Sent' : current.folder,
-    ...(write.reason !== undefined && { stateReason: write.reason }),
-    messageId: write.messageId ?? current.messageId,
-    phone: write.phone ?? current.phone,
-    epoch: write.epoch ?? current.epoch,
-    onPhone: current.onPhone || write.messageId !== undefined,
-    ...hopsOf(current.hops, write.hops),
-  };
-  if (isDeepStrictEqual(current, next)) return undefined;
+  if (current === undefined || current === tombstone) return undefined;
+  const next = moved(current, write);
+  if (next === undefined || isDeepStrictEqual(current, next)) return undefined;
   return { next, event: { type: 'send.updated', data: publicMessage(next) } };
 }
 
@@ -254,34 +245,6 @@ export function phonesToForget(known: readonly PhoneRecord[], seen: readonly Pho
   return strangers.slice(0, Math.max(0, known.length - limits.phones));
 }
 
-/** A send that is tried for days would grow without end: its beginning and its latest are kept. */
-const firstHops = 8;
-const mostHops = 32;
-
-function hopsOf(
-  before: readonly StoredHop[] | undefined,
-  more: readonly StoredHop[] | undefined,
-): { hops?: readonly StoredHop[] } {
-  const hops = [...(before ?? []), ...(more ?? [])];
-  if (hops.length === 0) return {};
-  return { hops: hops.length <= mostHops ? hops : [...hops.slice(0, firstHops), ...hops.slice(firstHops - mostHops)] };
-}
-
 function isSend(folder: MessageFolder): boolean {
   return folder === 'Outgoing' || folder === 'Sent';
-}
-
-/** What the folder says of a message's life. Lying in Outgoing takes back neither that it was sent nor that it failed. */
-function stateIn(folder: MessageFolder, current: MessageState | undefined): MessageState {
-  switch (folder) {
-    case 'Received':
-      return 'received';
-    case 'Sent':
-      return 'sent';
-    case 'Outgoing':
-      return current === 'sent' || current === 'failed' ? current : 'sending';
-    case 'Deleted':
-    case 'ClosedSession':
-      return current ?? 'received';
-  }
 }
