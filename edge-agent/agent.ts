@@ -230,7 +230,7 @@ export class Agent {
       ...(options.ssdpPort !== undefined && { port: options.ssdpPort }),
       isKnown: (udn) => phones.isKnown(udn),
       onFound: (found) => phones.onFound(found),
-      onHeard: (found, kind) => phones.onHeard(found, kind),
+      onSeen: (found, kind) => phones.onHeard(found, kind),
       onMoved: (found) => phones.onRenewed(found),
       onRebooted: (found) => phones.onRenewed(found),
       onChanged: (found) => phones.onRenewed(found),

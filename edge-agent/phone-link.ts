@@ -17,8 +17,8 @@ import {
 } from './upnp/description/description.ts';
 import { UpnpError } from './upnp/error.ts';
 import type { GenaSubscriber, Subscription, SubscriptionProbe } from './upnp/eventing/gena.ts';
+import { DeviceNetwork } from './upnp/network/device-network.ts';
 import { authorityOf, parseHttpUrl } from './upnp/network/http-url.ts';
-import { Neighbour } from './upnp/network/neighbour.ts';
 import type { Network } from './upnp/network/network.ts';
 
 export interface PhoneLinkOptions {
@@ -75,7 +75,7 @@ export class PhoneLink {
   /** Of when the description was read. */
   readonly evidence: PhoneEvidence;
   readonly #options: PhoneLinkOptions;
-  readonly #neighbour: Neighbour;
+  readonly #neighbour: DeviceNetwork;
   readonly #pulse: PhonePulse;
   #silence: 'hung' | 'absent' | undefined;
   #name: string;
@@ -95,11 +95,11 @@ export class PhoneLink {
     const { udn, network, service, location, interfaceName } = options;
     const { journal, cloud, queue, compareMs, pollMs, confirmMs, now } = options;
     const peer = parseHttpUrl(service.controlUrl)?.address;
-    this.#neighbour = new Neighbour(network, { peer, interfaceName }, () => this.#pulse.heard());
+    this.#neighbour = new DeviceNetwork(network, { peer, interfaceName }, () => this.#pulse.heard());
     this.#pulse = new PhonePulse({
       ask: () => this.#ask(),
       probeSubscription: () => this.#probeSubscription(),
-      isActing: () => this.#neighbour.isActing,
+      isActing: () => this.#neighbour.hasActionInFlight,
       onSilent: (kind) => this.#onSilent(kind),
       onBack: () => this.#onBack(),
       onLeft: () => options.onLeft(this),

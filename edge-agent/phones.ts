@@ -7,8 +7,8 @@ import { deviceEvidenceOf, isAsApproved } from './phone-evidence.ts';
 import { PhoneLink, type PhoneLinkOptions } from './phone-link.ts';
 import { type DeviceDescription, readDescription, readScpd, walkDevices } from './upnp/description/description.ts';
 import type { Advertisement } from './upnp/discovery/ssdp.ts';
+import { DeviceNetwork, type PeerRoute } from './upnp/network/device-network.ts';
 import { authorityOf, parseHttpUrl, sameFamily } from './upnp/network/http-url.ts';
-import { Neighbour, type Whereabouts } from './upnp/network/neighbour.ts';
 
 export interface PhonesOptions
   extends Omit<
@@ -30,7 +30,7 @@ interface Claim {
   /** Of the announcement; undefined for the pinned URL. */
   readonly udn: string | undefined;
   readonly bootId?: number | undefined;
-  readonly where: Whereabouts;
+  readonly where: PeerRoute;
 }
 
 const mostTold = 256;
@@ -231,7 +231,7 @@ export class Phones {
   }
 
   /** The same phone with other services, or other URLs of them. */
-  #onDescribed(link: PhoneLink, device: DeviceDescription, where: Whereabouts): void {
+  #onDescribed(link: PhoneLink, device: DeviceDescription, where: PeerRoute): void {
     const nowMs = performance.now();
     if (this.#links.get(link.udn) !== link || messagingOf(device) === undefined) return;
     if (nowMs - (this.#replacedAtMs.get(link.udn) ?? Number.NEGATIVE_INFINITY) < replaceAgainMs) return;
@@ -314,7 +314,7 @@ export class Phones {
   async #describe({ location, udn: advertised, bootId, where }: Claim): Promise<void> {
     const { network } = this.#options;
     const signal = this.#stopping.signal;
-    const root = await readDescription(new Neighbour(network, where), location, { signal });
+    const root = await readDescription(new DeviceNetwork(network, where), location, { signal });
     const devices = [...walkDevices(root)];
     const phones = devices.filter((device) => messagingOf(device) !== undefined);
     if (phones.length === 0) this.#ignore(location, bootId);
@@ -347,7 +347,7 @@ export class Phones {
     this.#ignored.set(location, { bootId, untilMs: performance.now() + ignoredForMs });
   }
 
-  async #link(udn: string, device: DeviceDescription, location: string, where: Whereabouts): Promise<void> {
+  async #link(udn: string, device: DeviceDescription, location: string, where: PeerRoute): Promise<void> {
     const before = this.#links.get(udn);
     if (this.#stopping.signal.aborted) return;
     if (before === undefined && !this.#hasRoomFor(udn, device, location)) return;
@@ -358,7 +358,7 @@ export class Phones {
     await this.#replace(udn, device, location, where);
   }
 
-  async #replace(udn: string, device: DeviceDescription, location: string, where: Whereabouts): Promise<void> {
+  async #replace(udn: string, device: DeviceDescription, location: string, where: PeerRoute): Promise<void> {
     const service = messagingOf(device);
     const before = this.#links.get(udn);
     if (service === undefined) return;
@@ -436,11 +436,11 @@ export class Phones {
   }
 
   /** A service description that cannot be read costs nothing: the actions are known (S8). */
-  async #checkService(scpdUrl: string | undefined, where: Whereabouts): Promise<void> {
+  async #checkService(scpdUrl: string | undefined, where: PeerRoute): Promise<void> {
     if (scpdUrl === undefined) return;
     const { network, report } = this.#options;
     const { signal } = this.#stopping;
-    const scpd = await readScpd(new Neighbour(network, where), scpdUrl, { signal }).catch(() => undefined);
+    const scpd = await readScpd(new DeviceNetwork(network, where), scpdUrl, { signal }).catch(() => undefined);
     if (scpd === undefined || scpd.actions.some((action) => action.name === 'SearchMessages')) return;
     report('Warning: the phone does not list the action SearchMessages; its messages may not be seen.');
   }

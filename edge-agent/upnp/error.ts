@@ -1,9 +1,9 @@
-// The one error that leaves this folder: what failed between us and a UPnP device, and whether the device may have acted.
+// The only error that leaves upnp/: what failed between us and a device, and whether the device may have acted.
 
 /**
- * - `unreachable`: no usable answer came (no route, refused connection, deadline, our own rules forbid the address).
- * - `malformed`: something came that cannot be understood.
- * - `refused`: the device answered, and its answer is an error.
+ * - `unreachable`: no usable answer (no route, connection refused, deadline, or an address that our rules forbid).
+ * - `malformed`: an answer that cannot be parsed.
+ * - `refused`: an answer that is an error.
  */
 export type UpnpErrorKind = 'unreachable' | 'malformed' | 'refused';
 
@@ -18,7 +18,7 @@ export interface UpnpErrorDetails {
   cause?: unknown;
 }
 
-/** Numbers and names of the UPnP codes that every service shares (UPnP Device Architecture 2.0, table 3-3). */
+/** UPnP error codes shared by every service (UPnP Device Architecture 2.0, table 3-3). */
 export const upnpCodes = {
   invalidAction: 401,
   invalidArguments: 402,
@@ -38,14 +38,14 @@ export class UpnpError extends Error {
   readonly outcome: Outcome;
   /** The code of a SOAP fault: 401, 402, 501, 6xx common, 7xx of the service, 8xx of the vendor. */
   readonly upnpCode: number | undefined;
-  /** The device's own words: untrusted text, not to be logged raw (requirement Z16). */
+  /** The device's own text: untrusted, not to be logged raw (requirement Z16). */
   readonly upnpDescription: string | undefined;
   readonly httpStatus: number | undefined;
 
   constructor(kind: UpnpErrorKind, message: string, details: UpnpErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.kind = kind;
-    // An answer that cannot be understood does not say what was done.
+    // An answer that cannot be parsed does not say whether the device acted.
     this.outcome = details.outcome ?? (kind === 'refused' ? 'answered' : 'unknown');
     this.upnpCode = details.upnpCode;
     this.upnpDescription = details.upnpDescription;
@@ -53,7 +53,7 @@ export class UpnpError extends Error {
   }
 }
 
-/** The same failure as a UpnpError: for what a library or a socket threw. */
+/** Wraps what a library or a socket threw; a UpnpError passes unchanged. */
 export function asUpnpError(error: unknown, kind: UpnpErrorKind, message: string): UpnpError {
   return error instanceof UpnpError ? error : new UpnpError(kind, message, { cause: error });
 }

@@ -1,4 +1,4 @@
-// SOAP envelopes as UPnP writes them: UPnP Device Architecture 2.0 §3.2. Requirements C4–C6, C9–C14, H17.
+// SOAP envelopes of UPnP: UPnP Device Architecture 2.0 §3.2. Requirements C4–C6, C9–C14, H17.
 import { UpnpError } from '../error.ts';
 import {
   childOf,
@@ -12,19 +12,19 @@ import {
   type XmlNode,
 } from '../xml/xml.ts';
 
-/** Argument names and values, in the order of the SCPD. */
+/** Argument names and values, in SCPD order. */
 export type ActionArguments = readonly (readonly [string, string])[];
 
 export interface ActionRequest {
   action: string;
-  /** The namespace of the action's element: the service type, where the peer got it right. */
+  /** The namespace of the action element: the service type, if the peer wrote it correctly. */
   serviceType: string | undefined;
-  /** As they came: order, repetitions and spelling are for the service to judge. */
+  /** As received; the service judges order, repetitions and spelling. */
   arguments: ActionArguments;
 }
 
 export interface SoapFault {
-  /** Undefined when the fault does not hold a UPnPError, or one without a number. */
+  /** Undefined when the fault holds no UPnPError with a number. */
   code: number | undefined;
   description: string;
 }
@@ -37,17 +37,17 @@ export interface EnvelopeOptions {
 const envelopeNamespace = 'http://schemas.xmlsoap.org/soap/envelope/';
 const controlNamespace = 'urn:schemas-upnp-org:control-1-0';
 
-/** The body of a request. Envelope and action are prefixed, arguments are not: devices have refused everything else (C4, C5). */
+/** Writes a request. Envelope and action are prefixed, arguments are not: devices refused everything else (C4, C5). */
 export function writeActionRequest(serviceType: string, action: string, args: ActionArguments): string {
   return writeEnvelope(element(`u:${action}`, args.map(toElement), { 'xmlns:u': serviceType }));
 }
 
-/** The body of an answer. */
+/** Writes an answer. */
 export function writeActionAnswer(serviceType: string, action: string, args: ActionArguments): string {
   return writeEnvelope(element(`u:${action}Response`, args.map(toElement), { 'xmlns:u': serviceType }));
 }
 
-/** The body of an error, to be sent with HTTP status 500. */
+/** Writes a fault, to be sent with HTTP status 500. */
 export function writeFault(code: number, description: string): string {
   const upnpError = element(
     'UPnPError',
@@ -84,8 +84,8 @@ export function readActionRequest(source: string | Uint8Array, options: Envelope
 }
 
 /**
- * The out arguments by name as the device wrote them; where one comes twice the first counts.
- * @throws UpnpError refused for a fault, whatever the HTTP status was (C9); malformed
+ * Reads the out arguments by name, as the device wrote them; the first of duplicates counts.
+ * @throws UpnpError refused for a fault, whatever the HTTP status (C9); malformed
  */
 export function readActionAnswer(
   source: string | Uint8Array,
@@ -95,7 +95,7 @@ export function readActionAnswer(
   const body = readBody(source, options);
   const fault = faultIn(body);
   if (fault !== undefined) throw refusal(action, fault);
-  // By local name only: prefixes, versions and namespaces are often wrong (C10).
+  // Match by local name only: prefixes, versions and namespaces are often wrong (C10).
   const wanted = `${action}Response`.toLowerCase();
   const answer = body.children.find((child) => child.name.toLowerCase() === wanted);
   if (answer === undefined) throw new UpnpError('malformed', `The SOAP body holds no ${action}Response`);
@@ -106,7 +106,7 @@ export function readActionAnswer(
   return values;
 }
 
-/** The fault in a document; undefined when it holds none or cannot be read. */
+/** Reads a fault; undefined when there is none or the document cannot be parsed. */
 export function readFault(source: string | Uint8Array, options: EnvelopeOptions = {}): SoapFault | undefined {
   try {
     return faultIn(readBody(source, options));
@@ -116,7 +116,7 @@ export function readFault(source: string | Uint8Array, options: EnvelopeOptions 
   }
 }
 
-/** A fault as the error that the caller of the action sees. */
+/** A fault as the UpnpError for the action's caller. */
 export function refusal(action: string, fault: SoapFault, httpStatus?: number): UpnpError {
   const code = fault.code === undefined ? 'no UPnP code' : `code ${fault.code}`;
   return new UpnpError('refused', `The device refused ${action} with ${code}`, {
@@ -126,7 +126,7 @@ export function refusal(action: string, fault: SoapFault, httpStatus?: number): 
   });
 }
 
-/** An argument by name, ignoring case where the exact spelling is not there (C11). */
+/** An argument by name; ignores case when the exact name is missing (C11). */
 export function argumentOf(values: ReadonlyMap<string, string>, name: string): string | undefined {
   const exact = values.get(name);
   if (exact !== undefined) return exact;
@@ -135,7 +135,7 @@ export function argumentOf(values: ReadonlyMap<string, string>, name: string): s
   return undefined;
 }
 
-/** An argument's text; where its inner document came un-escaped, that document as text (C13). */
+/** An argument's text; an unescaped inner document is serialised (C13). */
 export function argumentValue(node: XmlNode): string {
   return node.children.length === 0 ? node.text : innerXml(node);
 }

@@ -1,33 +1,33 @@
-// The answer to an action while it is still coming in: its one long argument as text. UPnP Device Architecture 2.0 §3.2.
+// Streams the one long argument of an action's answer while it arrives. UPnP Device Architecture 2.0 §3.2.
 // Requirements C9–C13, X17.
 import { UpnpError } from '../error.ts';
 import { XmlStream } from '../xml/xml-stream.ts';
 import { escapeAttribute } from '../xml/xml-text.ts';
 import { readFault, refusal, type SoapFault } from './soap-envelope.ts';
 
-/** A longer fault is one without a code. */
-const longestFault = 64 * 1024;
+/** A longer fault is reported without its code. */
+const maxFaultChars = 64 * 1024;
 
-/** What came of an argument: whether it was there, and whether everything around it was complete. */
+/** Whether the argument was found, and whether it and the envelope were complete. */
 export interface ArgumentRead {
   readonly isThere: boolean;
   readonly isComplete: boolean;
 }
 
-/** Finds one argument in an answer and hands its text on in pieces; an un-escaped document inside it as XML again (C13). */
+/** Emits the text of one argument in pieces; serialises an unescaped document inside it (C13). */
 export class ArgumentStream {
   readonly #action: string;
   readonly #argument: string;
   readonly #take: (text: string) => void;
   readonly #xml: XmlStream;
-  /** Local names of the open elements. */
+  /** Local names of open elements. */
   readonly #open: string[] = [];
-  /** Namespace declarations around the argument, by attribute. */
+  /** Namespace declarations around the argument. */
   readonly #declarations = new Map<string, string>();
   #seen = { envelope: false, body: false, answer: false, argument: false };
-  /** How deep the argument's own element is, while it is open. */
+  /** Depth of the argument's element while it is open. */
   #argumentDepth: number | undefined;
-  /** Up to here an un-escaped document was handed on. */
+  /** Position up to which an unescaped document was emitted. */
   #handedOn: number | undefined;
   #faultStart: number | undefined;
   #fault: SoapFault | undefined;
@@ -51,10 +51,10 @@ export class ArgumentStream {
   write(text: string): void {
     this.#xml.write(text);
     this.#handOn(this.#xml.settled);
-    if (this.#faultStart !== undefined && this.#xml.settled - this.#faultStart > longestFault) this.#endFault('');
+    if (this.#faultStart !== undefined && this.#xml.settled - this.#faultStart > maxFaultChars) this.#endFault('');
   }
 
-  /** @throws UpnpError refused for a fault; malformed where there is no answer to this action */
+  /** @throws UpnpError refused for a fault; malformed when there is no answer to this action */
   end(): ArgumentRead {
     this.#xml.end();
     this.#handOn(this.#xml.settled);
@@ -76,7 +76,7 @@ export class ArgumentStream {
       return;
     }
     if (depth <= 4) for (const [key, value] of Object.entries(attributes)) this.#declare(key, value);
-    // By local name only: prefixes, versions and namespaces are often wrong (C10).
+    // Match by local name only: prefixes, versions and namespaces are often wrong (C10).
     if (depth === 1 && local === 'Envelope') this.#seen.envelope = true;
     if (outermost !== 'Envelope') return;
     if (depth === 2 && local === 'Body') this.#seen.body = true;
@@ -108,7 +108,7 @@ export class ArgumentStream {
     this.#open.pop();
   }
 
-  /** The prefixes of the envelope must be known to whoever reads the document within it. */
+  /** Wraps the inner document in an element that declares the envelope's prefixes, which its reader needs. */
   #beginDocument(start: number): void {
     const declared = [...this.#declarations].map(([key, value]) => ` ${key}="${escapeAttribute(value)}"`);
     this.#take(`<argument${declared.join('')}>`);

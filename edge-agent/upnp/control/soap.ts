@@ -1,6 +1,6 @@
 // Calling an action: UPnP Device Architecture 2.0, chapter 3. Requirements C1–C18.
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { UpnpError } from '../error.ts';
 import type { BodyReader, HttpAnswer, HttpRequest, Network } from '../network/network.ts';
 import { ByteText } from '../xml/byte-text.ts';
@@ -23,41 +23,41 @@ export {
 
 export interface ActionCall {
   controlUrl: string;
-  /** Exactly as the device wrote it in its description (S14). */
+  /** Exactly as in the device's description (S14). */
   serviceType: string;
   action: string;
-  /** All in arguments, in the order of the SCPD (C5). */
+  /** All in arguments, in SCPD order (C5). */
   arguments: ActionArguments;
   /** A service must answer within 30 s (UPnP Device Architecture 2.0 §3.2.5). */
   deadlineMs: number;
-  /** Of `streamArgument`: a device that sends nothing for so long has stopped; 30 s unless told. */
+  /** For `streamArgument`: how long the device may send nothing before the call fails; default 30 s. */
   stallMs?: number;
   signal?: AbortSignal;
-  /** False: a connection of its own, and nothing is sent again once a byte may have been taken (C15). */
+  /** False: uses a connection of its own and never retries once a byte may have reached the device (C15). */
   repeatable: boolean;
-  /** The only address that may be called, where the device's is known (Z5). */
+  /** The only address that may be called, when the device's address is known (Z5). */
   peer?: string;
-  /** Longest answer that is read; a million characters unless told. */
+  /** Longest accepted answer; default 1 Mi characters. */
   maxAnswerChars?: number;
-  /** False: also while another request to the device is under way; only for what changes nothing there. */
+  /** False: do not wait for other requests to the device; only for actions that change nothing. */
   inTurn?: boolean;
-  /** Called when the connection stands, before the first byte goes out; what it throws holds the call back. */
+  /** Called once connected, before the first byte is sent; an exception stops the call. */
   beforeSend?(): void;
 }
 
-/** A list of a thousand messages; parsing it takes a Raspberry Pi under a second. */
-const standardAnswerChars = 1024 * 1024;
+/** A list of a thousand messages; a Raspberry Pi parses it in under a second. */
+const defaultMaxAnswerChars = 1024 * 1024;
 const mPost = [['MAN', '"http://schemas.xmlsoap.org/soap/envelope/"; ns=01']] as const;
 
 /**
  * Calls an action; one at a time per device.
- * @returns the out arguments by name as the device wrote them: read them with `argumentOf`
+ * @returns the out arguments by name, as the device wrote them; read them with `argumentOf`
  * @throws UpnpError refused with the device's code; unreachable or malformed with the outcome
  */
 export async function callAction(network: Network, call: ActionCall): Promise<ReadonlyMap<string, string>> {
   const untilMs = performance.now() + call.deadlineMs;
   let answer = await network.request(requestOf(call, 'POST', call.deadlineMs));
-  // The device did not take the method, so nothing has been done yet (C7).
+  // The device refused the method, so the action has not run (C7).
   if (answer.status === 405)
     answer = await network.request(requestOf(call, 'M-POST', Math.max(1, untilMs - performance.now())));
   const options = { charset: charsetOf(answer.headers.get('content-type')), maxChars: answerChars(call) };
@@ -68,19 +68,19 @@ export async function callAction(network: Network, call: ActionCall): Promise<Re
   return readActionAnswer(answer.body, call.action, options);
 }
 
-/** Takes a piece of an argument's text; the next comes when its promise resolves. False: no more is wanted. */
+/** Takes a piece of an argument's text; the next one follows when its promise resolves. False stops reading. */
 export type ArgumentReader = (text: string) => Promise<boolean>;
 
-/** Bytes that are read in one go: together with what is made of them, a few milliseconds. */
+/** Bytes parsed in one go; parsing and using them takes a few milliseconds. */
 const sliceBytes = 16 * 1024;
-/** Others get their turn after this. */
-const longestGoMs = 15;
+/** Yields to the event loop after this. */
+const maxBusyMs = 15;
 
 /**
- * Calls an action whose answer has one long argument, and reads that while it comes in. `deadlineMs` is for the answer's
- * beginning; after it, only a device that stalls is given up.
- * @param begin called for each answer: an attempt that breaks off may be repeated
- * @throws UpnpError as `callAction`; what was read before stays true
+ * Calls an action and streams one long argument of its answer. `deadlineMs` covers the start of the answer; after that
+ * only a stalled device fails the call.
+ * @param begin called for each answer, because a broken attempt may be retried
+ * @throws UpnpError as `callAction`; text read before stays valid
  */
 export async function streamArgument(
   network: Network,
@@ -90,7 +90,7 @@ export async function streamArgument(
 ): Promise<ArgumentRead> {
   let reading: { end(): Promise<ArgumentRead> } | undefined;
   const readBody = (headers: ReadonlyMap<string, string>): BodyReader => {
-    const answer = new AnswerReading(call.action, argument, charsetOf(headers.get('content-type')), begin());
+    const answer = new AnswerReader(call.action, argument, charsetOf(headers.get('content-type')), begin());
     reading = answer;
     return (piece) => answer.read(piece);
   };
@@ -107,8 +107,8 @@ export async function streamArgument(
   return { ...read, isComplete: read.isComplete && answer.complete };
 }
 
-/** One answer on its way from bytes to the argument's text. */
-class AnswerReading {
+/** Turns the bytes of one answer into the argument's text. */
+class AnswerReader {
   readonly #bytes: ByteText;
   readonly #argument: ArgumentStream;
   readonly #take: ArgumentReader;
@@ -126,8 +126,8 @@ class AnswerReading {
     let sinceMs = performance.now();
     for (let at = 0; at < piece.length; at += sliceBytes) {
       if (!(await this.#write(this.#bytes.write(piece.subarray(at, at + sliceBytes))))) return false;
-      if (performance.now() - sinceMs < longestGoMs) continue;
-      await nextTurn();
+      if (performance.now() - sinceMs < maxBusyMs) continue;
+      await yieldToEventLoop();
       sinceMs = performance.now();
     }
     return true;
@@ -164,7 +164,7 @@ function requestOf(call: ActionCall, method: 'POST' | 'M-POST', deadlineMs: numb
     ],
     body: writeActionRequest(call.serviceType, call.action, call.arguments),
     deadlineMs,
-    // A character is at most three bytes of UTF-8 for each UTF-16 unit.
+    // UTF-8 needs at most three bytes per UTF-16 unit.
     maxBodyBytes: answerChars(call) * 3,
     fresh: !call.repeatable,
     inTurn: call.inTurn ?? true,
@@ -176,10 +176,10 @@ function requestOf(call: ActionCall, method: 'POST' | 'M-POST', deadlineMs: numb
 }
 
 function answerChars(call: ActionCall): number {
-  return call.maxAnswerChars ?? standardAnswerChars;
+  return call.maxAnswerChars ?? defaultMaxAnswerChars;
 }
 
-/** An HTTP error without a fault. From 500 on the device may have acted before it failed. */
+/** An HTTP error without a SOAP fault. With a 5xx status the device may have acted before it failed. */
 function httpRefusal(action: string, answer: HttpAnswer): UpnpError {
   const outcome = answer.status >= 500 ? 'unknown' : 'answered';
   return new UpnpError('refused', `The device answered ${action} with HTTP status ${answer.status}`, {

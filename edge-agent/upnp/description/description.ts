@@ -10,12 +10,12 @@ import { type FetchOptions, fetchDocument } from './document.ts';
 export { readScpd, type Scpd } from './scpd.ts';
 
 export interface ServiceDescription {
-  /** As the device wrote it: this is what it wants to be called by (S14). */
+  /** As the device wrote it; SOAP calls must repeat it exactly (S14). */
   serviceType: string;
   /** The type's own name, such as `Messaging`. */
   name: string;
   version: number;
-  /** For show only: devices write anything here. */
+  /** For display only: devices write anything here. */
   serviceId: string;
   controlUrl: string;
   eventSubUrl: string | undefined;
@@ -37,12 +37,12 @@ export interface DeviceDescription {
 
 const maxDevices = 64;
 const maxServicesPerDevice = 64;
-const longestName = 256;
-const longestType = 512;
+const maxNameChars = 256;
+const maxTypeChars = 512;
 
 /**
- * Fetches the description of a device and of those embedded in it. Every URL in the result is absolute and leads to the
- * address that sent the description.
+ * Fetches the description of a device and of the devices embedded in it. URLs in the result are absolute; those without
+ * an IP address of their own point to the address that sent the description.
  * @param location the LOCATION of its advertisement
  * @throws UpnpError unreachable, refused, malformed
  */
@@ -63,19 +63,19 @@ export async function readDescription(
   return deviceIn(device, reading);
 }
 
-/** The device and all that are embedded in it, the outer before the inner. */
+/** The device and all embedded devices, parents before children. */
 export function* walkDevices(root: DeviceDescription): Iterable<DeviceDescription> {
   yield root;
   for (const device of root.devices) yield* walkDevices(device);
 }
 
-interface Reading {
+interface ReadState {
   readonly links: Links;
   budget: number;
 }
 
-/** Depth is bounded by the XML reader, the number of devices by the budget (S7). */
-function deviceIn(node: XmlNode, reading: Reading): DeviceDescription {
+/** The XML reader bounds the depth, the budget bounds the number of devices (S7). */
+function deviceIn(node: XmlNode, reading: ReadState): DeviceDescription {
   reading.budget--;
   const { links } = reading;
   const udn = textOf(node, 'UDN')?.replace(/^uuid:/i, 'uuid:') ?? '';
@@ -100,7 +100,7 @@ function deviceIn(node: XmlNode, reading: Reading): DeviceDescription {
   };
 }
 
-/** Undefined for a service that cannot be called: it must not cost the device its others (S16). */
+/** Undefined for a service that cannot be called: one bad entry must not hide the device's other services (S16). */
 function serviceIn(node: XmlNode, links: Links): ServiceDescription | undefined {
   const serviceType = textOf(node, 'serviceType');
   const controlUrl = links.follow(textOf(node, 'controlURL'));
@@ -116,30 +116,30 @@ function serviceIn(node: XmlNode, links: Links): ServiceDescription | undefined 
   };
 }
 
-/** Name and version in a device or service type, read forgivingly: blanks, `1.0`, `serviceId` for `service` (S13, quirk 23). */
+/** Name and version of a device or service type; accepts blanks, `1.0` and `serviceId` for `service` (S13, quirk 23). */
 export function parseType(type: string): { name: string; version: number } | undefined {
-  // The expression below would take the square of the length of a run of blanks.
-  if (type.length > longestType) return undefined;
+  // The expression below is quadratic in the length of a run of blanks.
+  if (type.length > maxTypeChars) return undefined;
   const match = /^\s*urn:\s*[^:]+:\s*(?:service|serviceId|device):\s*(.+?)\s*:\s*(\d{1,6})(?:\.\d+)?\s*$/i.exec(type);
   return match === null ? undefined : { name: match[1] ?? '', version: Number(match[2]) };
 }
 
-/** A name for people: one line, without what would steer a terminal or turn the direction of writing (Z16). */
+/** A display name on one line, without terminal control or bidirectional override characters (Z16). */
 function nameIn(node: XmlNode, element: string): string | undefined {
   const name = textOf(node, element)
     ?.replace(/[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069\s]+/gu, ' ')
     .trim();
-  return name?.slice(0, longestName) || undefined;
+  return name?.slice(0, maxNameChars) || undefined;
 }
 
-/** The links of one description. They are resolved by name and followed by address (S3, S4, Z2, Z5). */
+/** The links of one description: resolved by name, dialled by address (S3, S4, Z2, Z5). */
 class Links {
   readonly #base: HttpUrl;
   readonly #address: string | undefined;
 
   constructor(fetched: HttpUrl, urlBase: string | undefined, remoteAddress: string) {
     const stated = urlBase === undefined ? undefined : resolveHttpUrl(urlBase, fetched);
-    // A base with another port than the one that works is a known mistake.
+    // Known bug: URLBase names another port than the one that works.
     this.#base = stated?.port === fetched.port ? stated : fetched;
     this.#address = canonicalAddress(remoteAddress);
   }

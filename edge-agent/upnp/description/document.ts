@@ -6,17 +6,17 @@ import { charsetOf } from '../xml/xml-text.ts';
 
 export interface FetchedDocument {
   root: XmlNode;
-  /** Where it was found in the end, after redirects. */
+  /** The URL that answered, after redirects. */
   url: string;
   /** The address that sent it. */
   remoteAddress: string;
 }
 
-const standardDeadlineMs = 5000;
+const defaultDeadlineMs = 5000;
 
 export interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
-  /** 5 s unless told. */
+  /** Default 5 s. */
   readonly deadlineMs?: number;
   readonly onConnectionLost?: () => void;
 }
@@ -31,7 +31,7 @@ export async function fetchDocument(
   root: string,
   options: FetchOptions,
 ): Promise<FetchedDocument> {
-  const { signal, deadlineMs = standardDeadlineMs, onConnectionLost } = options;
+  const { signal, deadlineMs = defaultDeadlineMs, onConnectionLost } = options;
   const answer = await network.request({
     method: 'GET',
     url,

@@ -1,4 +1,4 @@
-// What a service says about itself (SCPD): UPnP Device Architecture 2.0 §2.5. Requirements S8–S12.
+// The description of a service (SCPD): UPnP Device Architecture 2.0 §2.5. Requirements S8–S12.
 
 import { UpnpError } from '../error.ts';
 import type { Network } from '../network/network.ts';
@@ -16,7 +16,7 @@ export interface ScpdVariable {
   /** Lower case. */
   dataType: string;
   evented: boolean;
-  /** A hint only: devices send other values, and write wrong lists (S12). */
+  /** A hint only: devices send values outside the list, and publish wrong lists (S12). */
   allowed: string[];
 }
 
@@ -26,8 +26,8 @@ export interface Scpd {
 }
 
 /**
- * The description of a service; undefined when it is empty, broken or not there: many devices work all the same, and the
- * caller then relies on its own table of actions (S8).
+ * Fetches the description of a service. Undefined when it is empty, broken or missing: many such devices work, so the
+ * caller falls back to its own table of actions (S8).
  * @throws UpnpError unreachable
  */
 export async function readScpd(network: Network, url: string, options: FetchOptions = {}): Promise<Scpd | undefined> {
@@ -39,7 +39,7 @@ export async function readScpd(network: Network, url: string, options: FetchOpti
   }
 }
 
-/** Entries without a name are left out; nothing here throws. */
+/** Skips entries without a name; never throws. */
 export function scpdIn(root: XmlNode): Scpd {
   return {
     actions: entriesOf(root, 'actionList', 'action').map(([name, action]) => {
@@ -66,12 +66,12 @@ function entriesOf(parent: XmlNode, list: string, entry: string): [string, XmlNo
   return found;
 }
 
-/** A missing or odd direction (INOUT) counts as in (S11). */
+/** A missing or unknown direction (INOUT) counts as in (S11). */
 function isOut(argument: XmlNode): boolean {
   return textOf(argument, 'direction')?.toLowerCase() === 'out';
 }
 
-/** As an attribute, or as the element of old devices (S10). */
+/** An attribute, or on old devices an element (S10). */
 function isEvented(variable: XmlNode): boolean {
   const written = variable.attributes.get('sendEvents') ?? textOf(variable, 'sendEventsAttribute') ?? 'no';
   return ['yes', 'true', '1'].includes(written.trim().toLowerCase());

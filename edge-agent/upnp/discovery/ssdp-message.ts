@@ -2,17 +2,17 @@
 
 export interface SsdpMessage {
   kind: 'search' | 'notify' | 'answer';
-  /** By upper-case name; where a name comes twice the first wins. */
+  /** By upper-case name; the first of duplicate headers wins. */
   headers: ReadonlyMap<string, string>;
 }
 
 export const ssdpAddress = { v4: '239.255.255.250', v6: 'ff02::c', port: 1900 } as const;
 
-/** MiniUPnP reads 1024 bytes and goupnp 2048; what is longer than this is not meant for us. */
+/** MiniUPnP reads 1024 bytes and goupnp 2048; longer datagrams are dropped. */
 const maxDatagramBytes = 4096;
 const maxHeaders = 64;
 
-/** A datagram as a message; undefined for anything that is none. Never throws. */
+/** Parses a datagram; undefined when it is not an SSDP message. Never throws. */
 export function parseSsdp(datagram: Uint8Array): SsdpMessage | undefined {
   if (datagram.length === 0 || datagram.length > maxDatagramBytes || datagram.includes(0)) return undefined;
   const lines = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.length)
@@ -34,14 +34,14 @@ export function parseSsdp(datagram: Uint8Array): SsdpMessage | undefined {
 function kindOf(startLine: string): SsdpMessage['kind'] | undefined {
   if (/^M-SEARCH \* HTTP\/1\.1\s*$/.test(startLine)) return 'search';
   if (/^NOTIFY \* HTTP\/1\.1\s*$/.test(startLine)) return 'notify';
-  // The reason phrase is left out by some.
+  // Some devices omit the reason phrase.
   if (/^HTTP\/1\.[01] 200(?:\s|$)/.test(startLine)) return 'answer';
   return undefined;
 }
 
 /**
- * A datagram to send: the start line and the headers in this order.
- * @throws RangeError when a part holds a line break or another control character: it would become a header of its own
+ * Writes a datagram: the start line and the headers in this order.
+ * @throws RangeError when a part holds a control character: a line break would inject a header
  */
 export function writeSsdp(startLine: string, headers: readonly (readonly [string, string])[]): Buffer {
   const lines = [startLine, ...headers.map(([name, value]) => (value === '' ? `${name}:` : `${name}: ${value}`))];
@@ -52,19 +52,19 @@ export function writeSsdp(startLine: string, headers: readonly (readonly [string
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'utf8');
 }
 
-/** The device's unique name: the part of a USN before `::`. Undefined when it does not begin with `uuid:`, in any case (D12). */
+/** The UDN: the part of a USN before `::`. Undefined when it does not begin with `uuid:` in any case (D12). */
 export function udnOfUsn(usn: string | undefined): string | undefined {
   const udn = usn?.split('::', 1)[0]?.trim() ?? '';
   return /^uuid:./i.test(udn) ? `uuid:${udn.slice(5)}` : undefined;
 }
 
 const minMaxAgeMs = 60_000;
-/** What UPnP Device Architecture 2.0 §1.2.2 asks for at least. Longer only helps invented names: we search every 5 minutes. */
+/** The minimum that UPnP Device Architecture 2.0 §1.2.2 asks for. Longer only keeps forged entries: we search every 5 minutes. */
 const maxMaxAgeMs = 1_800_000;
-/** What GSSDP assumes where nothing is said. */
+/** The value that GSSDP assumes when a device states none. */
 const defaultMaxAgeMs = 1_800_000;
 
-/** How long an advertisement holds, clamped to a minute … half an hour; CACHE-CONTROL first, then EXPIRES after DATE (D10, D11). */
+/** How long an advertisement is valid, clamped to 1 … 30 minutes: CACHE-CONTROL first, then EXPIRES minus DATE (D10, D11). */
 export function maxAgeMs(headers: ReadonlyMap<string, string>): number {
   const seconds = /max-age\s*=\s*"?(\d+)/i.exec(headers.get('CACHE-CONTROL') ?? '')?.[1];
   const expiresInMs = Date.parse(headers.get('EXPIRES') ?? '') - Date.parse(headers.get('DATE') ?? '');
@@ -72,7 +72,7 @@ export function maxAgeMs(headers: ReadonlyMap<string, string>): number {
   return Math.min(maxMaxAgeMs, Math.max(minMaxAgeMs, ms));
 }
 
-/** A header that counts (BOOTID.UPNP.ORG …): a number from 0 to 2^31−1, else undefined. */
+/** A numeric header (BOOTID.UPNP.ORG …) from 0 to 2^31−1, else undefined. */
 export function countIn(headers: ReadonlyMap<string, string>, name: string): number | undefined {
   const text = headers.get(name);
   if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;

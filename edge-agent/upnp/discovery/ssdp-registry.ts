@@ -1,4 +1,4 @@
-// What has been heard of the devices on the LAN: pure bookkeeping, without sockets or clock. UPnP Device Architecture 2.0 §1.2, §1.3. Requirements D10–D21, D24, Z3, Z11, Z12.
+// The devices advertised on the LAN: pure bookkeeping, without sockets or clock. UPnP Device Architecture 2.0 §1.2, §1.3. Requirements D10–D21, D24, Z3, Z11, Z12.
 import { canonicalAddress, type LocalInterface } from '../network/address.ts';
 import { formatHttpUrl, type HttpUrl, parseHttpUrl, sameFamily, withZone } from '../network/http-url.ts';
 import { countIn, maxAgeMs, type SsdpMessage, udnOfUsn } from './ssdp-message.ts';
@@ -6,9 +6,9 @@ import { countIn, maxAgeMs, type SsdpMessage, udnOfUsn } from './ssdp-message.ts
 export interface Advertisement {
   udn: string;
   usn: string;
-  /** The type that was searched for or announced. */
+  /** The searched or announced type. */
   target: string;
-  /** Absolute, checked to be on-link, with the zone of the interface where IPv6 needs one. */
+  /** Absolute and on-link, with the zone of the receiving interface where IPv6 needs one. */
   location: string;
   server: string | undefined;
   bootId: number | undefined;
@@ -21,68 +21,68 @@ export interface Advertisement {
 }
 
 export interface RegistryEvents {
-  /** Not known until now, or back after a goodbye. */
+  /** A new device, or one that returns after a goodbye. */
   onFound(advertisement: Advertisement): void;
-  /** Any other advertisement of a device that is known: `alive` says that it may have restarted, `answer` that it is there. */
-  onHeard?(advertisement: Advertisement, kind: 'alive' | 'answer'): void;
-  /** The same device at another address or port: its goodbye was missed. */
+  /** Any other advertisement of a known device: `alive` may mean a restart, `answer` only that it is up. */
+  onSeen?(advertisement: Advertisement, kind: 'alive' | 'answer'): void;
+  /** A known device at another address or port: its goodbye was missed. */
   onMoved?(advertisement: Advertisement): void;
-  /** It has another BOOTID. Anybody can write one: a reason to ask the device, not to drop anything. */
+  /** BOOTID changed. It can be forged: probe the device, do not drop anything. */
   onRebooted(advertisement: Advertisement): void;
-  /** Its CONFIGID changed: the description does. */
+  /** CONFIGID changed, so the description changed too. */
   onChanged?(advertisement: Advertisement): void;
-  /** Goodbyes can be forged: confirm it with the description before a trusted phone is given up (Z12). */
+  /** A goodbye can be forged: fetch the description before giving up a trusted phone (Z12). */
   onGone(udn: string, reason: 'byebye' | 'expired' | 'evicted'): void;
 }
 
-export interface Heard {
+export interface ReceivedMessage {
   message: SsdpMessage;
   from: string;
   via: LocalInterface;
 }
 
 export interface RegistryOptions {
-  /** Device and service types, in any version. */
+  /** Device and service types, matched in any version. */
   targets: readonly string[];
-  /** Devices that are our own (D24). */
+  /** UDNs hosted by this process (D24). */
   ignoreUdns: ReadonlySet<string>;
-  /** Why an address may not be a device's; undefined when it may (Z4). */
+  /** Why an address cannot be a device's; undefined when it can (Z4). */
   objectionTo(address: string): string | undefined;
-  /** Devices for which room is kept, and which are taken by any of their announcements (Z11). */
+  /** Known devices are never evicted, and any of their announcements is accepted (Z11). */
   isKnown?: ((udn: string) => boolean) | undefined;
   events: RegistryEvents;
 }
 
 interface Device {
   current: Advertisement;
-  /** Whoever spoke for it first. */
+  /** The address that advertised the device first. */
   readonly sender: string;
-  /** Every location that was heard, with the time when it lapses (D11, D15). */
+  /** Every advertised location with its expiry (D11, D15). */
   readonly locations: Map<string, { readonly url: HttpUrl; advertisement: Advertisement; expiresAtMs: number }>;
-  /** Set while we ask a silent device whether it is still there. */
+  /** Set while a silent device is being probed. */
   probedAtMs: number | undefined;
-  /** It said goodbye. Its locations, BOOTID and CONFIGID are kept: most devices say goodbye when they start again. */
+  /** Said goodbye. Its locations, BOOTID and CONFIGID are kept: most devices say goodbye when they restart. */
   hasLeft: boolean;
-  /** When a location last had to make room for another. */
-  droppedAtMs: number;
+  /** When a location was last evicted for a new one. */
+  lastEvictionMs: number;
 }
 
 const maxDevices = 256;
 const maxDevicesPerSender = 16;
 const maxLocations = 8;
-/** One more claim each second: a device that moves repeats itself, and so do the answers to our searches. */
-const dropLocationMs = 1000;
-/** Evictions at once, and how many more each second: a flood of names is not passed on as a flood of descriptions to fetch. */
+/** At most one eviction of a location per second: a device that moves repeats its advertisements. */
+const locationEvictionGapMs = 1000;
+/** Token bucket for evictions: a flood of forged names must not become a flood of description fetches. */
 const evictionBurst = 512;
 const evictionsPerSecond = 50;
-/** A device that forgot to announce itself in time has this long to answer a direct question (quirk 15). */
-const graceMs = 5000;
+/** How long a device whose advertisement expired may take to answer a unicast probe (quirk 15). */
+const probeGraceMs = 5000;
 
 export class SsdpRegistry {
   readonly #options: RegistryOptions;
   readonly #targets: ReadonlySet<string>;
   readonly #devices = new Map<string, Device>();
-  /** How many devices each sender has spoken for. */
+  /** Number of devices per first sender. */
   readonly #senders = new Map<string, number>();
   #evictions = evictionBurst;
   #evictionsAtMs = 0;
@@ -96,34 +96,35 @@ export class SsdpRegistry {
     return this.#devices.size;
   }
 
-  /** Takes in a message from a neighbour. Anything unusable is left out quietly. */
-  hear(heard: Heard, nowMs: number): void {
-    const { kind, headers } = heard.message;
+  /** Processes a message from the LAN. Unusable messages are dropped silently. */
+  receive(received: ReceivedMessage, nowMs: number): void {
+    const { kind, headers } = received.message;
     const nts = headers.get('NTS');
     const udn = udnOfUsn(headers.get('USN'));
     if (kind === 'search' || udn === undefined || this.#options.ignoreUdns.has(udn)) return;
-    if (kind === 'answer' || nts === 'ssdp:alive') this.#alive(udn, heard, nowMs);
-    else if (nts === 'ssdp:byebye') this.#byebye(udn, heard);
-    else if (nts === 'ssdp:update') this.#update(udn, heard);
+    if (kind === 'answer' || nts === 'ssdp:alive') this.#alive(udn, received, nowMs);
+    else if (nts === 'ssdp:byebye') this.#byebye(udn, received);
+    else if (nts === 'ssdp:update') this.#update(udn, received);
   }
 
-  #alive(udn: string, heard: Heard, nowMs: number): void {
-    const advertisement = this.#advertisementOf(udn, heard);
+  #alive(udn: string, received: ReceivedMessage, nowMs: number): void {
+    const advertisement = this.#advertisementOf(udn, received);
     const url = advertisement && parseHttpUrl(advertisement.location);
     if (advertisement === undefined || url === undefined) return;
     const device = this.#devices.get(keyOf(udn));
     const isWanted = this.#targets.has(withoutVersion(advertisement.target));
     if (device === undefined) {
       const isKnown = this.#isKnown(udn);
-      if ((isWanted || isKnown) && (isKnown || this.#makeRoom(heard.from, nowMs))) this.#add(advertisement, url, nowMs);
+      if ((isWanted || isKnown) && (isKnown || this.#makeRoom(received.from, nowMs)))
+        this.#add(advertisement, url, nowMs);
       return;
     }
-    // Any advertisement keeps its device alive (D11); only one of a wanted type can stand for it.
+    // Any advertisement keeps its device alive (D11), but only one of a wanted type becomes its `current`.
     device.probedAtMs = undefined;
     const known = device.locations.get(advertisement.location);
     const expiresAtMs = nowMs + advertisement.maxAgeMs;
-    if (known === undefined && device.locations.size >= maxLocations && !dropLocation(device, nowMs)) return;
-    // What a message leaves out stays as it was said before.
+    if (known === undefined && device.locations.size >= maxLocations && !evictLocation(device, nowMs)) return;
+    // BOOTID and CONFIGID that a message omits keep their last values.
     const { bootId = known?.advertisement.bootId, configId = known?.advertisement.configId } = advertisement;
     device.locations.set(advertisement.location, {
       url,
@@ -134,7 +135,8 @@ export class SsdpRegistry {
       device.hasLeft = false;
       device.current = { ...advertisement, target: device.current.target, usn: device.current.usn };
       this.#options.events.onFound(device.current);
-    } else this.#compare(device, advertisement, url, known?.advertisement, isWanted, heard.message.kind === 'answer');
+    } else
+      this.#compare(device, advertisement, url, known?.advertisement, isWanted, received.message.kind === 'answer');
   }
 
   #add(advertisement: Advertisement, url: HttpUrl, nowMs: number): void {
@@ -148,16 +150,16 @@ export class SsdpRegistry {
       locations,
       probedAtMs: undefined,
       hasLeft: false,
-      droppedAtMs: Number.NEGATIVE_INFINITY,
+      lastEvictionMs: Number.NEGATIVE_INFINITY,
     });
     this.#senders.set(sender, (this.#senders.get(sender) ?? 0) + 1);
     this.#options.events.onFound(advertisement);
   }
 
-  /** What the news changes: a reboot, a move, another configuration, or nothing. */
+  /** Compares an advertisement with the last one and reports a reboot, a move, a configuration change, or none. */
   #compare(
     device: Device,
-    news: Advertisement,
+    latest: Advertisement,
     url: HttpUrl,
     before: Advertisement | undefined,
     isWanted: boolean,
@@ -165,37 +167,37 @@ export class SsdpRegistry {
   ): void {
     const { events } = this.#options;
     const { current } = device;
-    // Each location is compared with itself: a forged number from elsewhere says nothing about the next real one.
-    const hasRebooted = isOther(news.bootId, (before ?? current).bootId);
-    const hasChanged = isOther(news.configId, (before ?? current).configId);
-    // A second location of the same IP version means that a goodbye was missed (D14). Once both have been heard they are
-    // twins, and the pick stays (quirk 9); IPv4 beside IPv6 never was a move (D15).
+    // Compare each location with itself: a forged BOOTID from another location must not mask the next real one.
+    const hasRebooted = isOther(latest.bootId, (before ?? current).bootId);
+    const hasChanged = isOther(latest.configId, (before ?? current).configId);
+    // A second location of the same IP version means a missed goodbye (D14). Once both are known they are equal, and
+    // `current` stays (quirk 9). IPv4 beside IPv6 is never a move (D15).
     const currentUrl = parseHttpUrl(current.location);
     const hasMoved = before === undefined && currentUrl !== undefined && sameFamily(currentUrl, url);
-    const { target, usn } = isWanted ? news : current;
-    if (hasMoved || news.location === current.location) {
+    const { target, usn } = isWanted ? latest : current;
+    if (hasMoved || latest.location === current.location) {
       device.current = {
-        ...(hasMoved ? { ...news, target, usn } : current),
-        bootId: news.bootId ?? current.bootId,
-        configId: news.configId ?? current.configId,
+        ...(hasMoved ? { ...latest, target, usn } : current),
+        bootId: latest.bootId ?? current.bootId,
+        configId: latest.configId ?? current.configId,
       };
     }
-    if (hasRebooted) events.onRebooted(hasMoved ? device.current : news);
+    if (hasRebooted) events.onRebooted(hasMoved ? device.current : latest);
     else if (hasMoved) events.onMoved?.(device.current);
-    else if (hasChanged) events.onChanged?.(news);
-    else events.onHeard?.(news, isAnswer ? 'answer' : 'alive');
+    else if (hasChanged) events.onChanged?.(latest);
+    else events.onSeen?.(latest, isAnswer ? 'answer' : 'alive');
   }
 
-  /** A goodbye of any part is the goodbye of the whole (D20), but only from where the device is known to be. */
-  #byebye(udn: string, { from }: Heard): void {
+  /** A goodbye for one target covers the whole device (D20), but only from an address where the device is known to be. */
+  #byebye(udn: string, { from }: ReceivedMessage): void {
     const device = this.#devices.get(keyOf(udn));
     if (device === undefined || device.hasLeft || !isAt(device, from)) return;
     device.hasLeft = true;
     this.#options.events.onGone(device.current.udn, 'byebye');
   }
 
-  /** The device goes on under a new BOOTID without having rebooted (D17). */
-  #update(udn: string, { message, from }: Heard): void {
+  /** ssdp:update: the device continues under a new BOOTID without a reboot (D17). */
+  #update(udn: string, { message, from }: ReceivedMessage): void {
     const device = this.#devices.get(keyOf(udn));
     const bootId = countIn(message.headers, 'NEXTBOOTID.UPNP.ORG');
     if (device === undefined || bootId === undefined || !isAt(device, from)) return;
@@ -205,14 +207,14 @@ export class SsdpRegistry {
   }
 
   /**
-   * Drops what has lapsed.
-   * @returns the silent devices to ask directly; those that do not answer are gone with a later call
+   * Drops expired entries.
+   * @returns silent devices to probe; a later call reports those that do not answer as gone
    */
   expire(nowMs: number): Advertisement[] {
     const silent: Advertisement[] = [];
     for (const device of this.#devices.values()) {
       for (const [location, { expiresAtMs }] of device.locations) {
-        if (expiresAtMs + graceMs <= nowMs && device.locations.size > 1) device.locations.delete(location);
+        if (expiresAtMs + probeGraceMs <= nowMs && device.locations.size > 1) device.locations.delete(location);
       }
       const isLapsed = [...device.locations.values()].every(({ expiresAtMs }) => expiresAtMs <= nowMs);
       if (device.hasLeft) {
@@ -228,7 +230,7 @@ export class SsdpRegistry {
       if (device.probedAtMs === undefined) {
         device.probedAtMs = nowMs;
         silent.push(device.current);
-      } else if (nowMs - device.probedAtMs >= graceMs) {
+      } else if (nowMs - device.probedAtMs >= probeGraceMs) {
         this.#delete(device);
         this.#options.events.onGone(device.current.udn, 'expired');
       }
@@ -236,14 +238,14 @@ export class SsdpRegistry {
     return silent;
   }
 
-  #advertisementOf(udn: string, { message, from, via }: Heard): Advertisement | undefined {
+  #advertisementOf(udn: string, { message, from, via }: ReceivedMessage): Advertisement | undefined {
     const { headers, kind } = message;
     const url = parseHttpUrl(withZone(headers.get('LOCATION') ?? '', via.scopeId));
     const target = headers.get(kind === 'answer' ? 'ST' : 'NT');
     if (url === undefined || target === undefined) return undefined;
-    // A name is checked when it is looked up; an address now (D13).
+    // Addresses are checked here, host names when they are resolved (D13).
     if (url.address !== undefined && this.#options.objectionTo(url.address) !== undefined) return undefined;
-    // Nobody speaks for another host: a name is held to the sender's address when it is looked up.
+    // An advertisement may only name its sender's own address; a host name is held to that address when it is resolved.
     if (url.address !== undefined && url.address !== canonicalAddress(from)) return undefined;
     const searchPort = countIn(headers, 'SEARCHPORT.UPNP.ORG');
     return {
@@ -265,16 +267,16 @@ export class SsdpRegistry {
     return this.#options.isKnown?.(udn) === true;
   }
 
-  /** Names that never proved to be phones go first, the oldest before the others, and of a full sender its own (Z11). */
+  /** Evicts a device that is not known to be a phone: the oldest, or the sender's own oldest when that sender is at its cap (Z11). */
   #makeRoom(from: string, nowMs: number): boolean {
     const sender = canonicalAddress(from);
     const isCrowded = (this.#senders.get(sender ?? '') ?? 0) >= maxDevicesPerSender;
     if (!isCrowded && this.#devices.size < maxDevices) return true;
-    // Counted before anything is looked through: a flood is answered by arithmetic alone.
+    // Checked before the scan, so that a flood costs constant time per message.
     if (!this.#mayEvict(nowMs)) return false;
     for (const device of this.#devices.values()) {
-      const { udn, from: heardFrom } = device.current;
-      if ((isCrowded && heardFrom !== sender) || this.#isKnown(udn)) continue;
+      const { udn, from: lastFrom } = device.current;
+      if ((isCrowded && lastFrom !== sender) || this.#isKnown(udn)) continue;
       this.#delete(device);
       this.#options.events.onGone(udn, 'evicted');
       return true;
@@ -299,18 +301,18 @@ export class SsdpRegistry {
   }
 }
 
-/** The oldest claim makes room for a new one: invented places must not keep the device's own next one out. */
-function dropLocation(device: Device, nowMs: number): boolean {
+/** Evicts the oldest location: forged locations must not keep the device's real next one out. */
+function evictLocation(device: Device, nowMs: number): boolean {
   const oldest = [...device.locations.keys()].find((location) => location !== device.current.location);
-  if (oldest === undefined || nowMs - device.droppedAtMs < dropLocationMs) return false;
+  if (oldest === undefined || nowMs - device.lastEvictionMs < locationEvictionGapMs) return false;
   device.locations.delete(oldest);
-  device.droppedAtMs = nowMs;
+  device.lastEvictionMs = nowMs;
   return true;
 }
 
 function isAt(device: Device, from: string): boolean {
-  const places = [...device.locations.values()].flatMap((one) => [one.advertisement.from, one.url.address]);
-  return places.includes(canonicalAddress(from));
+  const addresses = [...device.locations.values()].flatMap((one) => [one.advertisement.from, one.url.address]);
+  return addresses.includes(canonicalAddress(from));
 }
 
 function keyOf(udn: string): string {
@@ -321,6 +323,6 @@ function withoutVersion(target: string): string {
   return target.toLowerCase().replace(/:\d+(?:\.\d+)?$/, '');
 }
 
-function isOther(news: number | undefined, known: number | undefined): boolean {
-  return news !== undefined && known !== undefined && news !== known;
+function isOther(latest: number | undefined, known: number | undefined): boolean {
+  return latest !== undefined && known !== undefined && latest !== known;
 }

@@ -1,4 +1,4 @@
-// Discovery: searching for devices and hearing their announcements. UPnP Device Architecture 2.0, chapter 1. Requirements D1–D24.
+// Discovery: searches for devices and receives their announcements. UPnP Device Architecture 2.0, chapter 1. Requirements D1–D24.
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { interfaceOf, type LocalInterface, listInterfaces, objectionTo } from '../network/address.ts';
 import { hostAndPort } from '../network/http-url.ts';
@@ -19,43 +19,43 @@ import { type Advertisement, type RegistryEvents, SsdpRegistry } from './ssdp-re
 export type { Advertisement } from './ssdp-registry.ts';
 
 export interface DiscoveryOptions extends RegistryEvents {
-  /** Names of the interfaces to use; none means all but loopback. */
+  /** Interface names to use; empty means all but loopback. */
   interfaces: readonly string[];
-  /** What to search for, every version of it by name: some devices answer to their own version only (D5). */
+  /** Types to search for, each version listed: some devices answer to their own version only (D5). */
   targets: readonly string[];
-  /** Devices that are our own. */
+  /** UDNs hosted by this process. */
   ignoreUdns?: ReadonlySet<string>;
-  /** Devices for which room is kept, whatever a flood invents. */
+  /** Known devices are never evicted by a flood. */
   isKnown?: (udn: string) => boolean;
-  /** 1900 unless told; tests take another. */
+  /** Default 1900; tests use another. */
   port?: number;
-  /** How often to search again; 5 minutes unless told. */
+  /** How often to search again; default 5 minutes. */
   searchIntervalMs?: number;
-  /** How often interfaces and expiry are looked at; 1 s unless told. */
+  /** How often to check interfaces and expiry; default 1 s. */
   tickMs?: number;
-  /** Lets a device be at an address of this very machine. */
+  /** Accept devices at this machine's own addresses. */
   allowOwnAddress?: boolean;
-  /** Monotonic time in milliseconds; `performance.now` unless told. */
+  /** Monotonic time in milliseconds; default `performance.now`. */
   nowMs?: () => number;
-  /** Names us in searches (CPFN.UPNP.ORG). */
+  /** Our name in searches (CPFN.UPNP.ORG). */
   controlPointName?: string;
-  /** A socket that does not work: discovery goes on without it and tries again. */
+  /** Reports a socket that does not work; discovery continues without it and retries. */
   onFault(error: Error): void;
 }
 
-/** The sockets of one local address: searches leave by `searcher`, and their answers come back to it (D1, D2). */
+/** The sockets of one local address: `searcher` sends searches and receives their answers (D1, D2). */
 interface Link {
   readonly at: LocalInterface;
   readonly searcher: Socket;
 }
 
-/** Seconds in which devices spread their answers; late ones are taken as well (D6). */
+/** Seconds over which devices spread their answers; later answers are accepted too (D6). */
 const mx = 2;
 const copies = 3;
 const copyGapMs = 150;
-/** A cable that was put back, a Wi-Fi that was joined and a bridge that learns carry nothing for their first seconds. */
+/** A cable, Wi-Fi or bridge that just came up carries no traffic for its first seconds. */
 const searchAgainMs = [3000, 10_000];
-/** Until an interface that did not work is tried again. */
+/** Pause before a failed interface is retried. */
 const retryMs = 30_000;
 
 export class SsdpDiscovery {
@@ -66,8 +66,8 @@ export class SsdpDiscovery {
   readonly #listeners = new Map<Family, Socket>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #interfaces: readonly LocalInterface[] = [];
-  /** The last look at the interfaces, under way or done; it never rejects. */
-  #following: Promise<void> = Promise.resolve();
+  /** The last interface refresh, in flight or done; it never rejects. */
+  #refreshing: Promise<void> = Promise.resolve();
   readonly #retryAtMs = new Map<string, number>();
   #ticker: NodeJS.Timeout | undefined;
   #searcher: NodeJS.Timeout | undefined;
@@ -84,12 +84,12 @@ export class SsdpDiscovery {
     });
   }
 
-  /** Having no interface yet is no failure: they are watched (D23). */
+  /** Starting without any interface is no error: interfaces are watched (D23). */
   async start(): Promise<void> {
     this.#ticker = setInterval(() => this.#tick(), this.#options.tickMs ?? 1000);
     this.#searcher = setInterval(() => this.search(), this.#options.searchIntervalMs ?? 300_000);
-    this.#following = this.#followInterfaces();
-    await this.#following;
+    this.#refreshing = this.#syncInterfaces();
+    await this.#refreshing;
   }
 
   async stop(): Promise<void> {
@@ -99,14 +99,14 @@ export class SsdpDiscovery {
     this.#searcher = undefined;
     for (const copy of this.#timers) clearTimeout(copy);
     this.#timers.clear();
-    await this.#following;
+    await this.#refreshing;
     const sockets = [...[...this.#links.values()].map((link) => link.searcher), ...this.#listeners.values()];
     this.#links.clear();
     this.#listeners.clear();
     await Promise.all(sockets.map(close));
   }
 
-  /** Asks every network for every target, three times over: UDP on Wi-Fi loses much (D4). */
+  /** Searches every link for every target, three times: UDP on Wi-Fi loses many datagrams (D4). */
   search(): void {
     for (const link of this.#links.values()) this.#searchOn(link);
   }
@@ -129,7 +129,7 @@ export class SsdpDiscovery {
     this.#timers.add(timer);
   }
 
-  /** Without MX a search is meant for one device, which answers at once (D19). */
+  /** A search without MX is unicast, and the device answers it at once (D19). */
   #searchFor(target: string, host: string, spread: number | undefined): Buffer {
     return writeSsdp('M-SEARCH * HTTP/1.1', [
       ['HOST', hostAndPort(host.replace(/%.*/, '').toUpperCase(), this.#port)],
@@ -142,21 +142,21 @@ export class SsdpDiscovery {
   }
 
   #send(link: Link, datagram: Buffer, address: string, port: number): void {
-    // Between two copies its interface may have gone, and a closed socket throws.
+    // The link may have closed between two copies, and a closed socket throws.
     if (this.#links.get(keyOf(link.at)) !== link) return;
     link.searcher.send(datagram, port, address, (error) => {
-      // While an interface goes down this is what sending says; the next look at the interfaces settles it.
+      // Sending fails while an interface goes down; the next refresh removes the link.
       if (error !== null && this.#links.has(keyOf(link.at))) this.#options.onFault(error);
     });
   }
 
   #tick(): void {
-    this.#following = this.#following.then(() => this.#followInterfaces());
-    for (const silent of this.#registry.expire(this.#nowMs())) this.#ask(silent);
+    this.#refreshing = this.#refreshing.then(() => this.#syncInterfaces());
+    for (const silent of this.#registry.expire(this.#nowMs())) this.#probe(silent);
   }
 
-  /** Asks one device whether it is still there. */
-  #ask({ from, searchPort, target, interfaceName }: Advertisement): void {
+  /** Sends a unicast search to a silent device. */
+  #probe({ from, searchPort, target, interfaceName }: Advertisement): void {
     for (const link of this.#links.values()) {
       if (link.at.name !== interfaceName || interfaceOf(from, [link.at]) === undefined) continue;
       const address = link.at.scopeId === undefined ? from : `${from}%${interfaceName}`;
@@ -165,8 +165,8 @@ export class SsdpDiscovery {
     }
   }
 
-  /** Opens and closes sockets so that they fit the interfaces as they are now; new ones are searched at once (D23). */
-  async #followInterfaces(): Promise<void> {
+  /** Opens and closes sockets to match the current interfaces, and searches new ones at once (D23). */
+  async #syncInterfaces(): Promise<void> {
     const present = listInterfaces(this.#options.interfaces);
     this.#interfaces = present;
     const wanted = new Map(present.filter(speaksSsdp).map((at) => [keyOf(at), at]));
@@ -186,7 +186,7 @@ export class SsdpDiscovery {
     const link = { at, searcher: this.#socket(at.family, false, at) };
     try {
       await bindSpeaker(link.searcher, at);
-      this.#tellFaultsOf(link.searcher);
+      this.#reportErrorsOf(link.searcher);
       await this.#join(at);
     } catch (error) {
       this.#retryAtMs.set(key, performance.now() + retryMs);
@@ -199,13 +199,13 @@ export class SsdpDiscovery {
     for (const ms of searchAgainMs) this.#after(ms, () => this.#searchOn(link));
   }
 
-  /** One listener for each IP version, joined to the group on every interface (D3). Searching works without it. */
+  /** One listener per IP version, joined to the group on every interface (D3). Searching works without it. */
   async #join(at: LocalInterface): Promise<void> {
     const listener = this.#listeners.get(at.family) ?? this.#socket(at.family, true);
     try {
       if (!this.#listeners.has(at.family)) {
         await bindListener(listener, at.family, this.#port);
-        this.#tellFaultsOf(listener);
+        this.#reportErrorsOf(listener);
         this.#listeners.set(at.family, listener);
       }
       join(listener, at);
@@ -221,13 +221,13 @@ export class SsdpDiscovery {
     return socket;
   }
 
-  #tellFaultsOf(socket: Socket): void {
+  #reportErrorsOf(socket: Socket): void {
     socket.on('error', (error) => this.#fault(error));
   }
 
   /**
-   * Takes in a datagram, whoever sent it and whatever it is. It never throws, and it never answers.
-   * @param at where the socket is that heard it: an answer from another network than was searched is dropped
+   * Processes a datagram from any sender. Never throws and never answers.
+   * @param at the interface of the receiving socket: an answer from a network that was not searched is dropped
    */
   receive(datagram: Uint8Array, sender: Pick<RemoteInfo, 'address' | 'port'>, at?: LocalInterface): void {
     const name = sender.address.split('%')[1] ?? at?.name;
@@ -238,9 +238,9 @@ export class SsdpDiscovery {
     const message = parseSsdp(datagram);
     if (message === undefined) return;
     try {
-      this.#registry.hear({ message, from: sender.address, via }, this.#nowMs());
+      this.#registry.receive({ message, from: sender.address, via }, this.#nowMs());
     } catch (error) {
-      // A fault of the caller's own callback must not end the process through a socket (Z20).
+      // An error in the caller's callback must not end the process through a socket (Z20).
       this.#fault(error);
     }
   }

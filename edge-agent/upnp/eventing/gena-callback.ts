@@ -1,4 +1,4 @@
-// The HTTP server that devices send their events to, one for each of our addresses. Requirements E2–E5, E16, E20, E23, Z8, Z9, Z18.
+// The HTTP server that receives events, one per local address. Requirements E2–E5, E16, E20, E23, Z8, Z9, Z18.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -17,12 +17,12 @@ export interface Notification {
 }
 
 export interface CallbackOptions {
-  /** The address of ours that the server is bound to: never to all. */
+  /** The local address to bind; never the wildcard. */
   at: LocalInterface;
-  /** 0 takes any. */
+  /** 0 picks a free port. */
   port: number;
   interfaces(): LocalInterface[];
-  /** Whether somebody waits for events under this token with this SID; undefined answers 412. The result takes the event. */
+  /** The handler for events with this token and SID; undefined answers 412. */
   receiverOf(token: string, sid: string | undefined): ((notification: Notification) => void) | undefined;
 }
 
@@ -78,7 +78,7 @@ export class CallbackServer {
     });
   }
 
-  /** What goes into CALLBACK: short, without query, unguessable through its token (E2). */
+  /** The CALLBACK URL: short, without a query, unguessable because of its token (E2). */
   urlOf(token: string): string {
     return `http://${hostAndPort(this.#options.at.address, this.#port)}/${token}`;
   }
@@ -88,7 +88,7 @@ export class CallbackServer {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const receive = this.#judge(request, request.socket);
+    const receive = this.#handlerFor(request, request.socket);
     if (typeof receive === 'number') {
       answer(response, receive);
       return;
@@ -99,7 +99,7 @@ export class CallbackServer {
     });
     request.on('end', () => {
       if (response.headersSent) return;
-      // Answered before anything is done with it: some devices stand still until then (E5, quirk 42).
+      // Answer before the event is handled: some devices block until then (E5, quirk 42).
       answer(response, 200);
       receive(body.bytes);
     });
@@ -107,12 +107,12 @@ export class CallbackServer {
   }
 
   /**
-   * An event whose HTTP Node refuses still says that something changed; its body is not read, and the connection is not
-   * used again (E19, E20, Z18).
+   * A NOTIFY that Node's parser refuses still says that something changed: report it with an empty body and close the
+   * connection (E19, E20, Z18).
    */
   #salvage(error: Error, socket: Duplex): void {
     const head = readBrokenHead(error);
-    const receive = head !== undefined && socket instanceof Socket ? this.#judge(head, socket) : 400;
+    const receive = head !== undefined && socket instanceof Socket ? this.#handlerFor(head, socket) : 400;
     if (socket.writable) {
       const status = typeof receive === 'number' ? `${receive} Refused` : '200 OK';
       socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
@@ -120,23 +120,23 @@ export class CallbackServer {
     if (typeof receive !== 'number') receive(Buffer.alloc(0));
   }
 
-  /** Who takes the event that begins like this, or the HTTP status that refuses it. */
-  #judge(head: NotifyHead, socket: Socket): number | ((body: Buffer) => void) {
+  /** The handler of a NOTIFY with this head, or the HTTP status that refuses it. */
+  #handlerFor(head: NotifyHead, socket: Socket): number | ((body: Buffer) => void) {
     const refused = this.#refusalOf(head, socket.remoteAddress ?? '');
     if (refused !== undefined) return refused;
     const sid = headerOf(head, 'sid');
-    // Devices append a slash or garbage to the path (E3).
+    // Some devices append a slash or garbage to the path (E3).
     const token = /^\/([\w-]{22})/.exec(head.url ?? '')?.[1] ?? '';
     const receive = this.#options.receiverOf(token, sid);
     if (receive === undefined) return 412;
     return (body) => receive({ sid, seq: headerOf(head, 'seq'), contentType: headerOf(head, 'content-type'), body });
   }
 
-  /** The HTTP status for what is no event from a neighbour; undefined lets it in. */
+  /** The HTTP status for anything but an event from the LAN; undefined accepts it. */
   #refusalOf(head: NotifyHead, peer: string): number | undefined {
     const { headers } = head;
     if (interfaceOf(peer, this.#options.interfaces()) === undefined) return 403;
-    // A web page in a browser of the household is no device (Z8).
+    // A web page in a household's browser is not a device (Z8).
     if (headers.origin !== undefined || Object.keys(headers).some((name) => name.startsWith('sec-fetch-'))) return 403;
     const host = headerOf(head, 'host');
     if (headers.host !== undefined && !this.#isOurs(host ?? '')) return 400;
@@ -147,7 +147,7 @@ export class CallbackServer {
     return nt === 'upnp:event' && nts === 'upnp:propchange' ? undefined : 412;
   }
 
-  /** A name in Host, or another address, is the mark of DNS rebinding (CVE-2021-33516). */
+  /** A host name, or another address, in Host is a sign of DNS rebinding (CVE-2021-33516). */
   #isOurs(host: string): boolean {
     const match = /^(\[[\da-f:.]+(?:%[\w.-]+)?\]|[\d.]+)(?::(\d{1,5}))?$/i.exec(host.trim());
     return (
@@ -164,7 +164,7 @@ function headerOf(head: NotifyHead, name: string): string | undefined {
 }
 
 function answer(response: ServerResponse, status: number): void {
-  // After a refusal the rest of the request is of no interest.
+  // A refused request is not read to its end, so its connection cannot be reused.
   response
     .writeHead(status, status === 200 ? { 'Content-Length': 0 } : { 'Content-Length': 0, Connection: 'close' })
     .end();

@@ -1,10 +1,10 @@
-// An event's content and its place in the order: UPnP Device Architecture 2.0 §4.3. Requirements E12–E18, quirks 45, 46.
+// The content and the SEQ of an event: UPnP Device Architecture 2.0 §4.3. Requirements E12–E18, quirks 45, 46.
 
 import { argumentValue } from '../control/soap-envelope.ts';
 import { UpnpError } from '../error.ts';
 import { parseXml } from '../xml/xml.ts';
 
-/** The state variables in a property set; where one comes twice the last counts. Empty when it cannot be read: an event is only a hint (E19). */
+/** The state variables of a property set; the last of duplicates counts. Empty when unreadable: an event is only a hint (E19). */
 export function readPropertySet(body: Uint8Array, charset: string | undefined): ReadonlyMap<string, string> {
   const variables = new Map<string, string>();
   try {
@@ -22,22 +22,22 @@ export function readPropertySet(body: Uint8Array, charset: string | undefined): 
 export const maxEventChars = 512 * 1024;
 const maxSeq = 4_294_967_295;
 
-/** A SEQ header as a number; undefined when it is missing or none. Leading zeros mean nothing. */
+/** A SEQ header as a number; undefined when missing or invalid. Leading zeros are ignored. */
 export function parseSeq(header: string | undefined): number | undefined {
   if (header === undefined || !/^\s*\d{1,20}\s*$/.test(header)) return undefined;
   const seq = Number(header);
   return seq <= maxSeq ? seq : undefined;
 }
 
-export type Place = 'next' | 'duplicate' | 'gap';
+export type SeqOrder = 'next' | 'duplicate' | 'gap';
 
 /**
- * Where an event stands after the last one that was taken. Without a number it is taken as it comes (E15); 0 means that
- * the publisher began anew (E14); after 4294967295 comes 1 (E12).
+ * Compares SEQ with the last one taken. An event without SEQ counts as next (E15); 0 means that the publisher restarted
+ * its count (E14); 4294967295 wraps to 1 (E12).
  */
-export function seqPlaceOf(seq: number | undefined, last: number | undefined): Place {
+export function seqOrderOf(seq: number | undefined, last: number | undefined): SeqOrder {
   if (seq === undefined || last === undefined || seq === 0) return 'next';
-  // The numbers after the first run in a circle of 1 … 4294967295; less than half of it ahead is ahead.
+  // Numbers after 0 wrap within 1 … 4294967295; a distance below half of that is ahead.
   const ahead = last === 0 ? seq : (seq - last + maxSeq) % maxSeq;
   if (ahead === 1) return 'next';
   return ahead === 0 || ahead > maxSeq / 2 ? 'duplicate' : 'gap';

@@ -1,7 +1,7 @@
-// The head of a NOTIFY that Node's HTTP parser refuses: LF alone as line end, blanks before a colon, or the quoted
-// `TRANSFER-ENCODING: "chunked"` that the sample in UPnP Device Architecture 1.1 §4.3.2 shows. Requirement E20.
+// Reads the head of a NOTIFY that Node's HTTP parser refuses: LF line ends, blanks before a colon, or the quoted
+// `TRANSFER-ENCODING: "chunked"` of the example in UPnP Device Architecture 1.1 §4.3.2. Requirement E20.
 
-/** What the callback server judges a request by. Names of headers are lower-case. */
+/** The part of a request that the callback server checks. Header names are lower-case. */
 export interface NotifyHead {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
@@ -9,7 +9,7 @@ export interface NotifyHead {
 }
 
 const maxLines = 64;
-/** Slips of a head; whatever is wrong with a body's length is not forgiven. */
+/** Errors in the head only; errors about the body's length are never forgiven. */
 const forgivable: ReadonlySet<unknown> = new Set([
   'HPE_CR_EXPECTED',
   'HPE_INVALID_HEADER_TOKEN',
@@ -17,12 +17,12 @@ const forgivable: ReadonlySet<unknown> = new Set([
   'HPE_INVALID_VERSION',
 ]);
 
-/** The head in what the parser stumbled over, leniently read; undefined where there is none. Never throws. */
+/** Parses the head in the packet that the parser refused; undefined when there is none. Never throws. */
 export function readBrokenHead(error: Error & { code?: unknown; rawPacket?: unknown }): NotifyHead | undefined {
   const { code, rawPacket } = error;
   const packet = forgivable.has(code) && Buffer.isBuffer(rawPacket) ? rawPacket : undefined;
   const [head, ...rest] = (packet?.toString('latin1') ?? '').split(/\r?\n\r?\n/, 2);
-  // Without its end, a head may lack what it would be refused for.
+  // An incomplete head may lack the header that would get it refused.
   if (head === undefined || rest.length === 0) return undefined;
   const [start = '', ...lines] = head.split(/\r?\n/, maxLines + 1);
   const [, method, url] = /^([A-Z]+) (\S+)/.exec(start) ?? [];
@@ -33,7 +33,7 @@ export function readBrokenHead(error: Error & { code?: unknown; rawPacket?: unkn
     const name = line.slice(0, Math.max(0, colon)).trim().toLowerCase();
     if (name !== '' && !headers.has(name)) headers.set(name, line.slice(colon + 1).trim());
   }
-  // Two statements about the length are the mark of smuggling (Z18).
+  // Two headers that state the length are a sign of request smuggling (Z18).
   if (headers.has('content-length') && headers.has('transfer-encoding')) return undefined;
   return { method, url, headers: Object.fromEntries(headers) };
 }

@@ -1,4 +1,4 @@
-// Subscribing to events: UPnP Device Architecture 2.0, chapter 4. Keeps the callback servers and all subscriptions. Requirements E1–E24.
+// Subscribing to events: UPnP Device Architecture 2.0, chapter 4. Owns the callback servers and all subscriptions. Requirements E1–E24.
 import { randomBytes } from 'node:crypto';
 import { UpnpError } from '../error.ts';
 import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/address.ts';
@@ -15,24 +15,24 @@ import {
 export type { GenaEvent, SubscribeOptions, SubscriptionProbe } from './gena-subscription.ts';
 
 export interface Subscription {
-  /** The identifier that the device gave; it changes when the subscription had to be made anew. */
+  /** The SID from the device; it changes when the subscription is replaced. */
   readonly sid: string;
-  /** Asks the device whether it still keeps the subscription, by renewing it; makes it anew where it does not. */
+  /** Checks with the device that the subscription still exists by renewing it; subscribes again if it does not. */
   probe(): Promise<SubscriptionProbe>;
-  /** UNSUBSCRIBE; nothing is reported afterwards. */
+  /** Sends UNSUBSCRIBE; no event is reported afterwards. */
   cancel(): Promise<void>;
 }
 
 export interface GenaOptions {
-  /** Of the callback servers; any unless told. */
+  /** Port of the callback servers; default any free one. */
   port?: number;
-  /** The part of the granted time after which to renew; 0.6 unless told. */
+  /** Fraction of the granted time after which to renew; default 0.6. */
   renewFraction?: number;
-  /** The first pause before a lapsed subscription is asked for again; 30 s unless told. */
+  /** First back-off for a lapsed subscription; default 30 s. */
   retryMs?: number;
-  /** How often our own addresses are looked at; 5 s unless told. */
+  /** How often to check the local addresses; default 5 s. */
   watchMs?: number;
-  /** What a caller's own callback threw; a process warning unless told. */
+  /** Receives what a caller's callback threw; default a process warning. */
   onFault?(error: unknown): void;
 }
 
@@ -53,11 +53,11 @@ export class GenaSubscriber {
 
   async start(): Promise<void> {
     this.#watch = setInterval(() => {
-      this.#followAddresses().catch((error: unknown) => this.#fault(error));
+      this.#syncAddresses().catch((error: unknown) => this.#fault(error));
     }, this.#options.watchMs ?? 5000);
   }
 
-  /** Leaves every subscription, all at once and within 2 s, and closes the callback servers. */
+  /** Cancels every subscription in parallel, within 2 s, and closes the callback servers. */
   async stop(): Promise<void> {
     clearInterval(this.#watch);
     this.#watch = undefined;
@@ -66,12 +66,12 @@ export class GenaSubscriber {
     await Promise.all(subscriptions.map((subscription) => subscription.cancel()));
     const servers = [...this.#servers.values()];
     this.#servers.clear();
-    // One that could not listen has nothing to stop, and its failure was told to whoever subscribed.
+    // A server that failed to listen has nothing to stop; its failure was reported to the subscriber.
     const started = await Promise.allSettled(servers);
     await Promise.all(started.map((one) => (one.status === 'fulfilled' ? one.value.stop() : undefined)));
   }
 
-  /** @throws UpnpError when the device cannot be reached or does not grant the subscription: poll it instead (E11) */
+  /** @throws UpnpError when the device cannot be reached or does not grant the subscription; poll it instead (E11) */
   async subscribe(request: SubscribeOptions): Promise<Subscription> {
     if (this.#watch === undefined) throw notDone('The subscriber is not started');
     if (this.#subscriptions.size >= maxSubscriptions) throw notDone('Too many subscriptions');
@@ -103,11 +103,11 @@ export class GenaSubscriber {
     };
   }
 
-  /** The route stands before SUBSCRIBE is sent, since the first event may come before its answer (E4). */
+  /** The route exists before SUBSCRIBE is sent, because the first event may arrive before the answer (E4). */
   async #openRoute(eventSubUrl: string, subscription: LiveSubscription): Promise<EventRoute> {
     const at = this.#localInterfaceFor(eventSubUrl);
     const server = await this.#serverAt(at);
-    // 16 random bytes: nobody guesses the path, and it stays far below the 100 characters that some cut at.
+    // 16 random bytes are unguessable, and far below the 100 characters at which some devices truncate.
     const token = randomBytes(16).toString('base64url');
     this.#routes.set(token, subscription);
     return { server, token };
@@ -146,8 +146,8 @@ export class GenaSubscriber {
     return started;
   }
 
-  /** When an address of ours is gone, so are the callbacks that lead to it (E22). */
-  async #followAddresses(): Promise<void> {
+  /** Resubscribes the subscriptions whose callback address has disappeared (E22). */
+  async #syncAddresses(): Promise<void> {
     const present = new Set(this.#network.interfaces().map(keyOf));
     for (const [key, starting] of this.#servers) {
       if (present.has(key)) continue;

@@ -1,5 +1,5 @@
-// The HTTP side of a hosted device: UPnP Device Architecture 2.0 §2, §3 and §4, one server an address.
-// Requirements H15, H19, H20, H24, Z8, Z9: bound to LAN addresses, asked by their literal, never by a browser's page.
+// The HTTP side of a hosted device: UPnP Device Architecture 2.0 §2, §3 and §4, one server per address.
+// Requirements H15, H19, H20, H24, Z8, Z9: bound to LAN addresses, requested by IP literal, never from a web page.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/address.ts';
@@ -22,12 +22,12 @@ import { SoapService } from './soap-service.ts';
 
 export interface DeviceHostOptions {
   readonly device: HostedDevice;
-  /** 0 for any free one, another on each address. */
+  /** 0 picks a free port on each address. */
   readonly port: number;
   readonly server: string;
-  /** What is served beside the device's own documents, by path; undefined is 404. */
+  /** Serves other files by path; undefined is 404. */
   fileAt?(path: string): HostedFile | undefined;
-  /** Which peers on the link may ask at all; everybody where not told (Z14). */
+  /** Which on-link peers may connect; all by default (Z14). */
   allows?(address: string): boolean;
   onFault(error: Error): void;
 }
@@ -39,7 +39,7 @@ export interface HostedFile {
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Numbers of H24: a household's control points are few, and slow ones are not waited for. */
+/** Values of H24: a household has few control points, and slow ones are cut off. */
 const limits = {
   connections: 512,
   connectionsPerPeer: 256,
@@ -55,7 +55,7 @@ export class DeviceHost {
   readonly #routes = new Map<string, Readonly<Record<string, Answer>>>();
   readonly #servers = new Map<string, { server: Server; at: LocalInterface; port: number }>();
   readonly #peers = new PeerLimit(limits.connectionsPerPeer);
-  /** CONFIGID.UPNP.ORG: the same as long as the device's documents are. */
+  /** CONFIGID.UPNP.ORG: changes only with the device's documents. */
   readonly configId: number;
 
   constructor(options: DeviceHostOptions) {
@@ -65,11 +65,11 @@ export class DeviceHost {
     for (const service of options.device.services) this.#addService(service);
   }
 
-  /** Listens on one more address and answers the URL of the description there. Rejects where the port is taken. */
+  /** Listens on one more address; returns the URL of the description there. Rejects when the port is taken. */
   async open(at: LocalInterface): Promise<string> {
     const server = createServer(
       {
-        // Checked by us, with an answer that says why.
+        // We check Host ourselves and answer 400.
         requireHostHeader: false,
         maxHeaderSize: limits.headerBytes,
         headersTimeout: limits.headersMs,
@@ -99,7 +99,7 @@ export class DeviceHost {
     return `http://${hostAndPort(at.address, port)}${descriptionPath}`;
   }
 
-  /** Stops listening on an address and breaks its connections off. */
+  /** Stops listening on an address and closes its connections. */
   async close(at: LocalInterface): Promise<void> {
     const entry = this.#servers.get(zonedAddress(at));
     if (entry === undefined) return;
@@ -115,12 +115,12 @@ export class DeviceHost {
     await Promise.all([...this.#servers.values()].map(({ at }) => this.close(at)));
   }
 
-  /** Tells the subscribers of a service that these variables changed. */
+  /** Notifies a service's subscribers that these variables changed. */
   publish(service: HostedService, variables: readonly string[]): void {
     this.#publishers.get(service)?.publish(variables);
   }
 
-  /** `http://address:port` of each address that is listened on. */
+  /** `http://address:port` of each listening address. */
   get origins(): string[] {
     return [...this.#servers.values()].map(({ at, port }) => `http://${hostAndPort(at.address, port)}`);
   }
@@ -179,10 +179,10 @@ export class DeviceHost {
     answer(request, response);
   }
 
-  /** A name in Host is a name that somebody may have bound to our address: DNS rebinding (H15, Z8). */
+  /** A host name in Host may have been rebound to our address (DNS rebinding): H15, Z8. */
   #refusalOf(request: IncomingMessage): 400 | 403 | undefined {
     const { localAddress = '', localPort = 0 } = request.socket;
-    // Two of them are refused whichever is right (RFC 9112 §3.2).
+    // More than one Host header is refused (RFC 9112 §3.2).
     const [asked = '', ...others] = request.headersDistinct.host ?? [];
     if (others.length > 0) return 400;
     const literal = /^(.*?)(?::(\d{1,5}))?$/.exec(
@@ -205,14 +205,14 @@ export class DeviceHost {
       'CONTENT-TYPE': file.contentType,
       'CONTENT-LENGTH': file.body.length,
       SERVER: this.#options.server,
-      // A file is somebody else's: it must not become a page of ours.
+      // The file's content is untrusted: a browser must not treat it as a page of ours.
       'X-Content-Type-Options': 'nosniff',
     });
     response.end(head ? undefined : file.body);
   }
 
   #end(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
-    // The body of what was refused is not read, so the connection cannot go on.
+    // The body of a refused request is not read, so its connection cannot be reused.
     response
       .writeHead(status, { ...headers, SERVER: this.#options.server, 'CONTENT-LENGTH': 0, CONNECTION: 'close' })
       .end();

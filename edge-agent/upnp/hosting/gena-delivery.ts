@@ -1,26 +1,26 @@
-// The events on their way to one subscriber, in order: UPnP Device Architecture 2.0 §4.2 and §4.3. Requirements H12, H13.
+// Delivers events to one subscriber, in order: UPnP Device Architecture 2.0 §4.2 and §4.3. Requirements H12, H13.
 import { Agent, request } from 'node:http';
 import { type HttpUrl, hostHeader } from '../network/http-url.ts';
 import { escapeText } from '../xml/xml.ts';
 
 export interface DeliveryOptions {
   readonly sid: string;
-  /** Tried in this order until one takes the event. */
+  /** Tried in this order until one accepts the event. */
   readonly callbacks: readonly HttpUrl[];
-  /** Events leave from the address that was subscribed at. */
+  /** The local address that received the SUBSCRIBE; events are sent from it. */
   readonly localAddress: string;
   valueOf(variable: string): string;
-  /** The subscriber is gone: it said so, or answered none of several events. */
+  /** The subscriber no longer knows the SID, or several events in a row went unanswered. */
   onLost(): void;
 }
 
 const deadlineMs = 5000;
-/** UDA 2.0 §4.3: an event without an answer is given up and the subscription kept; three in a row are a silent peer. */
-const mostFailures = 3;
+/** UDA 2.0 §4.3: an unanswered event is dropped and the subscription kept; after three in a row we drop the subscription. */
+const maxFailures = 3;
 
 /**
- * Evented variables hold a state, not a stream: while one event waits for its answer, later changes gather, and the next
- * event tells the value of then. So a slow subscriber costs a name a variable, and nobody waits longer than one event.
+ * Evented variables are state, not a stream: changes during a delivery are merged, and the next event carries the values
+ * of that moment. A slow subscriber therefore costs one name per variable, and no event waits for more than one other.
  */
 export class GenaDelivery {
   readonly #options: DeliveryOptions;
@@ -36,14 +36,14 @@ export class GenaDelivery {
     this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
   }
 
-  /** The subscription was answered: the first event tells every variable, with SEQ 0. */
+  /** Starts after the SUBSCRIBE was answered: the first event carries every variable, with SEQ 0. */
   begin(variables: readonly string[]): void {
     if (this.#state !== 'waiting') return;
     this.#state = 'idle';
     this.changed(variables);
   }
 
-  /** These variables have a new value. */
+  /** Marks variables as changed and sends them. */
   changed(variables: readonly string[]): void {
     for (const variable of variables) this.#changed.add(variable);
     if (this.#state === 'idle' && !this.#stopping.signal.aborted) void this.#send();
@@ -60,11 +60,11 @@ export class GenaDelivery {
       const variables = [...this.#changed];
       this.#changed.clear();
       const seq = this.#seq;
-      // The number after the highest is 1: 0 is the first event's alone.
+      // 0 is reserved for the first event, so the highest SEQ wraps to 1.
       this.#seq = seq === 0xffffffff ? 1 : seq + 1;
       const outcome = await this.#deliver(seq, writePropertySet(variables, this.#options.valueOf));
       this.#failures = outcome === 'taken' ? 0 : this.#failures + 1;
-      if (outcome === 'unknown-sid' || this.#failures >= mostFailures) {
+      if (outcome === 'unknown-sid' || this.#failures >= maxFailures) {
         this.#options.onLost();
         return;
       }
@@ -81,7 +81,7 @@ export class GenaDelivery {
     return 'failed';
   }
 
-  /** The status of the answer; undefined where none came. An idle connection that the peer closed is tried again, once. */
+  /** The status of the answer; undefined without one. A stale keep-alive connection is retried once. */
   async #post(callback: HttpUrl, seq: number, body: string): Promise<number | undefined> {
     const first = await this.#attempt(callback, seq, body);
     const answer = first === 'stale' ? await this.#attempt(callback, seq, body) : first;
@@ -120,7 +120,7 @@ export class GenaDelivery {
       };
       notify.on('error', () => settle(notify.reusedSocket && !late ? 'stale' : undefined));
       notify.on('response', (response) => {
-        // A subscriber's answer has nothing to say beyond its status; one that goes on for ever is cut by the deadline.
+        // Only the status counts; the deadline cuts an endless answer.
         response.on('error', () => undefined);
         response.resume();
         response.on('close', () => settle(response.statusCode));
@@ -130,7 +130,7 @@ export class GenaDelivery {
   }
 }
 
-/** The event's body (UDA 2.0 §4.3.2). */
+/** The body of an event (UDA 2.0 §4.3.2). */
 export function writePropertySet(variables: readonly string[], value: (variable: string) => string): string {
   const properties = variables.map(
     (variable) => `<e:property><${variable}>${escapeText(value(variable))}</${variable}></e:property>`,

@@ -1,4 +1,4 @@
-// GENA from the side of a service: UPnP Device Architecture 2.0, chapter 4. Requirements H10–H14, Z6, Z7.
+// The publisher's side of GENA: UPnP Device Architecture 2.0, chapter 4. Requirements H10–H14, Z6, Z7.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { formatHttpUrl } from '../network/http-url.ts';
@@ -6,25 +6,25 @@ import { GenaDelivery } from './gena-delivery.ts';
 import { readSubscribe, readUnsubscribe } from './subscribe-request.ts';
 
 export interface PublisherOptions {
-  /** The evented variables, in the order in which an event holds them. */
+  /** The evented variables, in the order in which events list them. */
   readonly variables: readonly string[];
   valueOf(variable: string): string;
   readonly server: string;
-  /** Whether an address and port are a server of this process. */
+  /** Whether an address and port belong to a server of this process. */
   isOurs(address: string, port: number): boolean;
 }
 
 interface Subscriber {
   readonly delivery: GenaDelivery;
   readonly peer: string;
-  /** The delivery URLs as one text: who subscribes again with the same is the same subscriber. */
+  /** The delivery URLs as one string, by which a repeated SUBSCRIBE is recognised. */
   readonly callbacks: string;
   expiry: NodeJS.Timeout;
 }
 
-/** As Portable UPnP counts connections; a household has few control points. */
-const mostSubscribers = 64;
-const mostPerPeer = 32;
+/** Portable UPnP's limit of connections; a household has few control points. */
+const maxSubscribers = 64;
+const maxPerPeer = 32;
 
 /** The subscribers of one service. */
 export class GenaPublisher {
@@ -35,44 +35,44 @@ export class GenaPublisher {
     this.#options = options;
   }
 
-  /** How many are subscribed now. */
+  /** The current number of subscribers. */
   get subscribers(): number {
     return this.#subscribers.size;
   }
 
-  /** Forgets every subscriber; what is on its way is broken off. */
+  /** Drops every subscriber and aborts deliveries in flight. */
   stop(): void {
     for (const sid of [...this.#subscribers.keys()]) this.#drop(sid);
   }
 
-  /** Tells every subscriber the present value of these variables. */
+  /** Sends the current values of these variables to every subscriber. */
   publish(variables: readonly string[]): void {
     for (const { delivery } of this.#subscribers.values()) delivery.changed(variables);
   }
 
-  /** Answers SUBSCRIBE, new or renewal. */
+  /** Answers SUBSCRIBE, both new and renewal. */
   subscribe(request: IncomingMessage, response: ServerResponse): void {
     const peer = request.socket.remoteAddress ?? '';
-    const asked = readSubscribe(request.headers, { peer, isOurs: this.#options.isOurs });
-    if (asked.kind === 'refused') {
-      this.#refuse(response, asked.status);
+    const requested = readSubscribe(request.headers, { peer, isOurs: this.#options.isOurs });
+    if (requested.kind === 'refused') {
+      this.#refuse(response, requested.status);
       return;
     }
-    if (asked.kind === 'renewal') {
-      const subscriber = this.#subscribers.get(asked.sid);
+    if (requested.kind === 'renewal') {
+      const subscriber = this.#subscribers.get(requested.sid);
       if (subscriber === undefined) {
         this.#refuse(response, 412);
         return;
       }
       clearTimeout(subscriber.expiry);
-      subscriber.expiry = this.#expireAfter(asked.sid, asked.timeoutSeconds);
-      this.#grant(response, asked.sid, asked.timeoutSeconds);
+      subscriber.expiry = this.#expireAfter(requested.sid, requested.timeoutSeconds);
+      this.#grant(response, requested.sid, requested.timeoutSeconds);
       return;
     }
-    const callbacks = asked.callbacks.map(formatHttpUrl).join(' ');
+    const callbacks = requested.callbacks.map(formatHttpUrl).join(' ');
     this.#replace(peer, callbacks);
     const ofPeer = [...this.#subscribers.values()].filter((subscriber) => subscriber.peer === peer).length;
-    if (this.#subscribers.size >= mostSubscribers || ofPeer >= mostPerPeer) {
+    if (this.#subscribers.size >= maxSubscribers || ofPeer >= maxPerPeer) {
       this.#refuse(response, 503);
       return;
     }
@@ -80,33 +80,33 @@ export class GenaPublisher {
     const sid = `uuid:${randomUUID()}`;
     const delivery = new GenaDelivery({
       sid,
-      callbacks: asked.callbacks,
+      callbacks: requested.callbacks,
       localAddress: request.socket.localAddress ?? '',
       valueOf: this.#options.valueOf,
       onLost: () => this.#drop(sid),
     });
-    const expiry = this.#expireAfter(sid, asked.timeoutSeconds);
+    const expiry = this.#expireAfter(sid, requested.timeoutSeconds);
     this.#subscribers.set(sid, { delivery, peer, callbacks, expiry });
-    // The first event comes strictly after the answer that names the SID (H12).
+    // The first event must follow the answer that names the SID (H12).
     response.once('finish', () => delivery.begin(this.#options.variables));
     response.once('close', () => {
       if (!response.writableFinished) this.#drop(sid);
     });
-    this.#grant(response, sid, asked.timeoutSeconds);
+    this.#grant(response, sid, requested.timeoutSeconds);
   }
 
   /** Answers UNSUBSCRIBE. */
   unsubscribe(request: IncomingMessage, response: ServerResponse): void {
-    const asked = readUnsubscribe(request.headers);
-    if ('status' in asked) {
-      this.#refuse(response, asked.status);
+    const requested = readUnsubscribe(request.headers);
+    if ('status' in requested) {
+      this.#refuse(response, requested.status);
       return;
     }
-    if (!this.#subscribers.has(asked.sid)) {
+    if (!this.#subscribers.has(requested.sid)) {
       this.#refuse(response, 412);
       return;
     }
-    this.#drop(asked.sid);
+    this.#drop(requested.sid);
     response.writeHead(200, { 'Content-Length': 0 }).end();
   }
 
@@ -120,7 +120,7 @@ export class GenaPublisher {
     response.writeHead(status, { SERVER: this.#options.server, 'Content-Length': 0 }).end();
   }
 
-  /** Some receivers never renew but subscribe anew every few seconds, with the same delivery URL (quirk 39). */
+  /** Some receivers never renew: they subscribe again every few seconds with the same delivery URL (quirk 39). */
   #replace(peer: string, callbacks: string): void {
     for (const [sid, subscriber] of this.#subscribers) {
       if (subscriber.peer === peer && subscriber.callbacks === callbacks) this.#drop(sid);

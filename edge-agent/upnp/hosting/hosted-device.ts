@@ -1,5 +1,5 @@
-// What a hosted device is made of, and its two documents: UPnP Device Architecture 2.0 §2.3 and §2.5 (H20).
-// Service tables are handed in; this room does not know what the actions mean.
+// The model of a hosted device and its two documents: UPnP Device Architecture 2.0 §2.3 and §2.5 (H20).
+// Callers pass the service tables in; this code does not know what the actions mean.
 import { createHash } from 'node:crypto';
 import { element, writeXml, type XmlElement } from '../xml/xml.ts';
 
@@ -9,41 +9,41 @@ export interface HostedVariable {
   readonly default?: string;
 }
 
-/** Argument name → related state variable, in the order of the service description. */
+/** Argument name → related state variable, in SCPD order. */
 export interface HostedAction {
   readonly in: Readonly<Record<string, string>>;
   readonly out: Readonly<Record<string, string>>;
 }
 
-/** Who calls an action, and by which of our origins (`http://address:port`) it reaches us. */
+/** The control point that calls an action, and the origin of ours (`http://address:port`) that it used. */
 export interface Caller {
   readonly address: string;
   readonly origin: string;
 }
 
 export interface HostedService {
-  /** With the highest version that is served, e.g. `urn:schemas-upnp-org:service:SwitchPower:2`; lower ones are too. */
+  /** The highest served version, e.g. `urn:schemas-upnp-org:service:SwitchPower:2`; lower versions are served too. */
   readonly serviceType: string;
   readonly serviceId: string;
-  /** One segment of the service's URLs. */
+  /** A path segment of the service's URLs. */
   readonly path: string;
   readonly actions: Readonly<Record<string, HostedAction>>;
   readonly variables: Readonly<Record<string, HostedVariable>>;
   /**
-   * Does an action whose arguments are complete and whose enumerations hold allowed values or the empty string.
-   * Answers every out argument by name. Throws UpnpError `refused` with the code that the control point shall see.
+   * Runs an action. All in arguments are present; enumerations hold an allowed value or the empty string.
+   * Returns every out argument by name. Throws UpnpError `refused` with the code for the control point.
    */
   invoke(
     action: string,
     given: Readonly<Record<string, string>>,
     caller: Caller,
   ): Promise<Readonly<Record<string, string>>>;
-  /** The present value of an evented variable. */
+  /** The current value of an evented variable. */
   valueOf(variable: string): string;
 }
 
 export interface HostedDevice {
-  /** `uuid:…`, persisted by whoever hosts (H9). */
+  /** `uuid:…`, persisted by the caller (H9). */
   readonly udn: string;
   readonly deviceType: string;
   readonly friendlyName: string;
@@ -55,20 +55,20 @@ export interface HostedDevice {
   readonly services: readonly HostedService[];
 }
 
-/** Where a hosted device answers, relative to its root. */
+/** Paths of a hosted device. */
 export const descriptionPath = '/device.xml';
 export const scpdPath = (service: HostedService) => `/${service.path}/scpd.xml`;
 export const controlPath = (service: HostedService) => `/${service.path}/control`;
 export const eventPath = (service: HostedService) => `/${service.path}/event`;
 
-/** `Linux/6.1 UPnP/1.1 Product/1`, for SERVER headers. Characters that no token may hold become dashes. */
+/** `Linux/6.1 UPnP/1.1 Product/1`, for SERVER headers. Characters that are illegal in a token become dashes. */
 export function serverToken(system: { name: string; version: string }, product: { name: string; version: string }) {
   const token = (part: { name: string; version: string }) =>
     `${part.name}/${part.version}`.replace(/[^A-Za-z0-9./_+-]/g, '-');
   return `${token(system)} UPnP/1.1 ${token(product)}`;
 }
 
-/** 0…2^24−1, the same as long as description and SCPDs are the same (UDA 2.0 §1.2.2, CONFIGID.UPNP.ORG). */
+/** CONFIGID.UPNP.ORG, 0…2^24−1: a hash of the description and the SCPDs (UDA 2.0 §1.2.2). */
 export function configIdOf(device: HostedDevice): number {
   const hash = createHash('sha256').update(writeDescription(device, 0));
   for (const service of device.services) hash.update(writeScpd(service, 0));
@@ -105,7 +105,7 @@ export function writeDescription(device: HostedDevice, configId: number): string
   );
 }
 
-/** The service description (UDA 2.0 §2.5), from the service's tables. */
+/** The SCPD (UDA 2.0 §2.5), from the service's tables. */
 export function writeScpd(service: HostedService, configId: number): string {
   const actions = Object.entries(service.actions).map(([name, action]) => {
     const list = [...argumentsOf(action.in, 'in'), ...argumentsOf(action.out, 'out')];

@@ -1,4 +1,4 @@
-// A device's whole life on the LAN: its HTTP servers and its announcements, kept in step with the interfaces (H5, H23, Z9).
+// Runs a hosted device: its HTTP servers and announcements follow the interfaces (H5, H23, Z9).
 import { type LocalInterface, listInterfaces } from '../network/address.ts';
 import { speaksSsdp, zonedAddress } from '../network/multicast.ts';
 import { DeviceHost, type HostedFile } from './device-host.ts';
@@ -8,32 +8,32 @@ import { type AdvertisedLink, SsdpAdvertiser } from './ssdp-advertiser.ts';
 
 export interface RootDeviceOptions {
   readonly device: HostedDevice;
-  /** Names of interfaces; none means all but loopback. */
+  /** Interface names; empty means all but loopback. */
   readonly interfaces: readonly string[];
-  /** 0 for any free one. */
+  /** 0 picks a free port. */
   readonly port: number;
   readonly ssdpPort?: number;
   readonly server: string;
   readonly bootId: number;
-  /** How often the interfaces are looked at; 5 s unless told. */
+  /** How often to check the interfaces; default 5 s. */
   readonly watchMs?: number;
-  /** Decides and keeps the BOOTID that follows when an interface is added. */
+  /** Returns and persists the BOOTID to use after an interface is added. */
   nextBootId(bootId: number): number;
   fileAt?(path: string): HostedFile | undefined;
   allows?(address: string): boolean;
   onFault(error: Error): void;
 }
 
-const standardWatchMs = 5000;
+const defaultWatchMs = 5000;
 
 export class RootDevice {
   readonly #options: RootDeviceOptions;
   readonly #host: DeviceHost;
   readonly #advertiser: SsdpAdvertiser;
   readonly #links = new Map<string, AdvertisedLink>();
-  readonly #refused = new Set<string>();
+  readonly #reported = new Set<string>();
   #watch: NodeJS.Timeout | undefined;
-  #adapting: Promise<void> = Promise.resolve();
+  #syncing: Promise<void> = Promise.resolve();
 
   constructor(options: RootDeviceOptions) {
     this.#options = options;
@@ -49,7 +49,7 @@ export class RootDevice {
     });
   }
 
-  /** Rejects where no address is there to be hosted at, or a port is taken. */
+  /** Rejects when there is no address to listen on, or a port is taken. */
   async start(): Promise<void> {
     const found = this.#addresses();
     if (found.length === 0) {
@@ -66,13 +66,13 @@ export class RootDevice {
       throw error;
     }
     this.#watch = setInterval(() => {
-      this.#adapting = this.#adapting.then(() => this.#adapt());
-    }, this.#options.watchMs ?? standardWatchMs);
+      this.#syncing = this.#syncing.then(() => this.#syncInterfaces());
+    }, this.#options.watchMs ?? defaultWatchMs);
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#watch);
-    await this.#adapting;
+    await this.#syncing;
     await this.#advertiser.stop();
     await this.#host.stop();
     this.#links.clear();
@@ -82,7 +82,7 @@ export class RootDevice {
     this.#host.publish(service, variables);
   }
 
-  /** URLs of the description, one an address. */
+  /** The description's URLs, one per address. */
   get locations(): string[] {
     return [...this.#links.values()].map(({ location }) => location);
   }
@@ -95,8 +95,8 @@ export class RootDevice {
     return listInterfaces(this.#options.interfaces).filter(speaksSsdp);
   }
 
-  /** Follows a DHCP change or a cable: leaves addresses that went, then takes up those that came. */
-  async #adapt(): Promise<void> {
+  /** Follows DHCP and cable changes: closes addresses that disappeared, then opens new ones. */
+  async #syncInterfaces(): Promise<void> {
     const present = new Map(this.#addresses().map((at) => [zonedAddress(at), at]));
     for (const [key, { at }] of this.#links) {
       if (present.has(key)) continue;
@@ -104,20 +104,20 @@ export class RootDevice {
       await this.#advertiser.remove(at);
       await this.#host.close(at);
     }
-    for (const [key, at] of present) if (!this.#links.has(key)) await this.#takeUp(key, at);
+    for (const [key, at] of present) if (!this.#links.has(key)) await this.#openLink(key, at);
   }
 
-  /** An address that cannot be used yet is tried again at each look, and told once. */
-  async #takeUp(key: string, at: LocalInterface): Promise<void> {
+  /** Opens an address. A failure is reported once and retried at each check. */
+  async #openLink(key: string, at: LocalInterface): Promise<void> {
     try {
       const link = { at, location: await this.#host.open(at) };
       await this.#advertiser.add(link);
       this.#links.set(key, link);
-      this.#refused.delete(key);
+      this.#reported.delete(key);
     } catch (error) {
       await this.#host.close(at);
-      if (!this.#refused.has(key)) this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
-      this.#refused.add(key);
+      if (!this.#reported.has(key)) this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+      this.#reported.add(key);
     }
   }
 }

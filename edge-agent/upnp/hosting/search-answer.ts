@@ -3,20 +3,20 @@
 import type { SsdpMessage } from '../discovery/ssdp-message.ts';
 import type { HostedDevice } from './hosted-device.ts';
 
-/** One thing that is announced: NT (or ST) and USN. */
+/** One announced target: NT (or ST) and USN. */
 export interface Target {
   readonly type: string;
   readonly usn: string;
 }
 
 export interface Search {
-  /** ST exactly as it was asked: some control points drop an answer that differs in case (H6). */
+  /** ST exactly as received: some control points drop an answer that differs in case (H6). */
   readonly target: string;
-  /** How long the answers may be spread; 0 for a unicast search. */
+  /** The window over which to spread the answers; 0 for a unicast search. */
   readonly withinMs: number;
 }
 
-/** All that a device without embedded devices announces: 3 + k (H1). */
+/** The targets of a device without embedded devices: 3 + k (H1). */
 export function targetsOf(device: HostedDevice): Target[] {
   const types = ['upnp:rootdevice', device.deviceType, ...device.services.map((service) => service.serviceType)];
   return [
@@ -26,13 +26,13 @@ export function targetsOf(device: HostedDevice): Target[] {
 }
 
 /**
- * The search that a datagram holds, or undefined where it must be discarded silently (H3).
- * @param group the multicast group's address as HOST names it: a search to any other host is meant for this device alone
+ * Parses a search; undefined when it must be discarded silently (H3).
+ * @param group the multicast group as HOST names it: a search with any other HOST is unicast
  */
 export function searchOf(message: SsdpMessage, group: string): Search | undefined {
   const { headers } = message;
   const target = headers.get('ST');
-  if (message.kind !== 'search' || !target || target.length > longestTarget) return undefined;
+  if (message.kind !== 'search' || !target || target.length > maxTargetChars) return undefined;
   if (headers.get('MAN')?.trim() !== '"ssdp:discover"') return undefined;
   const host = headers.get('HOST')?.trim();
   if (host === undefined) return undefined;
@@ -42,7 +42,7 @@ export function searchOf(message: SsdpMessage, group: string): Search | undefine
   return { target, withinMs: Math.min(Number(mx), 5) * 1000 };
 }
 
-/** Which of the targets a search means; a lower version of a type is answered as it was asked (H6). */
+/** The targets that match a search; a lower version of a type is answered with that version (H6). */
 export function matching(targets: readonly Target[], asked: string): Target[] {
   if (asked === 'ssdp:all') return [...targets];
   const [udn] = targets;
@@ -63,7 +63,7 @@ export function matching(targets: readonly Target[], asked: string): Target[] {
   return serves ? [{ type: asked, usn: `${udn.usn}::${asked}` }] : [];
 }
 
-const longestTarget = 512;
+const maxTargetChars = 512;
 
 function versioned(type: string): { name: string; version: number } | undefined {
   const at = type.lastIndexOf(':');

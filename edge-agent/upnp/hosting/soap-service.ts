@@ -1,23 +1,23 @@
-// Control from the side of a service: UPnP Device Architecture 2.0 §3. Requirements H16–H19, H22.
+// The service's side of control: UPnP Device Architecture 2.0 §3. Requirements H16–H19, H22.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ActionRequest, readActionRequest, writeActionAnswer, writeFault } from '../control/soap-envelope.ts';
 import { UpnpError, upnpCodes } from '../error.ts';
 import { HttpBody } from '../network/http-body.ts';
 import type { Caller, HostedAction, HostedService } from './hosted-device.ts';
 
-/** A text message of 64 KiB, escaped twice, with room to spare; parsing is synchronous. */
-const longestBodyBytes = 1024 * 1024;
+/** Room for a 64 KiB text message, escaped twice; parsing is synchronous. */
+const maxBodyBytes = 1024 * 1024;
 
-/** One action as it was asked for. */
-interface Asked {
+/** A requested action. */
+interface RequestedAction {
   readonly name: string;
   readonly action: HostedAction;
-  /** As the control point wrote it, with its version: the answer repeats it. */
+  /** As the control point wrote it, version included: the answer repeats it. */
   readonly serviceType: string;
   readonly given: Readonly<Record<string, string>>;
 }
 
-/** Answers one service's control URL. */
+/** Answers requests to one service's control URL. */
 export class SoapService {
   readonly #service: HostedService;
   readonly #server: string;
@@ -36,12 +36,12 @@ export class SoapService {
     }
     try {
       const soapAction = request.headers.soapaction;
-      const asked = readAsked(this.#service, typeof soapAction === 'string' ? soapAction : '', body, {
+      const requested = readRequestedAction(this.#service, typeof soapAction === 'string' ? soapAction : '', body, {
         charset: /charset\s*=\s*"?([\w-]+)/i.exec(request.headers['content-type'] ?? '')?.[1],
       });
-      const answered = await this.#service.invoke(asked.name, asked.given, callerOf(request));
-      const out = Object.keys(asked.action.out).map((name) => [name, answered[name] ?? ''] as const);
-      this.#answer(response, 200, writeActionAnswer(asked.serviceType, asked.name, out));
+      const answered = await this.#service.invoke(requested.name, requested.given, callerOf(request));
+      const out = Object.keys(requested.action.out).map((name) => [name, answered[name] ?? ''] as const);
+      this.#answer(response, 200, writeActionAnswer(requested.serviceType, requested.name, out));
     } catch (error) {
       const { code, description } = faultOf(error);
       this.#answer(response, 500, writeFault(code, description));
@@ -62,24 +62,24 @@ export class SoapService {
 }
 
 /**
- * The action that header and body ask for, its arguments complete and by name.
- * Throws UpnpError `refused`: 401 where they do not name one action of ours, 402 where arguments are missing, unknown
- * or repeated, 601 where a value is none of an enumeration. The empty string is left to the service.
+ * Reads the requested action from header and body, with all arguments by name.
+ * Throws UpnpError `refused`: 401 unless both name the same action of ours, 402 for missing, unknown or repeated
+ * arguments, 601 for a value outside an enumeration. The service itself judges the empty string.
  */
-export function readAsked(
+export function readRequestedAction(
   service: HostedService,
   soapAction: string,
   body: Uint8Array,
   options: { charset?: string | undefined } = {},
-): Asked {
-  // No blanks next to blanks in the expression: a header of 16 KB of them would cost its square.
+): RequestedAction {
+  // No two adjacent blank patterns in the expression: a 16 KB header of blanks would cost quadratic time.
   const quoted = /^(?:"([^"]*)"|([^"]*))$/.exec(soapAction.trim());
   const [, serviceType = '', name = ''] = /^([^#]*)#([^#\s]*)$/.exec((quoted?.[1] ?? quoted?.[2] ?? '').trim()) ?? [];
   const action = Object.hasOwn(service.actions, name) ? service.actions[name] : undefined;
   if (action === undefined || !isServed(service.serviceType, serviceType)) throw refused(upnpCodes.invalidAction);
   let request: ActionRequest;
   try {
-    request = readActionRequest(body, { charset: options.charset, maxChars: longestBodyBytes });
+    request = readActionRequest(body, { charset: options.charset, maxChars: maxBodyBytes });
   } catch (cause) {
     throw refused(upnpCodes.invalidArguments, cause);
   }
@@ -101,9 +101,9 @@ export function readAsked(
 }
 
 /** Whether a service type is ours, in our version or a lower one. */
-function isServed(own: string, asked: string): boolean {
+function isServed(own: string, requested: string): boolean {
   const [, name, version] = /^(.*):(\d{1,9})$/.exec(own) ?? [];
-  const [, askedName, askedVersion] = /^(.*):(\d{1,9})$/.exec(asked) ?? [];
+  const [, askedName, askedVersion] = /^(.*):(\d{1,9})$/.exec(requested) ?? [];
   return name === askedName && Number(askedVersion) >= 1 && Number(askedVersion) <= Number(version);
 }
 
@@ -118,7 +118,7 @@ function refused(upnpCode: number, cause?: unknown): UpnpError {
   return new UpnpError('refused', upnpDescription, { upnpCode, upnpDescription, cause });
 }
 
-/** What the control point is told. Words of errors that were not meant for it stay inside. */
+/** The fault for the control point. Messages of internal errors stay inside. */
 function faultOf(error: unknown): { code: number; description: string } {
   if (error instanceof UpnpError && error.upnpCode !== undefined) {
     return { code: error.upnpCode, description: error.upnpDescription ?? '' };
@@ -132,7 +132,7 @@ function callerOf(request: IncomingMessage): Caller {
 
 function readBody(request: IncomingMessage): Promise<Buffer | 'too-long' | 'broken'> {
   return new Promise((resolve) => {
-    const body = new HttpBody(longestBodyBytes);
+    const body = new HttpBody(maxBodyBytes);
     request.on('data', (piece: Buffer) => {
       if (body.add(piece)) return;
       request.pause();

@@ -1,5 +1,5 @@
-// SSDP from the side of a device: UPnP Device Architecture 2.0 §1.2 and §1.3.3. Requirements H1–H8, H23, Z10.
-// One socket for each IP version listens for searches; one a link sends, so that each message leaves by the link whose LOCATION it names.
+// The device's side of SSDP: UPnP Device Architecture 2.0 §1.2 and §1.3.3. Requirements H1–H8, H23, Z10.
+// One socket per IP version receives searches; one per link sends, so that a message leaves by the link its LOCATION names.
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { parseSsdp, ssdpAddress, writeSsdp } from '../discovery/ssdp-message.ts';
 import { interfaceOf, type LocalInterface } from '../network/address.ts';
@@ -18,21 +18,21 @@ import {
 import { matching, type Search, searchOf, type Target } from './search-answer.ts';
 import { SearchLimit } from './search-limit.ts';
 
-/** A link on which the device is announced, and where its description is on it. */
+/** A link on which the device is announced, with its description URL there. */
 export interface AdvertisedLink {
   readonly at: LocalInterface;
   readonly location: string;
 }
 
 export interface AdvertiserOptions {
-  /** As `targetsOf` makes them; the first is the device's UDN. */
+  /** From `targetsOf`; the first is the device's UDN. */
   readonly targets: readonly Target[];
   readonly server: string;
   readonly bootId: number;
   readonly configId: number;
-  /** 1900 where not told; tests take another. */
+  /** Default 1900; tests use another. */
   readonly port?: number;
-  /** The number that follows when a link is added while the device runs; it must be kept for the next start (H8). */
+  /** Returns and persists the BOOTID to use after a link is added (H8). */
   nextBootId(bootId: number): number;
   onFault(error: Error): void;
 }
@@ -44,8 +44,8 @@ interface Link extends AdvertisedLink {
 const maxAgeSeconds = 1800;
 const copies = 2;
 const copyGapMs = 100;
-/** Once more after this where a link is new: until a cable or a Wi-Fi carries, what is said on it is lost. */
-const sayAgainMs = 3000;
+/** Repeats announcements on a new link: messages are lost until a cable or Wi-Fi carries traffic. */
+const repeatMs = 3000;
 
 export class SsdpAdvertiser {
   readonly #options: AdvertiserOptions;
@@ -63,8 +63,8 @@ export class SsdpAdvertiser {
   }
 
   /**
-   * Announces the device on these links and listens for searches. An IPv6 address may not be ready yet, or multicast may be
-   * forbidden on it: such a link is told as a fault and left out of the result. On IPv4 it is an error.
+   * Announces the device on these links and listens for searches. On IPv6 the address may not be ready, or multicast
+   * forbidden: such a link is reported as a fault and left out of the result. On IPv4 it is an error.
    */
   async start(links: readonly AdvertisedLink[]): Promise<readonly AdvertisedLink[]> {
     const opened: AdvertisedLink[] = [];
@@ -80,22 +80,22 @@ export class SsdpAdvertiser {
         this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
       }
     }
-    // What an earlier life left behind is revoked first (H2).
-    await this.#toAll('ssdp:byebye');
-    await this.#introduce();
+    // Revoke announcements of an earlier run first (H2).
+    await this.#announceAll('ssdp:byebye');
+    await this.#announceNew();
     this.#renew();
     return opened;
   }
 
-  /** Says byebye on every link, waits until it is on the wire, then closes (H2). */
+  /** Sends byebye on every link, waits until it is on the wire, then closes (H2). */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
-    for (let copy = 0; copy < copies; copy++) await this.#toAll('ssdp:byebye');
+    for (let copy = 0; copy < copies; copy++) await this.#announceAll('ssdp:byebye');
     await this.#close();
   }
 
-  /** A link appeared while the device runs; rejects where it takes no multicast, and then nothing is said. Those who know the device learn its new BOOTID, then it is announced anew (H23). */
+  /** Adds a link at runtime. Known links announce the new BOOTID, then every link announces the device (H23). Rejects, and announces nothing, when the link takes no multicast. */
   async add(link: AdvertisedLink): Promise<void> {
     const known = [...this.#links.values()];
     await this.#open(link);
@@ -103,10 +103,10 @@ export class SsdpAdvertiser {
     const update = [['NEXTBOOTID.UPNP.ORG', String(next)]] as const;
     await Promise.all(known.map((one) => this.#announce(one, 'ssdp:update', update)));
     this.#bootId = next;
-    await this.#introduce();
+    await this.#announceNew();
   }
 
-  /** A link went away; what can still be said on it is said. */
+  /** Removes a link; sends byebye if the link still works. */
   async remove(at: LocalInterface): Promise<void> {
     const link = this.#links.get(zonedAddress(at));
     if (link === undefined) return;
@@ -116,9 +116,9 @@ export class SsdpAdvertiser {
     await close(link.socket);
   }
 
-  /** One datagram from anyone. Never throws; whatever is not a search from the same link is dropped (Z10). */
+  /** Processes a datagram. Never throws; anything but a search from the same link is dropped (Z10). */
   receive(datagram: Uint8Array, from: RemoteInfo): void {
-    // Port 0 cannot be answered. Some control points search from 1900 itself; nobody answers an answer, so no loop begins.
+    // Port 0 cannot be answered. Some control points search from port 1900; answers are never answered, so no loop starts.
     if (from.port === 0) return;
     const zone = from.address.split('%')[1];
     const near = this.#interfaces().filter((at) => zone === undefined || at.name === zone);
@@ -128,9 +128,9 @@ export class SsdpAdvertiser {
     const search = message && searchOf(message, groupHost(link.at));
     if (!link || !search) return;
     const found = matching(this.#options.targets, search.target);
-    // On loopback many control points share one address, and what mirrors to oneself harms nobody else.
-    const asker = link.at.internal ? `${from.address}:${from.port}` : from.address;
-    if (found.length > 0 && this.#limit.allows(asker, search.target, found.length, Date.now())) {
+    // On loopback many control points share one address, and amplification there harms only this host.
+    const peer = link.at.internal ? `${from.address}:${from.port}` : from.address;
+    if (found.length > 0 && this.#limit.allows(peer, search.target, found.length, Date.now())) {
       for (const target of found) this.#answer(link, search, target, from);
     }
   }
@@ -155,21 +155,21 @@ export class SsdpAdvertiser {
     });
   }
 
-  /** Announces again at a third of the time that an announcement holds, with jitter, so that devices do not fall in step (H1). */
+  /** Announces again at about a third of the max-age, with jitter, so that devices do not synchronise (H1). */
   #renew(): void {
     this.#after(maxAgeSeconds * 1000 * (0.25 + Math.random() * 0.1), async () => {
       this.#renew();
-      await this.#toAll('ssdp:alive');
-      this.#after(copyGapMs, () => this.#toAll('ssdp:alive'));
+      await this.#announceAll('ssdp:alive');
+      this.#after(copyGapMs, () => this.#announceAll('ssdp:alive'));
     });
   }
 
-  async #introduce(): Promise<void> {
-    await this.#toAll('ssdp:alive');
-    for (const ms of [copyGapMs, sayAgainMs]) this.#after(ms, () => this.#toAll('ssdp:alive'));
+  async #announceNew(): Promise<void> {
+    await this.#announceAll('ssdp:alive');
+    for (const ms of [copyGapMs, repeatMs]) this.#after(ms, () => this.#announceAll('ssdp:alive'));
   }
 
-  async #toAll(nts: string): Promise<void> {
+  async #announceAll(nts: string): Promise<void> {
     await Promise.all([...this.#links.values()].map((link) => this.#announce(link, nts)));
   }
 
@@ -199,10 +199,10 @@ export class SsdpAdvertiser {
     ];
   }
 
-  /** Resolves when the system has taken the datagram. What it does not take is told and not tried again: UDP promises nothing. */
+  /** Resolves when the system has taken the datagram. Errors are reported, not retried: UDP is unreliable anyway. */
   #send(link: Link, port: number, address: string, startLine: string, headers: readonly (readonly [string, string])[]) {
     return new Promise<void>((resolve) => {
-      // Between two messages the link may have gone, and a closed socket throws.
+      // The link may have closed between two messages, and a closed socket throws.
       if (this.#links.get(zonedAddress(link.at))?.socket !== link.socket) {
         resolve();
         return;
@@ -260,7 +260,7 @@ export class SsdpAdvertiser {
   }
 }
 
-/** The group's address as HOST names it, without its zone: `239.255.255.250`, `[FF02::C]`. */
+/** The group as HOST names it, without a zone: `239.255.255.250`, `[FF02::C]`. */
 function groupHost(at: LocalInterface): string {
   return at.family === 'IPv4' ? ssdpAddress.v4 : hostAndPort(ssdpAddress.v6.toUpperCase(), 80);
 }

@@ -1,4 +1,4 @@
-// The rules that a SUBSCRIBE or UNSUBSCRIBE must keep: UPnP Device Architecture 2.0 §4.1. Requirements H10, H14, Z6, Z7.
+// Validates SUBSCRIBE and UNSUBSCRIBE: UPnP Device Architecture 2.0 §4.1. Requirements H10, H14, Z6, Z7.
 import type { IncomingHttpHeaders } from 'node:http';
 import { canonicalAddress } from '../network/address.ts';
 import { type HttpUrl, parseHttpUrl } from '../network/http-url.ts';
@@ -8,20 +8,20 @@ export type SubscribeRequest =
   | { readonly kind: 'renewal'; readonly sid: string; readonly timeoutSeconds: number }
   | { readonly kind: 'refused'; readonly status: 400 | 412 };
 
-/** Who asks, and whom we may therefore send events to. */
-export interface Subscribing {
+/** The sender of a request, which limits where events may be sent. */
+export interface SubscribeSender {
   readonly peer: string;
-  /** Whether an address and port are our own: events to ourselves would be a loop (Z7). */
+  /** Whether an address and port are our own: events to ourselves would loop (Z7). */
   isOurs(address: string, port: number): boolean;
 }
 
-/** UDA 2.0 §4.1.2: at least half an hour; and no subscription outlives a day without a word. */
-const standardSeconds = 1800;
-const longestSeconds = 86_400;
-/** As many delivery URLs as Portable UPnP and GUPnP are known to read. */
-const mostCallbacks = 6;
+/** UDA 2.0 §4.1.2: at least half an hour. We cap at a day. */
+const minSeconds = 1800;
+const maxSeconds = 86_400;
+/** The most delivery URLs that Portable UPnP and GUPnP are known to read. */
+const maxCallbacks = 6;
 
-export function readSubscribe(headers: IncomingHttpHeaders, from: Subscribing): SubscribeRequest {
+export function readSubscribe(headers: IncomingHttpHeaders, from: SubscribeSender): SubscribeRequest {
   const sid = one(headers.sid);
   const nt = one(headers.nt);
   const callback = one(headers.callback);
@@ -35,7 +35,7 @@ export function readSubscribe(headers: IncomingHttpHeaders, from: Subscribing): 
   return callbacks === undefined ? { kind: 'refused', status: 412 } : { kind: 'new', callbacks, timeoutSeconds };
 }
 
-/** The subscription to end, or the status that refuses. */
+/** The SID to end, or the HTTP status that refuses. */
 export function readUnsubscribe(headers: IncomingHttpHeaders): { sid: string } | { status: 400 | 412 } {
   if (headers.nt !== undefined || headers.callback !== undefined) return { status: 400 };
   const sid = one(headers.sid);
@@ -43,19 +43,19 @@ export function readUnsubscribe(headers: IncomingHttpHeaders): { sid: string } |
 }
 
 /**
- * The delivery URLs, or undefined where one of them may not be had: a publisher that notifies anyone else than who asked
- * is a weapon against third parties (CallStranger, CVE-2020-12695), so the whole SUBSCRIBE falls with one bad URL.
+ * The delivery URLs; undefined when any is not allowed. A publisher that notifies third parties is a weapon
+ * (CallStranger, CVE-2020-12695), so one bad URL refuses the whole SUBSCRIBE.
  */
-function readCallbacks(header: string, from: Subscribing): HttpUrl[] | undefined {
-  // Some televisions send the URL without its brackets.
+function readCallbacks(header: string, from: SubscribeSender): HttpUrl[] | undefined {
+  // Some televisions omit the angle brackets.
   const texts = header.includes('<') ? [...header.matchAll(/<([^<>]*)>/g)].map((match) => match[1] ?? '') : [header];
-  if (texts.length > mostCallbacks) return undefined;
+  if (texts.length > maxCallbacks) return undefined;
   const callbacks: HttpUrl[] = [];
   for (const text of texts) {
     const url = parseHttpUrl(text);
     if (url?.address === undefined || url.address !== canonicalAddress(from.peer)) return undefined;
     if (from.isOurs(url.address, url.port)) return undefined;
-    // A link-local address means nothing without the link on which its owner spoke (D22).
+    // A link-local address is only valid on the link of its sender (D22).
     const zone = from.peer.split('%')[1];
     callbacks.push({ ...url, zone });
   }
@@ -64,7 +64,7 @@ function readCallbacks(header: string, from: Subscribing): HttpUrl[] | undefined
 
 function grantedSeconds(header: string | undefined): number {
   const asked = /^second-(\d{1,9})$/i.exec(header?.trim() ?? '')?.[1];
-  return asked === undefined ? standardSeconds : Math.min(longestSeconds, Math.max(standardSeconds, Number(asked)));
+  return asked === undefined ? minSeconds : Math.min(maxSeconds, Math.max(minSeconds, Number(asked)));
 }
 
 function one(header: string | string[] | undefined): string | undefined {

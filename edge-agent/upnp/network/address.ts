@@ -1,4 +1,4 @@
-// IP addresses as the stack judges them: canonical form, prefixes, and which a peer may have. Requirements D13, Z1, Z3, Z4.
+// IP addresses: canonical form, prefixes, and which ones a peer may have. Requirements D13, Z1, Z3, Z4.
 import { isIP, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
@@ -8,14 +8,14 @@ export interface LocalInterface {
   family: 'IPv4' | 'IPv6';
   netmask: string;
   prefixLength: number;
-  /** The zone of a link-local IPv6 address: its interface's number; undefined elsewhere. */
+  /** The zone of a link-local IPv6 address: its interface index; undefined otherwise. */
   scopeId: number | undefined;
   internal: boolean;
 }
 
 /**
- * This machine's addresses on the named interfaces; with no name, on all but loopback. Link-local IPv4 is left out: it is
- * what a machine gives itself when DHCP failed.
+ * This machine's addresses on the named interfaces; with no names, on all but loopback. Skips link-local IPv4, which a
+ * machine assigns itself when DHCP fails.
  */
 export function listInterfaces(names: readonly string[]): LocalInterface[] {
   const found: LocalInterface[] = [];
@@ -31,8 +31,8 @@ export function listInterfaces(names: readonly string[]): LocalInterface[] {
 }
 
 /**
- * The canonical form of an IP literal: brackets and zone dropped, IPv6 compressed, IPv4 mapped into IPv6 unwrapped.
- * Undefined when it is no IP literal in its usual form (hexadecimal or octal IPv4 is none).
+ * The canonical form of an IP literal: no brackets or zone, IPv6 compressed, IPv4-mapped IPv6 unwrapped.
+ * Undefined for anything else, hexadecimal and octal IPv4 included.
  */
 export function canonicalAddress(text: string): string | undefined {
   const bare = text.replace(/^\[(.*)\]$/, '$1').replace(/%.*$/, '');
@@ -45,7 +45,7 @@ export function canonicalAddress(text: string): string | undefined {
   return [bits >>> 24, (bits >>> 16) & 255, (bits >>> 8) & 255, bits & 255].join('.');
 }
 
-/** An address as one number, so that prefixes are compared by shifting. */
+/** An address as one number, so that prefixes can be compared by shifting. */
 function bitsOf(address: string): bigint {
   if (isIPv4(address)) return address.split('.').reduce((bits, part) => (bits << 8n) | BigInt(part), 0n);
   const [head = '', tail] = address.split('::');
@@ -56,7 +56,7 @@ function bitsOf(address: string): bigint {
   return all.reduce((bits: bigint, group: string) => (bits << 16n) | BigInt(`0x${group}`), 0n);
 }
 
-/** Whether a canonical address lies in the prefix of an interface's own address. */
+/** Whether a canonical address lies in the prefix of an interface. */
 function sharesPrefix(address: string, of: LocalInterface): boolean {
   const width = isIPv4(address) ? 32 : 128;
   const own = canonicalAddress(of.address);
@@ -65,13 +65,13 @@ function sharesPrefix(address: string, of: LocalInterface): boolean {
   return bitsOf(own) >> shift === bitsOf(address) >> shift;
 }
 
-/** The interface whose prefix holds the address: the one that reaches it without a router. */
+/** The interface whose prefix holds the address, so that no router is needed to reach it. */
 export function interfaceOf(address: string, interfaces: readonly LocalInterface[]): LocalInterface | undefined {
   const canonical = canonicalAddress(address);
   return canonical === undefined ? undefined : interfaces.find((one) => sharesPrefix(canonical, one));
 }
 
-/** Why a peer's address must not be used; undefined when it may be. Loopback counts as on-link only where lo was asked for. */
+/** Why a peer's address must not be used; undefined when it may be. Loopback is on-link only when `lo` was requested. */
 export function objectionTo(address: string, interfaces: readonly LocalInterface[]): string | undefined {
   const canonical = canonicalAddress(address);
   if (canonical === undefined) return 'is no IP address';

@@ -1,4 +1,4 @@
-// The body of an HTTP message as it comes in, of bounded length. Requirements H24, X17, Z20.
+// An incoming HTTP body of bounded length. Requirements H24, X17, Z20.
 
 export class HttpBody {
   readonly #maxBytes: number;
@@ -9,15 +9,15 @@ export class HttpBody {
     this.#maxBytes = maxBytes;
   }
 
-  /** Whether the piece still fits; what does not is not kept. */
+  /** Appends a piece; false, and nothing is kept, when it exceeds the cap. */
   add(piece: Buffer): boolean {
     const length = this.#length + piece.length;
     if (length > this.#maxBytes) return false;
     if (this.#length === 0) {
-      // Most bodies come in one piece, which need not be copied.
+      // Most bodies come in one piece, which needs no copy.
       this.#held = piece;
     } else {
-      // Not a list of pieces: a sender that writes byte by byte would make of half a megabyte several hundred.
+      // One growing buffer, not a list: a sender that writes byte by byte would turn 512 KiB into several hundred MiB of objects.
       if (length > this.#held.length) {
         const grown = Buffer.allocUnsafe(Math.min(this.#maxBytes, length * 2));
         this.#held.copy(grown, 0, 0, this.#length);

@@ -1,4 +1,4 @@
-// One HTTP exchange with an address that has been checked. Requirements S1, C1–C3, C15, C16, quirks 50–52, Z18.
+// One HTTP exchange with an address that has already been checked. Requirements S1, C1–C3, C15, C16, quirks 50–52, Z18.
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Outcome, UpnpError, type UpnpErrorKind } from '../error.ts';
@@ -8,48 +8,48 @@ import { formatHttpUrl, type HttpUrl, hostHeader } from './http-url.ts';
 export interface HttpRequest {
   method: string;
   url: string;
-  /** In this order and spelling on the wire: some devices match them by case (C1). Host and Content-Length are added. */
+  /** Sent in this order and spelling: some devices match names by case (C1). Host and Content-Length are added. */
   headers?: readonly (readonly [string, string])[];
   body?: string;
-  /** For the whole of it: waiting for a turn, connecting, the answer's last byte. */
+  /** For the whole request: waiting for a turn, connecting, up to the last byte of the answer. */
   deadlineMs: number;
-  /** 5000 unless told. */
+  /** Default 5000. */
   connectTimeoutMs?: number;
   signal?: AbortSignal;
-  /** 512 KiB unless told; a longer answer is an error. */
+  /** Default 512 KiB; a longer answer is an error. */
   maxBodyBytes?: number;
   /**
-   * Reads the body of an answer with status 200 while it comes in; called for each such answer. The deadline is then for
-   * its beginning, and `stallMs` for each piece.
+   * Streams the body of an answer with status 200; called for each such answer. `deadlineMs` then covers the head of the
+   * answer, and `stallMs` each piece.
    */
   readBody?(headers: ReadonlyMap<string, string>): BodyReader;
-  /** 30 s unless told. */
+  /** Default 30 s. */
   stallMs?: number;
-  /** Never a reused connection and never a second attempt: for what must not be done twice (C15). */
+  /** Uses a new connection and never retries: for requests that must not run twice (C15). */
   fresh?: boolean;
-  /** One at a time per device, in order of asking (C17). */
+  /** One request at a time per device, first come first served (C17). */
   inTurn?: boolean;
-  /** The only address allowed, such as the one that LOCATION had (Z5). */
+  /** The only allowed address, such as the one in LOCATION (Z5). */
   peer?: string;
-  /** The only interface that may lead there: the one on which the device was heard. */
+  /** The only allowed interface: the one on which the device was discovered. */
   interfaceName?: string;
   /** Called for each piece of the answer. */
   onBytes?: () => void;
   /**
-   * Called when the device ends the connection that brought the answer, although it had kept it open: its server was
-   * restarted, or tires of idle connections.
+   * Called when the device closes the idle keep-alive connection that carried the answer: its server restarted, or it
+   * drops idle connections.
    */
   onConnectionLost?: () => void;
   /**
-   * Called each time a connection stands, right before the first byte goes out. What it throws ends the request with the
-   * outcome `not-done` and is the error's cause.
+   * Called each time a connection is established, right before the first byte is sent. An exception ends the request with
+   * outcome `not-done` and becomes the error's cause.
    */
   beforeSend?(): void;
 }
 
 /**
- * Takes a piece of a body; the next comes when its promise resolves. False: no more is wanted. What it throws ends the
- * request and is the error's cause.
+ * Takes a piece of a body; the next one follows when its promise resolves. False stops reading. An exception ends the
+ * request and becomes the error's cause.
  */
 export type BodyReader = (piece: Buffer) => Promise<boolean>;
 
@@ -57,40 +57,40 @@ export interface HttpAnswer {
   /** The URL that answered, after redirects. */
   url: string;
   status: number;
-  /** By lower-case name; where a name comes twice the first wins. */
+  /** By lower-case name; the first of duplicate headers wins. */
   headers: ReadonlyMap<string, string>;
   body: Buffer;
-  /** False when the connection ended before the announced length: the reader judges whether it has enough (quirk 52). */
+  /** False when the connection ended before the announced length: the caller decides whether it has enough (quirk 52). */
   complete: boolean;
-  /** The address of ours that reached the device. */
+  /** The local address that reached the device. */
   localAddress: string;
   remoteAddress: string;
 }
 
 export interface HttpAttempt {
   url: HttpUrl;
-  /** Dialled as it is: no name is looked up again (Z2). */
+  /** Dialled as it is, without another name lookup (Z2). */
   address: string;
   request: HttpRequest;
   /** Undefined: a connection of its own, closed afterwards. */
   agent: Agent | undefined;
-  /** Node's forgiving parser, for devices that are known to need it. */
+  /** Node's lenient parser, for devices known to need it. */
   lenient: boolean;
   timeLeftMs: number;
   signal: AbortSignal;
 }
 
-/** What may be tried again: a kept connection that the device had closed, or an answer that needs the forgiving parser. */
+/** What a retry should change: a new connection for a stale one, or the lenient parser. */
 export type Remedy = 'new-connection' | 'lenient-parser' | undefined;
 
-export type Exchanged = { answer: HttpAnswer } | { error: UpnpError; remedy: Remedy };
+export type ExchangeResult = { answer: HttpAnswer } | { error: UpnpError; remedy: Remedy };
 
 const defaultConnectTimeoutMs = 5000;
 const defaultMaxBodyBytes = 512 * 1024;
 const defaultStallMs = 30_000;
 
-/** Sends the request and gathers the answer. Never rejects; the result says what may be tried again. */
-export function exchange(attempt: HttpAttempt): Promise<Exchanged> {
+/** Sends the request and collects the answer. Never rejects; an error says whether and how to retry. */
+export function exchange(attempt: HttpAttempt): Promise<ExchangeResult> {
   return new Promise((resolve) => {
     const { url, request, signal } = attempt;
     const maxBodyBytes = request.maxBodyBytes ?? defaultMaxBodyBytes;
@@ -100,7 +100,7 @@ export function exchange(attempt: HttpAttempt): Promise<Exchanged> {
     let connectDeadline: NodeJS.Timeout | undefined;
     let outgoing: ClientRequest | undefined;
 
-    const settle = (result: Exchanged) => {
+    const settle = (result: ExchangeResult) => {
       if (settled) return;
       settled = true;
       clearTimeout(deadline);
@@ -182,7 +182,7 @@ export function exchange(attempt: HttpAttempt): Promise<Exchanged> {
       }
     });
     outgoing.on('response', (incoming) => {
-      // Once the answer has ended, its socket may serve another.
+      // Read now: after the answer ends, its socket may serve another request.
       const { socket } = incoming;
       const { localAddress = '', remoteAddress = '' } = socket;
       const head = { url: formatHttpUrl(url), status: incoming.statusCode ?? 0, headers: headersIn(incoming) };
@@ -229,7 +229,7 @@ export function exchange(attempt: HttpAttempt): Promise<Exchanged> {
 
 const idleWatchers = new WeakMap<Socket, Set<() => void>>();
 
-/** Told once when an idle connection closes; one that was idle for so long that our own agent ends it does not count. */
+/** Calls `onLost` once when an idle connection closes, unless our own agent closed it by its idle timeout. */
 function watchIdle(socket: Socket, onLost: () => void): void {
   const known = idleWatchers.get(socket);
   known?.add(onLost);
@@ -237,13 +237,13 @@ function watchIdle(socket: Socket, onLost: () => void): void {
   const watchers = new Set([onLost]);
   idleWatchers.set(socket, watchers);
   socket.once('timeout', () => watchers.clear());
-  // No 'end' comes: nobody reads from an idle connection.
+  // 'end' is not emitted, because nothing reads from an idle connection.
   socket.once('close', () => {
     for (const watcher of watchers) watcher();
   });
 }
 
-/** Answers whether the body came to its end and was all taken. Rejects with what the reader throws. */
+/** Resolves to whether the whole body was received and read. Rejects with what the reader throws. */
 async function readStream(
   incoming: IncomingMessage,
   read: BodyReader,
@@ -256,7 +256,7 @@ async function readStream(
     try {
       next = await pieces.next();
     } catch {
-      // The connection broke off.
+      // The connection broke.
       return false;
     }
     onWait(false);
@@ -268,7 +268,7 @@ async function readStream(
 function headersOf(url: HttpUrl, request: HttpRequest): string[] {
   const headers = ['HOST', hostHeader(url)];
   for (const [name, value] of request.headers ?? []) headers.push(name, value);
-  // Always a length, never chunks (C3); a GET has no body to speak of.
+  // Always a length, never chunked (C3); a GET has no body.
   if (request.method !== 'GET') headers.push('CONTENT-LENGTH', String(Buffer.byteLength(request.body ?? '')));
   return headers;
 }

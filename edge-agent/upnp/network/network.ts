@@ -1,4 +1,4 @@
-// The seam to the LAN: its interfaces and one HTTP request, to on-link addresses only. Requirements S1, C15–C17, Z1–Z5, Z18.
+// The seam to the LAN: its interfaces, and HTTP requests to on-link addresses only. Requirements S1, C15–C17, Z1–Z5, Z18.
 import { lookup as dnsLookup } from 'node:dns/promises';
 import { Agent } from 'node:http';
 import { UpnpError } from '../error.ts';
@@ -11,33 +11,33 @@ export { type LocalInterface, listInterfaces } from './address.ts';
 export type { BodyReader, HttpAnswer, HttpRequest } from './http-exchange.ts';
 
 export interface Network {
-  /** This machine's addresses on the networks in use, as they are now. */
+  /** The current addresses of this machine on the networks in use. */
   interfaces(): LocalInterface[];
   /** @throws UpnpError unreachable or malformed, with the outcome; any HTTP status is an answer, not an error */
   request(request: HttpRequest): Promise<HttpAnswer>;
 }
 
 export interface LanNetworkOptions {
-  /** Names of the interfaces to use; none means all but loopback. Loopback is reached only when `lo` is named. */
+  /** Interface names to use; empty means all but loopback. Loopback is reached only when `lo` is named. */
   interfaces: readonly string[];
-  /** Lets a device be at an address of this very machine, such as a software phone beside the agent. */
+  /** Allow devices at this machine's own addresses, such as a software phone beside the agent. */
   allowOwnAddress?: boolean;
-  /** How a host name becomes addresses; the system's way unless told. */
+  /** Resolves a host name; default the system resolver. */
   lookup?: (host: string) => Promise<readonly string[]>;
 }
 
 const maxRedirects = 2;
 const maxQuirks = 256;
 const interfacesFreshMs = 1000;
-/** Where a device description never is, but where a forged LOCATION might want us to write (Z4). */
-const foreignPorts: ReadonlySet<number> = new Set([
+/** Ports that never serve a device description, but that a forged LOCATION could make us write to (Z4). */
+const forbiddenPorts: ReadonlySet<number> = new Set([
   19, 21, 22, 23, 25, 53, 110, 111, 135, 139, 143, 389, 445, 465, 587, 993, 995, 3306, 5432, 6379,
 ]);
 
 export class LanNetwork implements Network {
   readonly #options: LanNetworkOptions;
   readonly #turns = new Turns();
-  /** Origins whose answers need Node's forgiving parser, the oldest first (quirk 50). */
+  /** Origins whose answers need Node's lenient parser, oldest first (quirk 50). */
   readonly #lenient = new Set<string>();
   #agent: Agent | undefined;
   #stopping = new AbortController();
@@ -53,13 +53,13 @@ export class LanNetwork implements Network {
       keepAlive: true,
       maxSockets: 8,
       maxTotalSockets: 128,
-      // As many as there may be: one that we end for being one too many would look like a device's restart.
+      // Equal to maxSockets: closing a surplus idle connection ourselves would look like a restart of the device.
       maxFreeSockets: 8,
       timeout: 30_000,
     });
   }
 
-  /** Ends every request under way and closes every connection. */
+  /** Aborts every request in flight and closes every connection. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the network was stopped'));
     this.#agent?.destroy();
@@ -91,14 +91,14 @@ export class LanNetwork implements Network {
     }
   }
 
-  /** The address to dial, which the rules allow (Z1, Z2, Z4, Z5). A name is looked up once, here. */
+  /** The allowed address to dial (Z1, Z2, Z4, Z5). A name is resolved once, here. */
   async #checkedAddress(
     url: HttpUrl,
     peer: string | undefined,
     interfaceName: string | undefined,
     untilMs: number,
   ): Promise<string> {
-    if (foreignPorts.has(url.port)) throw forbidden('has the port of another service');
+    if (forbiddenPorts.has(url.port)) throw forbidden('has the port of another service');
     const candidates = url.address !== undefined ? [url.address] : await this.#lookUp(url.host, untilMs);
     const wanted = peer === undefined ? undefined : canonicalAddress(peer);
     let objection = 'leads to no address';
@@ -112,7 +112,7 @@ export class LanNetwork implements Network {
     throw forbidden(objection);
   }
 
-  /** An address that was not on a network of ours a moment ago may be on one that has just come up (D23). */
+  /** Re-reads the interfaces before refusing: the address may be on a network that has just come up (D23). */
   #objectionNow(canonical: string, interfaceName: string | undefined): string | undefined {
     const objection = this.#objectionTo(canonical, interfaceName);
     if (objection === undefined) return undefined;
@@ -124,7 +124,7 @@ export class LanNetwork implements Network {
     const interfaces = this.interfaces();
     const near = interfaceName === undefined ? interfaces : interfaces.filter((one) => one.name === interfaceName);
     if (this.#options.allowOwnAddress && near.some((one) => one.address === canonical)) return undefined;
-    // Loopback is in no prefix but its own, so only what was heard there leads there.
+    // Loopback has a prefix of its own, so only a device discovered on loopback is reached there.
     const isElsewhere = near.length < interfaces.length && interfaceOf(canonical, near) === undefined;
     return isElsewhere ? 'is not on the network where the device was heard' : objectionTo(canonical, interfaces);
   }
@@ -173,7 +173,7 @@ export class LanNetwork implements Network {
     let fresh = request.fresh ?? false;
     for (let attempts = 1; ; attempts++) {
       const lenient = this.#lenient.has(origin);
-      // The forgiving parser could be made to see two answers in one, so its connection is never used twice (Z18).
+      // The lenient parser could be tricked into splitting one answer in two, so its connection is never reused (Z18).
       const agent = fresh || lenient ? undefined : this.#agent;
       const timeLeftMs = Math.max(1, untilMs - performance.now());
       const result = await exchange({ url, address, request, agent, lenient, timeLeftMs, signal });
@@ -191,7 +191,7 @@ export class LanNetwork implements Network {
   }
 }
 
-/** Where a GET is sent on to, if it stays on the same host; each hop is checked like the first (S1). */
+/** The target of a GET redirect on the same host; each hop is checked like the first (S1). */
 function redirectOf(method: string, answer: HttpAnswer, from: HttpUrl): HttpUrl | undefined {
   const location = answer.headers.get('location');
   if (method !== 'GET' || answer.status < 301 || answer.status > 308 || location === undefined) return undefined;

@@ -1,25 +1,25 @@
-// How many connections one neighbour may hold: whoever keeps all of his open shuts nobody else out. Requirements H24, Z20.
+// Caps the connections of one peer, so that a peer that keeps them all open cannot shut others out. Requirements H24, Z20.
 import type { Socket } from 'node:net';
 import { canonicalAddress } from './address.ts';
 
 export class PeerLimit {
-  readonly #most: number;
-  readonly #held = new Map<string, number>();
+  readonly #max: number;
+  readonly #counts = new Map<string, number>();
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(max: number) {
+    this.#max = max;
   }
 
-  /** Whether its peer may have this connection too; then it counts until it closes. */
+  /** Whether the peer may have this connection too; if so it counts until it closes. */
   admits(socket: Socket): boolean {
     const peer = canonicalAddress(socket.remoteAddress ?? '') ?? '';
-    const held = this.#held.get(peer) ?? 0;
-    if (held >= this.#most) return false;
-    this.#held.set(peer, held + 1);
+    const count = this.#counts.get(peer) ?? 0;
+    if (count >= this.#max) return false;
+    this.#counts.set(peer, count + 1);
     socket.once('close', () => {
-      const left = (this.#held.get(peer) ?? 1) - 1;
-      if (left > 0) this.#held.set(peer, left);
-      else this.#held.delete(peer);
+      const left = (this.#counts.get(peer) ?? 1) - 1;
+      if (left > 0) this.#counts.set(peer, left);
+      else this.#counts.delete(peer);
     });
     return true;
   }

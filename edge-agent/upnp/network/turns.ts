@@ -1,4 +1,4 @@
-// Turns: one holder per key at a time, in order of asking. Many devices serve one action at a time (C17).
+// A mutex per key, first come first served. Many devices serve one action at a time (C17).
 import { UpnpError } from '../error.ts';
 
 const maxWaiting = 64;
@@ -7,8 +7,8 @@ export class Turns {
   readonly #waiting = new Map<string, (() => void)[]>();
 
   /**
-   * Waits for the turn; the function that comes back hands it on and must be called once.
-   * @throws UpnpError unreachable and not-done when too many wait, when the time is over or when the signal aborts
+   * Waits for the turn and resolves to the function that releases it, which must be called once.
+   * @throws UpnpError unreachable and not-done when too many wait, on timeout and on abort
    */
   take(key: string, timeoutMs: number, signal: AbortSignal): Promise<() => void> {
     const queue = this.#waiting.get(key);

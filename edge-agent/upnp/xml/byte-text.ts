@@ -1,35 +1,35 @@
-// Bytes as text, whole or as they come in (XML 1.0 appendix F). Requirement X6.
+// Decodes bytes to text, whole or as a stream (XML 1.0 appendix F). Requirement X6.
 import { isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 
-/** An XML declaration with its encoding ends before this. */
+/** An XML declaration with its encoding ends within this. */
 const declarationBytes = 256;
-/** A text without markup is judged in parts of this length, so that one without end is not held. */
-const longestRunBytes = 64 * 1024;
+/** Text without markup is decoded in parts of this length, so that endless text is not buffered. */
+const maxRunBytes = 64 * 1024;
 const [lessThan, greaterThan, ampersand] = [0x3c, 0x3e, 0x26];
 
 /**
- * The byte order mark decides, then UTF-16 without one. Otherwise it is UTF-8 wherever it fits, because devices mislabel
- * it. Each run between two markup characters is judged alone, so that one invalid byte spoils no other message: a run with
- * no character of several bytes is read by the label, or as Windows-1252, and in any other run what is invalid becomes
- * U+FFFD. A label of several bytes a character (GBK, Shift_JIS) holds for all that follows the first run that is no UTF-8.
+ * Picks the encoding: byte order mark first, then UTF-16 without one, else UTF-8 wherever it is valid, because devices
+ * mislabel it. Each run between two markup characters is judged alone, so that one invalid byte does not garble other
+ * messages: a run without multi-byte characters is decoded by the label or as Windows-1252; in other runs invalid bytes
+ * become U+FFFD. A multi-byte label (GBK, Shift_JIS) applies from the first run on that is not valid UTF-8.
  */
 export class ByteText {
   readonly #charset: string | undefined;
   #held: Buffer = Buffer.alloc(0);
   #hasBegun = false;
-  /** A character of several bytes was met. */
+  /** A multi-byte UTF-8 character has been seen. */
   #isUtf8 = false;
   #label: TextDecoder | undefined;
-  /** Decodes all that follows. */
+  /** Decodes everything that follows. */
   #decoder: TextDecoder | undefined;
 
-  /** @param charset of the Content-Type header */
+  /** @param charset from the Content-Type header */
   constructor(charset?: string) {
     this.#charset = charset;
   }
 
-  /** The text of these bytes as far as it is certain; the rest comes with the next. */
+  /** Returns the text that is already certain; later bytes may decide the rest. */
   write(piece: Uint8Array): string {
     const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
     this.#held = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
@@ -48,17 +48,17 @@ export class ByteText {
     return this.#decode(bytes.subarray(start));
   }
 
-  /** Up to the last markup character, or the last whole character of a long run. */
+  /** The length up to the last markup character, or up to the last whole character of a long run. */
   #certainBytes(): number {
     const held = this.#held;
     const markup = Math.max(held.lastIndexOf(lessThan), held.lastIndexOf(ampersand), held.lastIndexOf(greaterThan));
-    if (held.length - markup <= longestRunBytes) return Math.max(0, markup);
+    if (held.length - markup <= maxRunBytes) return Math.max(0, markup);
     let end = held.length;
     for (let tail = 0; tail < 3 && ((held[end - 1] ?? 0) & 0xc0) === 0x80; tail++) end--;
     return (held[end - 1] ?? 0) >= 0xc0 ? end - 1 : held.length;
   }
 
-  /** Chooses by the first bytes; answers how many of them are a byte order mark. */
+  /** Chooses the decoder by the first bytes; returns the length of the byte order mark. */
   #begin(bytes: Buffer): number {
     if (this.#hasBegun) return 0;
     this.#hasBegun = true;
@@ -97,7 +97,7 @@ export class ByteText {
   #decodeRun(run: Buffer): string {
     if (isUtf8(run)) return run.toString('utf8');
     const text = run.toString('utf8');
-    // A character of three or four bytes of which the last are missing, where others are UTF-8.
+    // A 3- or 4-byte character cut short, in a document that is otherwise UTF-8.
     const isCut =
       this.#isUtf8 && /(?:[\xe1-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2})$/.test(run.toString('latin1'));
     if (isCut || /[^\0-\x7f\ufffd]/.test(text)) return text;
@@ -105,7 +105,7 @@ export class ByteText {
   }
 }
 
-/** Bytes as text, by the same rules. */
+/** Decodes a whole document by the same rules. */
 export function decodeBytes(bytes: Uint8Array, charset?: string): string {
   const text = new ByteText(charset);
   return text.write(bytes) + text.end();
@@ -122,7 +122,7 @@ function declaredEncoding(bytes: Buffer): string | undefined {
   return /<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]{1,40})["']/.exec(start)?.[1];
 }
 
-/** Undefined for a label that is none, and for UTF-8: what does not fit it is judged without a label. */
+/** Undefined for an unknown label, and for UTF-8: invalid UTF-8 is judged as if unlabelled. */
 function decoderOf(label: string | undefined): TextDecoder | undefined {
   try {
     const decoder = label === undefined ? undefined : new TextDecoder(label);

@@ -1,4 +1,4 @@
-// Whether a document is well-formed, before anything is built from it: XML 1.0 §2.1, §3.1. Requirements X4, X5, Z15.
+// Checks that a document is well-formed before a tree is built: XML 1.0 §2.1, §3.1. Requirements X4, X5, Z15.
 import { UpnpError } from '../error.ts';
 
 const maxDepth = 32;
@@ -11,11 +11,11 @@ const name = /^[\p{L}_][\p{L}\p{N}\p{M}_.:-]*$/u;
 const plainName = /^[A-Za-z_][\w.:-]*$/;
 
 /**
- * Judges the form of a document in one pass, in time proportional to its length.
- * @throws UpnpError malformed: tags that do not match, not exactly one root, text outside it, a DOCTYPE or another
- *   declaration, an attribute twice, too deep, too many elements
+ * Checks a document in one pass, in linear time.
+ * @throws UpnpError malformed: mismatched tags, not exactly one root, text outside it, a DOCTYPE or another declaration,
+ *   a duplicate attribute, too deep, too many elements
  */
-export function checkForm(text: string, maxElements: number): void {
+export function checkWellFormed(text: string, maxElements: number): void {
   const open: string[] = [];
   let elements = 0;
   let roots = 0;
@@ -57,7 +57,7 @@ function checkAttributes(attributes: string): void {
   }
 }
 
-/** DOCTYPE and its kin are refused wherever they stand: the parser would accept them even inside the root (SOAP 1.1 §3). */
+/** Refuses DOCTYPE and other declarations anywhere: the parser would accept them even inside the root (SOAP 1.1 §3). */
 export function refuseDeclarations(text: string): void {
   let at = text.indexOf('<!');
   while (at >= 0) {

@@ -1,20 +1,20 @@
-// The recovery ladder for XML that devices get wrong (X16, quirks 16–18, 32): each rung keeps what the one before did.
-// A bare `&` (quirk 31) needs no rung: when references are read leniently it stands for itself.
+// Repairs for XML that devices get wrong, in steps that build on each other (X16, quirks 16–18, 32).
+// A bare `&` (quirk 31) needs no step: lenient decoding of references keeps it.
 
 /**
- * The document as it came, then with ever more repaired. The caller takes the first that parses.
- * @param root the local name of the expected root, which is where trailing garbage is cut off
+ * The document as received, then with more and more repaired. The caller takes the first that parses.
+ * @param root the local name of the expected root; garbage after its end is cut off
  */
 export function* recoveries(text: string, root?: string): Iterable<string> {
   yield text;
   const cut = cutToRoot(text, root);
   if (cut !== text) yield cut;
-  // An argument may hold a whole document, with its declaration, un-escaped.
+  // An argument may contain an unescaped document with its XML declaration.
   const undeclared = cut.replace(/(?!^)<\?xml\b[^<>]*\?>/g, '');
   if (undeclared !== cut) yield undeclared;
 }
 
-/** From the first tag or declaration to the end of the last closing tag of the root. */
+/** From the first tag or declaration to the last closing tag of the root. */
 function cutToRoot(text: string, root: string | undefined): string {
   const start = Math.max(0, text.search(/<[?A-Za-z_]/));
   const name = root ?? /<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)/.exec(text.slice(start))?.[1];

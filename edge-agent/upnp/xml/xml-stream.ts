@@ -1,42 +1,42 @@
-// One pass over XML that is still coming in, in constant memory: sax finds the markup, broken or not. Requirements X16, X17, Z15.
+// Parses XML in one pass while it arrives, in constant memory; sax tokenizes it, broken or not. Requirements X16, X17, Z15.
 import sax from 'sax';
 import { UpnpError } from '../error.ts';
 import { cleanText } from './xml-text.ts';
 
-/** Positions count UTF-16 units of the source; an end is the position after the last one. */
+/** Positions count UTF-16 units of the source; an end is exclusive. */
 export interface XmlEvents {
   onOpen(name: string, attributes: Readonly<Record<string, string>>, start: number, end: number): void;
-  /** `isWritten`: by a closing tag of its own; otherwise that of an outer element ended it, before `start`. */
+  /** `isWritten` is false when the closing tag of an outer element, at `start`, closed this one too. */
   onClose(name: string, isWritten: boolean, start: number, end: number): void;
-  /** Text or a piece of it, references decoded once, CDATA included. */
+  /** Text or part of it, references decoded once, CDATA included. */
   onText(text: string, end: number): void;
   onCdata?(isOpen: boolean, end: number): void;
-  /** A DOCTYPE or another declaration; refused where this is not there or answers false. */
+  /** A DOCTYPE or another declaration; refused unless this returns true. */
   onDeclaration?(): boolean;
-  /** Something that is not well-formed and was read on from. */
+  /** The document is not well-formed here; parsing continues. */
   onFault?(): void;
 }
 
-/** No tag, comment or reference is longer; what follows is not read. */
-const longestToken = 512 * 1024;
-const deepest = 128;
-/** A closing tag that fits nowhere has one for each open element. */
-const mostFaults = 10_000;
-/** Stands for an ampersand that begins no reference, or the parser would swallow a `<` after it. XML has no such character. */
+/** Cap for one tag, comment or reference, in characters; a longer one fails the document. */
+const maxTokenChars = 512 * 1024;
+const maxDepth = 128;
+/** A closing tag that matches nothing counts one fault per open element. */
+const maxFaults = 10_000;
+/** Placeholder for an ampersand that starts no reference: sax would swallow a `<` after it. Not a legal XML character. */
 const bareAmpersand = '\u0001';
 const bareAmpersands = /&(?!(?:amp|lt|gt|quot|apos|#\d{1,10}|#x[\da-fA-F]{1,8});)/g;
-const longestReference = 12;
+const maxReferenceChars = 12;
 const root = '<_>';
 const noAttributes: Readonly<Record<string, string>> = {};
 
-/** What the types of sax do not tell. */
+/** Parts of sax that its types omit. */
 const library = sax as unknown as {
   MAX_BUFFER_LENGTH: number;
   readonly STATE: Readonly<Record<string, number>>;
   parser(strict: true, options: { strictEntities: true }): sax.SAXParser & { readonly state: number };
 };
-// Text is flushed after each piece of input, so this bounds all other tokens.
-library.MAX_BUFFER_LENGTH = longestToken;
+// Text is flushed after each write, so this caps all other tokens.
+library.MAX_BUFFER_LENGTH = maxTokenChars;
 
 const textStates: ReadonlySet<number | undefined> = new Set(
   ['BEGIN', 'BEGIN_WHITESPACE', 'TEXT', 'TEXT_ENTITY', 'CDATA', 'CDATA_ENDING', 'CDATA_ENDING_2'].map(
@@ -51,24 +51,24 @@ export class XmlStream {
   #sourceStart = 0;
   #keptFrom = Number.POSITIVE_INFINITY;
   #position = 0;
-  /** How much of the source was text that the parser was not given. */
-  #passed = 0;
-  /** The end of a piece that may be half a reference or half a character. */
+  /** Length of plain text that bypassed the parser. */
+  #bypassedLength = 0;
+  /** The tail of a piece that may be half a reference or half a surrogate pair. */
   #rest = '';
-  /** Elements that the closing tag at hand ends although it is not theirs. */
-  #implied = 0;
+  /** Number of elements that the current closing tag closes although it is not theirs. */
+  #impliedCloses = 0;
   #depth = 0;
   #faults = 0;
   #failure: UpnpError | undefined;
 
   constructor(events: XmlEvents) {
     this.#events = events;
-    // A root of our own: there may be junk around the document's, or several.
+    // A synthetic root: the document may have junk around its root, or several roots.
     this.#parser.write(root);
     this.#listen();
   }
 
-  /** The source from here on stays available by `slice`. */
+  /** Keeps the source from here on available to `slice`. */
   keepFrom(position: number): void {
     this.#keptFrom = position;
   }
@@ -81,26 +81,26 @@ export class XmlStream {
     return this.#source.slice(from - this.#sourceStart, to - this.#sourceStart);
   }
 
-  /** Up to here the source is text, or markup that has ended. */
+  /** The source before this position is text or complete markup. */
   get settled(): number {
     return this.#isInMarkup ? this.#tagStart : this.#here;
   }
 
   /**
-   * The events of a piece of some kilobytes happen while it is written.
-   * @throws UpnpError malformed for a declaration, a token or a depth without end; what was told before stays true
+   * Parses a piece of a few kilobytes and emits its events synchronously.
+   * @throws UpnpError malformed for a declaration, an endless token or excessive depth; events emitted before stay valid
    */
   write(text: string): void {
     if (this.#failure !== undefined) throw this.#failure;
     const given = this.#rest + text;
     const at = given.lastIndexOf('&');
-    const isOpen = at >= 0 && given.length - at <= longestReference && !given.includes(';', at);
+    const isOpen = at >= 0 && given.length - at <= maxReferenceChars && !given.includes(';', at);
     const end = isOpen ? at : /[\ud800-\udbff]$/.test(given) ? given.length - 1 : given.length;
     this.#rest = given.slice(end);
     this.#feed(cleanText(given.slice(0, end)));
   }
 
-  /** Nothing more comes. Answers whether every element was closed and every tag finished. */
+  /** Ends the input. Returns whether every element was closed and every tag complete. */
   end(): boolean {
     if (this.#failure !== undefined) return false;
     try {
@@ -112,7 +112,7 @@ export class XmlStream {
     return this.#depth === 0 && !this.#isInMarkup;
   }
 
-  /** The source from a position that was kept up to what was written last. */
+  /** The kept source from a position to its end. */
   sliceFrom(from: number): string {
     return this.slice(from, this.#position);
   }
@@ -124,13 +124,13 @@ export class XmlStream {
     this.#sourceStart = from;
     this.#position += source.length;
     if (this.#isPlainText(source)) {
-      // A list that stands escaped in its envelope is one long text, and the parser goes character by character.
-      this.#passed += source.length;
+      // A list escaped in its envelope is one long text, and sax reads it character by character: bypass it.
+      this.#bypassedLength += source.length;
       this.#events.onText(withoutReferences(source), this.#position);
       return;
     }
     const { stackTraceLimit } = Error;
-    // The parser makes an error of each fault; without its stack that costs a tenth.
+    // sax creates an Error per fault; without stack traces parsing is a tenth faster.
     Error.stackTraceLimit = 0;
     try {
       this.#parser.write(source.replace(bareAmpersands, bareAmpersand));
@@ -138,7 +138,7 @@ export class XmlStream {
     } finally {
       Error.stackTraceLimit = stackTraceLimit;
     }
-    if (this.#isInMarkup && this.#position - this.#tagStart > longestToken) this.#fail('has a tag without end');
+    if (this.#isInMarkup && this.#position - this.#tagStart > maxTokenChars) this.#fail('has a tag without end');
   }
 
   #isPlainText(source: string): boolean {
@@ -146,11 +146,11 @@ export class XmlStream {
   }
 
   get #here(): number {
-    return this.#parser.position - root.length + this.#passed;
+    return this.#parser.position - root.length + this.#bypassedLength;
   }
 
   get #tagStart(): number {
-    return this.#parser.startTagPosition - 1 - root.length + this.#passed;
+    return this.#parser.startTagPosition - 1 - root.length + this.#bypassedLength;
   }
 
   get #isInMarkup(): boolean {
@@ -161,7 +161,7 @@ export class XmlStream {
     const parser = this.#parser;
     const events = this.#events;
     parser.onopentag = (tag) => {
-      if (++this.#depth > deepest) this.#fail('is too deep');
+      if (++this.#depth > maxDepth) this.#fail('is too deep');
       const given = Object.entries(tag.attributes);
       const attributes =
         given.length === 0
@@ -171,13 +171,13 @@ export class XmlStream {
     };
     parser.onclosetag = (name) => {
       this.#depth--;
-      const isWritten = this.#implied === 0;
-      if (!isWritten) this.#implied--;
+      const isWritten = this.#impliedCloses === 0;
+      if (!isWritten) this.#impliedCloses--;
       const start = parser.tag?.isSelfClosing === true ? this.#here : this.#tagStart;
       events.onClose(name, isWritten, start, this.#here);
     };
-    parser.ontext = (text) => this.#tell(text);
-    parser.oncdata = (text) => this.#tell(text);
+    parser.ontext = (text) => this.#emitText(text);
+    parser.oncdata = (text) => this.#emitText(text);
     parser.onopencdata = () => events.onCdata?.(true, this.#here);
     parser.onclosecdata = () => events.onCdata?.(false, this.#here);
     parser.ondoctype = () => this.#onDeclaration();
@@ -186,16 +186,16 @@ export class XmlStream {
       parser.resume();
       const { message } = error;
       if (message.startsWith('Max buffer')) this.#fail('has a token without end');
-      if (message.startsWith('Unexpected close tag')) this.#implied++;
-      if (message.startsWith('Unmatched closing tag')) this.#implied = 0;
-      // A reference to no character and hyphens in a comment are harmless.
+      if (message.startsWith('Unexpected close tag')) this.#impliedCloses++;
+      if (message.startsWith('Unmatched closing tag')) this.#impliedCloses = 0;
+      // References to no character and hyphens in comments are harmless.
       if (message.startsWith('Invalid character entity') || message.startsWith('Malformed comment')) return;
-      if (++this.#faults > mostFaults) this.#fail('is no XML');
+      if (++this.#faults > maxFaults) this.#fail('is no XML');
       events.onFault?.();
     };
   }
 
-  #tell(text: string): void {
+  #emitText(text: string): void {
     this.#events.onText(withAmpersands(text), this.settled);
   }
 
@@ -209,7 +209,7 @@ export class XmlStream {
   }
 }
 
-/** Those to a character by its number are not among them. */
+/** Decodes the five named references; numeric ones never get here. */
 function withoutReferences(text: string): string {
   if (!text.includes('&')) return text;
   return text

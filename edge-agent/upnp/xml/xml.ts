@@ -1,36 +1,36 @@
-// XML for UPnP: reading (fast-xml-parser builds the tree, we judge it) and strict writing. Requirements X1–X17, Z15.
+// XML for UPnP: reading (fast-xml-parser builds the tree, our checks judge it) and strict writing. Requirements X1–X17, Z15.
 import { EntityDecoder } from '@nodable/entities';
 import { XMLParser } from 'fast-xml-parser';
 import { UpnpError } from '../error.ts';
 import { decodeBytes } from './byte-text.ts';
-import { checkForm, refuseDeclarations } from './xml-form.ts';
+import { checkWellFormed, refuseDeclarations } from './xml-form.ts';
 import { recoveries } from './xml-recovery.ts';
 import { cleanText, decodeReferences, escapeAttribute, escapeText, isXmlText } from './xml-text.ts';
 
 export { escapeText } from './xml-text.ts';
 
-/** An element as it was read. Reading never coerces: every value is the string that was written (X1). */
+/** A parsed element. Parsing never coerces: every value is the string as written (X1). */
 export interface XmlNode {
   /** The local name, without its prefix. */
   readonly name: string;
   readonly namespace: string | undefined;
-  /** By local name, references decoded; namespace declarations are left out. */
+  /** By local name, references decoded, without namespace declarations. */
   readonly attributes: ReadonlyMap<string, string>;
   readonly children: readonly XmlNode[];
-  /** The element's own direct text, decoded once, untrimmed. */
+  /** The element's own text, decoded once, untrimmed. */
   readonly text: string;
-  /** Children and text in the order in which they were written, where both are there. */
+  /** Children and text in document order, when both exist. */
   readonly content?: readonly (XmlNode | string)[];
 }
 
 export interface ParseOptions {
-  /** The local name that the root must have. */
+  /** The expected local name of the root. */
   root?: string;
-  /** Climbs the recovery ladder for what devices get wrong (X16). */
+  /** Tries the repairs of `xml-recovery.ts` (X16). */
   lenient?: boolean;
-  /** The charset of the Content-Type header, where there was one. */
+  /** The charset in the Content-Type header. */
   charset?: string;
-  /** Longest document in characters; 256 Ki unless told, since parsing is synchronous (X17). */
+  /** Longest document in characters; default 256 Ki, because parsing is synchronous (X17). */
   maxChars?: number;
 }
 
@@ -42,7 +42,7 @@ export interface XmlElement {
 }
 
 export const defaultMaxChars = 256 * 1024;
-/** So long a document may hold so many elements: 52,428 unless more characters are allowed; an honest one holds far fewer. */
+/** Caps elements by the allowed length: 52,428 by default; a real document has far fewer. */
 const charsPerElement = 5;
 const cdata = '#cdata';
 
@@ -54,14 +54,14 @@ const parser = new XMLParser({
   parseAttributeValue: false,
   trimValues: false,
   cdataPropName: cdata,
-  // References are decoded by us, once, after CDATA is told apart from text: the library's own decoding changed in more
-  // than ten releases of one year.
+  // Decoded by us, once, after CDATA is separated from text: the library changed its own decoding in more than ten
+  // releases within a year.
   processEntities: false,
   // Idle, since nothing is decoded with it; but without one the parser makes a new one for each document.
   entityDecoder: new EntityDecoder(),
   ignoreDeclaration: true,
   ignorePiTags: true,
-  // The tree is read by own keys only, so that a name such as `toString` is harmless and may stay what it is.
+  // Own keys only are read from the tree, so names such as `toString` are harmless.
   onDangerousProperty: (name) => name,
 });
 
@@ -72,12 +72,12 @@ const parser = new XMLParser({
 export function parseXml(source: string | Uint8Array, options: ParseOptions = {}): XmlNode {
   const lenient = options.lenient ?? false;
   const maxChars = options.maxChars ?? defaultMaxChars;
-  // Four bytes hold at least one character in every encoding that is read, so longer input need not even be decoded.
+  // No supported encoding uses more than four bytes per character, so longer input is refused before decoding.
   if (source.length > (typeof source === 'string' ? maxChars : maxChars * 4)) throw malformed('is too long');
   const decoded = typeof source === 'string' ? source : decodeBytes(source, options.charset);
   if (decoded.length > maxChars) throw malformed('is too long');
   const text = lenient ? cleanText(trimEnds(decoded)) : trimEnds(decoded);
-  // Before anything is repaired, or a repair could cut the DOCTYPE off and let the rest pass.
+  // Before any repair: a repair could cut the DOCTYPE off and let the rest pass.
   refuseDeclarations(text);
 
   let failure: unknown;
@@ -91,18 +91,18 @@ export function parseXml(source: string | Uint8Array, options: ParseOptions = {}
   throw failure instanceof UpnpError ? failure : malformed('is not well-formed', failure);
 }
 
-/** Byte order marks and blanks before, blanks and NULs after: harmless, common, and refused by the validator (S2). */
+/** Trims byte order marks and blanks in front, blanks and NULs at the end: common, harmless, and refused by the check (S2). */
 function trimEnds(text: string): string {
-  // Not with an expression that ends in `$`: on a long run of blanks inside it would take the square of its length.
+  // No regular expression ending in `$`: it is quadratic in a long run of blanks.
   let end = text.length;
   while (end > 0 && text.charCodeAt(end - 1) <= 0x20) end--;
-  // A byte order mark is a blank to trimStart.
+  // trimStart treats a byte order mark as a blank.
   return text.slice(0, end).trimStart();
 }
 
 function readDocument(text: string, root: string | undefined, lenient: boolean, maxElements: number): XmlNode {
   if (!lenient && !isXmlText(text)) throw malformed('holds characters that XML forbids');
-  checkForm(text, maxElements);
+  checkWellFormed(text, maxElements);
   const entries: OrderedEntry[] = parser.parse(text);
   const [entry] = entries;
   if (entry === undefined || entries.length > 1) throw malformed('has not exactly one root');
@@ -111,12 +111,12 @@ function readDocument(text: string, root: string | undefined, lenient: boolean, 
   return node;
 }
 
-/** What the parser gives with preserveOrder: one own key that names the element, or text, and `:@` for attributes. */
+/** fast-xml-parser's node with preserveOrder: one key for the element name or text, and `:@` for attributes. */
 type OrderedEntry = { readonly [name: string]: readonly OrderedEntry[] | string } & {
   readonly ':@'?: Readonly<Record<string, string>>;
 };
 
-/** The prefixes that one element declares, and those around it: a chain, for a copy at each element would take the square. */
+/** Prefixes declared by one element, linked to its parent's: copying them per element would be quadratic. */
 interface Prefixes {
   readonly declared: ReadonlyMap<string, string>;
   readonly outer?: Prefixes;
@@ -193,8 +193,8 @@ function readAttributes(raw: Readonly<Record<string, string>>, lenient: boolean)
 }
 
 /**
- * The content of an element as XML again: for an argument whose inner document came un-escaped, as child elements (C13).
- * Namespaces are declared anew where they change; prefixes are not kept.
+ * Serialises the content of an element, for an argument whose inner document came unescaped, as child elements (C13).
+ * Namespaces are declared where they change; prefixes are not kept.
  */
 export function innerXml(node: XmlNode): string {
   return contentXml(node, undefined);
@@ -212,7 +212,7 @@ function outerXml(node: XmlNode, outerNamespace: string | undefined): string {
   return wrap(node.name, declaration + attributes, contentXml(node, node.namespace));
 }
 
-/** An element to write, in one line. */
+/** An element for `writeXml`. */
 export function element(
   name: string,
   content: string | readonly XmlElement[] = '',
@@ -223,7 +223,7 @@ export function element(
 }
 
 /**
- * Writes a document. Text is escaped by `escapeText`; what XML cannot hold is left out, so that the result always parses.
+ * Writes a document. Text is escaped by `escapeText`; characters that XML cannot hold are dropped, so the result parses.
  * @throws RangeError when a name is no XML name: names come from tables, never from the network (X8)
  */
 export function writeXml(root: XmlElement, options: { declaration?: boolean } = {}): string {
@@ -252,12 +252,12 @@ function checkedName(name: string): string {
   return name;
 }
 
-/** The first child with this local name, whatever its prefix or namespace. */
+/** The first child with this local name, in any namespace. */
 export function childOf(node: XmlNode, name: string): XmlNode | undefined {
   return node.children.find((child) => child.name === name);
 }
 
-/** The trimmed text of the first child with this local name; undefined where it is absent or blank. */
+/** The trimmed text of the first child with this local name; undefined when absent or blank. */
 export function textOf(node: XmlNode, name: string): string | undefined {
   return childOf(node, name)?.text.trim() || undefined;
 }

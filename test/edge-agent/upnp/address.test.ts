@@ -1,4 +1,4 @@
-// Addresses and URLs as the stack judges them. Requirements D13, D21, D22, S4, Z1, Z4.
+// Validation of addresses and URLs. Requirements D13, D21, D22, S4, Z1, Z4.
 import { describe, expect, it } from 'vitest';
 import {
   canonicalAddress,
@@ -56,7 +56,7 @@ describe('addresses', () => {
     ['192.168.01.1', undefined],
     ['phone.local', undefined],
     ['', undefined],
-  ])('writes %s canonically', (text, canonical) => {
+  ])('canonicalises %s', (text, canonical) => {
     expect(canonicalAddress(text)).toBe(canonical);
   });
 
@@ -87,11 +87,11 @@ describe('addresses', () => {
     ['fe80::10', 'is our own'],
     ['8.8.8.8', 'is not on a network of ours'],
     ['x', 'is no IP address'],
-  ])('judges %s', (address, objection) => {
+  ])('returns the objection to %s', (address, objection) => {
     expect(objectionTo(address, [lan, lan6])).toBe(objection);
   });
 
-  it('lets loopback in only where loopback was asked for', () => {
+  it('accepts loopback only when lo is one of the interfaces', () => {
     expect(objectionTo('127.0.0.1', [loopback])).toBeUndefined();
     expect(objectionTo('127.0.0.1', [lan])).toBeDefined();
   });
@@ -120,7 +120,7 @@ describe('http URLs', () => {
     ['http://0x7f.1/', { address: '127.0.0.1' }],
     ['http://0177.0.0.1/', { address: '127.0.0.1' }],
     ['http://１２７.0.0.1/', { address: '127.0.0.1' }],
-  ])('reads %s', (text, parts) => {
+  ])('parses %s', (text, parts) => {
     expect(parseHttpUrl(text)).toMatchObject(parts);
   });
 
@@ -154,7 +154,7 @@ describe('http URLs', () => {
     expect(url && hostHeader(url)).toBe('[fe80::1]:8080');
   });
 
-  it('gives a link-local address the zone of the interface that it was heard on, and no other', () => {
+  it('gives a link-local address the zone of the interface it was received on, ignoring any other', () => {
     expect(withZone('http://[fe80::1]:80/x', 2)).toBe('http://[fe80::1%252]/x');
     expect(withZone('http://[fe80::1%25eth1]/x', 2)).toBe('http://[fe80::1%252]/x');
     expect(withZone('http://10.0.0.1/x', 2)).toBe('http://10.0.0.1/x');
@@ -173,7 +173,7 @@ describe('http URLs', () => {
     ['javascript:alert(1)', undefined],
     ['', undefined],
     ['http://', undefined],
-  ])('resolves %s against the document it stands in, never to another host', (reference, expected) => {
+  ])('resolves %s against its document, never to another host', (reference, expected) => {
     const base = parseHttpUrl('http://10.0.0.1:81/a/d.xml');
     const url = base && resolveHttpUrl(reference, base);
     expect(url && formatHttpUrl(url)).toBe(expected);

@@ -31,8 +31,8 @@ async function serving(body: string | Buffer | ((port: number) => string)): Prom
 const read = async (body: Parameters<typeof serving>[0]) =>
   readDescription(lan.network, (await serving(body)).url('/dir/d.xml'));
 
-describe('the description of a device', () => {
-  it('gives its names and services with absolute URLs', async () => {
+describe('device description', () => {
+  it('yields names and services with absolute URLs', async () => {
     const device = await serving(
       description(service({}), '<presentationURL>/</presentationURL><modelName>M</modelName>'),
     );
@@ -58,7 +58,7 @@ describe('the description of a device', () => {
     });
   });
 
-  it('gives embedded devices, each with the services that it declares itself', async () => {
+  it('yields embedded devices, each with its own services', async () => {
     const inner = (udn: string, services: string, more = '') =>
       `<device><UDN>${udn}</UDN><serviceList>${services}</serviceList>${more}</device>`;
     const embedded = inner('uuid:2', '', `<deviceList>${inner('uuid:3', service({ controlURL: '/3' }))}</deviceList>`);
@@ -74,14 +74,14 @@ describe('the description of a device', () => {
     ]);
   });
 
-  it('bounds how many devices and services it gives', async () => {
+  it('caps the number of devices and services', async () => {
     const many = '<device><UDN>x</UDN></device>'.repeat(500);
     const root = await read(description(service({}).repeat(200), `<deviceList>${many}</deviceList>`));
     expect([...walkDevices(root)]).toHaveLength(64);
     expect(root.services).toHaveLength(64);
   });
 
-  it('is fetched from where a redirect leads, and its relative URLs count from there', async () => {
+  it('follows a redirect and resolves relative URLs against its target', async () => {
     const device = await lan.device((request) =>
       request.path === '/new/d.xml'
         ? ok(description(service({ controlURL: 'c' })))
@@ -91,7 +91,7 @@ describe('the description of a device', () => {
     expect(root.services[0]?.controlUrl).toBe(device.url('/new/c'));
   });
 
-  it('is followed by address when its LOCATION held a name', async () => {
+  it('is dialled by address when LOCATION held a name', async () => {
     const device = await serving(description(service({})));
     const root = await readDescription(lan.network, device.url('/d.xml').replace('127.0.0.1', 'localhost'));
     expect(root.services[0]?.controlUrl).toBe(device.url('/control'));
@@ -120,7 +120,7 @@ describe('the description of a device', () => {
     'javascript:x',
     '',
     'http://127.0.0.1@10.0.0.1/c',
-  ])('leaves out a service whose control URL is "%s", and keeps the others', async (controlURL) => {
+  ])('skips a service whose control URL is "%s" and keeps the others', async (controlURL) => {
     const root = await read(description(service({ controlURL }) + service({ controlURL: '/good' })));
     expect(root.services.map((one) => new URL(one.controlUrl).pathname)).toEqual(['/good']);
   });
@@ -130,7 +130,7 @@ describe('the description of a device', () => {
     expect(root.services[0]).toMatchObject({ eventSubUrl: undefined, scpdUrl: undefined });
   });
 
-  it('leaves out a service with a type that says nothing, whatever its id (quirk 24)', async () => {
+  it('skips a service with an empty or invalid type, whatever its id (quirk 24)', async () => {
     const root = await read(
       description(service({ serviceType: '' }) + service({ serviceType: 'x' }) + service({ serviceId: '' })),
     );
@@ -147,18 +147,18 @@ describe('the description of a device', () => {
     ['garbage in front (quirk 18)', (xml: string) => `junk\r\n${xml}`],
     ['junk behind (quirk 18)', (xml: string) => `${xml}</device>x`],
     ['a bare ampersand', (xml: string) => xml.replace('<UDN>', '<manufacturer>A&B</manufacturer><UDN>')],
-  ])('is read with %s', async (_, spoil) => {
+  ])('is parsed despite %s', async (_, spoil) => {
     const root = await read(spoil(description(service({}))));
     expect(root).toMatchObject({ udn: 'uuid:1', friendlyName: 'Phone', services: [{ name: 'Messaging' }] });
   });
 
-  it('is read in other encodings than it claims', async () => {
+  it('is decoded in an encoding other than the declared one', async () => {
     const xml = description('', '<manufacturer>Süd</manufacturer>');
     expect((await read(Buffer.from(xml, 'latin1'))).manufacturer).toBe('Süd');
     expect((await read(Buffer.from(`\ufeff${xml}`, 'utf16le'))).manufacturer).toBe('Süd');
   });
 
-  it('needs no more than a device element', async () => {
+  it('needs only a device element', async () => {
     expect(await read('<root><device/></root>')).toMatchObject({
       udn: '',
       friendlyName: '',
@@ -167,11 +167,11 @@ describe('the description of a device', () => {
     });
   });
 
-  it('takes a UDN that is no UUID for what it is (quirk 10)', async () => {
+  it('keeps a UDN that is not a UUID (quirk 10)', async () => {
     expect((await read('<root><device><UDN> UUID:iPod Dock </UDN></device></root>')).udn).toBe('uuid:iPod Dock');
   });
 
-  it('cleans names of what would steer a terminal or turn text around', async () => {
+  it('strips terminal control and bidirectional characters from names', async () => {
     const name = 'A\u202eB\u200f\nC&#13;&#10; D';
     expect((await read(`<root><device><friendlyName>${name}</friendlyName></device></root>`)).friendlyName).toBe(
       'A B C D',
@@ -191,7 +191,7 @@ describe('the description of a device', () => {
     expect(await failureOf(read(body))).toMatchObject({ kind: 'malformed' });
   });
 
-  it('is refused with the HTTP status', async () => {
+  it('fails with the HTTP status', async () => {
     const device = await lan.device(() => httpAnswer('404 Not Found', 'x'));
     expect(await failureOf(readDescription(lan.network, device.url('/')))).toMatchObject({
       kind: 'refused',
@@ -200,7 +200,7 @@ describe('the description of a device', () => {
   });
 });
 
-describe('a type', () => {
+describe('parseType', () => {
   it.each([
     ['urn:schemas-upnp-org:service:Messaging:2', { name: 'Messaging', version: 2 }],
     [' urn: schemas-upnp-org:service:Messaging:1.0 ', { name: 'Messaging', version: 1 }],
@@ -210,15 +210,15 @@ describe('a type', () => {
     ['urn:schemas-upnp-org:service:Messaging', undefined],
     ['Messaging:2', undefined],
     ['', undefined],
-  ])('"%s" is read forgivingly (quirk 23)', (type, expected) => {
+  ])('parses "%s" leniently (quirk 23)', (type, expected) => {
     expect(parseType(type)).toEqual(expected);
   });
 });
 
-describe('the description of a service', () => {
+describe('SCPD', () => {
   const scpd = async (body: string) => readScpd(lan.network, (await serving(body)).url('/scpd.xml'));
 
-  it('gives actions with their arguments, and variables', async () => {
+  it('yields actions with their arguments, and variables', async () => {
     const found = await scpd(`<scpd xmlns="urn:schemas-upnp-org:service-1-0"><actionList>
       <action><name> Get </name><argumentList>
         <argument><name>A</name><direction>in</direction><relatedStateVariable>V</relatedStateVariable></argument>
@@ -254,7 +254,7 @@ describe('the description of a service', () => {
     expect(await scpd(body)).toBeUndefined();
   });
 
-  it('is undefined when it is not there, and an error when the device is not', async () => {
+  it('is undefined on 404, and an error when the device is unreachable', async () => {
     const device = await lan.device(() => httpAnswer('404 Not Found'));
     expect(await readScpd(lan.network, device.url('/'))).toBeUndefined();
     const url = device.url('/');

@@ -1,4 +1,4 @@
-// Events whose HTTP Node's parser refuses, as bytes on a socket. Requirements E19, E20, Z8, Z18.
+// Events that Node's HTTP parser refuses, as raw bytes on a socket. Requirements E19, E20, Z8, Z18.
 import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type GenaEvent, GenaSubscriber } from '../../../edge-agent/upnp/eventing/gena.ts';
@@ -44,14 +44,14 @@ const whole = () => `${notify(`CONTENT-LENGTH: ${body.length}\r\n`)}${body}`;
 
 it.each<[string, () => string]>([
   [
-    'the quoted coding of the specification’s sample (E20)',
+    'the quoted transfer coding of the specification’s example (E20)',
     () => `${notify('TRANSFER-ENCODING: "chunked"\r\n')}24\r\n${body}\r\n0\r\n\r\n`,
   ],
   ['LF alone as line end (quirk 50)', () => whole().replaceAll('\r\n', '\n')],
   ['LF alone after some lines', () => whole().replace('upnp:event\r\n', 'upnp:event\n')],
   ['a blank before a colon (quirk 51)', () => whole().replace('SEQ:', 'SEQ :')],
   ['a line without colon (quirk 51)', () => whole().replace('SEQ:', 'nonsense\r\nSEQ:')],
-])('takes an event with %s for the hint that it is', async (_, bytes) => {
+])('accepts an event with %s as a hint', async (_, bytes) => {
   expect(await send(bytes())).toBe('HTTP/1.1 200 OK');
   await until(() => events.length > 0);
   expect(events).toEqual([{ seq: 0, variables: new Map() }]);
@@ -63,10 +63,10 @@ it.each<[string, () => string]>([
   ['an Origin', () => notify('X : y\r\nOrigin: http://evil.example\r\n')],
   ['a name in Host', () => notify('X : y\r\n').replace(callback.host, 'rebound.example')],
   ['another method', () => notify('X : y\r\n').replace('NOTIFY', 'POST')],
-  ['two statements about its length', () => notify('CONTENT-LENGTH: 1\r\nTRANSFER-ENCODING: "chunked"\r\n')],
-  ['no end of its head', () => notify('X : y\r\n').slice(0, -2)],
+  ['both CONTENT-LENGTH and TRANSFER-ENCODING', () => notify('CONTENT-LENGTH: 1\r\nTRANSFER-ENCODING: "chunked"\r\n')],
+  ['an unfinished head', () => notify('X : y\r\n').slice(0, -2)],
   ['a thousand headers', () => notify(`X : y\r\n${'A: b\r\n'.repeat(1000)}`)],
-])('does not take a broken one with %s', async (_, bytes) => {
+])('refuses a broken event with %s', async (_, bytes) => {
   expect(await send(bytes())).toMatch(/^HTTP\/1\.1 4\d\d /);
   expect(events).toEqual([]);
 });

@@ -2,7 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type GenaEvent, type GenaOptions, GenaSubscriber } from '../../../edge-agent/upnp/eventing/gena.ts';
-import { parseSeq, seqPlaceOf } from '../../../edge-agent/upnp/eventing/gena-event.ts';
+import { parseSeq, seqOrderOf } from '../../../edge-agent/upnp/eventing/gena-event.ts';
 import { renewalMs } from '../../../edge-agent/upnp/eventing/gena-subscription.ts';
 import type { HttpRequest } from '../../../edge-agent/upnp/network/network.ts';
 import { failureOf, until, useLan } from '../../fixtures/upnp/lan.ts';
@@ -17,7 +17,7 @@ afterEach(async () => {
 const propertySet = (value: string) =>
   `<e:propertyset xmlns:e="urn:schemas-upnp-org:event-1-0"><e:property><NewMessages>${value}</NewMessages></e:property></e:propertyset>`;
 
-/** A publisher that grants every subscription, or answers as the test says. */
+/** A publisher that grants every subscription unless the test sets another answer. */
 class Publisher {
   device: RawDevice | undefined;
   granted = 0;
@@ -46,7 +46,7 @@ class Publisher {
   }
 }
 
-/** Sends a NOTIFY; gives the HTTP status. */
+/** Sends a NOTIFY and returns the HTTP status. */
 function notify(
   url: string,
   headers: Record<string, string | undefined>,
@@ -104,7 +104,7 @@ describe('subscribing', () => {
   });
 
   it.each(['405 Method Not Allowed', '501 Not Implemented', '500 Error', '412 Precondition Failed'])(
-    'is refused by %s',
+    'fails when the device answers %s',
     async (status) => {
       const refused = subscribed({}, (publisher) => {
         publisher.answer = () => httpAnswer(status);
@@ -113,7 +113,7 @@ describe('subscribing', () => {
     },
   );
 
-  it('fails when the answer names no SID, and when the device is not there', async () => {
+  it('fails when the answer has no SID and when the device is unreachable', async () => {
     const nameless = subscribed({}, (publisher) => {
       publisher.answer = () => httpAnswer('200 OK');
     });
@@ -126,7 +126,7 @@ describe('subscribing', () => {
     expect(await failureOf(subscriber.subscribe(request))).toMatchObject({ outcome: 'not-done' });
   });
 
-  it('asks to be left out when it is cancelled, once', async () => {
+  it('sends UNSUBSCRIBE once when cancelled', async () => {
     const { publisher, subscription } = await subscribed();
     await subscription.cancel();
     await subscription.cancel();
@@ -134,7 +134,7 @@ describe('subscribing', () => {
     expect(await notify(publisher.callback(), {})).toBe(412);
   });
 
-  it('leaves everything when it stops, though a device does not answer', async () => {
+  it('unsubscribes everywhere on stop even when a device does not answer', async () => {
     const { publisher, subscriber } = await subscribed();
     publisher.answer = (request) => (request.method === 'UNSUBSCRIBE' ? (socket) => socket.destroy() : undefined);
     await subscriber.stop();
@@ -144,13 +144,13 @@ describe('subscribing', () => {
 });
 
 describe('an event', () => {
-  it('is answered with an empty 200 and given to the subscriber', async () => {
+  it('is answered with an empty 200 and passed to the subscriber', async () => {
     const { publisher, events } = await subscribed();
     expect(await notify(publisher.callback(), {}, propertySet('&lt;m&gt;1&lt;/m&gt;'))).toBe(200);
     expect(events).toEqual([{ seq: 0, variables: new Map([['NewMessages', '<m>1</m>']]) }]);
   });
 
-  it('that came before the answer to SUBSCRIBE is held until then (quirk 41)', async () => {
+  it('is buffered when it arrives before the answer to SUBSCRIBE (quirk 41)', async () => {
     const { values } = await subscribed({}, (publisher) => {
       publisher.answer = async (request) => {
         if (request.method !== 'SUBSCRIBE') return undefined;
@@ -164,7 +164,7 @@ describe('an event', () => {
   });
 
   it.each(['/', '?query', '/><http://10.0.0.1/', '%20garbage'])(
-    'finds its way with "%s" behind the path (quirk 44)',
+    'is accepted with "%s" appended to the path (quirk 44)',
     async (garbage) => {
       const { publisher, events } = await subscribed();
       expect(await notify(publisher.callback() + garbage, {})).toBe(200);
@@ -181,17 +181,17 @@ describe('an event', () => {
     ['another NT', (url: string) => url, { NT: 'upnp:x' }, 412],
     ['another NTS', (url: string) => url, { NTS: 'upnp:x' }, 412],
     ['an Origin', (url: string) => url, { ORIGIN: 'http://evil.example' }, 403],
-    ['the marks of a browser', (url: string) => url, { 'SEC-FETCH-SITE': 'cross-site' }, 403],
+    ['headers of a browser', (url: string) => url, { 'SEC-FETCH-SITE': 'cross-site' }, 403],
     ['a name in Host', (url: string) => url, { HOST: 'rebound.example' }, 400],
     ['another port in Host', (url: string) => url, { HOST: '127.0.0.1:1' }, 400],
     ['another address in Host', (url: string) => url, { HOST: '127.0.0.2' }, 400],
-  ])('with %s is refused', async (_, urlOf, headers, status) => {
+  ])('is refused with %s', async (_, urlOf, headers, status) => {
     const { publisher, events } = await subscribed();
     expect(await notify(urlOf(publisher.callback()), headers)).toBe(status);
     expect(events).toEqual([]);
   });
 
-  it('without SID or SEQ is taken, for its path is known', async () => {
+  it('is accepted without SID or SEQ because its path is known', async () => {
     const { publisher, events } = await subscribed();
     expect(await notify(publisher.callback(), { SID: undefined, SEQ: undefined })).toBe(200);
     expect(await notify(publisher.callback(), { SEQ: 'abc' })).toBe(200);
@@ -212,26 +212,26 @@ describe('an event', () => {
     ['a cut-off body (quirk 45)', propertySet('x').slice(0, -20), undefined],
     ['a web page (quirk 45)', '<!DOCTYPE html><p>', undefined],
     ['no body', '', undefined],
-  ])('is a hint with %s', async (_, body, value) => {
+  ])('counts as a hint with %s', async (_, body, value) => {
     const { publisher, values } = await subscribed();
     expect(await notify(publisher.callback(), {}, body)).toBe(200);
     expect(values()).toEqual([value]);
   });
 
-  it('is read in chunks', async () => {
+  it('may be chunked', async () => {
     const { publisher, events } = await subscribed();
     expect(await notify(publisher.callback(), { 'TRANSFER-ENCODING': 'chunked' })).toBe(200);
     expect(events).toHaveLength(1);
   });
 
-  it('that is too long is refused', async () => {
+  it('is refused when too long', async () => {
     const { publisher, events } = await subscribed();
     const outcome = await notify(publisher.callback(), {}, Buffer.alloc(3_000_000, 0x20)).catch(() => 413);
     expect(outcome).toBe(413);
     expect(events).toEqual([]);
   });
 
-  it('may meet a subscriber that throws, and the next one is still taken', async () => {
+  it('is still accepted after a subscriber callback threw', async () => {
     const faults: unknown[] = [];
     const { publisher, events } = await subscribed({ onFault: (error) => faults.push(error) });
     events.push = () => {
@@ -243,8 +243,8 @@ describe('an event', () => {
   });
 });
 
-describe('the order of events', () => {
-  it('drops duplicates and takes a beginning anew', async () => {
+describe('SEQ', () => {
+  it('drops duplicates and accepts a restart at 0', async () => {
     const { publisher, events } = await subscribed();
     for (const seq of ['0', '1', '1', '0001', '2', '0', '1'])
       expect(await notify(publisher.callback(), { SEQ: seq })).toBe(200);
@@ -265,7 +265,7 @@ describe('the order of events', () => {
     expect(events).toHaveLength(3);
   });
 
-  it('does not subscribe again and again to a device that counts wrongly', async () => {
+  it('limits resubscriptions to a device that counts SEQ wrongly', async () => {
     const { publisher, told } = await subscribed();
     await notify(publisher.callback(), { SEQ: '0' });
     await notify(publisher.callback(), { SEQ: '2' });
@@ -290,11 +290,11 @@ describe('the order of events', () => {
     [2, 0, 'gap'],
     [2, 4_294_967_295, 'gap'],
     [3, 4_294_967_294, 'gap'],
-  ] as const)('SEQ %s after %s is %s', (seq, last, place) => {
-    expect(seqPlaceOf(seq, last)).toBe(place);
+  ] as const)('%s after %s is %s', (seq, last, place) => {
+    expect(seqOrderOf(seq, last)).toBe(place);
   });
 
-  it('reads SEQ with leading zeros, and nothing that is no 32-bit number', () => {
+  it('parses leading zeros and rejects anything but a 32-bit number', () => {
     expect(['0', '007', '4294967295', ' 5 '].map(parseSeq)).toEqual([0, 7, 4_294_967_295, 5]);
     expect([undefined, '', '-1', '1.5', 'abc', '4294967296', '9'.repeat(40)].map(parseSeq)).toEqual(
       Array(7).fill(undefined),
@@ -302,12 +302,12 @@ describe('the order of events', () => {
   });
 });
 
-describe('keeping a subscription', () => {
-  /** A second's grant is renewed after a quarter of one. */
+describe('renewal', () => {
+  /** Renews a grant of 1 s after 0.25 s. */
   const brief = { renewFraction: 0.1, retryMs: 20 };
   const second = { TIMEOUT: 'Second-1' };
 
-  it('renews with SID and TIMEOUT only, and keeps the SID when the answer has none (quirk 37)', async () => {
+  it('sends SID and TIMEOUT only, and keeps the SID when the answer has none (quirk 37)', async () => {
     const { publisher, subscription, told } = await subscribed(brief, (one) => {
       one.answer = (request) =>
         request.head.includes('CALLBACK') ? one.grant(request, second) : httpAnswer('200 OK', '', second);
@@ -331,7 +331,7 @@ describe('keeping a subscription', () => {
   });
 
   it.each(['412 Precondition Failed', '404 Not Found', '500 Error'])(
-    'subscribes anew when a renewal is answered %s',
+    'subscribes again when a renewal is answered %s',
     async (status) => {
       let renewals = 0;
       const { publisher, subscription, told } = await subscribed(brief, (one) => {
@@ -344,14 +344,14 @@ describe('keeping a subscription', () => {
       });
       await until(() => subscription.sid === 'uuid:s2');
       expect(renewals).toBe(1);
-      // What was told in between is lost.
+      // Events in between are lost.
       await until(() => told.length > 0);
       expect(told).toEqual(['gap']);
       expect(publisher.seen.filter((line) => line === 'SUBSCRIBE')).toHaveLength(2);
     },
   );
 
-  it('is proved by a renewal, and made anew where the device has forgotten it', async () => {
+  it('probes by renewing, and subscribes again when the device lost the subscription', async () => {
     let forgotten = false;
     const { subscription, told } = await subscribed({}, (one) => {
       one.answer = (request) =>
@@ -366,7 +366,7 @@ describe('keeping a subscription', () => {
     expect([subscription.sid, told]).toEqual(['uuid:s2', ['gap']]);
   });
 
-  it('is asked for as often as before, however much it is doubted once it has lapsed', async () => {
+  it('limits retries of a lapsed subscription however often it is probed', async () => {
     let away = false;
     const { subscription, told, publisher } = await subscribed({ retryMs: 60_000 }, (one) => {
       one.answer = (request) => (away ? (socket) => socket.destroy() : one.grant(request, {}));
@@ -379,7 +379,7 @@ describe('keeping a subscription', () => {
     expect(told).toEqual(['lapse unreachable']);
   });
 
-  it('says when it has lapsed, asks again, and says when it is back', async () => {
+  it('reports a lapse, retries, and reports the recovery', async () => {
     let away = false;
     const { subscription, told, publisher } = await subscribed(brief, (one) => {
       one.answer = (request) =>
@@ -395,7 +395,7 @@ describe('keeping a subscription', () => {
     expect(subscription.sid).toBe('uuid:s2');
   });
 
-  it('subscribes anew from another address when ours has gone', async () => {
+  it('subscribes again from another address when the local one disappears', async () => {
     const [lo] = lan.network.interfaces();
     if (lo === undefined) throw new Error('there is no loopback');
     let present = [lo];
@@ -424,7 +424,7 @@ describe('keeping a subscription', () => {
     ['infinite', 1800],
     [undefined, 1800],
     ['Second-999999999', 86_400],
-  ])('renews %s well before its end', (header, seconds) => {
+  ])('schedules the renewal of %s well before its end', (header, seconds) => {
     const ms = renewalMs(header, 0.6);
     expect(ms).toBeGreaterThanOrEqual(seconds * 540);
     expect(ms).toBeLessThanOrEqual(seconds * 660);

@@ -1,9 +1,9 @@
-// Bodies that come in pieces of any size. Requirements H24, X17, Z20.
+// Bodies in pieces of any size. Requirements H24, X17, Z20.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { HttpBody } from '../../../edge-agent/upnp/network/http-body.ts';
 
-it('is what came, whatever its pieces', () => {
+it('joins pieces of any size', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 50 })), (pieces) => {
       const body = new HttpBody(5000);
@@ -13,7 +13,7 @@ it('is what came, whatever its pieces', () => {
   );
 });
 
-it('takes no piece beyond its length, and keeps those before', () => {
+it('refuses a piece over the cap and keeps the ones before', () => {
   const body = new HttpBody(5);
   expect(body.add(Buffer.from('abc'))).toBe(true);
   expect(body.add(Buffer.from('def'))).toBe(false);
@@ -21,7 +21,7 @@ it('takes no piece beyond its length, and keeps those before', () => {
   expect(body.bytes.toString()).toBe('abcde');
 });
 
-it('never takes more memory than the longest body, though it grows by doubling', () => {
+it('never allocates more than the cap although it grows by doubling', () => {
   const maxBytes = 100_000;
   const body = new HttpBody(maxBytes);
   const piece = Buffer.from('ten bytes.');

@@ -1,4 +1,4 @@
-// Interfaces that come and go under a running control point and a running device, on IPv4 and link-local IPv6, between two
+// Interfaces that come and go at runtime, on IPv4 and link-local IPv6, between two
 // machines. Requirements D1, D21–D23, H5, H23.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../fixtures/upnp/lan.ts';
@@ -25,7 +25,7 @@ describe.skipIf(absent !== undefined)('between two machines', () => {
     lan.there.ip('addr', 'add', '10.99.0.2/24', 'dev', 'lan0');
   };
 
-  it('a device is found, read, called and heard by link-local IPv6 alone', async () => {
+  it('discovers, describes, calls and subscribes over link-local IPv6 alone', async () => {
     giveIpv6();
     lan.there.run('device');
     lan.here.run('control-point');
@@ -35,7 +35,7 @@ describe.skipIf(absent !== undefined)('between two machines', () => {
     expect(heard('fault')).toEqual([]);
   });
 
-  it('a control point without any address waits for one, and searches as soon as it comes', async () => {
+  it('a control point without an address searches as soon as it gets one', async () => {
     lan.here.run('control-point');
     await until(() => heard('ready').length > 0);
     giveIpv4();
@@ -44,7 +44,7 @@ describe.skipIf(absent !== undefined)('between two machines', () => {
     expect(String(heard('found')[0]?.found)).toMatch(/^http:\/\/10\.99\.0\.2:/);
   });
 
-  it('a cable that is pulled and put back brings the device back to whom it had been found by', async () => {
+  it('finds the device again after a cable is pulled and put back', async () => {
     giveIpv4();
     lan.there.run('device');
     lan.here.run('control-point');
@@ -52,24 +52,24 @@ describe.skipIf(absent !== undefined)('between two machines', () => {
     lan.here.ip('link', 'set', 'lan0', 'down');
     await new Promise((resolve) => setTimeout(resolve, 1000));
     lan.here.ip('link', 'set', 'lan0', 'up');
-    // The device had lost its link too: it comes back under the next BOOTID, and that is heard on the joined group.
+    // The device lost its link too: it announces the next BOOTID, which arrives on the rejoined group.
     await until(() => heard('rebooted').length > 0);
     expect(heard('rebooted').at(-1)?.rebooted).toBeGreaterThan(41);
   });
 
-  it('subscriptions are made anew when our own address changes', async () => {
+  it('subscribes again when the local address changes', async () => {
     giveIpv4();
     lan.there.run('device');
     lan.here.run('control-point');
     await until(() => heard('event').length === 1);
     lan.here.ip('addr', 'add', '10.99.0.77/24', 'dev', 'lan0');
     lan.here.ip('addr', 'del', '10.99.0.1/24', 'dev', 'lan0');
-    // Deleting an address deletes the others of its network with it, unless told otherwise.
+    // By default, deleting an address deletes the other addresses of its network too.
     lan.here.ip('addr', 'replace', '10.99.0.77/24', 'dev', 'lan0');
     await until(() => heard('event').length === 2);
   });
 
-  it('a device tells its next BOOTID when it gets an address, and says goodbye to none that knows it', async () => {
+  it('a device announces its next BOOTID when it gets an address, without a goodbye', async () => {
     giveIpv4();
     lan.there.run('device');
     lan.here.run('control-point');

@@ -10,7 +10,7 @@ const lan = useLan();
 const get = (url: string, more = {}) => lan.network.request({ method: 'GET', url, deadlineMs: 3000, ...more });
 
 describe('a request', () => {
-  it('keeps the spelling and order of headers, and announces the length in bytes', async () => {
+  it('keeps spelling and order of headers, and sends the length in bytes', async () => {
     const { seen, url } = await bound(() => ok('<a/>'));
     await lan.network.request({
       method: 'POST',
@@ -33,7 +33,7 @@ describe('a request', () => {
     expect(lines.join()).not.toMatch(/transfer-encoding/i);
   });
 
-  it('answers with status, headers by lower-case name, body and both addresses', async () => {
+  it('returns status, headers by lower-case name, body and both addresses', async () => {
     const { url } = await bound(() => httpAnswer('418 Teapot', 'x', { SeRvEr: 'a', server: 'b' }));
     const answer = await get(url);
     expect(answer).toMatchObject({
@@ -47,7 +47,7 @@ describe('a request', () => {
     expect(answer.body.toString()).toBe('x');
   });
 
-  it('uses a connection again, and never for what must be fresh', async () => {
+  it('reuses a connection unless the request is fresh', async () => {
     const { seen, url } = await bound(() => ok(''));
     await get(url);
     await get(url);
@@ -56,7 +56,7 @@ describe('a request', () => {
     expect(seen.map((request) => request.connection)).toEqual([0, 0, 1, 2]);
   });
 
-  it('is sent again when a kept connection turns out to be closed', async () => {
+  it('is retried when a kept connection was stale', async () => {
     let first = true;
     const { seen, url } = await bound((request) => {
       if (request.connection > 0 || first) {
@@ -70,7 +70,7 @@ describe('a request', () => {
     expect(seen.map((request) => request.connection)).toEqual([0, 0, 1]);
   });
 
-  it('is never sent again when it must be fresh, and says that the outcome is unknown', async () => {
+  it('is never retried when fresh, and fails with outcome unknown', async () => {
     const { seen, url } = await bound(() => (socket) => socket.destroy());
     const error = await failureOf(
       lan.network.request({ method: 'POST', url, body: 'x', deadlineMs: 3000, fresh: true }),
@@ -79,13 +79,13 @@ describe('a request', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('says not-done when nobody listens', async () => {
+  it('fails with not-done on a refused connection', async () => {
     const { url, device } = await bound(() => ok(''));
     await device.stop();
     expect(await failureOf(get(url))).toMatchObject({ kind: 'unreachable', outcome: 'not-done' });
   });
 
-  it('tells before the first byte goes out, and only when there is a connection; held back then, nothing is sent', async () => {
+  it('calls beforeSend once connected, and sends nothing when it throws', async () => {
     const { seen, url, device } = await bound(() => ok(''));
     const told: number[] = [];
     await get(url, { beforeSend: () => told.push(seen.length) });
@@ -105,12 +105,12 @@ describe('a request', () => {
     expect(told).toEqual([0]);
   });
 
-  it('ends at its deadline, with unknown outcome once the device has the request', async () => {
+  it('fails at its deadline, with outcome unknown once sent', async () => {
     const { url } = await bound(() => () => undefined);
     expect(await failureOf(get(url, { deadlineMs: 50 }))).toMatchObject({ kind: 'unreachable', outcome: 'unknown' });
   });
 
-  it('ends when it is aborted and when the network stops', async () => {
+  it('fails on abort and when the network stops', async () => {
     const { url } = await bound(() => () => undefined);
     const abort = new AbortController();
     const aborted = failureOf(get(url, { signal: abort.signal }));
@@ -123,7 +123,7 @@ describe('a request', () => {
     expect(await failureOf(get(url))).toMatchObject({ kind: 'unreachable', outcome: 'not-done' });
   });
 
-  it('waits for its turn with a device, and gives its place up at the deadline', async () => {
+  it('waits for its turn with a device and leaves the queue at the deadline', async () => {
     const waiting: (() => void)[] = [];
     const { seen, url } = await bound(() => new Promise((resolve) => waiting.push(() => resolve(ok('')))));
     const inTurn = (deadlineMs: number) =>
@@ -141,7 +141,7 @@ describe('a request', () => {
     expect(seen).toHaveLength(2);
   });
 
-  it('refuses to queue without end', async () => {
+  it('is refused when the queue is full', async () => {
     const { url } = await bound(() => () => undefined);
     const outcomes = Array.from({ length: 80 }, () =>
       failureOf(lan.network.request({ method: 'POST', url, body: 'x', deadlineMs: 200, inTurn: true })),
@@ -155,15 +155,15 @@ describe('an odd answer', () => {
   it.each([
     ['line ends of LF only', 'HTTP/1.1 200 OK\nContent-Length: 4\n\n<a/>'],
     ['a control character in a header', 'HTTP/1.1 200 OK\r\nX: a\u0001b\r\nContent-Length: 4\r\n\r\n<a/>'],
-  ])('is read with the forgiving parser: %s (quirk 50)', async (_, answer) => {
+  ])('is read with the lenient parser: %s (quirk 50)', async (_, answer) => {
     const { seen, url } = await bound(() => answer);
     expect((await get(url)).body.toString()).toBe('<a/>');
     expect((await get(url)).body.toString()).toBe('<a/>');
-    // The quirk is remembered, and the connections of such a device are never used twice.
+    // The quirk is remembered, and connections to such a device are never reused.
     expect(seen.map((request) => request.connection)).toEqual([0, 1, 2]);
   });
 
-  it('costs an action that must not be repeated its outcome, not a second try', async () => {
+  it('makes the outcome of a fresh request unknown, without a retry', async () => {
     const { seen, url } = await bound(() => 'HTTP/1.1 200 OK\nContent-Length: 4\n\n<a/>');
     const post = () => lan.network.request({ method: 'POST', url, body: 'x', deadlineMs: 3000, fresh: true });
     expect(await failureOf(post())).toMatchObject({ kind: 'malformed', outcome: 'unknown' });
@@ -171,24 +171,24 @@ describe('an odd answer', () => {
     expect((await post()).body.toString()).toBe('<a/>');
   });
 
-  it('is a clear error where even that fails (quirk 51)', async () => {
+  it('is a clear error when the lenient parser fails too (quirk 51)', async () => {
     const { url } = await bound(() => 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n<a/>');
     expect(await failureOf(get(url))).toMatchObject({ kind: 'malformed' });
   });
 
-  it('that ends early is handed over as incomplete (quirk 52)', async () => {
+  it('that ends early is returned as incomplete (quirk 52)', async () => {
     const { url } = await bound(() => (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n<a/>'));
     expect(await get(url)).toMatchObject({ complete: false, body: Buffer.from('<a/>') });
   });
 
-  it('that is no HTTP is an error', async () => {
+  it('that is not HTTP is an error', async () => {
     const { url } = await bound(() => 'SSH-2.0-OpenSSH_9.6\r\n');
     expect(await failureOf(get(url))).toMatchObject({ kind: 'malformed' });
   });
 });
 
 describe('redirects', () => {
-  it('are followed on the same host, and the answer says where it came from', async () => {
+  it('are followed on the same host, and the answer has the final URL', async () => {
     const { url, device } = await bound((request) =>
       request.path === '/y' ? ok('<a/>') : httpAnswer('302 Found', '', { LOCATION: '/y' }),
     );
@@ -206,7 +206,7 @@ describe('redirects', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('are not followed in a circle, nor for anything but GET', async () => {
+  it('are not followed in a loop or for methods other than GET', async () => {
     const { seen, url } = await bound(() => httpAnswer('307 Again', '', { LOCATION: '/x' }));
     expect((await get(url)).status).toBe(307);
     expect(seen).toHaveLength(3);
@@ -215,7 +215,7 @@ describe('redirects', () => {
   });
 });
 
-describe('which addresses are reached', () => {
+describe('allowed addresses', () => {
   it.each([
     'http://192.0.2.99:81/',
     'http://8.8.8.8/',
@@ -229,11 +229,11 @@ describe('which addresses are reached', () => {
     'http://127.0.0.1:0/',
     'file:///etc/passwd',
     'nonsense',
-  ])('not %s', async (url) => {
+  ])('exclude %s', async (url) => {
     expect(await failureOf(get(url))).toMatchObject({ kind: 'unreachable', outcome: 'not-done' });
   });
 
-  it('not loopback, in any spelling, unless loopback is asked for', async () => {
+  it('exclude loopback in any spelling unless lo is named', async () => {
     const elsewhere = new LanNetwork({ interfaces: ['no-such-interface'] });
     await elsewhere.start();
     const { seen, url } = await bound(() => ok(''));
@@ -254,13 +254,13 @@ describe('which addresses are reached', () => {
     expect(seen).toHaveLength(0);
   });
 
-  it('only the one where the device is, when that is known', async () => {
+  it('include only the peer when it is known', async () => {
     const { url } = await bound(() => ok(''));
     expect((await get(url, { peer: '127.0.0.1' })).status).toBe(200);
     expect(await failureOf(get(url, { peer: '127.0.0.2' }))).toMatchObject({ outcome: 'not-done' });
   });
 
-  it('only on the interface where a device was heard, by name and by address', async () => {
+  it('are limited to the interface where the device was discovered, by name and by address', async () => {
     const { url, seen } = await bound(() => ok(''));
     expect((await get(url, { interfaceName: 'lo' })).status).toBe(200);
     const elsewhere = { interfaceName: 'lan0' };
@@ -270,7 +270,7 @@ describe('which addresses are reached', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('the one that a name was checked for, though the name would lead elsewhere a moment later', async () => {
+  it('pin a name to its checked address (DNS rebinding)', async () => {
     const { url, seen } = await bound(() => ok(''));
     const answers = [['127.0.0.1'], ['8.8.8.8'], []];
     const rebinding = new LanNetwork({ interfaces: ['lo'], lookup: async () => answers.shift() ?? [] });
@@ -285,7 +285,7 @@ describe('which addresses are reached', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('none through a name that is never found', async () => {
+  it('fail at the deadline when a name never resolves', async () => {
     const silent = new LanNetwork({ interfaces: ['lo'], lookup: () => new Promise(() => undefined) });
     await silent.start();
     const asked = silent.request({ method: 'GET', url: 'http://phone.local/', deadlineMs: 30 });

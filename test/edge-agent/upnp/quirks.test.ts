@@ -1,4 +1,4 @@
-// Devices as they were met in the wild, where one chapter's tests are not enough: bytes on sockets. Quirks 22, 38, 42, 50, 52.
+// Quirks of real devices that span several chapters, as raw bytes on sockets. Quirks 22, 38, 42, 50, 52.
 import { request as httpRequest } from 'node:http';
 import { afterEach, expect, it } from 'vitest';
 import { callAction } from '../../../edge-agent/upnp/control/soap.ts';
@@ -34,7 +34,7 @@ const lying =
   (socket) =>
     socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n${body}`);
 
-it('an answer with a length that promises too much is taken when its XML is complete (quirk 52)', async () => {
+it('accepts an answer shorter than its length when its XML is complete (quirk 52)', async () => {
   const device = await lan.device((request) =>
     request.method === 'GET' ? lying(description(), 9999) : lying(answer, answer.length + 100),
   );
@@ -43,12 +43,12 @@ it('an answer with a length that promises too much is taken when its XML is comp
   expect((await readDescription(lan.network, device.url('/d.xml'))).udn).toBe('uuid:1');
 });
 
-it('an answer that breaks off is an error, whatever its length promised (quirk 52)', async () => {
+it('rejects an answer whose XML breaks off (quirk 52)', async () => {
   const device = await lan.device(() => lying(answer.slice(0, -30), answer.length));
   expect(await failureOf(call(device.url('/')))).toMatchObject({ kind: 'malformed', outcome: 'unknown' });
 });
 
-it('an answer with LF alone is taken by every chapter, and the device is not asked twice for it again (quirk 50)', async () => {
+it('accepts LF line ends in every chapter, and retries only the first time (quirk 50)', async () => {
   const bare = (body: string) =>
     `HTTP/1.1 200 OK\nSID: uuid:s\nTIMEOUT: Second-300\nContent-Length: ${body.length}\n\n${body}`;
   const device = await lan.device((request) => {
@@ -64,7 +64,7 @@ it('an answer with LF alone is taken by every chapter, and the device is not ask
   expect(device.seen.map(({ method }) => method)).toEqual(['GET', 'GET', 'POST', 'POST', 'SUBSCRIBE']);
 });
 
-it('a device that drops long subscriptions is asked for short ones (quirk 38)', async () => {
+it('requests short subscriptions from a device that drops long ones (quirk 38)', async () => {
   const device = await lan.device(() => httpAnswer('200 OK', '', { SID: 'uuid:s', TIMEOUT: 'Second-540' }));
   const subscriber = await startSubscriber();
   const request = { eventSubUrl: device.url('/e'), timeoutSeconds: 540, onEvent() {}, onGap() {}, onLapse() {} };
@@ -72,7 +72,7 @@ it('a device that drops long subscriptions is asked for short ones (quirk 38)', 
   expect(device.seen[0]?.head).toContain('TIMEOUT: Second-540');
 });
 
-it('a device that serves nobody until its event is answered can be asked from within that event (quirk 42)', async () => {
+it('can call a device from an event handler although it blocks until the event is answered (quirk 42)', async () => {
   let isAnswered: () => void = () => undefined;
   const answered = new Promise<void>((resolve) => {
     isAnswered = resolve;
@@ -100,7 +100,7 @@ it('a device that serves nobody until its event is answered can be asked from wi
   expect(values).toEqual(['v']);
 });
 
-it('URLs without scheme, with blanks or with colons harm nothing (quirk 22)', async () => {
+it('tolerates URLs without scheme, with blanks or with colons (quirk 22)', async () => {
   const device = await lan.device(() =>
     ok(
       description('<presentationURL>www.netgear.com</presentationURL>').replace(

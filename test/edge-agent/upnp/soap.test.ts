@@ -22,7 +22,7 @@ const answerWith = (argument: string) =>
   envelope(`<u:GetXResponse xmlns:u="${serviceType}">${argument}</u:GetXResponse>`);
 
 describe('the envelope', () => {
-  it('of a request has prefixes on envelope and action, and none on arguments', () => {
+  it('of a request prefixes envelope and action but not arguments', () => {
     expect(
       writeActionRequest(serviceType, 'SendMessage', [
         ['To', 'a"b'],
@@ -35,7 +35,7 @@ describe('the envelope', () => {
     );
   });
 
-  it('carries any arguments there and back, in order', () => {
+  it('round-trips any arguments in order', () => {
     const name = fc.stringMatching(/^[A-Za-z_]\w{0,12}$/).filter((text) => text !== '__proto__');
     const args = fc.uniqueArray(fc.tuple(name, fc.string({ unit: 'binary' }).filter(isXmlText)), {
       selector: ([key]) => key,
@@ -53,7 +53,7 @@ describe('the envelope', () => {
     );
   });
 
-  it('carries a fault there and back', () => {
+  it('round-trips a fault', () => {
     expect(readFault(writeFault(701, 'No such <message>'))).toEqual({ code: 701, description: 'No such <message>' });
   });
 
@@ -82,7 +82,7 @@ describe('the envelope', () => {
     expect(readActionAnswer(envelope(body), 'GetX').get('R')).toBe('v');
   });
 
-  it('gives arguments by name in any case (quirk 30)', () => {
+  it('looks arguments up in any case (quirk 30)', () => {
     const values = readActionAnswer(answerWith('<MESSAGELIST>v</MESSAGELIST>'), 'GetX');
     expect([argumentOf(values, 'MessageList'), argumentOf(values, 'Other')]).toEqual(['v', undefined]);
   });
@@ -92,11 +92,11 @@ describe('the envelope', () => {
     ['in CDATA', '<![CDATA[<m>a &amp; b</m>]]>'],
     ['as child elements', '<m>a &amp; b</m>'],
     ['with its declaration (quirk 32)', '<?xml version="1.0"?><m>a &amp; b</m>'],
-  ])('gives an inner document that came %s as the same text', (_, written) => {
+  ])('returns the same text for an inner document %s', (_, written) => {
     expect(readActionAnswer(answerWith(`<R>${written}</R>`), 'GetX').get('R')).toBe('<m>a &amp; b</m>');
   });
 
-  it('reads through a bare ampersand (quirk 31)', () => {
+  it('tolerates a bare ampersand (quirk 31)', () => {
     expect(readActionAnswer(answerWith('<R>R&B</R>'), 'GetX').get('R')).toBe('R&B');
   });
 
@@ -106,7 +106,7 @@ describe('the envelope', () => {
     ['no body', '<s:Envelope xmlns:s="x"></s:Envelope>'],
     ['another response', envelope('<u:OtherResponse/>')],
     ['nothing', ''],
-  ])('of an answer is malformed with %s, and whether the device acted is unknown', (_, source) => {
+  ])('of an answer is malformed with %s, with outcome unknown', (_, source) => {
     expect(() => readActionAnswer(source, 'GetX')).toThrow(
       expect.objectContaining({ kind: 'malformed', outcome: 'unknown' }),
     );
@@ -124,7 +124,7 @@ describe('the envelope', () => {
       { code: 402, description: '' },
     ],
     [
-      'with a code that is no number',
+      'with a non-numeric code',
       '<Fault><detail><UPnPError><errorCode>x</errorCode></UPnPError></detail></Fault>',
       { code: undefined, description: '' },
     ],
@@ -133,7 +133,7 @@ describe('the envelope', () => {
       '<s:Fault><d:detail xmlns:d="d"><x><e:UPnPError xmlns:e="e"><e:errorCode>801</e:errorCode></e:UPnPError></x></d:detail></s:Fault>',
       { code: 801, description: '' },
     ],
-  ])('of a fault is read %s', (_, fault, expected) => {
+  ])('of a fault is parsed %s', (_, fault, expected) => {
     expect(readFault(envelope(fault))).toEqual(expected);
   });
 });
@@ -151,7 +151,7 @@ describe('a call', () => {
       ...more,
     });
 
-  it('is a POST with the headers that devices match by case', async () => {
+  it('is a POST with headers in the case that devices expect', async () => {
     const device = await lan.device(() => ok(answerWith('<R>v</R>')));
     expect(await call(device.url('/control'))).toEqual(new Map([['R', 'v']]));
     const body = writeActionRequest(serviceType, 'GetX', [['In', 'ä']]);
@@ -165,7 +165,7 @@ describe('a call', () => {
     expect(device.seen[0]?.body).toBe(body);
   });
 
-  it('uses a kept connection when it may be repeated, and its own when not', async () => {
+  it('uses a kept connection only when repeatable', async () => {
     const device = await lan.device(() => ok(answerWith('')));
     await call(device.url('/'));
     await call(device.url('/'));
@@ -173,7 +173,7 @@ describe('a call', () => {
     expect(device.seen.map((request) => request.connection)).toEqual([0, 0, 1]);
   });
 
-  it('waits until the device has finished the one before', async () => {
+  it('waits for the previous call to the device', async () => {
     let busy = 0;
     let most = 0;
     const device = await lan.device(async () => {
@@ -186,7 +186,7 @@ describe('a call', () => {
     expect(most).toBe(1);
   });
 
-  it('tries M-POST after 405, with the action in its own header space', async () => {
+  it('tries M-POST after 405, with the action in its header namespace', async () => {
     const device = await lan.device((request) =>
       request.method === 'M-POST' ? ok(answerWith('<R>v</R>')) : httpAnswer('405 No'),
     );
@@ -196,7 +196,7 @@ describe('a call', () => {
   });
 
   it.each(['500 Internal Server Error', '200 OK', '400 Bad'])(
-    'passes a fault on that came with %s (quirk 33)',
+    'reports a fault that came with %s (quirk 33)',
     async (status) => {
       const device = await lan.device(() => httpAnswer(status, writeFault(714, 'No such entry')));
       expect(await failureOf(call(device.url('/')))).toMatchObject({
@@ -213,7 +213,7 @@ describe('a call', () => {
     ['501 Not Implemented', 'unknown'],
     ['510 Not Extended', 'unknown'],
     ['500 Internal Server Error', 'unknown'],
-  ])('is refused by %s without a body', async (status, outcome) => {
+  ])('fails on %s without a body', async (status, outcome) => {
     const device = await lan.device(() => httpAnswer(status));
     expect(await failureOf(call(device.url('/')))).toMatchObject({
       kind: 'refused',
@@ -223,7 +223,7 @@ describe('a call', () => {
     expect(device.seen).toHaveLength(1);
   });
 
-  it('reads an answer whatever its content type, and in the charset that it names', async () => {
+  it('reads an answer of any content type in its charset', async () => {
     const plain = await lan.device(() => ok(answerWith('<R>v</R>'), { 'CONTENT-TYPE': 'text/plain' }));
     expect((await call(plain.url('/'))).get('R')).toBe('v');
     const greek = await lan.device(() =>
@@ -232,7 +232,7 @@ describe('a call', () => {
     expect((await call(greek.url('/'))).get('R')).toBe('α');
   });
 
-  it('is not sent again when its connection breaks, unless it may be repeated', async () => {
+  it('is retried on a broken connection only when repeatable', async () => {
     const device = await lan.device(() => (socket) => socket.destroy());
     expect(await failureOf(call(device.url('/'), { repeatable: false }))).toMatchObject({
       kind: 'unreachable',
@@ -241,7 +241,7 @@ describe('a call', () => {
     expect(device.seen).toHaveLength(1);
   });
 
-  it('is not sent at all to another address than the device has, nor with a broken service type', async () => {
+  it('is not sent to an address other than the device’s, nor with an invalid service type', async () => {
     const device = await lan.device(() => ok(answerWith('')));
     expect(await failureOf(call(device.url('/'), { peer: '127.0.0.9' }))).toMatchObject({ outcome: 'not-done' });
     expect(await failureOf(call(device.url('/'), { serviceType: 'a\r\nX: y' }))).toMatchObject({ outcome: 'not-done' });

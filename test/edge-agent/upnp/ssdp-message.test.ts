@@ -1,4 +1,4 @@
-// SSDP's datagrams. Requirements D7–D12, Z19, quirks 1–5, 15.
+// SSDP datagrams. Requirements D7–D12, Z19, quirks 1–5, 15.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countIn, maxAgeMs, parseSsdp, udnOfUsn, writeSsdp } from '../../../edge-agent/upnp/discovery/ssdp-message.ts';
@@ -7,7 +7,7 @@ const parse = (text: string) => parseSsdp(Buffer.from(text));
 const headers = (text: string) => Object.fromEntries(parse(`NOTIFY * HTTP/1.1\r\n${text}\r\n\r\n`)?.headers ?? []);
 
 describe('reading a datagram', () => {
-  it('knows the three kinds by their start line', () => {
+  it('recognises the three kinds by their start line', () => {
     expect(parse('M-SEARCH * HTTP/1.1\r\n\r\n')?.kind).toBe('search');
     expect(parse('NOTIFY * HTTP/1.1\r\n\r\n')?.kind).toBe('notify');
     expect(parse('HTTP/1.1 200 OK\r\n\r\n')?.kind).toBe('answer');
@@ -28,7 +28,7 @@ describe('reading a datagram', () => {
     expect(parse(`${line}\r\nA: b\r\n\r\n`)).toBeUndefined();
   });
 
-  it('reads names in any case, with or without blanks, and keeps the case of values', () => {
+  it('parses names in any case, with or without blanks, and keeps the case of values', () => {
     expect(headers('Location:http://A/\r\ncache-control :  max-age=5 \r\nEXT:')).toEqual({
       LOCATION: 'http://A/',
       'CACHE-CONTROL': 'max-age=5',
@@ -40,7 +40,7 @@ describe('reading a datagram', () => {
     expect(headers('CACHE-CONTROL: max-age=1\r\nCache-Control: max-age=2')).toEqual({ 'CACHE-CONTROL': 'max-age=1' });
   });
 
-  it('takes LF and CR alone for line ends and needs no blank line at the end', () => {
+  it('accepts LF or CR as line ends and needs no final blank line', () => {
     expect(parse('NOTIFY * HTTP/1.1\nNT: a\nUSN: b')?.headers).toEqual(
       new Map([
         ['NT', 'a'],
@@ -50,13 +50,13 @@ describe('reading a datagram', () => {
     expect(parse('NOTIFY * HTTP/1.1\rNT: a')?.headers.get('NT')).toBe('a');
   });
 
-  it('drops a datagram with a line without colon, or a name that is none (quirk 3)', () => {
+  it('drops a datagram with a line without colon or an invalid name (quirk 3)', () => {
     expect(parse('NOTIFY * HTTP/1.1\r\nNT: a\r\nbroken\r\n\r\n')).toBeUndefined();
     expect(parse('NOTIFY * HTTP/1.1\r\n: a\r\n\r\n')).toBeUndefined();
     expect(parse('NOTIFY * HTTP/1.1\r\nA B: c\r\n\r\n')).toBeUndefined();
   });
 
-  it('drops what is too long, has too many headers or holds NUL', () => {
+  it('drops a datagram that is too long, has too many headers or holds NUL', () => {
     expect(parse(`NOTIFY * HTTP/1.1\r\nA: ${'x'.repeat(5000)}\r\n\r\n`)).toBeUndefined();
     expect(
       parse(`NOTIFY * HTTP/1.1\r\n${Array.from({ length: 100 }, (_, i) => `A${i}: b\r\n`).join('')}\r\n`),
@@ -89,7 +89,7 @@ describe('writing a datagram', () => {
   const value = fc.stringMatching(/^[!-~]([ -~]{0,30}[!-~])?$/);
   const name = fc.stringMatching(/^[A-Z][A-Z.-]{0,20}$/);
 
-  it('is read back as it was written', () => {
+  it('round-trips', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.tuple(name, value), { selector: ([key]) => key, maxLength: 20 }), (entries) => {
         const read = parseSsdp(writeSsdp('NOTIFY * HTTP/1.1', entries));
@@ -98,17 +98,17 @@ describe('writing a datagram', () => {
     );
   });
 
-  it('refuses line breaks: they would make headers of their own', () => {
+  it('refuses line breaks, which would inject headers', () => {
     expect(() => writeSsdp('HTTP/1.1 200 OK', [['ST', 'a\r\nLOCATION: http://evil/']])).toThrow(RangeError);
     expect(() => writeSsdp('HTTP/1.1 200 OK\n', [])).toThrow(RangeError);
   });
 
-  it('ends the name of an empty header with its colon', () => {
+  it('writes an empty header as name and colon', () => {
     expect(writeSsdp('HTTP/1.1 200 OK', [['EXT', '']]).toString()).toBe('HTTP/1.1 200 OK\r\nEXT:\r\n\r\n');
   });
 });
 
-describe('the values of headers', () => {
+describe('header values', () => {
   it.each([
     ['uuid:1::urn:x', 'uuid:1'],
     ['UUID:a-B::upnp:rootdevice', 'uuid:a-B'],
@@ -118,7 +118,7 @@ describe('the values of headers', () => {
     ['uuid:', undefined],
     ['', undefined],
     [undefined, undefined],
-  ])('reads the UDN of USN %s', (usn, udn) => {
+  ])('extracts the UDN of USN %s', (usn, udn) => {
     expect(udnOfUsn(usn)).toBe(udn);
   });
 
@@ -130,11 +130,11 @@ describe('the values of headers', () => {
     ['max-age=-1', 1_800_000],
     ['max-age=99999999999999999999', 1_800_000],
     ['', 1_800_000],
-  ])('reads CACHE-CONTROL %s', (value, ms) => {
+  ])('parses CACHE-CONTROL %s', (value, ms) => {
     expect(maxAgeMs(new Map([['CACHE-CONTROL', value]]))).toBe(ms);
   });
 
-  it('falls back to EXPIRES, counted from DATE', () => {
+  it('falls back to EXPIRES minus DATE', () => {
     const dated = new Map([
       ['DATE', 'Sun, 22 Nov 2026 10:00:00 GMT'],
       ['EXPIRES', 'Sun, 22 Nov 2026 10:10:00 GMT'],
@@ -143,7 +143,7 @@ describe('the values of headers', () => {
     expect(maxAgeMs(new Map([['EXPIRES', 'soon']]))).toBe(1_800_000);
   });
 
-  it('reads a count as a 31-bit number or not at all', () => {
+  it('parses a count as a 31-bit number or not at all', () => {
     const count = (text: string) => countIn(new Map([['BOOTID.UPNP.ORG', text]]), 'BOOTID.UPNP.ORG');
     expect(['0', '007', '2147483647'].map(count)).toEqual([0, 7, 2_147_483_647]);
     expect(['', '-1', '2147483648', '1.5', 'abc', '99999999999'].map(count)).toEqual(Array(6).fill(undefined));

@@ -1,4 +1,4 @@
-// What is concluded from what devices say. Requirements D10–D20, D24, Z3, Z11, Z12, quirks 6–10, 15.
+// What the registry concludes from advertisements. Requirements D10–D20, D24, Z3, Z11, Z12, quirks 6–10, 15.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parseSsdp } from '../../../edge-agent/upnp/discovery/ssdp-message.ts';
 import { SsdpRegistry } from '../../../edge-agent/upnp/discovery/ssdp-registry.ts';
@@ -53,7 +53,7 @@ type Headers = Record<string, string | number | undefined>;
 function hear(headers: Headers, from = '10.0.0.2', via = lan, startLine = 'NOTIFY * HTTP/1.1'): void {
   const lines = Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}`]));
   const message = parseSsdp(Buffer.from(`${[startLine, ...lines].join('\r\n')}\r\n\r\n`));
-  if (message !== undefined) registry.hear({ message, from, via }, nowMs);
+  if (message !== undefined) registry.receive({ message, from, via }, nowMs);
 }
 const invent = (at: number, from: string) =>
   alive({ USN: `uuid:invented-${at}::x`, LOCATION: `http://${from}:${1024 + (at % 60_000)}/d` }, from);
@@ -72,7 +72,7 @@ const later = (ms: number) => {
 };
 
 describe('a device', () => {
-  it('is found once, by announcement or by answer', () => {
+  it('is reported once, by announcement or by answer', () => {
     alive();
     alive();
     hear({ ST: messaging, USN: 'uuid:a::y', LOCATION: 'http://10.0.0.2:80/d' }, undefined, lan, 'HTTP/1.1 200 OK');
@@ -113,18 +113,18 @@ describe('a device', () => {
     ['LOCATION at our own address', { LOCATION: 'http://10.0.0.1/d' }],
     ['multicast in LOCATION', { LOCATION: 'http://239.1.2.3/d' }],
     ['https in LOCATION', { LOCATION: 'https://10.0.0.2/d' }],
-  ])('is not one with %s', (_, headers) => {
+  ])('is ignored with %s', (_, headers) => {
     alive(headers);
     expect(told).toEqual([]);
   });
 
-  it('is not one where another host speaks for it, for nobody can tell that one from a stranger', () => {
+  it('is ignored when advertised by another host', () => {
     alive({ LOCATION: 'http://10.0.7.7/d' });
     alive({ LOCATION: 'http://[fe80::2]/d' });
     expect(told).toEqual([]);
   });
 
-  it('has the zone of the interface where it was heard, whatever zone it claims', () => {
+  it('has the zone of the receiving interface, whatever zone it claims', () => {
     alive({ LOCATION: 'http://[fe80::2%25eth7]:80/d' }, 'fe80::2', lan6);
     expect(told).toEqual(['found uuid:a http://[fe80::2%253]/d']);
   });
@@ -134,7 +134,7 @@ describe('a device', () => {
     expect(told).toEqual(['found uuid:a http://[fe80::2%253]/d']);
   });
 
-  it('on IPv4 and IPv6, or two networks, is one (D15)', () => {
+  it('on IPv4 and IPv6, or on two networks, is one device (D15)', () => {
     alive();
     alive({ LOCATION: 'http://[fe80::2]:80/d' }, 'fe80::2', lan6);
     alive({ SERVER: 'another', DATE: 'now', HOST: 'x' });
@@ -143,13 +143,13 @@ describe('a device', () => {
 });
 
 describe('moving', () => {
-  it('is a new LOCATION of the same IP version, in place of a goodbye that was missed', () => {
+  it('is concluded from a new LOCATION of the same IP version, after a missed goodbye', () => {
     alive();
     alive({ LOCATION: 'http://10.0.0.9/d' }, '10.0.0.9');
     expect(told).toEqual([found, 'moved http://10.0.0.9/d']);
   });
 
-  it('does not go back and forth between two that are both announced (quirk 9)', () => {
+  it('does not alternate between two announced locations (quirk 9)', () => {
     for (let round = 0; round < 5; round++) {
       alive({ LOCATION: 'http://10.0.0.2:49152/d' });
       alive({ LOCATION: 'http://10.0.0.2:49154/d' });
@@ -157,54 +157,54 @@ describe('moving', () => {
     expect(told).toEqual(['found uuid:a http://10.0.0.2:49152/d', 'moved http://10.0.0.2:49154/d']);
   });
 
-  it('is also what remains when the other LOCATION lapses', () => {
+  it('is also reported when the other LOCATION expires', () => {
     alive({ 'CACHE-CONTROL': 'max-age=60' });
     alive({ LOCATION: 'http://[fe80::2]:80/d' }, 'fe80::2', lan6);
     later(66_000);
     expect(told).toEqual([found, 'moved http://[fe80::2%253]/d']);
   });
 
-  it('stays bounded when one device claims two thousand places', () => {
+  it('keeps locations bounded when one device claims two thousand', () => {
     for (let at = 0; at < 2000; at++) alive({ LOCATION: `http://10.0.0.2:80/${at}` });
     expect(told.length).toBeLessThanOrEqual(9);
   });
 });
 
 describe('rebooting', () => {
-  it('is another BOOTID, compared as a number', () => {
+  it('is a changed BOOTID, compared as a number', () => {
     alive({ 'BOOTID.UPNP.ORG': 9 });
     alive({ 'BOOTID.UPNP.ORG': '009' });
     alive({ 'BOOTID.UPNP.ORG': 10 });
     expect(told).toEqual([found, 'rebooted 10 http://10.0.0.2/d']);
   });
 
-  it('is not one that is absent, new or no number', () => {
+  it('is not concluded from a missing, first or non-numeric BOOTID', () => {
     alive();
     alive({ 'BOOTID.UPNP.ORG': 9 });
     for (const id of [9, undefined, 'abc', -1, 2 ** 31]) alive({ 'BOOTID.UPNP.ORG': id });
     expect(told).toEqual([found]);
   });
 
-  it('is told again after a forged highest number, and after a clock that fell back', () => {
+  it('is reported after a forged maximum and after a clock that went back', () => {
     alive({ 'BOOTID.UPNP.ORG': 9 });
     for (const id of [2 ** 31 - 1, 9, 10, 3]) alive({ 'BOOTID.UPNP.ORG': id });
     expect(told.slice(1).map((line) => line.split(' ')[1])).toEqual(['2147483647', '9', '10', '3']);
   });
 
-  it('of one location is not read from what is said of another', () => {
+  it('is judged per location', () => {
     alive({ 'BOOTID.UPNP.ORG': 9 });
     alive({ 'BOOTID.UPNP.ORG': 2 ** 31 - 1, LOCATION: 'http://10.0.0.66/d' }, '10.0.0.66');
     alive({ 'BOOTID.UPNP.ORG': 10 });
     expect(told.at(-1)).toBe('rebooted 10 http://10.0.0.2/d');
   });
 
-  it('at a new LOCATION is told once, with that LOCATION', () => {
+  it('at a new LOCATION is reported once, with that LOCATION', () => {
     alive({ 'BOOTID.UPNP.ORG': 9 });
     alive({ 'BOOTID.UPNP.ORG': 10, LOCATION: 'http://10.0.0.9/d' }, '10.0.0.9');
     expect(told).toEqual([found, 'rebooted 10 http://10.0.0.9/d']);
   });
 
-  it('is not what ssdp:update announces, not even when its BOOTID is used afterwards (D17)', () => {
+  it('is not concluded from ssdp:update nor from its BOOTID afterwards (D17)', () => {
     alive({ 'BOOTID.UPNP.ORG': 9 });
     hear({ NT: messaging, NTS: 'ssdp:update', USN: 'uuid:a::x', 'BOOTID.UPNP.ORG': 9, 'NEXTBOOTID.UPNP.ORG': 12 });
     alive({ 'BOOTID.UPNP.ORG': 12 });
@@ -216,32 +216,32 @@ describe('rebooting', () => {
   });
 });
 
-it('another CONFIGID means another description, though LOCATION is the same', () => {
+it('reports a changed description when CONFIGID changes at the same LOCATION', () => {
   for (const id of [1, 1, undefined, 2, 2, 1]) alive({ 'CONFIGID.UPNP.ORG': id });
   expect(told).toEqual([found, 'changed 2', 'changed 1']);
 });
 
 describe('leaving', () => {
-  it('of any part is leaving of the whole', () => {
+  it('by a goodbye for one target covers the whole device', () => {
     alive();
     byebye({ NT: 'upnp:rootdevice', USN: 'uuid:a::upnp:rootdevice' });
     byebye();
     expect(told).toEqual([found, 'gone uuid:a byebye']);
   });
 
-  it('is not believed from elsewhere', () => {
+  it('is not accepted from another address', () => {
     alive({ 'BOOTID.UPNP.ORG': 9 });
     byebye({}, '10.0.0.66');
     expect(told).toEqual([found]);
   });
 
-  it('is believed with any BOOTID, for it only makes the caller ask', () => {
+  it('is accepted with any BOOTID because the caller only probes', () => {
     alive({ 'BOOTID.UPNP.ORG': 2 ** 31 - 1 });
     byebye({ 'BOOTID.UPNP.ORG': 8 });
     expect(told).toEqual([found, 'gone uuid:a byebye']);
   });
 
-  it('without goodbye is noticed when the time is over and it does not answer either', () => {
+  it('without goodbye is reported after expiry and an unanswered probe', () => {
     alive({ 'CACHE-CONTROL': 'max-age=100' });
     expect(later(99_000)).toEqual([]);
     expect(later(2000)).toEqual(['uuid:a']);
@@ -252,7 +252,7 @@ describe('leaving', () => {
     expect(registry.size).toBe(0);
   });
 
-  it('is not concluded while any of its advertisements is heard (D11, quirk 15)', () => {
+  it('is not concluded while any of its advertisements is valid (D11, quirk 15)', () => {
     alive({ 'CACHE-CONTROL': 'max-age=100' });
     later(90_000);
     alive({ NT: 'upnp:rootdevice', USN: 'uuid:a::upnp:rootdevice', 'CACHE-CONTROL': 'max-age=100' });
@@ -263,7 +263,7 @@ describe('leaving', () => {
     expect(told).toEqual([found]);
   });
 
-  it('lets it be found again, by any of its announcements, with its second place still known', () => {
+  it('lets any announcement find it again, with its second location still known', () => {
     alive();
     alive({ LOCATION: 'http://10.0.0.2:81/d' });
     byebye();
@@ -272,7 +272,7 @@ describe('leaving', () => {
     expect(told).toEqual([found, 'moved http://10.0.0.2:81/d', 'gone uuid:a byebye', found]);
   });
 
-  it('is forgotten when it does not come back', () => {
+  it('frees the entry when the device does not return', () => {
     alive({ 'CACHE-CONTROL': 'max-age=60' });
     byebye();
     later(61_000);
@@ -282,14 +282,14 @@ describe('leaving', () => {
 });
 
 describe('a flood', () => {
-  it('of invented devices stays bounded, by sender and in all', () => {
+  it('of forged devices is bounded per sender and in total', () => {
     for (let at = 0; at < 20_000; at++) alive({ USN: `uuid:${at}::x` });
     expect(registry.size).toBe(16);
     for (let at = 0; at < 4000; at++) invent(at, `10.0.${1 + (at >> 7)}.${1 + (at & 127)}`);
     expect(registry.size).toBe(256);
   });
 
-  it('does not push out who is known', () => {
+  it('does not evict known devices', () => {
     known.add('uuid:a');
     alive();
     for (let at = 0; at < 4000; at++) invent(at, `10.0.${1 + (at >> 7)}.${1 + (at & 127)}`);
@@ -297,21 +297,21 @@ describe('a flood', () => {
     expect(told.at(-1)).toBe('gone uuid:a byebye');
   });
 
-  it('of 256 invented names does not keep an honest device from being found', () => {
+  it('of 256 forged names does not hide an honest device', () => {
     for (let at = 0; at < 256; at++) invent(at, `10.0.${1 + (at >> 7)}.${1 + (at & 127)}`);
     expect(registry.size).toBe(256);
     alive();
     expect(told.at(-1)).toBe(found);
   });
 
-  it('with the address of a known device does not keep that one out, whichever of its announcements comes', () => {
+  it('from the address of a known device does not hide it, whichever of its announcements arrives', () => {
     known.add('uuid:a');
     for (let at = 0; at < 5000; at++) invent(at, '10.0.0.2');
     alive({ NT: 'upnp:rootdevice', USN: 'uuid:a::upnp:rootdevice' });
     expect(told.at(-1)).toBe(found);
   });
 
-  it('is not passed on: what is found is bounded in time', () => {
+  it('reports a bounded number of devices per second', () => {
     for (let at = 0; at < 5000; at++) invent(at, '10.0.0.2');
     expect(told.filter((line) => line.startsWith('found')).length).toBeLessThan(600);
     nowMs += 1000;

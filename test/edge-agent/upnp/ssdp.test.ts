@@ -8,7 +8,7 @@ import { until } from '../../fixtures/upnp/lan.ts';
 const group = '239.255.255.250';
 const targets = ['urn:schemas-upnp-org:service:Messaging:1', 'urn:schemas-upnp-org:service:Messaging:2'];
 
-/** A device's sockets: one in the multicast group, one to speak from. */
+/** A device's sockets: one in the multicast group, one to send from. */
 let ear: Socket;
 let mouth: Socket;
 let port: number;
@@ -26,7 +26,7 @@ beforeEach(async () => {
   ear.addMembership(group, '127.0.0.1');
   ear.on('message', (datagram, from) => heard.push({ text: datagram.toString(), from }));
   port = (ear.address() as AddressInfo).port;
-  // A port from the range that SEARCHPORT may name.
+  // A port in the range allowed for SEARCHPORT.
   mouth = await boundAbove(49_152);
   mouth.setMulticastInterface('127.0.0.1');
 });
@@ -73,7 +73,7 @@ const notify = (headers: Record<string, string> = {}) =>
   mouth.send(advertisement('NOTIFY * HTTP/1.1', { NT: targets[1] ?? '', NTS: 'ssdp:alive', ...headers }), port, group);
 
 describe('searching', () => {
-  it('asks three times for every target, from a port of its own', async () => {
+  it('sends three searches per target from its own port', async () => {
     await discover();
     await until(() => heard.length === 6);
     expect(heard[0]?.text).toBe(
@@ -87,7 +87,7 @@ describe('searching', () => {
     expect(heard[0]?.from.address).toBe('127.0.0.1');
   });
 
-  it('asks again by itself and when told to', async () => {
+  it('repeats the search periodically and on request', async () => {
     const discovery = await discover({ searchIntervalMs: 400 });
     await until(() => heard.length >= 12);
     const before = heard.length;
@@ -95,7 +95,7 @@ describe('searching', () => {
     await until(() => heard.length >= before + 6);
   });
 
-  it('takes the answers, however late and however often they come', async () => {
+  it('accepts late and repeated answers', async () => {
     await discover();
     await until(() => heard.length === 6);
     const answer = advertisement('HTTP/1.1 200 OK', {
@@ -125,7 +125,7 @@ describe('searching', () => {
 });
 
 describe('listening', () => {
-  it('hears announcements, reboots and goodbyes', async () => {
+  it('reports announcements, reboots and goodbyes', async () => {
     await discover();
     notify({ 'BOOTID.UPNP.ORG': '1' });
     await until(() => found.length === 1);
@@ -135,7 +135,7 @@ describe('listening', () => {
     expect(told).toEqual(['rebooted 2', 'gone uuid:a byebye']);
   });
 
-  it('asks a silent device directly before it gives it up', async () => {
+  it('probes a silent device by unicast before reporting it gone', async () => {
     let nowMs = 0;
     await discover({ nowMs: () => nowMs, tickMs: 5, targets: [targets[1] ?? ''] });
     await until(() => heard.length === 3);
@@ -153,7 +153,7 @@ describe('listening', () => {
     expect(told).toEqual(['gone uuid:a expired']);
   });
 
-  it('shares its port with others on this machine', async () => {
+  it('shares its port with other programs', async () => {
     const others: Advertisement[] = [];
     await discover();
     await discover({ onFound: (one) => others.push(one) });
@@ -188,14 +188,14 @@ describe('listening', () => {
   });
 });
 
-describe('its life', () => {
-  it('needs no interface to begin with', async () => {
+describe('start and stop', () => {
+  it('starts without any interface', async () => {
     const discovery = await discover({ interfaces: ['no-such-interface'] });
     discovery.search();
     expect(told).toEqual([]);
   });
 
-  it('ends at once and quietly, even while it begins, and more than once', async () => {
+  it('can stop during start, and more than once', async () => {
     const beginning = new SsdpDiscovery({
       interfaces: ['lo'],
       targets,
@@ -215,7 +215,7 @@ describe('its life', () => {
     expect(told).toEqual([]);
   });
 
-  it('goes on searching when its port cannot be shared', async () => {
+  it('keeps searching when its port cannot be shared', async () => {
     const selfish = createSocket('udp4');
     await new Promise<void>((resolve) => selfish.bind(0, '0.0.0.0', resolve));
     const taken = (selfish.address() as AddressInfo).port;

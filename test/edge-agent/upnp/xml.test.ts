@@ -12,13 +12,13 @@ import {
   textOf,
   writeXml,
 } from '../../../edge-agent/upnp/xml/xml.ts';
-import { checkForm } from '../../../edge-agent/upnp/xml/xml-form.ts';
+import { checkWellFormed } from '../../../edge-agent/upnp/xml/xml-form.ts';
 import { isXmlText } from '../../../edge-agent/upnp/xml/xml-text.ts';
 
 const fail = expect.objectContaining({ name: 'UpnpError', kind: 'malformed' });
 
 describe('reading', () => {
-  it('coerces nothing: numbers, booleans and blanks stay what was written', () => {
+  it('coerces nothing: numbers, booleans and blanks stay as written', () => {
     const values = ['+4915112345678', '007', '1e5', 'true', ' padded ', '0x10', '-1'];
     for (const value of values) expect(parseXml(`<a b="${value}">${value}</a>`).text).toBe(value);
     expect(parseXml('<a b=" 007 "/>').attributes.get('b')).toBe(' 007 ');
@@ -31,11 +31,11 @@ describe('reading', () => {
     expect(parseXml('<a>&amp;<![CDATA[&amp;<b>]]>&amp;</a>').text).toBe('&&amp;<b>&');
   });
 
-  it('normalises line ends, and keeps a CR that was written as a reference', () => {
+  it('normalises line ends and keeps a CR written as a reference', () => {
     expect(parseXml('<a>1\r\n2\r3&#13;\n</a>').text).toBe('1\n2\n3\r\n');
   });
 
-  it('tells elements apart by namespace and finds them by local name', () => {
+  it('distinguishes elements by namespace and finds them by local name', () => {
     const root = parseXml('<x:a xmlns:x="urn:x" xmlns=" urn:d "><b/><x:b/><y:b/><b xmlns=""/></x:a>');
     expect([root, ...root.children].map((node) => [node.name, node.namespace])).toEqual([
       ['a', 'urn:x'],
@@ -51,7 +51,7 @@ describe('reading', () => {
     expect(parseXml('<l><m>1</m><n/><m>2</m></l>').children.map((node) => node.name)).toEqual(['m', 'n', 'm']);
   });
 
-  it('reads names that mean something in JavaScript as the names they are', () => {
+  it('treats names such as toString as plain names', () => {
     const root = parseXml('<toString valueOf="1"><hasOwnProperty>2</hasOwnProperty></toString>');
     expect([root.name, root.attributes.get('valueOf'), root.children[0]?.name]).toEqual([
       'toString',
@@ -113,16 +113,16 @@ describe('reading', () => {
     expect(() => parseXml(source, { lenient: true, root: 'r' })).toThrow(fail);
   });
 
-  it('takes a DOCTYPE in CDATA or in a comment for the text it is', () => {
+  it('treats a DOCTYPE in CDATA or a comment as text', () => {
     expect(parseXml('<r><![CDATA[<!DOCTYPE html>]]><!-- <!DOCTYPE --></r>').text).toBe('<!DOCTYPE html>');
   });
 
-  it('refuses another root than the one that is expected', () => {
+  it('refuses an unexpected root', () => {
     expect(parseXml('<x:r xmlns:x="u"/>', { root: 'r' }).name).toBe('r');
     expect(() => parseXml('<html/>', { root: 'r' })).toThrow(fail);
   });
 
-  it('bounds length, depth and the number of elements', () => {
+  it('caps length, depth and the number of elements', () => {
     expect(() => parseXml(`<a>${'x'.repeat(100)}</a>`, { maxChars: 50 })).toThrow(fail);
     expect(() => parseXml(Buffer.alloc(300 * 1024 * 4, 0x20))).toThrow(fail);
     expect(parseXml('<a>'.repeat(32) + '</a>'.repeat(32)).name).toBe('a');
@@ -131,10 +131,10 @@ describe('reading', () => {
   });
 });
 
-describe('the judgement of form', () => {
+describe('well-formedness check', () => {
   const isFine = (text: string) => {
     try {
-      checkForm(text, 1000);
+      checkWellFormed(text, 1000);
       return true;
     } catch {
       return false;
@@ -168,7 +168,7 @@ describe('the judgement of form', () => {
     '<a x="1" x="2"/>',
   ];
 
-  it('lets nothing pass that another judge calls malformed', () => {
+  it('passes nothing that a reference validator refuses', () => {
     let passed = 0;
     const soup = fc.array(fc.constantFrom(...pieces), { maxLength: 8 }).map((list) => `<r>${list.join('')}</r>`);
     fc.assert(
@@ -182,7 +182,7 @@ describe('the judgement of form', () => {
     expect(passed).toBeGreaterThan(100);
   });
 
-  it('lets everything pass that we write', () => {
+  it('passes everything that we write', () => {
     const text = fc.string({ unit: 'binary', maxLength: 20 });
     const parts = {
       name: fc.constantFrom('a', 'b:c', '_d.e-f'),
@@ -194,7 +194,7 @@ describe('the judgement of form', () => {
   });
 });
 
-describe('reading bytes', () => {
+describe('decoding bytes', () => {
   const text = '<?xml version="1.0"?><a>é€😀</a>';
   it.each([
     ['UTF-8', Buffer.from(text)],
@@ -208,7 +208,7 @@ describe('reading bytes', () => {
     expect(parseXml(bytes).text).toBe('é€😀');
   });
 
-  it('falls back to what is declared, then to the header, then to Windows-1252', () => {
+  it('falls back to the declaration, then the header, then Windows-1252', () => {
     const latin = (declaration: string) => Buffer.from(`${declaration}<a>\xe9\x80</a>`, 'latin1');
     expect(parseXml(latin('')).text).toBe('é€');
     expect(parseXml(latin('<?xml version="1.0" encoding="utf-8"?>')).text).toBe('é€');
@@ -222,7 +222,7 @@ describe('reading bytes', () => {
   });
 });
 
-describe('recovering, as LAN input needs it', () => {
+describe('recovery of broken input', () => {
   it.each([
     ['garbage before the first tag', 'HTTP junk\n<r>x</r>', 'x'],
     ['blanks and NULs after the end (quirk 16)', '<r>x</r> \0\0\r\n', 'x'],
@@ -232,50 +232,50 @@ describe('recovering, as LAN input needs it', () => {
     ['an HTML entity', '<r>a&nbsp;b</r>', 'a&nbsp;b'],
     ['a NUL inside (quirk 49)', '<r>a\0b</r>', 'ab'],
     ['a reference to no character', '<r>a&#0;b</r>', 'ab'],
-  ])('reads through %s', (_, source, text) => {
+  ])('recovers from %s', (_, source, text) => {
     expect(parseXml(source, { lenient: true, root: 'r' }).text).toBe(text);
   });
 
-  it('reads a whole document, with declaration, inside an element (quirk 32)', () => {
+  it('parses a whole document with declaration inside an element (quirk 32)', () => {
     const root = parseXml('<?xml version="1.0"?><r><v><?xml version="1.0"?><m xmlns="u">1</m></v></r>', {
       lenient: true,
     });
     expect(root.children[0]?.children[0]).toMatchObject({ name: 'm', namespace: 'u', text: '1' });
   });
 
-  it('leaves CDATA alone when it escapes ampersands', () => {
+  it('does not escape ampersands in CDATA', () => {
     expect(parseXml('<r>a & <![CDATA[b & c &amp;]]></r>', { lenient: true }).text).toBe('a & b & c &amp;');
   });
 
-  it('gives up with the first reason when nothing helps', () => {
+  it('throws the first error when no repair helps', () => {
     expect(() => parseXml('<r><p>x</r>', { lenient: true, root: 'r' })).toThrow(fail);
     expect(() => parseXml('', { lenient: true })).toThrow(fail);
   });
 });
 
 describe('writing', () => {
-  it('escapes only what must be in text, and quotes too in attributes', () => {
+  it('escapes only what it must in text, and quotes in attributes', () => {
     expect(writeXml(element('a', `<&>"'`, { b: `<&>"'\t\n` }))).toBe(
       `<a b="&lt;&amp;&gt;&quot;'&#9;&#10;">&lt;&amp;&gt;"'</a>`,
     );
   });
 
-  it('leaves out what XML cannot hold and keeps CR', () => {
+  it('drops characters that XML cannot hold and keeps CR', () => {
     expect(escapeText('a\u0000\u0008\ufffe\ud800b\r\n\udc00')).toBe('ab'.replace('b', '\ufffdb&#13;\n\ufffd'));
   });
 
-  it('writes nothing into names', () => {
+  it('refuses invalid names', () => {
     for (const name of ['r><x', 'a b', '', '1a', 'a:b:c', 'é', 'a\n', 'a=']) {
       expect(() => writeXml(element(name))).toThrow(RangeError);
       expect(() => writeXml(element('a', '', { [name]: '' }))).toThrow(RangeError);
     }
   });
 
-  it('says that it is UTF-8 when asked to', () => {
+  it('writes a UTF-8 declaration on request', () => {
     expect(writeXml(element('a'), { declaration: true })).toBe('<?xml version="1.0" encoding="utf-8"?><a/>');
   });
 
-  it('loses no character of any text on the way there and back', () => {
+  it('round-trips any text without loss', () => {
     const xmlText = fc.string({ unit: 'binary', maxLength: 60 }).filter(isXmlText);
     fc.assert(
       fc.property(xmlText, xmlText, (text, attribute) => {
@@ -287,7 +287,7 @@ describe('writing', () => {
     );
   });
 
-  it('makes a document that parses out of any JavaScript string', () => {
+  it('writes a parseable document from any JavaScript string', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)) }),
@@ -298,7 +298,7 @@ describe('writing', () => {
     );
   });
 
-  it('gives the content of an element back as XML with the same meaning', () => {
+  it('serialises the content of an element as equivalent XML', () => {
     const source = '<v xmlns:p="u:p"> <p:m a="1&amp;2">x<b xmlns="u:b">y</b>z&#13;</p:m></v>';
     const again = parseXml(`<v>${innerXml(parseXml(source))}</v>`);
     expect(again.children).toEqual(parseXml(source).children);

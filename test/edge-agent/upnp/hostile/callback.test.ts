@@ -1,4 +1,4 @@
-// The callback server against clients that mean harm. Requirements E16, Z8, Z18, Z20.
+// The callback server against hostile clients. Requirements E16, Z8, Z18, Z20.
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type GenaEvent, GenaSubscriber } from '../../../../edge-agent/upnp/eventing/gena.ts';
@@ -30,7 +30,7 @@ afterEach(async () => {
   await subscriber.stop();
 });
 
-/** Sends raw bytes; gives everything that comes back until the server closes or has answered. */
+/** Sends raw bytes; resolves to what comes back until the server closes or has answered. */
 function raw(bytes: string | Buffer, from?: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({
@@ -74,32 +74,32 @@ it.each<[string, () => string]>([
   ['an absolute path', () => head('', 'http://10.0.0.1/')],
   ['a path of JavaScript', () => head('', '/__proto__')],
   ['no path', () => 'NOTIFY\r\n\r\n'],
-])('takes events on after %s', async (_, bytes) => {
+])('still accepts events after %s', async (_, bytes) => {
   const answer = await raw(bytes());
   expect(answer).toMatch(/^(HTTP\/1\.1 4\d\d |$)/);
   expect(events).toEqual([]);
   await stillTakesEvents();
 });
 
-it('takes an event without Host', async () => {
+it('accepts an event without Host', async () => {
   const bytes = `${head(`CONTENT-LENGTH: ${body.length}\r\n`)}${body}`.replace(/HOST: .*\r\n/, '');
   expect(await raw(bytes)).toMatch(/^HTTP\/1\.1 200 /);
   await until(() => events.length === 1);
 });
 
-it('takes events on beside clients that never finish, and ends all the same', async () => {
+it('accepts events while other clients never finish, and still stops', async () => {
   for (let at = 0; at < 30; at++) void raw(head('CONTENT-LENGTH: 1000\r\n'));
   for (let at = 0; at < 30; at++) void raw('NOTIFY / HT');
   await stillTakesEvents();
 });
 
-it('takes events on beside a neighbour who holds every connection that he is given', async () => {
+it('accepts events while one peer holds all the connections it may have', async () => {
   for (let at = 0; at < 150; at++) void raw(head('CONTENT-LENGTH: 1000\r\n'), '127.0.0.2');
   for (let at = 0; at < 150; at++) void raw('NOTIFY / HT', '127.0.0.2');
   await stillTakesEvents();
 });
 
-it('takes an event after a body that never ends', async () => {
+it('accepts an event after a body that never ends', async () => {
   const socket = connect(Number(callback.port), callback.hostname);
   sockets.push(socket);
   const closed = new Promise((resolve) => socket.on('close', resolve));

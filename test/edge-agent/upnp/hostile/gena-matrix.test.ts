@@ -1,4 +1,4 @@
-// Every header of eventing absent, empty, wrong and doubled, at the publisher and at the subscriber. Requirements H10, H11, E15, E16.
+// Each eventing header missing, empty, wrong and duplicated, at publisher and subscriber. Requirements H10, H11, E15, E16.
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type GenaEvent, GenaSubscriber } from '../../../../edge-agent/upnp/eventing/gena.ts';
@@ -10,7 +10,7 @@ type Spoil = 'absent' | 'empty' | 'wrong' | 'doubled';
 
 const spoils: readonly Spoil[] = ['absent', 'empty', 'wrong', 'doubled'];
 
-/** The header lines with one of them spoilt. */
+/** The header lines, one of them corrupted. */
 function linesWith(headers: Readonly<Record<string, string>>, name: string, how: Spoil): string {
   const lines = Object.entries(headers).flatMap(([key, value]) => {
     if (key !== name) return [`${key}: ${value}`];
@@ -38,28 +38,28 @@ describe('SUBSCRIBE', () => {
   const expected: Record<string, Record<Spoil, number>> = {
     CALLBACK: { absent: 412, empty: 412, wrong: 412, doubled: 200 },
     NT: { absent: 412, empty: 412, wrong: 412, doubled: 412 },
-    // How long is for the publisher to say: a bad wish is no wish.
+    // The publisher decides the duration, so a bad TIMEOUT is ignored.
     TIMEOUT: { absent: 200, empty: 200, wrong: 200, doubled: 200 },
   };
   const cases = Object.keys(good).flatMap((name) => spoils.map((how) => [name, how] as const));
 
-  it.each(cases)('with %s %s is judged by the rules, and the next is granted', async (name, how) => {
+  it.each(cases)('with %s %s gets the prescribed status, and the next one is granted', async (name, how) => {
     expect(await send(linesWith(good, name, how))).toBe(expected[name]?.[how]);
     expect(await send(linesWith(good, '', 'absent'))).toBe(200);
   });
 
-  it.each(spoils)('with SID %s beside what a first one needs is never a renewal', async (how) => {
+  it.each(spoils)('with SID %s besides NT and CALLBACK is never a renewal', async (how) => {
     const status = await send(linesWith({ ...good, SID: 'uuid:1' }, 'SID', how));
     expect(status).toBe(how === 'absent' ? 200 : 400);
   });
 
-  it.each(spoils)('to renew and UNSUBSCRIBE with SID %s are refused', async (how) => {
+  it.each(spoils)('and UNSUBSCRIBE with SID %s are refused', async (how) => {
     const status = await send(linesWith({ SID: 'uuid:unknown' }, 'SID', how));
     expect(status).toBe(412);
     expect(await send(linesWith({ SID: 'uuid:unknown' }, 'SID', how), 'UNSUBSCRIBE')).toBe(412);
   });
 
-  it('ten thousand times over leaves the device small and serving', async () => {
+  it('sent ten thousand times leaves memory bounded and the device serving', async () => {
     for (let batch = 0; batch < 100; batch++) {
       const answers = Array.from({ length: 100 }, async (_, at) => {
         const headers = { ...good, CALLBACK: `<http://127.0.0.1:9/${batch}-${at}>` };
@@ -116,7 +116,7 @@ describe('NOTIFY', () => {
   };
   const cases = Object.keys(expected).flatMap((name) => spoils.map((how) => [name, how] as const));
 
-  it.each(cases)('with %s %s is judged by the rules, and the next is taken', async (name, how) => {
+  it.each(cases)('with %s %s gets the prescribed status, and the next one is accepted', async (name, how) => {
     const status = await send(linesWith(good(), name, how));
     expect(status).toBe(expected[name]?.[how]);
     await until(() => events.length === (status === 200 ? 1 : 0));
@@ -125,7 +125,7 @@ describe('NOTIFY', () => {
   });
 
   it.each(['0', '00', '4294967295', '4294967296', '-1', '1e5', 'abc', '9'.repeat(400)])(
-    'counted %s harms nothing that comes after',
+    'with SEQ %s does not affect later events',
     async (seq) => {
       expect(await send(linesWith({ ...good(), SEQ: seq }, '', 'absent'))).toBe(200);
       expect(await send(linesWith(good(), '', 'absent'))).toBe(200);

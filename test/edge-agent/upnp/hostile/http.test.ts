@@ -1,4 +1,4 @@
-// Devices that mean harm, through real sockets. Requirements S1, C8, Z1–Z5, Z15, Z20.
+// Hostile devices over real sockets. Requirements S1, C8, Z1–Z5, Z15, Z20.
 import type { Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { callAction } from '../../../../edge-agent/upnp/control/soap.ts';
@@ -17,13 +17,13 @@ const call = (controlUrl: string, deadlineMs = 3000) =>
     repeatable: true,
   });
 
-/** Writes a piece again and again until the socket is gone. */
+/** Writes a piece repeatedly until the socket closes. */
 const dripping = (first: string, piece: string | Buffer, everyMs: number) => (socket: Socket) => {
   socket.write(first);
   const timer = setInterval(() => socket.write(piece), everyMs);
   socket.on('close', () => clearInterval(timer));
 };
-/** As much as the reader takes. */
+/** Writes as much as the reader takes. */
 const endless = (first: string, piece: Buffer) => (socket: Socket) => {
   const more = () => {
     while (!socket.destroyed && socket.write(piece));
@@ -39,7 +39,7 @@ it.each<[string, Reply]>([
   ['chunks of a byte now and then', dripping('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', '1\r\n \r\n', 5)],
   ['no answer', () => undefined],
   ['100 Continue for ever', dripping('', 'HTTP/1.1 100 Continue\r\n\r\n', 5)],
-])('gives up on %s at the deadline', async (_, reply) => {
+])('fails at the deadline on %s', async (_, reply) => {
   const device = await lan.device(() => reply);
   expect(await failureOf(call(device.url('/'), 150))).toMatchObject({ kind: 'unreachable', outcome: 'unknown' });
 });
@@ -57,7 +57,7 @@ it.each<[string, Reply]>([
   expect(await failureOf(readDescription(lan.network, device.url('/')))).toMatchObject({ kind: 'malformed' });
 });
 
-it('does not unpack what it did not ask to be packed', async () => {
+it('does not decompress an unrequested encoding', async () => {
   const device = await lan.device(() => ok(Buffer.from('1f8b0800000000000003', 'hex'), { 'CONTENT-ENCODING': 'gzip' }));
   expect(await failureOf(call(device.url('/')))).toMatchObject({ kind: 'malformed' });
 });
@@ -86,14 +86,14 @@ it.each([
   expect(await failureOf(call(device.url('/')))).toMatchObject({ name: 'UpnpError' });
 });
 
-it('leaves out a service whose type is a quarter of a megabyte of blanks', async () => {
+it('skips a service whose type is 256 KiB of blanks', async () => {
   const type = `urn:a:service:x${' '.repeat(250_000)}y`;
   const service = `<service><serviceType>${type}</serviceType><controlURL>/c</controlURL></service>`;
   const device = await lan.device(() => ok(`<root><device><serviceList>${service}</serviceList></device></root>`));
   expect((await readDescription(lan.network, device.url('/'))).services).toEqual([]);
 });
 
-it('reads half a megabyte of references', async () => {
+it('parses 512 KiB of references', async () => {
   const inner = '&amp;'.repeat(100_000);
   const device = await lan.device(() =>
     ok(`<s:Envelope xmlns:s="s"><s:Body><CResponse><R>${inner}</R></CResponse></s:Body></s:Envelope>`),
@@ -101,7 +101,7 @@ it('reads half a megabyte of references', async () => {
   expect((await call(device.url('/'))).get('R')).toBe('&'.repeat(100_000));
 });
 
-it('is not sent to loopback, or anywhere else, by a redirect', async () => {
+it('does not follow a redirect to loopback or another host', async () => {
   const bait = await lan.device(() => ok('<root/>'));
   const targets = [
     bait.url('/').replace('127.0.0.1', '127.0.0.2'),

@@ -1,4 +1,4 @@
-// What people really put into messages, and what others put there to do harm, on its way through document, SOAP and back.
+// Real-world and hostile message values on a round trip through document and SOAP.
 // Requirements X1, X2, X7, X14, X15.
 import { expect, it } from 'vitest';
 import { readDocument, writeDocument } from '../../../../edge-agent/messaging/documents.ts';
@@ -31,7 +31,7 @@ it.each([
   'tel:+39-011-0001',
   'BANK',
   'Ü & Söhne <b>',
-])('keeps the address %s as it is', (address) => {
+])('keeps the address %s unchanged', (address) => {
   const message = sampleMessage({ from: { address }, to: [{ address }, { address }] });
   expect(thereAndBack(message)).toEqual(message);
 });
@@ -58,15 +58,15 @@ it.each<[string, string]>([
   ['names of JavaScript', '__proto__ constructor toString'],
   ['64 KiB', 'é'.repeat(65_536)],
   ['nothing', ''],
-])('keeps a body of %s as it is', (_, body) => {
+])('keeps a body of %s unchanged', (_, body) => {
   expect(thereAndBack(sampleMessage({ body })).body).toBe(body);
 });
 
-it('drops only what XML cannot hold', () => {
+it('drops only characters that XML cannot hold', () => {
   expect(thereAndBack(sampleMessage({ body: 'a\0b\u0008c\ud800d\uffffe' })).body).toBe('abc\ufffdde');
 });
 
-it.each(['m-1', '007', '&<>"/', "a'b", 'x'.repeat(4096)])('keeps the identifier %s as it is', (messageId) => {
+it.each(['m-1', '007', '&<>"/', "a'b", 'x'.repeat(4096)])('keeps the identifier %s unchanged', (messageId) => {
   expect(thereAndBack(sampleMessage({ messageId })).messageId).toBe(messageId);
 });
 
@@ -83,7 +83,7 @@ it.each([
   expect(readDocument('message', odd, { device: 'uuid:a', action: 'ReadMessage' }).body).toContain('still here');
 });
 
-it('reads empty lists as empty lists', () => {
+it('parses empty lists as empty lists', () => {
   const context = { device: 'uuid:a', action: 'SearchMessages' };
   for (const name of ['messageList', 'newMessages', 'sessionsList', 'fileInfoList'] as const) {
     expect(readDocument(name, writeDocument(name, []), context)).toEqual([]);

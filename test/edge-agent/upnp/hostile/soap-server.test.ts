@@ -1,4 +1,4 @@
-// Control requests that mean harm to a hosted device, as bytes on a socket. Requirements H15, H16, H18, H19, H24.
+// Hostile control requests to a hosted device, as raw bytes on a socket. Requirements H15, H16, H18, H19, H24.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeActionRequest } from '../../../../edge-agent/upnp/control/soap-envelope.ts';
 import { exchangeRaw, type HostedLamp, hostLamp, statusOf } from '../hosting/lamp.ts';
@@ -48,8 +48,8 @@ it.each<[string, () => string]>([
     () =>
       request(closing, setPower(`<Power>${'x'.repeat(500_000)}</Power><By/>`), `SOAPACTION: "${type}#SetPower"\r\n`),
   ],
-  ['a body that is no text', () => request(closing, '\u0001<\u0002')],
-])('answers a fault to %s, and serves the next', async (_, bytes) => {
+  ['a body with characters that XML forbids', () => request(closing, '\u0001<\u0002')],
+])('answers a fault to %s and serves the next request', async (_, bytes) => {
   const answer = await ask(bytes());
   expect(statusOf(answer)).toBe(500);
   expect(answer).toMatch(/<errorCode>(401|402|60\d)<\/errorCode>/);
@@ -59,17 +59,17 @@ it.each<[string, () => string]>([
 
 it.each<[string, () => string]>([
   ['length and chunks at once', () => request('Transfer-Encoding: chunked\r\n')],
-  ['chunks of a size that is none', () => chunked('zz\r\nabc\r\n0\r\n\r\n')],
+  ['chunks of an invalid size', () => chunked('zz\r\nabc\r\n0\r\n\r\n')],
   ['chunks of a negative size', () => chunked('-1\r\nabc\r\n0\r\n\r\n')],
   ['chunks of an endless size', () => chunked('ffffffffffffffffff\r\nabc\r\n')],
   ['two lengths', () => request('Content-Length: 1\r\n')],
-  ['a length that is no number', () => request().replace(/Content-Length: \d+/, 'Content-Length: abc')],
+  ['a non-numeric length', () => request().replace(/Content-Length: \d+/, 'Content-Length: abc')],
   ['two hosts', () => request('Host: evil.example\r\n')],
   ['no host', () => request().replace(/Host: .*\r\n/, '')],
   ['a name for a host', () => request().replace(/Host: .*\r\n/, 'Host: evil.example\r\n')],
   ['another port', () => request().replace(/Host: .*\r\n/, 'Host: 127.0.0.1:1\r\n')],
   ['an Origin', () => request('Origin: http://evil.example\r\n')],
-])('refuses %s before it reads what is asked', async (_, bytes) => {
+])('refuses %s before it reads the action', async (_, bytes) => {
   const answer = await ask(bytes());
   expect(statusOf(answer)).toBeGreaterThanOrEqual(400);
   expect(statusOf(answer)).toBeLessThan(500);
@@ -81,27 +81,27 @@ function chunked(content: string): string {
   return request('', '').replace(/Content-Length: \d+/, 'Transfer-Encoding: chunked') + content;
 }
 
-describe('what is odd but allowed', () => {
-  it('is a chunked request', async () => {
+describe('unusual but valid requests', () => {
+  it('accepts a chunked request', async () => {
     const answer = await ask(chunked(`${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`));
     expect(statusOf(answer)).toBe(200);
   });
 
-  it('is Expect: 100-continue', async () => {
+  it('accepts Expect: 100-continue', async () => {
     const answer = await ask(request(`Expect: 100-continue\r\n${closing}`));
     expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
   });
 
-  it('is one request behind the other without waiting, each answered in turn', async () => {
+  it('answers pipelined requests in order', async () => {
     const answer = await ask(request() + request('', '') + request(closing));
     expect(answer.match(/HTTP\/1\.1 (\d{3})/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 500', 'HTTP/1.1 200']);
   });
 
-  it('is HTTP/1.0', async () => {
+  it('accepts HTTP/1.0', async () => {
     expect(statusOf(await ask(request().replace('HTTP/1.1', 'HTTP/1.0')))).toBe(200);
   });
 
-  it('is a SOAPACTION twice, of which the first counts', async () => {
+  it('uses the first of two SOAPACTION headers', async () => {
     const twice = `SOAPACTION: "${type}#GetPower"\r\nSOAPACTION: "${type}#Break"\r\n`;
     await ask(request(closing, body, twice));
     expect(hosted.lamp.invoked).not.toContain('Break');

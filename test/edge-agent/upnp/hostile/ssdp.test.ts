@@ -1,4 +1,4 @@
-// Datagrams from somebody who means harm, through real sockets. Requirements D9, Z10, Z11, Z19, Z20.
+// Hostile datagrams over real sockets. Requirements D9, Z10, Z11, Z19, Z20.
 import { createSocket, type Socket } from 'node:dgram';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -45,7 +45,7 @@ const send = (datagram: string | Uint8Array, to = '127.0.0.1') =>
   );
 const good = `NOTIFY * HTTP/1.1\r\nNT: ${target}\r\nNTS: ssdp:alive\r\nUSN: uuid:good::x\r\nLOCATION: http://127.0.0.1:81/d\r\n\r\n`;
 
-/** Whatever was sent before, the next announcement is heard and nothing was reported broken. */
+/** Expects that the next announcement is received and that no fault was reported. */
 async function stillHears(): Promise<void> {
   await until(() => {
     enemy.send(good, port, '239.255.255.250');
@@ -84,7 +84,7 @@ it.each<[string, string | Uint8Array]>([
   ['CR alone as line end', good.replaceAll('\r\n', '\r').replace('uuid:good', 'uuid:cr')],
   ['LF alone as line end', good.replaceAll('\r\n', '\n').replace('uuid:good', 'uuid:lf')],
   [
-    'an answer without reason',
+    'an answer without a reason phrase',
     `HTTP/1.1 200\r\nST: ${target}\r\nUSN: uuid:r::x\r\nLOCATION: http://127.0.0.1:1/\r\n\r\n`,
   ],
   ['an answer of another status', `HTTP/1.1 404 No\r\nST: ${target}\r\nUSN: uuid:s::x\r\n\r\n`],
@@ -93,13 +93,13 @@ it.each<[string, string | Uint8Array]>([
     'Windows PNRP (quirk 1)',
     'HTTP/1.1 200 OK\r\nST: urn:Microsoft Windows Peer Name Resolution Protocol: V4:IPV6:LinkLocal\r\nUSN: [fe80:0000:0000:0000:0000:0000:0000:0001]:3540\r\nLocation:192.168.1.1\r\nAL: [fe80::1]:3540\r\nOPT:"http://schemas.upnp.org/upnp/1/0/"; ns=01\r\n01-NLS:b3d8\r\nCache-Control:max-age=14400',
   ],
-])('hears on after %s', async (_, datagram) => {
+])('still receives announcements after %s', async (_, datagram) => {
   await send(datagram);
   await stillHears();
 });
 
 it.each(['0', '-1', '2147483648', '9223372036854775808', '1800, no-cache', '"1800"', 'abc', '3.5', ''])(
-  'hears on after max-age, BOOTID and MX of %s',
+  'still receives announcements after max-age, BOOTID and MX of %s',
   async (number) => {
     const numbers = `CACHE-CONTROL: max-age=${number}\r\nBOOTID.UPNP.ORG: ${number}\r\nNEXTBOOTID.UPNP.ORG: ${number}\r\nCONFIGID.UPNP.ORG: ${number}\r\nSEARCHPORT.UPNP.ORG: ${number}\r\nMX: ${number}`;
     const one = `NT: ${target}\r\nUSN: uuid:n::x\r\nLOCATION: http://127.0.0.1:81/d\r\n${numbers}`;
@@ -110,7 +110,7 @@ it.each(['0', '-1', '2147483648', '9223372036854775808', '1800, no-cache', '"180
   },
 );
 
-it('stays small and hears on after a storm of invented devices, places, updates and goodbyes', async () => {
+it('keeps memory bounded in a flood of forged devices, locations, updates and goodbyes', async () => {
   const say = (text: string) => discovery.receive(Buffer.from(text), { address: '127.0.0.1', port: 1900 });
   say(good);
   const before = process.memoryUsage().heapUsed;
@@ -120,7 +120,7 @@ it('stays small and hears on after a storm of invented devices, places, updates 
     if (at % 20 === 0) say(good.replace('ssdp:alive', 'ssdp:update'));
     if (at % 100 === 0) say(good.replace('ssdp:alive', 'ssdp:byebye').replace('uuid:good', `uuid:invented-${at}`));
   }
-  // 16 devices of a sender, 8 places each: some hundred kilobytes, and what the garbage collector has not taken yet.
+  // 16 devices per sender with 8 locations each: some hundred kilobytes, plus uncollected garbage.
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 1024 * 1024);
   expect(found.length).toBeLessThan(100_000);
   for (let flap = 0; flap < 1000; flap++) {
@@ -130,7 +130,7 @@ it('stays small and hears on after a storm of invented devices, places, updates 
   await stillHears();
 }, 60_000);
 
-it('hears on after ten thousand random datagrams', async () => {
+it('still receives announcements after ten thousand random datagrams', async () => {
   const samples = fc.sample(fc.uint8Array({ maxLength: 600 }), 10_000);
   for (const [at, sample] of samples.entries()) {
     const datagram = at % 2 === 0 ? sample : Buffer.concat([Buffer.from('NOTIFY * HTTP/1.1\r\nUSN: uuid:'), sample]);
@@ -140,7 +140,7 @@ it('hears on after ten thousand random datagrams', async () => {
   await stillHears();
 });
 
-it.each([0, 1, 1900, 65_535])('takes a datagram from source port %s without a word', async (source) => {
+it.each([0, 1, 1900, 65_535])('never answers a datagram from source port %s', async (source) => {
   discovery.receive(Buffer.from(good), { address: '127.0.0.1', port: source });
   expect(found).toEqual(['uuid:good']);
   discovery.receive(Buffer.from('M-SEARCH * HTTP/1.1\r\nMAN: "ssdp:discover"\r\nMX: 1\r\nST: ssdp:all\r\n\r\n'), {

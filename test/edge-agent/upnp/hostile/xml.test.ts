@@ -1,4 +1,4 @@
-// Documents that mean harm, or only look like it, read by every reader of XML. Requirements X4, X5, X16, Z15, Z20.
+// Hostile and harmless-but-odd documents, read by every XML reader. Requirements X4, X5, X16, Z15, Z20.
 import { describe, expect, it } from 'vitest';
 import { readActionAnswer, readActionRequest, readFault } from '../../../../edge-agent/upnp/control/soap-envelope.ts';
 import { UpnpError } from '../../../../edge-agent/upnp/error.ts';
@@ -15,7 +15,7 @@ const readers: Record<string, (source: string) => unknown> = {
   'as an event': (source) => readPropertySet(Buffer.from(source), undefined),
 };
 
-/** Reads in every way; only the reader's own error may come out. */
+/** Reads with every reader; only UpnpError may be thrown. */
 function readAll(source: string): void {
   for (const read of Object.values(readers)) {
     try {
@@ -43,14 +43,14 @@ describe('a declaration', () => {
     ['in small letters', '<!doctype r><r>x</r>'],
     ['behind a byte order mark', '\ufeff<!DOCTYPE r><r>x</r>'],
     ['behind garbage', 'junk <!DOCTYPE r><r>x</r>'],
-  ])('%s is refused by every reader, also by the lenient', (_, source) => {
+  ])('%s is refused by every reader, lenient ones included', (_, source) => {
     refused(source);
     refused(source, { lenient: true, root: 'r' });
     readAll(source);
     good();
   });
 
-  it('in an SMS is the text that it is', () => {
+  it('in an SMS stays plain text', () => {
     expect(parseXml('<r><![CDATA[<!DOCTYPE html> & <b>]]></r>').text).toBe('<!DOCTYPE html> & <b>');
     expect(parseXml('<r>&lt;!DOCTYPE html&gt;</r>').text).toBe('<!DOCTYPE html>');
   });
@@ -62,7 +62,7 @@ function entitiesInEntities(count: number): string {
 
 describe('a reference', () => {
   it.each(['&#0;', '&#8;', '&#xD800;', '&#xDFFF;', '&#x110000;', '&#xFFFF;', '&#X41;', '&nbsp;', '&a;', '&#;', '&#x;'])(
-    '%s is refused where strict, and harmless where lenient',
+    '%s is refused when strict and harmless when lenient',
     (reference) => {
       refused(`<r>${reference}</r>`);
       expect(parseXml(`<r>a${reference}b</r>`, { lenient: true }).text).toMatch(/^a(&\S+;)?b$/);
@@ -70,13 +70,13 @@ describe('a reference', () => {
   );
 });
 
-/** Whoever copies the prefixes around an element for each that declares one takes the square of their number. */
+/** A reader that copies the inherited prefixes per element takes quadratic time. */
 function manyPrefixes(count: number): string {
   const declared = Array.from({ length: count }, (_, at) => `xmlns:a${at}=""`).join(' ');
   return `<r ${declared}>${'<m xmlns=""/>'.repeat(count)}</r>`;
 }
 
-describe('a size', () => {
+describe('a large document', () => {
   it.each([
     ['half a million escaped ampersands', `<r>${'&amp;'.repeat(50_000)}</r>`],
     ['a depth of 33', '<a>'.repeat(33) + '</a>'.repeat(33)],
@@ -93,13 +93,13 @@ describe('a size', () => {
     ['a flood of blanks between attributes', `<r a="1"${' '.repeat(250_000)}b="2"/>`],
     ['a flood of line ends', `<r>${'\r'.repeat(250_000)}</r>`],
     ['ten megabytes', `<r>${'x'.repeat(10_000_000)}</r>`],
-  ])('%s is read or refused within a second, and the next document is read', (_, source) => {
+  ])('with %s is parsed or refused within a second, and the next document is parsed', (_, source) => {
     readAll(source);
     good();
   });
 });
 
-describe('a form', () => {
+describe('an odd document', () => {
   it.each([
     ['`]]>` in text', '<r>a]]>b</r>', 'a]]>b'],
     ['an envelope’s end in CDATA', '<r><![CDATA[</s:Envelope></r>]]></r>', '</s:Envelope></r>'],
@@ -107,7 +107,7 @@ describe('a form', () => {
     ['a comment in the body', '<r>a<!-- </r> -->b</r>', 'ab'],
     ['a comment with two hyphens', '<r>a<!-- -- -->b</r>', 'ab'],
     ['text in two CDATA sections', '<r><![CDATA[a]]><![CDATA[b]]></r>', 'ab'],
-  ])('with %s is read', (_, source, text) => {
+  ])('with %s is parsed', (_, source, text) => {
     expect(parseXml(source).text).toBe(text);
     readAll(source);
   });
@@ -133,7 +133,7 @@ describe('a form', () => {
   });
 
   it.each(['toString', 'hasOwnProperty', 'valueOf', '__proto__', 'constructor', 'prototype'])(
-    'with elements named %s changes nothing in this process',
+    'with elements named %s does not touch prototypes',
     (name) => {
       readAll(`<r><${name}><polluted>1</polluted></${name}></r>`);
       readAll(`<r ${name}="1" xmlns:${name}="2"/>`);

@@ -1,4 +1,4 @@
-// The HTTP side of a hosted device: who may ask, and how. Requirements H15, H19, H20, H24, Z8, Z9.
+// The HTTP side of a hosted device: access rules and documents. Requirements H15, H19, H20, H24, Z8, Z9.
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readDescription } from '../../../../edge-agent/upnp/description/description.ts';
@@ -17,8 +17,8 @@ afterEach(() => hosted.host.stop());
 const get = (headers: string, version = '1.1') =>
   exchangeRaw(hosted.port, `GET /device.xml HTTP/${version}\r\n${headers}Connection: close\r\n\r\n`);
 
-describe('the documents', () => {
-  it('are read by our own control point', async () => {
+describe('documents', () => {
+  it('are parsed by our own control point', async () => {
     const network = new LanNetwork({ interfaces: ['lo'] });
     await network.start();
     const device = await readDescription(network, hosted.url('/device.xml'));
@@ -37,7 +37,7 @@ describe('the documents', () => {
     });
   });
 
-  it('carry namespace, versions and configId, relative URLs and no URLBase (H20)', async () => {
+  it('have namespace, versions, configId and relative URLs, and no URLBase (H20)', async () => {
     const text = await (await fetch(hosted.url('/device.xml'))).text();
     const root = parseXml(text, { root: 'root' });
     expect(root.namespace).toBe('urn:schemas-upnp-org:device-1-0');
@@ -49,13 +49,13 @@ describe('the documents', () => {
     expect(textOf(parseXml(scpd, { root: 'scpd' }).children[0] ?? parseXml('<a/>'), 'major')).toBe('1');
   });
 
-  it('give the length of a body without the body to HEAD', async () => {
+  it('answer HEAD with the length but no body', async () => {
     const answer = await fetch(hosted.url('/device.xml'), { method: 'HEAD' });
     expect(Number(answer.headers.get('content-length'))).toBeGreaterThan(500);
     expect(await answer.text()).toBe('');
   });
 
-  it('are answered to HTTP/1.0 without chunks, and the connection closed (H19)', async () => {
+  it('answer HTTP/1.0 unchunked and close the connection (H19)', async () => {
     const answer = await get(`Host: 127.0.0.1:${hosted.port}\r\n`, '1.0');
     expect(statusOf(answer)).toBe(200);
     expect(answer).toMatch(/content-length: \d+/i);
@@ -63,20 +63,20 @@ describe('the documents', () => {
     expect(answer).toMatch(/connection: close/i);
   });
 
-  it('stand beside files, which are no pages', async () => {
+  it('are served beside files with nosniff', async () => {
     const answer = await fetch(hosted.url('/files/a'));
     expect(await answer.text()).toBe('png');
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect((await fetch(hosted.url('/files/b'))).status).toBe(404);
   });
 
-  it('name the methods that an address takes', async () => {
+  it('answer 405 with the allowed methods', async () => {
     const answer = await fetch(hosted.url('/power/control'));
     expect(answer.status).toBe(405);
     expect(answer.headers.get('allow')).toBe('POST');
   });
 
-  it('change their configId with their content only', async () => {
+  it('change configId only when their content changes', async () => {
     const same = await hostLamp();
     expect(same.host.configId).toBe(hosted.host.configId);
     await same.host.stop();
@@ -103,7 +103,7 @@ describe('the Host header (H15)', () => {
     expect(statusOf(await get(header(hosted.port)))).toBe(status);
   });
 
-  it('is obeyed for an absolute request line too', async () => {
+  it('is checked for an absolute request line too', async () => {
     const host = `127.0.0.1:${hosted.port}`;
     const ask = (line: string) => exchangeRaw(hosted.port, `${line}\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     expect(statusOf(await ask(`GET http://${host}/device.xml HTTP/1.1`))).toBe(200);
@@ -112,7 +112,7 @@ describe('the Host header (H15)', () => {
 
 describe('browsers (Z8)', () => {
   it.each(['Origin: http://evil.example', 'Origin: null', 'Sec-Fetch-Site: cross-site'])(
-    'with %s are refused',
+    'are refused by %s',
     async (header) => {
       const answer = await get(`Host: 127.0.0.1:${hosted.port}\r\n${header}\r\n`);
       expect(statusOf(answer)).toBe(403);
@@ -122,7 +122,7 @@ describe('browsers (Z8)', () => {
 });
 
 describe('peers', () => {
-  it('that are not allowed are not even heard (Z14)', async () => {
+  it('are disconnected when not allowed (Z14)', async () => {
     const closed = await hostLamp({ allows: () => false });
     expect(await exchangeRaw(closed.port, `GET /device.xml HTTP/1.1\r\nHost: 127.0.0.1:${closed.port}\r\n\r\n`)).toBe(
       '',
@@ -130,7 +130,7 @@ describe('peers', () => {
     await closed.host.stop();
   });
 
-  it('cannot reach it at another address of the machine than it is bound to (Z9)', async () => {
+  it('cannot connect to an address that the server is not bound to (Z9)', async () => {
     await expect(fetch(`http://127.0.0.2:${hosted.port}/device.xml`)).rejects.toThrow();
   });
 });
@@ -150,14 +150,14 @@ describe('hostile requests', () => {
     ['a path that climbs', 'GET /../../etc/passwd HTTP/1.1\r\nHost: H\r\n\r\n'],
     ['a method named like an object', '__proto__ /device.xml HTTP/1.1\r\nHost: H\r\n\r\n'],
     ['NUL bytes', '\0\0\0\0\r\n\r\n'],
-  ])('with %s are refused, and the next is served', async (_, bytes) => {
+  ])('with %s are refused, and the next one is served', async (_, bytes) => {
     const answer = await exchangeRaw(hosted.port, bytes.replaceAll('Host: H', `Host: 127.0.0.1:${hosted.port}`));
     expect(statusOf(answer)).toBeGreaterThanOrEqual(400);
     expect(statusOf(answer)).toBeLessThan(500);
     expect(await good()).toBe(200);
   });
 
-  it('with a body over the limit are refused without being read to the end', async () => {
+  it('with a body over the cap are refused before its end', async () => {
     const status = await new Promise<number | undefined>((resolve) => {
       const post = request(hosted.url('/power/control'), {
         method: 'POST',
@@ -171,7 +171,7 @@ describe('hostile requests', () => {
     expect(await good()).toBe(200);
   });
 
-  it('that end in the middle harm nobody', async () => {
+  it('that break off leave the device serving', async () => {
     await exchangeRaw(
       hosted.port,
       `POST /power/control HTTP/1.1\r\nHost: 127.0.0.1:${hosted.port}\r\nContent-Length: 99\r\n\r\n<s:`,
@@ -187,7 +187,7 @@ describe('hostile requests', () => {
     expect(statusOf(answer)).toBeGreaterThanOrEqual(400);
   });
 
-  it('from very many connections at once leave some for others later', async () => {
+  it('from many connections at once leave connections for later peers', async () => {
     const answers = await Promise.all(Array.from({ length: 300 }, () => exchangeRaw(hosted.port, 'GET', 100)));
     expect(answers.length).toBe(300);
     expect(await good()).toBe(200);

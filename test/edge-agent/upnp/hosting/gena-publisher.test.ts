@@ -1,4 +1,4 @@
-// Eventing from the side of a service. Requirements H10–H14, Z6, Z7 (CallStranger).
+// The publisher's side of eventing. Requirements H10–H14, Z6, Z7 (CallStranger).
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writePropertySet } from '../../../../edge-agent/upnp/hosting/gena-delivery.ts';
 import { readSubscribe } from '../../../../edge-agent/upnp/hosting/subscribe-request.ts';
@@ -34,7 +34,7 @@ const change = (power: string) => {
 };
 
 describe('a subscription', () => {
-  it('is answered with its SID and time, and then with every variable (H11, H12)', async () => {
+  it('is answered with SID and TIMEOUT, then gets every variable (H11, H12)', async () => {
     const listener = await subscriber();
     const answer = await subscribe(listener.callback, { TIMEOUT: 'Second-3600' });
     expect(answer.status).toBe(200);
@@ -55,7 +55,7 @@ describe('a subscription', () => {
     ]);
   });
 
-  it('counts its events by itself', async () => {
+  it('has its own SEQ', async () => {
     const [one, two] = [await subscriber(), await subscriber()];
     await subscribe(one.callback);
     await one.next(({ seq }) => seq === 0);
@@ -68,7 +68,7 @@ describe('a subscription', () => {
     expect((await two.next(({ seq }) => seq === 1)).variables.get('Status')).toBe('off');
   });
 
-  it('tells the newest value, not each, to whoever is slow', async () => {
+  it('sends only the latest value to a slow subscriber', async () => {
     const slow = await subscriber();
     await subscribe(slow.callback);
     await slow.next(({ seq }) => seq === 0);
@@ -78,7 +78,7 @@ describe('a subscription', () => {
     expect(last.seq).toBeLessThan(10);
   });
 
-  it('is kept when renewed and ended when asked', async () => {
+  it('can be renewed and cancelled', async () => {
     const listener = await subscriber();
     const sid = (await subscribe(listener.callback)).headers.get('sid') ?? '';
     const renewed = await ask('SUBSCRIBE', { SID: sid, TIMEOUT: 'Second-7200' });
@@ -101,20 +101,20 @@ describe('a subscription', () => {
     ['too much', 'Second-999999999', 'Second-86400'],
     ['a clock', 'Second-0:30:00', 'Second-1800'],
     ['small letters', 'second-2000', 'Second-2000'],
-  ])('that asks for %s is granted a sensible time', async (_, asked, granted) => {
+  ])('that requests %s is granted a valid duration', async (_, asked, granted) => {
     const listener = await subscriber();
     const answer = await subscribe(listener.callback, asked === undefined ? {} : { TIMEOUT: asked });
     expect(answer.headers.get('timeout')).toBe(granted);
   });
 
-  it('replaces the one that the same receiver made before', async () => {
+  it('replaces the receiver’s earlier subscription', async () => {
     const listener = await subscriber();
     const first = (await subscribe(listener.callback)).headers.get('sid') ?? '';
     await subscribe(listener.callback);
     expect((await ask('SUBSCRIBE', { SID: first })).status).toBe(412);
   });
 
-  it('is dropped when its receiver says that it knows it no more', async () => {
+  it('is dropped when its receiver answers 412', async () => {
     const listener = await subscriber((seq) => (seq === 0 ? 200 : 412));
     const sid = (await subscribe(listener.callback)).headers.get('sid') ?? '';
     await listener.next(({ seq }) => seq === 0);
@@ -123,7 +123,7 @@ describe('a subscription', () => {
     await until(async () => (await ask('SUBSCRIBE', { SID: sid })).status === 412);
   });
 
-  it('is dropped after three events that nobody took, and not before', async () => {
+  it('is dropped after exactly three failed events', async () => {
     const listener = await subscriber((seq) => (seq === 0 ? 200 : 500));
     const sid = (await subscribe(listener.callback)).headers.get('sid') ?? '';
     await listener.next(({ seq }) => seq === 0);
@@ -149,7 +149,7 @@ describe('a subscription', () => {
     await listener.next(({ seq }) => seq === 0);
   });
 
-  it('is one of a bounded number (H24)', async () => {
+  it('is refused over the cap (H24)', async () => {
     const listener = await subscriber();
     const url = listener.callback.slice(1, -1);
     const statuses: number[] = [];
@@ -158,7 +158,7 @@ describe('a subscription', () => {
     expect(statuses.at(-1)).toBe(503);
   });
 
-  it('of a receiver that never answers does not hold up the others', async () => {
+  it('of a receiver that never answers does not delay others', async () => {
     const [silent, lively] = [await subscriber(() => 'silence'), await subscriber()];
     await subscribe(silent.callback);
     await subscribe(lively.callback);
@@ -168,7 +168,7 @@ describe('a subscription', () => {
   });
 });
 
-describe('a request that breaks the rules', () => {
+describe('an invalid request', () => {
   const nt = { NT: 'upnp:event' };
   const callback = { CALLBACK: '<http://127.0.0.1:1/>' };
   it.each([
@@ -190,7 +190,7 @@ describe('a request that breaks the rules', () => {
   );
 });
 
-describe('a CALLBACK that leads elsewhere (CallStranger, Z6)', () => {
+describe('a CALLBACK to another host (CallStranger, Z6)', () => {
   it.each([
     'http://192.0.2.9/',
     'http://8.8.8.8/',
@@ -220,7 +220,7 @@ describe('a CALLBACK that leads elsewhere (CallStranger, Z6)', () => {
     expect((await subscribe('<http://127.0.0.1:1/>'.repeat(300))).status).toBe(412);
   });
 
-  it('judges by the peer of the connection', () => {
+  it('compares with the peer of the connection', () => {
     const headers = { nt: 'upnp:event', callback: '<http://192.0.2.9:80/>' };
     const isOurs = () => false;
     expect(readSubscribe(headers, { peer: '192.0.2.9', isOurs }).kind).toBe('new');
@@ -229,7 +229,7 @@ describe('a CALLBACK that leads elsewhere (CallStranger, Z6)', () => {
   });
 });
 
-it('closes the door on subscribers that hang up before their answer', async () => {
+it('drops subscribers that disconnect before their answer', async () => {
   const answer = await exchangeRaw(
     hosted.port,
     `SUBSCRIBE /power/event HTTP/1.1\r\nHost: 127.0.0.1:${hosted.port}\r\nNT: upnp:event\r\nCALLBACK: <http://127.0.0.1:1/>\r\nConnection: close\r\n\r\n`,
@@ -237,7 +237,7 @@ it('closes the door on subscribers that hang up before their answer', async () =
   expect(statusOf(answer)).toBe(200);
 });
 
-it('writes values so that they are read again as they were', () => {
+it('writes values that parse back unchanged', () => {
   const value = '<message a="b">&amp;\r\n]]></message>';
   const property = parseXml(writePropertySet(['Status'], () => value)).children[0];
   expect(property?.children[0]?.text).toBe(value);

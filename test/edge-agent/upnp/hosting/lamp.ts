@@ -1,4 +1,4 @@
-// A small hosted device on loopback that has nothing to do with telephones, and bare sockets to speak to it.
+// A small hosted device on loopback, unrelated to telephony, and raw sockets to talk to it.
 import { connect } from 'node:net';
 import { UpnpError } from '../../../../edge-agent/upnp/error.ts';
 import { DeviceHost, type DeviceHostOptions } from '../../../../edge-agent/upnp/hosting/device-host.ts';
@@ -79,7 +79,7 @@ export async function hostLamp(options: Partial<DeviceHostOptions> = {}): Promis
   return { lamp, host, port: Number(new URL(location).port), faults, url: (path) => new URL(path, location).href };
 }
 
-/** Sends bytes and answers all that comes until the other end closes, or so many milliseconds went by. */
+/** Sends bytes and resolves to what comes back until the peer closes or the timeout passes. */
 export function exchangeRaw(port: number, sent: string, patienceMs = 300): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

@@ -1,9 +1,9 @@
-// Control from the side of a service. Requirements H16–H19, H22.
+// The service's side of control. Requirements H16–H19, H22.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readActionAnswer, readFault, writeActionRequest } from '../../../../edge-agent/upnp/control/soap-envelope.ts';
 import { UpnpError } from '../../../../edge-agent/upnp/error.ts';
-import { readAsked } from '../../../../edge-agent/upnp/hosting/soap-service.ts';
+import { readRequestedAction } from '../../../../edge-agent/upnp/hosting/soap-service.ts';
 import { type HostedLamp, hostLamp, makeLamp } from './lamp.ts';
 
 const type = 'urn:schemas-upnp-org:service:SwitchPower:2';
@@ -29,7 +29,7 @@ const setOn: [string, string][] = [
 ];
 
 describe('an action', () => {
-  it('is done, and every out argument answered in the order of the table', async () => {
+  it('runs and returns every out argument in table order', async () => {
     const answer = await ask('GetPower', []);
     expect(answer.status).toBe(200);
     expect([...readActionAnswer(answer.text, 'GetPower')]).toEqual([
@@ -42,7 +42,7 @@ describe('an action', () => {
     expect(answer.headers.get('server')).toContain('UPnP/1.1');
   });
 
-  it('is answered in the version that it was asked in', async () => {
+  it('is answered in the requested version', async () => {
     const answer = await post(writeActionRequest(olderType, 'GetPower', []), { SOAPACTION: `"${olderType}#GetPower"` });
     expect(answer.text).toContain(`xmlns:u="${olderType}"`);
   });
@@ -50,16 +50,16 @@ describe('an action', () => {
   it.each([
     ['without quotes', `${type}#GetPower`],
     ['with blanks around', `  "${type}#GetPower"  `],
-  ])('is understood from a SOAPACTION %s (H16)', async (_, header) => {
+  ])('is found with SOAPACTION %s (H16)', async (_, header) => {
     expect((await ask('GetPower', [], header)).status).toBe(200);
   });
 
-  it('takes its arguments in any order', async () => {
+  it('accepts its arguments in any order', async () => {
     expect((await ask('SetPower', setOn.toReversed())).status).toBe(200);
     expect(hosted.lamp.power).toBe('on');
   });
 
-  it('is understood in UTF-16 and with a byte order mark', async () => {
+  it('is parsed in UTF-16 and with a byte order mark', async () => {
     const text = writeActionRequest(type, 'GetPower', []);
     const headers = { SOAPACTION: `"${type}#GetPower"` };
     expect((await post(`\uFEFF${text}`, headers)).status).toBe(200);
@@ -69,7 +69,7 @@ describe('an action', () => {
 });
 
 describe('a fault', () => {
-  it('has the shape that the architecture gives it (H17)', async () => {
+  it('has the prescribed form (H17)', async () => {
     const answer = await ask('Break', [['How', 'refused']]);
     expect(answer.status).toBe(500);
     expect(answer.text).toContain('<faultcode>s:Client</faultcode><faultstring>UPnPError</faultstring>');
@@ -77,7 +77,7 @@ describe('a fault', () => {
     expect(readFault(answer.text)?.description).toBe('No <bulb>');
   });
 
-  it('keeps the inside inside (H18)', async () => {
+  it('reveals nothing of an internal error (H18)', async () => {
     const answer = await ask('Break', [['How', 'badly']]);
     expect(answer.fault).toBe(501);
     expect(answer.text).not.toContain('secret');
@@ -96,7 +96,7 @@ describe('a fault', () => {
     ['an unknown argument', 'SetPower', [...setOn, ['Why', '']], undefined, 402],
     ['a repeated argument', 'SetPower', [...setOn, ['By', 'you']], undefined, 402],
     [
-      'an argument in other capitals',
+      'an argument in another case',
       'SetPower',
       [
         ['POWER', 'on'],
@@ -107,7 +107,7 @@ describe('a fault', () => {
     ],
     ['an argument named like an object', 'SetPower', [...setOn, ['constructor', '']], undefined, 402],
     [
-      'a value that is none of the list',
+      'a value that is not allowed',
       'SetPower',
       [
         ['Power', 'dim'],
@@ -139,7 +139,7 @@ describe('a fault', () => {
   });
 });
 
-it('takes any bytes for what they are: an error of its own kind and nothing else', () => {
+it('throws only UpnpError for any bytes', () => {
   const lamp = makeLamp();
   const anyBytes = fc.oneof(
     fc.uint8Array({ maxLength: 400 }),
@@ -148,7 +148,7 @@ it('takes any bytes for what they are: an error of its own kind and nothing else
   fc.assert(
     fc.property(anyBytes, fc.string(), (body, header) => {
       try {
-        readAsked(lamp, header.length % 2 ? header : `"${type}#GetPower"`, body);
+        readRequestedAction(lamp, header.length % 2 ? header : `"${type}#GetPower"`, body);
       } catch (error) {
         expect(error).toBeInstanceOf(UpnpError);
       }

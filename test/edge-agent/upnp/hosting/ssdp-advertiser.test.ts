@@ -1,4 +1,4 @@
-// Announcing and answering searches on the wire. Requirements H1–H8, H21, Z10.
+// Announcements and search answers on the wire. Requirements H1–H8, H21, Z10.
 import { execFile } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { existsSync } from 'node:fs';
@@ -67,7 +67,7 @@ function search(headers: Record<string, string>): void {
 }
 
 describe('announcements', () => {
-  it('revoke first what an earlier life left, then tell device and service twice (H1, H2)', async () => {
+  it('revoke those of an earlier run first, then announce device and service twice (H1, H2)', async () => {
     await until(() => announced.filter((headers) => headers.get('NTS') === 'ssdp:alive').length >= 8);
     const kinds = announced.slice(0, 8).map((headers) => headers.get('NTS'));
     expect(kinds).toEqual([...Array(4).fill('ssdp:byebye'), ...Array(4).fill('ssdp:alive')]);
@@ -93,7 +93,7 @@ describe('announcements', () => {
     );
   });
 
-  it('carry a new BOOTID where a link is added, after an update that names it (H23)', async () => {
+  it('carry a new BOOTID after a link is added, preceded by ssdp:update (H23)', async () => {
     for (const at of loopback) await advertiser.remove(at);
     announced.length = 0;
     for (const at of loopback) await advertiser.add({ at, location: 'http://127.0.0.1:50000/device.xml' });
@@ -104,7 +104,7 @@ describe('announcements', () => {
 });
 
 describe('a search', () => {
-  it('for all is answered with everything, from where it is served (H4, H5, H7)', async () => {
+  it('for ssdp:all is answered with every target from the right link (H4, H5, H7)', async () => {
     search({ ST: 'ssdp:all' });
     await until(() => answered.length >= 4);
     expect(new Set(answered.map((headers) => headers.get('ST')))).toEqual(new Set(targets.map(({ type }) => type)));
@@ -116,7 +116,7 @@ describe('a search', () => {
     expect(Date.parse(answer?.get('DATE') ?? '')).not.toBeNaN();
   });
 
-  it('to the device alone needs no MX', async () => {
+  it('by unicast needs no MX', async () => {
     asker.send(
       writeSsdp('M-SEARCH * HTTP/1.1', [
         ['HOST', `127.0.0.1:${port}`],
@@ -129,7 +129,7 @@ describe('a search', () => {
     expect((await until(() => answered[0])).get('USN')).toBe(lampUdn);
   });
 
-  it('that breaks a rule is not answered, and harms no other (H3)', async () => {
+  it('that is invalid is dropped without affecting others (H3)', async () => {
     const all = { ST: 'ssdp:all' };
     search({ ...all, MAN: 'ssdp:discover' });
     search({ ...all, MAN: 'absent' });
@@ -141,14 +141,14 @@ describe('a search', () => {
     expect(answered.map((headers) => headers.get('ST'))).toEqual(['upnp:rootdevice']);
   });
 
-  it('that comes three times within a second is answered once (Z10)', async () => {
+  it('repeated three times within a second is answered once (Z10)', async () => {
     for (let copy = 0; copy < 3; copy++) search({ ST: lampUdn });
     search({ ST: 'upnp:rootdevice' });
     await until(() => answered.length >= 2);
     expect(answered.filter((headers) => headers.get('ST') === lampUdn)).toHaveLength(1);
   });
 
-  it('is answered though it leaves from the port that all listen on', async () => {
+  it('from the shared SSDP port is answered', async () => {
     const shared = createSocket({ type: 'udp4', reuseAddr: true });
     await new Promise<void>((resolve) => shared.bind(port, '127.0.0.1', resolve));
     shared.setMulticastInterface('127.0.0.1');
@@ -178,7 +178,7 @@ describe('a search', () => {
     advertiser.receive(Buffer.alloc(65_507, 65), from);
     fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => advertiser.receive(bytes, from)));
     for (let flood = 0; flood < 10_000; flood++) advertiser.receive(good, { ...from, port: 1 + (flood % 60_000) });
-    // The flood used up what may wait; when that has left, others are served again.
+    // The flood filled the queue of waiting answers; once they are sent, other peers are answered again.
     await until(async () => {
       search({ ST: 'upnp:rootdevice' });
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -201,11 +201,11 @@ describe('a search', () => {
         onFault: (error) => faults.push(error),
       });
       await standard.start(loopback.map((at) => ({ at, location })));
-      // Not by the announcements, which name the highest version only.
+      // Announcements name the highest version only, so this comes from a search answer.
       await new Promise((resolve) => setTimeout(resolve, 300));
       const target = 'urn:schemas-upnp-org:service:SwitchPower:1';
       let found = '';
-      // Datagrams may be lost where much else runs.
+      // Datagrams may be lost on a busy machine.
       for (let tries = 0; tries < 3 && !found.includes(lampUdn); tries++) {
         found = (await promisify(execFile)(discover, ['-i', 'lo', '-n', '4', '-t', target])).stdout;
       }
@@ -217,10 +217,10 @@ describe('a search', () => {
   );
 });
 
-describe('what a search means', () => {
+describe('search target matching', () => {
   const typesOf = (asked: string) => matching(targets, asked).map(({ type }) => type);
 
-  it('echoes what was asked, byte for byte (H6)', () => {
+  it('echoes ST byte for byte (H6)', () => {
     expect(typesOf('urn:schemas-upnp-org:service:SwitchPower:1')).toEqual([
       'urn:schemas-upnp-org:service:SwitchPower:1',
     ]);
@@ -239,11 +239,11 @@ describe('what a search means', () => {
     'uuid:00000000-0000-0000-0000-000000000000',
     'ssdp:ALL',
     '',
-  ])('is nothing of ours for “%s”', (asked) => {
+  ])('matches nothing for “%s”', (asked) => {
     expect(typesOf(asked)).toEqual([]);
   });
 
-  it('caps the time at five seconds', () => {
+  it('caps MX at five seconds', () => {
     const headers = (MX: string) =>
       new Map(Object.entries({ HOST: ssdpAddress.v4, MAN: '"ssdp:discover"', ST: 'x', MX }));
     const within = (MX: string) => searchOf({ kind: 'search', headers: headers(MX) }, ssdpAddress.v4)?.withinMs;
@@ -257,15 +257,15 @@ describe('what a search means', () => {
   });
 });
 
-describe('the limit on answers', () => {
-  it('never lets more wait than it may, whoever asks', () => {
+describe('answer rate limit', () => {
+  it('never exceeds the cap on waiting answers', () => {
     const limit = new SearchLimit();
     let waiting = 0;
     for (let asker = 0; asker < 2000; asker++) if (limit.allows(`192.0.2.${asker}`, 'ssdp:all', 4, 0)) waiting += 4;
     expect(waiting).toBe(256);
   });
 
-  it('lets the same ask again after a second', () => {
+  it('answers the same peer again after a second', () => {
     const limit = new SearchLimit();
     expect([0, 500, 999, 1000].map((nowMs) => limit.allows('192.0.2.1', 'a', 1, nowMs))).toEqual([
       true,
