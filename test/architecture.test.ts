@@ -48,12 +48,12 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
   {
     room: 'cloud/store',
     own: ['cloud/store', 'protocol', 'shared'],
-    packages: /^(node:.*|ulid|zod|libphonenumber-js\/min|@aws-sdk\/.*)$/,
+    packages: /^(node:.*|zod|libphonenumber-js\/min|@aws-sdk\/.*)$/,
   },
   {
     room: 'cloud/routes',
     own: ['cloud', 'protocol', 'shared'],
-    packages: /^(hono|hono\/.*|@hono\/zod-openapi|zod|ulid|node:crypto)$/,
+    packages: /^(hono|hono\/.*|@hono\/zod-openapi|zod|node:crypto)$/,
   },
   {
     room: 'cloud/dashboard',

@@ -1,6 +1,7 @@
 // The life cycle of tokens: API, owner and agent tokens, sign-in links and the sessions that they open.
-import { ulid } from 'ulid';
+
 import { GatewayError } from '../../protocol/errors.ts';
+import { newUlid } from '../../shared/ulid.ts';
 import type { Clock, Store, TokenKind, TokenRecord } from '../store/store.ts';
 import { Principal } from './principal.ts';
 import { everyScope, isOffered } from './scopes.ts';
@@ -259,7 +260,7 @@ export class Access {
     token: string = newSecret(),
     session: Pick<TokenRecord, 'openedBy' | 'device'> = {},
   ): Promise<Issued> {
-    const id = `t_${ulid(this.#clock.now())}`;
+    const id = `t_${newUlid(this.#clock.now())}`;
     await this.#store.createToken({
       id,
       kind,

@@ -1,9 +1,9 @@
 // File transfers within a session: started, cancelled and listed at the phone.
 import { z } from '@hono/zod-openapi';
-import { ulid } from 'ulid';
 import { limits } from '../../protocol/limits.ts';
 import type { Session } from '../../protocol/model.ts';
 import { type FileInfo, fileInfoSchema } from '../../protocol/phone-model.ts';
+import { newUlid } from '../../shared/ulid.ts';
 import { ask } from './phone-choice.ts';
 import { type AppDeps, body, type CloudApp, guarded, json, newApp } from './route-kit.ts';
 import { filesSchema, idParams } from './schemas.ts';
@@ -54,7 +54,7 @@ export function fileRoutes({ store, hubs, clock }: AppDeps): CloudApp {
       const session = await needSession(store, home, id);
       const files: FileInfo[] = c.req.valid('json').files.map(({ fileId, ...file }) => ({
         ...file,
-        fileId: fileId ?? `f_${ulid(clock.now())}`,
+        fileId: fileId ?? `f_${newUlid(clock.now())}`,
         sessionId: session.sessionId,
         status: 'pending',
         transferredBytes: 0,

@@ -1,7 +1,6 @@
 // Sending a message, on its own or within a session.
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { encodeTime } from 'ulid';
 import { GatewayError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Session } from '../../protocol/model.ts';
@@ -12,7 +11,7 @@ import {
   type Party,
   type SessionClass,
 } from '../../protocol/phone-model.ts';
-import { newId } from '../store/ordered-id.ts';
+import { newUlid, ulidOf } from '../../shared/ulid.ts';
 import type { MessageRecord } from '../store/store.ts';
 import { choosePhone } from './phone-choice.ts';
 import { problem } from './problem.ts';
@@ -163,13 +162,10 @@ export function sendRoutes({ store, hubs, clock, quotas }: AppDeps): CloudApp {
 /** `m_…`, derived from the Idempotency-Key, so that a retry after a crash of the cloud makes no second message. */
 async function newMessageId(c: Context<AppEnv>, nowMs: number): Promise<string> {
   const { callKey, firstBegunMs } = c.var;
-  if (callKey === undefined || firstBegunMs === undefined) return `m_${newId(nowMs)}`;
+  if (callKey === undefined || firstBegunMs === undefined) return `m_${newUlid(nowMs)}`;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(callKey)));
-  // The 80 random bits of a ULID, five per character.
-  return `m_${encodeTime(firstBegunMs)}${[...digest.subarray(0, 16)].map((byte) => crockford[byte % 32]).join('')}`;
+  return `m_${ulidOf(firstBegunMs, digest)}`;
 }
-
-const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /** Participants that have not left. */
 function present(session: Session): Party[] {

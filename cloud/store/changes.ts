@@ -4,7 +4,7 @@ import type { PhonePresence } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { HomeEvent, Message, Session } from '../../protocol/model.ts';
 import type { MessageFolder } from '../../protocol/phone-model.ts';
-import { nextId } from './ordered-id.ts';
+import { nextUlid } from '../../shared/ulid.ts';
 import { onOneLine } from './party.ts';
 import { approvalOf, presenceEvidenceOf } from './phone-evidence.ts';
 import { moved, stateInFolder } from './rules/delivery.ts';
@@ -222,7 +222,7 @@ export function seePhone(known: readonly PhoneRecord[], presence: PhonePresence,
       ? { approved: isTrusted, ...(isTrusted && { approvedAs: seenAs }) }
       : approvalOf(current, presence, nowMs);
   return {
-    id: current?.id ?? `p_${nextId(known.at(-1)?.id.slice(2) ?? '', nowMs)}`,
+    id: current?.id ?? `p_${nextUlid(known.at(-1)?.id.slice(2) ?? '', nowMs)}`,
     udn,
     name,
     deviceType,

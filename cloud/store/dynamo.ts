@@ -2,9 +2,9 @@
 // is defined in table.ts, what is too large for it goes to Blobs.
 import { randomBytes } from 'node:crypto';
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
-import { ulid } from 'ulid';
 import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
 import type { Conversation, HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
+import { newUlid } from '../../shared/ulid.ts';
 import type { Blobs } from './blobs.ts';
 import { DynamoCommits } from './dynamo/commits.ts';
 import { DynamoConversations } from './dynamo/conversations.ts';
@@ -112,7 +112,7 @@ export class DynamoStore implements Store {
   async start(): Promise<void> {
     this.#engine.open();
     this.#upkeep.start();
-    const made = { id: ulid(), cursorSecret: randomBytes(32).toString('hex') };
+    const made = { id: newUlid(Date.now()), cursorSecret: randomBytes(32).toString('hex') };
     const { id, cursorSecret } = await this.#records.change(async (batch) => {
       await batch.load([keys.store()]);
       const stored = batch.get(keys.store());

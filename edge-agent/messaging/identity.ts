@@ -1,18 +1,15 @@
 // Stable identifiers, derived so that an agent that lost its journal finds the same ones again. Which message a listed
 // one is, evidence.ts decides.
 import { createHash } from 'node:crypto';
-
-const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-/** A ULID's time part has 48 bits. */
-const maxTimeMs = 2 ** 48 - 1;
+import { base32, encodeUlidTime, maxUlidTimeMs, timeOfUlid } from '../../shared/ulid.ts';
 
 /**
  * A message's stable identifier: `m_` and a ULID whose time is the message's (epoch milliseconds) and whose 80 random
  * bits are the first of a digest of its identity.
  */
 export function messageKey(udn: string, epoch: number, messageId: string, timeMs: number): string {
-  const time = Math.min(Math.max(0, Math.trunc(timeMs)), maxTimeMs);
-  return `m_${base32(BigInt(time), 10)}${base32(digestBits(80, udn, epoch, messageId), 16)}`;
+  const time = Math.min(Math.max(0, Math.trunc(timeMs)), maxUlidTimeMs);
+  return `m_${encodeUlidTime(time)}${base32(digestBits(80, udn, epoch, messageId), 16)}`;
 }
 
 /** A session's stable identifier: `s_` and 128 bits of the digest of its identity. */
@@ -22,7 +19,7 @@ export function sessionKey(udn: string, epoch: number, sessionId: string): strin
 
 /** The time within an `m_…`, epoch milliseconds. */
 export function timeOfKey(id: string): number {
-  return [...id.slice(2, 12)].reduce((time, char) => time * 32 + crockford.indexOf(char), 0);
+  return timeOfUlid(id.slice(2));
 }
 
 /** Whether a key may be a message's identifier. */
@@ -33,10 +30,4 @@ export function isMessageKey(key: string): boolean {
 function digestBits(bits: number, ...parts: unknown[]): bigint {
   const hex = createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   return BigInt(`0x${hex.slice(0, bits / 4)}`);
-}
-
-function base32(value: bigint, length: number): string {
-  let text = '';
-  for (let rest = value, index = 0; index < length; index++, rest >>= 5n) text = crockford[Number(rest & 31n)] + text;
-  return text;
 }

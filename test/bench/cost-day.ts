@@ -5,7 +5,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ulid } from 'ulid';
 import { Access } from '../../cloud/access/access.ts';
 import { createApp } from '../../cloud/app.ts';
 import { HomeHub } from '../../cloud/hub/home-hub.ts';
@@ -16,6 +15,7 @@ import type { SocketHandler } from '../../cloud/routes/sockets.ts';
 import { DynamoStore } from '../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../cloud/store/folder-blobs.ts';
 import { fingerprintOf } from '../../edge-agent/messaging/evidence.ts';
+import { newUlid } from '../../shared/ulid.ts';
 import { LinkedAgent } from '../cloud/hub/hub-harness.ts';
 import { DynamoDbLocal } from '../cloud/store/dynamodb-local.ts';
 import { phoneMessage, presence } from '../contract/messages.ts';
@@ -376,7 +376,7 @@ class Day {
   #receiveAt(n: number, status: 'Unread' | 'Read'): void {
     this.#home.awake();
     const message = phoneMessage({ messageId: `phone-${n}`, from: personOf(n), body: textOf(`in ${n}`), status });
-    this.#ids[n] ??= `m_${ulid(clock.nowMs)}`;
+    this.#ids[n] ??= `m_${newUlid(clock.nowMs)}`;
     this.#home.agent.shows(this.#ids[n], message);
   }
 

@@ -1,6 +1,5 @@
 // A home as the cloud sees one: an agent with one phone, played by a script over a real WebSocket.
 import { once } from 'node:events';
-import { monotonicFactory } from 'ulid';
 import { WebSocket } from 'ws';
 import type { ActionName } from '../../protocol/actions.ts';
 import { decodeCloudFrame, encodeFrame } from '../../protocol/codec.ts';
@@ -13,9 +12,14 @@ import {
   subprotocol,
 } from '../../protocol/frames.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
+import { nextUlid } from '../../shared/ulid.ts';
 
 /** In the order of arrival, even within a millisecond. */
-const mint = monotonicFactory();
+let lastMinted = '';
+const mint = () => {
+  lastMinted = nextUlid(lastMinted, Date.now());
+  return lastMinted;
+};
 const udnOf = (index: number) => `uuid:11111111-2222-3333-4444-55555555555${index}`;
 /** What is received, is received by the first phone. */
 const ofPhone = { udn: udnOf(0), epoch: 0 };

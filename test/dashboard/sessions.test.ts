@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
-import { ulid } from 'ulid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
+import { newUlid } from '../../shared/ulid.ts';
 import { refusal, type ScriptedHome } from './scripted-home.ts';
 import { browserIsMissing, patiently, Stage } from './stage.ts';
 
@@ -178,7 +178,7 @@ describe.skipIf(browserIsMissing())('sessions', () => {
         SessionRecipients: [{ address: 'xmpp:ada@example.org' }],
         Subject: 'Holidays',
       });
-      const id = `s_${ulid()}`;
+      const id = `s_${newUlid(Date.now())}`;
       home.sessions.set('s-9', { id, session: { ...invitation, sessionId: 's-9', subject: 'Holidays' } });
       return { results: { SessionID: 's-9' }, made: id };
     };

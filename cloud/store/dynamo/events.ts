@@ -1,7 +1,7 @@
 // The events of each home, kept for 24 hours: in pages, each of which names the event before it, so that a gap is seen
 // where expired ones were deleted, without anybody having to write down what was.
 import type { HomeEvent } from '../../../protocol/model.ts';
-import { idFloor } from '../ordered-id.ts';
+import { ulidFloor } from '../../../shared/ulid.ts';
 import type { HomeRecords } from './home-records.ts';
 import { eventsOf } from './home-view.ts';
 import { keptMs } from './stored.ts';
@@ -21,9 +21,9 @@ export class DynamoEvents {
     const view = await this.#records.open(home);
     const { stored } = view.head;
     if (stored === undefined || after.length > longestPoint) return undefined;
-    if (after > stored.lastEvent) return after > idFloor(view.nowMs + 1) ? undefined : [];
+    if (after > stored.lastEvent) return after > ulidFloor(view.nowMs + 1) ? undefined : [];
     const events: HomeEvent[] = [];
-    const floor = idFloor(view.nowMs - keptMs);
+    const floor = ulidFloor(view.nowMs - keptMs);
     let reached = after;
     for await (const page of view.eventsFrom(after > floor ? after : floor)) {
       let previous = page.previous;

@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { HomeEvent } from '../../../protocol/model.ts';
+import { nextUlid } from '../../../shared/ulid.ts';
 import type { EventBody } from '../changes.ts';
 import type { Keying } from '../conversation.ts';
-import { nextId } from '../ordered-id.ts';
 import type { HomeRecord } from '../store.ts';
 import type { HomeView, Standing } from './home-view.ts';
 import { isPossible, type Key } from './keys.ts';
@@ -93,7 +93,7 @@ export class HomeBatch {
   /** Numbers an event. */
   tell(body: EventBody): void {
     const { nowMs } = this.view;
-    const id = nextId(this.#lastEvent, nowMs);
+    const id = nextUlid(this.#lastEvent, nowMs);
     const event: HomeEvent = { id, home: this.view.home, time: new Date(nowMs).toISOString(), ...body };
     this.told.events.push(event);
     this.#lastEvent = id;

@@ -1,7 +1,8 @@
 // The records of each home. A commit is one conditional put of the home's head, which carries it; what the head carries
 // is brought to its places when the next commit finds no room beside it. Every reader reads the head first.
-import { decodeTime } from 'ulid';
+
 import { GatewayError } from '../../../protocol/errors.ts';
+import { timeOfUlid } from '../../../shared/ulid.ts';
 import type { Clock } from '../store.ts';
 import { attributes } from '../table.ts';
 import { type DynamoEngine, pause } from './engine.ts';
@@ -161,7 +162,7 @@ export class HomeRecords {
       const placement = data === undefined ? { expiresAtMs: view.nowMs + keptMs } : placementOf(sk, data);
       writes.push({ draft: draftOf({ pk, sk }, revision, data, placement), replaced: blob });
     }
-    const expiresAtMs = stored.told.length === 0 ? 0 : decodeTime(stored.lastEvent) + keptMs;
+    const expiresAtMs = stored.told.length === 0 ? 0 : timeOfUlid(stored.lastEvent) + keptMs;
     if (expiresAtMs > view.nowMs) {
       const page = { previous: stored.paged, told: stored.told };
       const key = keys.events(view.home, stored.lastEvent);

@@ -2,6 +2,7 @@
 import { messageFolders, messageStatuses } from '../../../protocol/actions.ts';
 import type { InventoryItem } from '../../../protocol/frames.ts';
 import type { Message, MessageState } from '../../../protocol/model.ts';
+import { ulidFloor } from '../../../shared/ulid.ts';
 import {
   type Change,
   createSend,
@@ -18,7 +19,6 @@ import {
 } from '../changes.ts';
 import { conversationKey, countryFor, placedChange } from '../conversation.ts';
 import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
-import { idFloor } from '../ordered-id.ts';
 import { publicMessage } from '../rules/public-message.ts';
 import { searchText, searchWords } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
@@ -193,7 +193,7 @@ export class DynamoMessages {
     { after, limit }: { after: string; limit: number },
   ): Promise<MessageRecord[]> {
     const view = await this.#records.open(home);
-    const before = `m_${idFloor(beforeMs)}`;
+    const before = `m_${ulidFloor(beforeMs)}`;
     const found: MessageRecord[] = [];
     if (after >= before) return found;
     const range = { ...oldestFirst(home, after, before), isForPeople: false, count: limit };

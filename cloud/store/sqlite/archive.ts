@@ -3,9 +3,9 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { ulid } from 'ulid';
 import { z } from 'zod';
 import { GatewayError } from '../../../protocol/errors.ts';
+import { newUlid } from '../../../shared/ulid.ts';
 import { migrate } from './migrate.ts';
 import { steps } from './schema.ts';
 
@@ -54,7 +54,7 @@ export function* exportLines(path: string, after?: string): Generator<string> {
     const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
     const from = after === undefined ? undefined : readLine(after);
     if (from === undefined)
-      yield JSON.stringify({ homeline: 'export', version, id: ulid(), time: new Date().toISOString() });
+      yield JSON.stringify({ homeline: 'export', version, id: newUlid(Date.now()), time: new Date().toISOString() });
     if (from !== undefined && 'end' in from) return;
     const last = from !== undefined && 'row' in from ? from : undefined;
     const names = Object.keys(tables);
@@ -272,7 +272,7 @@ export async function backupDatabase(path: string, copy: string): Promise<void> 
     made.exec('PRAGMA journal_mode = DELETE');
     const { quick_check: verdict } = made.prepare('PRAGMA quick_check').get() as { quick_check: string };
     if (verdict !== 'ok') throw new GatewayError('store-unavailable', `The database is damaged: ${verdict}.`);
-    made.prepare("UPDATE meta SET value = ? WHERE name = 'id'").run(ulid());
+    made.prepare("UPDATE meta SET value = ? WHERE name = 'id'").run(newUlid(Date.now()));
   } finally {
     made.close();
   }

@@ -1,7 +1,7 @@
 // The events of each home: kept for 24 hours and at most 10,000, so that watchers can come back.
 import type { HomeEvent } from '../../../protocol/model.ts';
+import { nextUlid, ulidFloor } from '../../../shared/ulid.ts';
 import type { EventBody } from '../changes.ts';
-import { idFloor, nextId } from '../ordered-id.ts';
 import type { Clock } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 
@@ -30,7 +30,7 @@ export class SqliteEvents {
     const time = new Date(nowMs).toISOString();
     let last = span.last_event;
     const events = bodies.map((body): HomeEvent => {
-      last = nextId(last, nowMs);
+      last = nextUlid(last, nowMs);
       return { id: last, home, time, ...body };
     });
     for (const event of events) {
@@ -44,7 +44,7 @@ export class SqliteEvents {
   after(home: string, after: string, limit: number): HomeEvent[] | undefined {
     const span = this.#span(home);
     if (span === undefined || after < span.pruned_event) return undefined;
-    if (after > span.last_event && after > idFloor(this.#clock.now() + 1)) return undefined;
+    if (after > span.last_event && after > ulidFloor(this.#clock.now() + 1)) return undefined;
     const expired = this.#engine.get(
       'SELECT 1 FROM events WHERE home = ? AND id > ? AND id < ? LIMIT 1',
       home,
@@ -87,6 +87,6 @@ export class SqliteEvents {
   }
 
   #floor(): string {
-    return idFloor(this.#clock.now() - keptMs);
+    return ulidFloor(this.#clock.now() - keptMs);
   }
 }

@@ -1,6 +1,7 @@
 // Messages and sends: what a write does to them, and every way to look them up.
 import type { InventoryItem } from '../../../protocol/frames.ts';
 import type { Message, MessageState } from '../../../protocol/model.ts';
+import { ulidFloor } from '../../../shared/ulid.ts';
 import {
   type Change,
   createSend,
@@ -16,7 +17,6 @@ import {
 } from '../changes.ts';
 import { conversationKey, placedChange } from '../conversation.ts';
 import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
-import { idFloor } from '../ordered-id.ts';
 import { publicMessage } from '../rules/public-message.ts';
 import { searchText } from '../search-text.ts';
 import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
@@ -148,7 +148,7 @@ export class SqliteMessages {
          WHERE home = ? AND id > ? AND id < ? AND state NOT IN ('queued', 'sending') ORDER BY id LIMIT ?`,
         home,
         after,
-        `m_${idFloor(beforeMs)}`,
+        `m_${ulidFloor(beforeMs)}`,
         limit,
       )
       .map(parse);

@@ -1,7 +1,7 @@
 // Brings a database file to the present version, a step at a time, each step a transaction.
 import type { DatabaseSync } from 'node:sqlite';
-import { ulid } from 'ulid';
 import { GatewayError } from '../../../protocol/errors.ts';
+import { newUlid } from '../../../shared/ulid.ts';
 import { applicationId, steps } from './schema.ts';
 
 /** Throws `store-unavailable` for a file of a newer version, or of another program. `path` is for the message. */
@@ -23,7 +23,7 @@ export function migrate(database: DatabaseSync, path: string, to: readonly strin
     database.exec('BEGIN IMMEDIATE');
     try {
       database.exec(step);
-      if (index === 0) database.prepare("INSERT INTO meta VALUES ('id', ?)").run(ulid());
+      if (index === 0) database.prepare("INSERT INTO meta VALUES ('id', ?)").run(newUlid(Date.now()));
       database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${index + 1}; COMMIT`);
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK');

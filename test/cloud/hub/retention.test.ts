@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Retention } from '../../../cloud/hub/retention.ts';
-import { idFloor } from '../../../cloud/store/ordered-id.ts';
 import type { Write } from '../../../cloud/store/store.ts';
+import { ulidFloor } from '../../../shared/ulid.ts';
 import { messageId, phoneMessage, presence, send } from '../../contract/messages.ts';
 import { numbers } from '../../contract/store/store-under-test.ts';
 import { HubHarness, unavailable } from './hub-harness.ts';
@@ -234,5 +234,5 @@ describe('keepDays', () => {
 
 /** The n-th identifier of that time. */
 function idAt(timeMs: number, n: number): string {
-  return `m_${idFloor(timeMs).slice(0, 20)}${String(n).padStart(6, '0')}`;
+  return `m_${ulidFloor(timeMs).slice(0, 20)}${String(n).padStart(6, '0')}`;
 }

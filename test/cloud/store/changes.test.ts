@@ -7,13 +7,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { moveSend, putMessage, type StoredMessage } from '../../../cloud/store/changes.ts';
 import { conversationKey, countsAsUnread } from '../../../cloud/store/conversation.ts';
 import { readCursor, writeCursor } from '../../../cloud/store/cursor.ts';
-import { idFloor, nextId } from '../../../cloud/store/ordered-id.ts';
 import { searchText, searchWords } from '../../../cloud/store/search-text.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { MessageRecord, Write } from '../../../cloud/store/store.ts';
 import { messageFolders, messageStatuses } from '../../../protocol/actions.ts';
 import { messageStates } from '../../../protocol/model.ts';
 import type { PhoneMessage } from '../../../protocol/phone-model.ts';
+import { nextUlid, ulidFloor } from '../../../shared/ulid.ts';
 import { messageId, phoneMessage, send, sessionId } from '../../contract/messages.ts';
 
 type Put = Extract<Write, { type: 'message.put' }>;
@@ -147,9 +147,9 @@ describe('ordered identifiers', () => {
       fc.property(fc.array(time, { minLength: 2, maxLength: 50 }), (times) => {
         let last = '';
         for (const nowMs of times) {
-          const next = nextId(last, nowMs);
+          const next = nextUlid(last, nowMs);
           expect(next > last).toBe(true);
-          expect(next >= idFloor(nowMs)).toBe(true);
+          expect(next >= ulidFloor(nowMs)).toBe(true);
           expect(next).toMatch(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
           last = next;
         }

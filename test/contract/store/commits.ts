@@ -1,8 +1,8 @@
 // The contract of Store: commits and the events that come of them.
 import { describe, expect, it } from 'vitest';
-import { idFloor } from '../../../cloud/store/ordered-id.ts';
 import type { Write } from '../../../cloud/store/store.ts';
 import type { PhoneMessage } from '../../../protocol/phone-model.ts';
+import { ulidFloor } from '../../../shared/ulid.ts';
 import { messageId, presence, send, sessionId } from '../messages.ts';
 import { ascending, dayMs, home, minuteMs, numbers, only, type StoreUnderTest, snapshot } from './store-under-test.ts';
 
@@ -94,11 +94,11 @@ export function commitsContract(at: StoreUnderTest): void {
     });
 
     it('go on after any moment', async () => {
-      const quiet = idFloor(at.clock.nowMs);
+      const quiet = ulidFloor(at.clock.nowMs);
       expect(await at.store.eventsAfter(home, quiet, 10)).toEqual([]);
       const [first] = await at.commit(at.put(messageId(1)));
       at.clock.nowMs += minuteMs;
-      const between = idFloor(at.clock.nowMs);
+      const between = ulidFloor(at.clock.nowMs);
       expect(await at.store.eventsAfter(home, between, 10)).toEqual([]);
       const [second] = await at.commit(at.put(messageId(2)));
       expect(await at.store.eventsAfter(home, quiet, 10)).toEqual([first, second]);
@@ -116,7 +116,7 @@ export function commitsContract(at: StoreUnderTest): void {
       expect(await at.store.eventsAfter(home, first?.id ?? '', 10)).toBeUndefined();
       expect(await at.store.eventsAfter(home, second?.id ?? '', 10)).toEqual([]);
       expect(await at.store.eventsAfter(home, '7ZZZZZZZZZZZZZZZZZZZZZZZZZ', 10)).toBeUndefined();
-      expect(await at.store.eventsAfter(home, idFloor(at.clock.nowMs + minuteMs), 10)).toBeUndefined();
+      expect(await at.store.eventsAfter(home, ulidFloor(at.clock.nowMs + minuteMs), 10)).toBeUndefined();
       expect(await at.store.eventsAfter('nowhere', '', 10)).toBeUndefined();
     });
   });

@@ -1,7 +1,7 @@
 // The contract of Store: messages as phones show them.
 import { describe, expect, it } from 'vitest';
-import { idFloor } from '../../../cloud/store/ordered-id.ts';
 import type { Write } from '../../../cloud/store/store.ts';
+import { ulidFloor } from '../../../shared/ulid.ts';
 import { messageId, presence, send } from '../messages.ts';
 import { home, iso, minuteMs, numbers, type StoreUnderTest, snapshot } from './store-under-test.ts';
 
@@ -271,7 +271,7 @@ export function messagesContract(at: StoreUnderTest): void {
 
     it('tells the oldest messages before a time in pages, without sends under way', async () => {
       const timeMs = (n: number) => at.clock.nowMs + n * minuteMs;
-      const idAt = (n: number) => `m_${idFloor(timeMs(n)).slice(0, 25)}A`;
+      const idAt = (n: number) => `m_${ulidFloor(timeMs(n)).slice(0, 25)}A`;
       await at.commit(
         ...numbers(1, 5).map((n) => at.put(idAt(n), { messageId: `phone-${n}`, time: iso(timeMs(n)) })),
         { type: 'send.create', message: send(idAt(0)) },
