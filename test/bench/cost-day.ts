@@ -24,7 +24,7 @@ import { type Consumption, Meter, Shadow } from './cost-meter.ts';
 /** What happens in a home. */
 export const kinds = [
   'reconnect',
-  'canary',
+  'probe',
   'message in',
   'message out',
   'message read',
@@ -64,7 +64,7 @@ const udn = 'uuid:phone-1';
 const times: Record<Kind, number> = {
   reconnect: 2,
   // As when nothing else happens all day: every five minutes.
-  canary: 288,
+  probe: 288,
   'message in': 50,
   'message out': 50,
   'message read': 50,
@@ -75,8 +75,8 @@ const people = 12;
 /** Of each of them, so that pages are full. */
 const earlier = 50;
 const minuteMs = 60_000;
-/** Between a canary and what was before it; all else is a minute apart. */
-const canaryMs = 5 * minuteMs;
+/** Between a probe and the event before it; all other events are a minute apart. */
+const probeMs = 5 * minuteMs;
 /** They come through the Worker: index.html each time; script and style sheet, which browsers keep, once a day. */
 const dashboardFiles = { always: 1, kept: 2 };
 /** Messages are made of these, each different, so that packing finds no more alike in them than in what people write. */
@@ -304,7 +304,7 @@ class Day {
     const record = new Map(of.map((kind) => [kind, empty()]));
     const steps: Record<Kind, (n: number) => Promise<void>> = {
       reconnect: () => this.#reconnect(),
-      canary: () => this.#sing(),
+      probe: () => this.#probe(),
       'message in': (n) => this.#receive(n),
       'message out': (n) => this.#send(n),
       'message read': (n) => this.#read(n),
@@ -316,7 +316,7 @@ class Day {
     for (let round = 0; round < rounds; round++) {
       for (const [kind, counts] of record) {
         if (counts.times >= ((round + 1) * times[kind]) / rounds) continue;
-        clock.nowMs += kind === 'canary' ? canaryMs : minuteMs;
+        clock.nowMs += kind === 'probe' ? probeMs : minuteMs;
         await this.#count(counts, () => steps[kind](counts.times));
       }
     }
@@ -354,7 +354,7 @@ class Day {
     while (agent.of('approvals').length === seen) await sleep(5);
   }
 
-  async #sing(): Promise<void> {
+  async #probe(): Promise<void> {
     this.#home.awake();
     const { agent } = this.#home;
     const proofs = agent.of('call').length;

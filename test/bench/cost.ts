@@ -1,5 +1,5 @@
 // What a home costs in a month on Workers and DynamoDB, from a recorded day (cost-day.ts) and one table of prices.
-// `node test/bench/cost.ts` prints the tables of docs/cost.md and puts them there; with `--record` the days are lived anew
+// `node test/bench/cost.ts` prints the tables of docs/cost.md and puts them there; with `--record` the days are recorded again
 // first, which takes minutes.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,11 +47,11 @@ const waitsMs = { trip: 10, phone: 500, frame: 5 };
 
 /** Each lives its own day: a commit also pays for what commits before it left to be written. */
 export const households: Record<string, readonly Kind[]> = {
-  idle: ['reconnect', 'canary'],
-  '100 messages a day': ['reconnect', 'canary', 'message in', 'message out', 'list page', 'dashboard'],
+  idle: ['reconnect', 'probe'],
+  '100 messages a day': ['reconnect', 'probe', 'message in', 'message out', 'list page', 'dashboard'],
   'and all that came are read': [
     'reconnect',
-    'canary',
+    'probe',
     'message in',
     'message out',
     'message read',

@@ -17,7 +17,7 @@ export interface Figures {
   perSecond: number;
 }
 
-/** What makes each request anew. */
+/** Builds each request. */
 export type Shoot = (count: number) => Shot;
 
 /** The ways take turns: what else the machine does meets all of them. */

@@ -146,7 +146,7 @@ export class House {
     return house;
   }
 
-  /** `keep`: the folder stays, for whoever looks into what happened. */
+  /** `keep`: keeps the folder for an investigation. */
   async close(keep: boolean): Promise<void> {
     for (const name of programNames) await this.programs[name].kill();
     this.lanRoad.close();
@@ -200,7 +200,7 @@ export class House {
   }
 }
 
-/** Below those that the system gives to whoever dials: while a program is dead, nobody else gets its port. */
+/** Below the ephemeral ports of the system: while a program is dead, no other socket gets its port. */
 async function freePort(): Promise<number> {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 20_000);

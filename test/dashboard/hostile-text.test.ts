@@ -36,7 +36,7 @@ describe.skipIf(browserIsMissing())('hostile texts', () => {
     await page.getByRole('log').getByText('Hello').waitFor();
   });
 
-  test('a long text is shown in portions, and all of it for whoever wants it', async () => {
+  test('a long text is shown in portions, and completely on request', async () => {
     await home.receive(`${'word '.repeat(5_000)}end`);
     const page = await stage.signedIn();
     await page.getByRole('link', { name: /Nonna/ }).click();

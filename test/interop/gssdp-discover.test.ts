@@ -18,7 +18,7 @@ describe.skipIf(isAbsent && process.env.CI === undefined)('gssdp-discover', () =
   beforeAll(async () => {
     const announced = await listenForAnnouncements();
     home = await startPhone({ ssdpPort: ssdpAddress.port });
-    // Found by searching alone: gssdp takes an announcement of version 2 for the resource of whoever asks for version 1.
+    // Found by searching alone: gssdp takes an announcement of version 2 for the resource of a search for version 1.
     // A phone says at its start three times what it is, and nothing more in the first seven minutes.
     const ofPhone = () => [...announced.timesOf].filter(([usn]) => usn.startsWith(home.phone.udn));
     await until(() => ofPhone().length === 4 && ofPhone().every(([, times]) => times === 3));

@@ -124,7 +124,7 @@ export class HomeState {
         return true;
       }
       case 'home.updated':
-        // A fault here needs no words: when the connection is back, everything is read anew.
+        // Ignore faults here: everything is reloaded when the connection is back.
         this.refresh().catch(() => undefined);
         return true;
       default:

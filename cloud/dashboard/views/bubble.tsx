@@ -11,7 +11,7 @@ import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
 import { MessageText } from './message-text.tsx';
 import { PartyName } from './party.tsx';
-import { SendState } from './send-state.tsx';
+import { SendStatus } from './send-status.tsx';
 
 interface MessageBubbleProps {
   message: Message;
@@ -104,7 +104,7 @@ export function MessageBubble({ message, follows, isWanted, isLeaving }: Message
           <Icon name="trash" />
         </button>
       )}
-      <SendState message={message} />
+      <SendStatus message={message} />
     </li>
   );
 }

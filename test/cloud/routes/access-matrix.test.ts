@@ -12,7 +12,7 @@ interface Route {
   name: string;
   method: string;
   path: string;
-  /** Undefined: for everybody. `''`: for whoever has a token. `owner`: for the owner alone. Else a scope. */
+  /** Undefined: no token needed. `''`: any token. `owner`: only the owner. Otherwise a scope. */
   needs: string | undefined;
   body: unknown;
 }

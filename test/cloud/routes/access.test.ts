@@ -9,7 +9,7 @@ import { ownerToken, RunningCloud } from '../hosts/running-cloud.ts';
 interface Route {
   method: string;
   path: string;
-  /** Undefined: for everybody. Empty: for whoever has a token. */
+  /** Undefined: no token needed. Empty: any token. */
   scope: string | undefined;
   takesBody: boolean;
 }

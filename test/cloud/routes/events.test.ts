@@ -234,7 +234,7 @@ describe('WebSocket …/events/ws', () => {
     expect((await closed)[0]).toBe(1001);
   });
 
-  it('says what it is to whoever asks without WebSocket', async () => {
+  it('explains itself to a request without WebSocket', async () => {
     expect((await cloud.get('/v1/homes/home/events/ws')).body.detail).toContain('WebSocket');
   });
 });

@@ -308,7 +308,7 @@ describe('POST /messages (SendMessage)', () => {
     expect([huge.status, huge.body.code]).toEqual([413, 'too-large']);
   });
 
-  it('names no more faults than somebody mends at once, however many there are', async () => {
+  it('caps the list of faults, however many there are', async () => {
     const fields = Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`field ${n}`, n]));
     const to = Array.from({ length: 200 }, () => '');
     const answer = await cloud.post('/v1/homes/home/messages', { messageClass: 'SMS', to, body: 'x', ...fields });

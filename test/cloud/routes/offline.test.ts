@@ -137,7 +137,7 @@ describe('when the tunnel breaks in the middle of a send', () => {
     await expect.poll(() => stateOf(id), patiently).toBe('sent');
   });
 
-  it('tells `tunnel-lost` to whoever waits for a call that may be repeated', async () => {
+  it('answers `tunnel-lost` to a waiting call that may be repeated', async () => {
     const { agent, phone } = await cloud.homeWithPhone({
       GetTelephonyIdentity: async () => {
         await agent.vanish();

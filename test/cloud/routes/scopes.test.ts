@@ -129,14 +129,14 @@ describe('an agent', () => {
     return made;
   };
 
-  it('approves no phone by its own word, made by whoever may not approve phones', async () => {
+  it('approves no phone if the creator of its token may not approve phones', async () => {
     const made = await agentBy();
     const approved = await made.phones(presence('uuid:planted', { trusted: true }));
     await made.vanish();
     expect(approved).not.toContain('uuid:planted');
   });
 
-  it('approves those that it trusts, made by whoever may', async () => {
+  it('approves the phones that it trusts if the creator of its token may approve phones', async () => {
     const made = await agentBy('phones:approve');
     const approved = await made.phones(presence('uuid:trusted', { trusted: true }));
     await made.vanish();

@@ -133,7 +133,7 @@ describe('pages that are the same for everybody', () => {
     },
   );
 
-  it('are sent compressed to whoever takes that, under an ETag of their own', async () => {
+  it('are sent compressed to clients that accept gzip, with a separate ETag', async () => {
     const plain = await cloud.get('/openapi.json', { 'accept-encoding': 'identity' });
     const small = await cloud.get('/openapi.json', { 'accept-encoding': 'br;q=1, gzip;q=0.8' });
     expect(small.body).toEqual(plain.body);
@@ -144,7 +144,7 @@ describe('pages that are the same for everybody', () => {
   });
 });
 
-it('/metrics is counted at most once a second, whoever asks how often', async () => {
+it('/metrics is collected at most once a second, however often it is requested', async () => {
   const answers = await Promise.all(Array.from({ length: 50 }, () => cloud.get('/metrics', { authorization: '' })));
   // It counts itself: were each counted for itself, no two would be the same. They may lie on both sides of a second.
   expect(new Set(answers.map(({ body }) => body)).size).toBeLessThanOrEqual(3);
@@ -159,7 +159,7 @@ describe('the dashboard', () => {
     expect(script.headers.get('content-type')).toContain('text/javascript');
   });
 
-  it('is not sent again to whoever has it, and sent anew when another one is built', async () => {
+  it('is not sent again to a client that has it, and is sent after a new build', async () => {
     const script = await cloud.get('/assets/app-1a2b3c.js');
     const known = { 'if-none-match': script.headers.get('etag') ?? '' };
     expect((await cloud.get('/assets/app-1a2b3c.js', known)).status).toBe(304);

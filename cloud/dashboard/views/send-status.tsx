@@ -8,7 +8,7 @@ import { useDashboard } from './dashboard-context.ts';
 import { Icon } from './icon.tsx';
 import { useTask } from './task.ts';
 
-export function SendState({ message }: { message: Message }) {
+export function SendStatus({ message }: { message: Message }) {
   switch (message.state) {
     case 'queued':
       return <Queued message={message} />;
