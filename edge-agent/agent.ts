@@ -5,7 +5,7 @@ import type { QueueOptions } from './messaging/action-queue.ts';
 import { PhoneProbe } from './phone-probe.ts';
 import { Phones } from './phones.ts';
 import { SuspendDetector } from './suspend-detector.ts';
-import { type PhoneFrame, TunnelClient } from './tunnel/client.ts';
+import { type FeatureFrame, TunnelClient } from './tunnel/client.ts';
 import { HouseClock } from './tunnel/clock.ts';
 import { type AgentDatabase, openDatabase } from './tunnel/database.ts';
 import { DeadLetterRequests } from './tunnel/dead-letter-requests.ts';
@@ -254,7 +254,7 @@ export class Agent {
     };
   }
 
-  #onFrame(frame: PhoneFrame): void {
+  #onFrame(frame: FeatureFrame): void {
     const life = this.#life;
     if (life === undefined) return;
     switch (frame.type) {

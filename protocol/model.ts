@@ -179,7 +179,7 @@ export interface Home {
   /** When something last really passed, and not when a socket last pinged; null while nothing has since the cloud started. */
   flow?: { fromPhones: string | null; toPhones: string | null };
   /** How many dead letters the agent keeps; absent while it is away, or where it cannot be asked for them. */
-  deadLetters?: number;
+  deadLetters?: number | undefined;
 }
 
 /** What a watcher receives: over SSE, over the WebSocket and in webhooks. `id` orders the events of one home. */

@@ -1,8 +1,8 @@
-// Calls on their way through the tunnel: bounded, each with its deadline, each answered exactly once.
+// Calls in flight through the tunnel: bounded, each with its deadline, each answered exactly once.
 import { type Action, type ActionName, actions, documentOf } from '../../protocol/actions.ts';
 import { encodeFrame } from '../../protocol/codec.ts';
 import { type ErrorCodeName, errorCodes, GatewayError } from '../../protocol/errors.ts';
-import type { CloudFrame, DeadLetterRequest, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
+import type { CloudFrame, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import { documentSchemas } from '../../protocol/phone-model.ts';
 import type { HubDeps } from './hub-deps.ts';
@@ -10,14 +10,12 @@ import type { CallAnswer, PhoneCall } from './hubs.ts';
 import type { Link } from './link.ts';
 
 const defaultDeadlineMs = 30_000;
-/** A disk is read, or an event is stored. */
-const lettersDeadlineMs = 10_000;
-/** The agent gives up by itself at the deadline and says what it knows; only its silence is waited out here. */
+/** The agent answers at the deadline with what it knows; the cloud waits only a little longer. */
 const graceMs = 250;
-/** Its answer is known by this, also to a hub that was not there when it was asked. */
+/** Marks a probe's answer, also for a hub that was evicted since it sent the probe. */
 const probePrefix = 'proof-';
 
-/** What an agent may report; anything else it claims says nothing about the request (a 401 would sign people out). */
+/** What an agent may report; any other code says nothing about the request (a 401 would sign people out). */
 const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
   'phone-unreachable',
   'phone-malformed',
@@ -36,7 +34,14 @@ const reportable: ReadonlySet<string> = new Set<ErrorCodeName>([
   'internal',
 ]);
 
-/** What is asked, for log and metrics. */
+/** A frame of the cloud that the agent answers under its id. */
+type QuestionFrame = {
+  [Type in CloudFrame['type']]: FrameOf<CloudFrame, Type> extends { id: string; deadlineMs: number }
+    ? Omit<FrameOf<CloudFrame, Type>, 'id'>
+    : never;
+}[CloudFrame['type']];
+
+/** What a question is called in log and metrics. */
 interface Question {
   readonly action: string;
   readonly phone?: string | undefined;
@@ -47,7 +52,7 @@ interface Pending {
   readonly question: Question;
   readonly beganMs: number;
   readonly cancelDeadline: () => void;
-  /** False if this is no answer to the question. */
+  /** False if the frame does not answer the question. */
   resolve(frame: FrameOf<EdgeFrame, 'result'>): boolean;
   reject(error: GatewayError): void;
 }
@@ -62,7 +67,7 @@ export class Calls {
   constructor(home: string, deps: HubDeps) {
     this.#home = home;
     this.#deps = deps;
-    // A late answer to a call from before an eviction must not meet a new call of the same number.
+    // A late answer to a call from before an eviction must not match a new call of the same number.
     this.#prefix = deps.clock.now().toString(36);
   }
 
@@ -83,33 +88,20 @@ export class Calls {
     if (key !== undefined) frame.key = key;
     if (message !== undefined) frame.message = message;
     if (requestId !== undefined) frame.requestId = requestId;
-    return this.#ask(link, frame, call, (result) => {
+    return this.ask(link, frame, call, (result) => {
       const answer = form === 'text' ? readTexts(action, result.arguments) : readModels(action, result.arguments);
       return answer && { arguments: answer, made: result.made, hops: result.hops };
     });
   }
 
-  /** Asks the agent about its dead letters; throws as `begin` does. `read` answers undefined for what is no answer. */
-  askDeadLetters<Answer>(
-    link: Link,
-    request: DeadLetterRequest,
-    read: (given: unknown) => Answer | undefined,
-  ): Promise<Answer> {
-    const frame = { type: 'dead-letters', request, deadlineMs: lettersDeadlineMs } as const;
-    return this.#ask(link, frame, { action: `dead-letters ${request.do}` }, (result) => read(result.arguments));
-  }
-
-  /**
-   * Asks a phone what every phone can tell. Nobody waits for the answer, which `result` knows by its id: a deadline would
-   * keep a home awake that could sleep.
-   */
+  /** Probes a phone. `result` knows the answer by its id; a deadline would keep a home awake that could hibernate. */
   probe(link: Link, udn: string): void {
     const id = `${probePrefix}${this.#deps.clock.now().toString(36)}`;
     const question = { action: 'GetTelephonyIdentity', form: 'text', arguments: {} } as const;
     link.send(encodeFrame({ type: 'call', id, udn, ...question, deadlineMs: defaultDeadlineMs }));
   }
 
-  /** An answer; one that nobody waits for is ignored. Answers whether it came from a phone, and not from the agent. */
+  /** Settles the call, if one waits. Returns whether the answer comes from a phone, and not from the agent alone. */
   result(frame: FrameOf<EdgeFrame, 'result'>): boolean {
     if (frame.id.startsWith(probePrefix)) return true;
     const pending = this.#take(frame.id);
@@ -143,9 +135,13 @@ export class Calls {
     );
   }
 
-  #ask<Answer>(
+  /**
+   * Sends a frame that one `result` or `failure` of its id answers. `read` returns undefined for what is no answer.
+   * @throws GatewayError as `begin` does
+   */
+  ask<Answer>(
     link: Link,
-    unnumbered: Omit<FrameOf<CloudFrame, 'call'>, 'id'> | Omit<FrameOf<CloudFrame, 'dead-letters'>, 'id'>,
+    unnumbered: QuestionFrame,
     { action, phone, requestId }: Question,
     read: (frame: FrameOf<EdgeFrame, 'result'>) => Answer | undefined,
   ): Promise<Answer> {
@@ -180,7 +176,7 @@ export class Calls {
     return promise;
   }
 
-  /** The link is gone, and all answers with it. */
+  /** The link is gone: all calls in flight fail. */
   lost(): void {
     for (const id of [...this.#pending.keys()]) {
       const pending = this.#take(id);
@@ -208,7 +204,7 @@ export class Calls {
     const durationMs = clock.now() - beganMs;
     observer.call(action, outcome, durationMs);
     const line = { requestId, home: this.#home, phone, action, outcome, upnpCode, durationMs };
-    // What a phone or a person declines is no trouble of the operator's.
+    // A refusal by a phone or a person is no fault that the operator can repair.
     if (outcome === 'ok' || errorCodes[outcome].status < 500) log.info('call', line);
     else log.warn('call', line);
   }

@@ -1,4 +1,4 @@
-// What the agent keeps because this cloud refused it for good: seen, sent again or let go, from here.
+// The dead letters that the agent keeps, listed, retried and discarded from the cloud.
 import { GatewayError } from '../../protocol/errors.ts';
 import {
   type DeadLetterOutcome,
@@ -12,12 +12,15 @@ import type { Calls } from './calls.ts';
 import type { PhoneRegistry } from './phone-registry.ts';
 import type { Tunnel } from './tunnel.ts';
 
+/** The agent reads its disk, or sends an event and waits for the acknowledgement. */
+const deadlineMs = 10_000;
+
 export class HomeDeadLetters {
   readonly #phoneRegistry: PhoneRegistry;
   readonly #calls: Calls;
   readonly #tunnel: () => Tunnel;
 
-  /** `tunnel` throws `home-offline` when nobody is connected. */
+  /** `tunnel` throws `home-offline` while no agent is connected. */
   constructor(phoneRegistry: PhoneRegistry, calls: Calls, tunnel: () => Tunnel) {
     this.#phoneRegistry = phoneRegistry;
     this.#calls = calls;
@@ -47,13 +50,16 @@ export class HomeDeadLetters {
   async #ask<Answer>(request: DeadLetterRequest, read: (given: unknown) => Answer | undefined): Promise<Answer> {
     await this.#phoneRegistry.load();
     const tunnel = this.#tunnel();
-    if (tunnel.deadLetters === undefined) {
+    if (!tunnel.has('dead-letters')) {
       throw new GatewayError(
         'agent-outdated',
         'The agent of this home cannot be asked for its dead letters: update it.',
       );
     }
-    return this.#calls.askDeadLetters(tunnel.link, request, read);
+    const frame = { type: 'dead-letters', request, deadlineMs } as const;
+    return this.#calls.ask(tunnel.link, frame, { action: `dead-letters ${request.do}` }, (result) =>
+      read(result.arguments),
+    );
   }
 }
 

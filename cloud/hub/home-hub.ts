@@ -147,7 +147,7 @@ export class HomeHub {
       ...settingsOf(record),
       ...(trouble !== undefined && { trouble }),
       flow: { fromPhones: timeOf(flow.fromPhonesMs), toPhones: timeOf(flow.toPhonesMs) },
-      ...(this.#tunnel?.deadLetters !== undefined && { deadLetters: this.#tunnel.deadLetters }),
+      ...this.#tunnel?.counts,
     };
   }
 

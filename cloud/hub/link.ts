@@ -1,4 +1,6 @@
-// One end of a tunnel as the host sees it: a text socket, and a small note that survives the hub's hibernation.
+// A tunnel's socket as the hub sees it, and the attachment that survives the hub's hibernation.
+import type { TunnelFeature } from '../../protocol/features.ts';
+import type { EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import type { Trouble } from '../../protocol/model.ts';
 import type { PhoneRecord } from '../store/store.ts';
 
@@ -10,29 +12,35 @@ export interface AgentIdentity {
   mayApprove: boolean;
 }
 
-/** What a hub needs to know of its socket after it was evicted from memory. Stays far below 16 KiB. */
+/** The numbers that come with the agent's list of phones. */
+export type AgentCounts = Omit<FrameOf<EdgeFrame, 'phones'>, 'type' | 'phones'>;
+
+/**
+ * What a hub needs to know of its socket after it was evicted from memory. Stays far below 16 KiB. Attachments of earlier
+ * versions lack fields, and have others: earlier-versions.ts.
+ */
 export interface SocketAttachment {
   agent: { id: string; name: string; version?: string };
   /** As in AgentIdentity; absent from notes of earlier versions, whose agents then approve nothing. */
   mayApprove?: boolean;
   /** Null before `hello`. */
   bootId: string | null;
-  /** Whether the agent answers a `ping`. Absent where it does not. */
-  pings?: true;
+  /** The features that both ends have. Absent before `hello`. */
+  features?: readonly TunnelFeature[] | undefined;
   /** Everything up to here is stored. */
   ackedSeq: number;
   /** `p_…` of the phones that are online. */
   online: string[];
-  /** All phones of the home, so that its next life need not read them. Absent while they are unknown or too many. */
+  /** All phones of the home, so that the hub need not read them after eviction. Absent while unknown or too many. */
   phones?: readonly PhoneRecord[] | undefined;
   /** What is wrong with phones now, by `p_…`. */
   troubles?: Readonly<Record<string, Trouble>> | undefined;
   /** Absent from notes of earlier versions. */
   lastActivity?: LastActivity;
-  /** When the way to the phones was last put to the proof, or the link came: epoch milliseconds. Absent as `flow` is. */
+  /** When the way down was last probed, or the link was made: epoch milliseconds. Absent as `lastActivity` is. */
   probedMs?: number;
-  /** Absent while the agent has not told, or where it cannot be asked for its dead letters. */
-  deadLetters?: number | undefined;
+  /** Absent before the first `phones`. */
+  counts?: AgentCounts | undefined;
 }
 
 /** When something last really passed, epoch milliseconds; null while nothing has. */

@@ -1,49 +1,51 @@
-// One live connection of an agent: frames in, frames out (protocol/README.md). Durable work happens strictly in order.
+// One connection of an agent: frames in, frames out (protocol/README.md). Work with the store runs strictly in order.
 import { decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
 import { GatewayError } from '../../protocol/errors.ts';
+import { sharedFeatures, type TunnelFeature, tunnelFeatures } from '../../protocol/features.ts';
+import { type FrameHandlers, handleFrame } from '../../protocol/frame-handlers.ts';
 import {
   type CloudFrame,
   closeCodes,
   type EdgeFrame,
   type FrameOf,
   heartbeat,
-  type PhonePresence,
   protocolVersion,
 } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import { BackOff } from '../../shared/back-off.ts';
-import type { Write } from '../store/store.ts';
 import type { Calls } from './calls.ts';
+import { knowsDeadLetters, readAttachment } from './earlier-versions.ts';
 import { isProbeAnswer } from './edge-events.ts';
 import { EventIntake, type IntakeHome, type IntakeTunnel } from './event-intake.ts';
 import type { HubDeps } from './hub-deps.ts';
-import { type LastActivity, type Link, noActivity, type SocketAttachment } from './link.ts';
+import { answerInventory } from './inventory-answers.ts';
+import { type AgentCounts, type LastActivity, type Link, noActivity, type SocketAttachment } from './link.ts';
 import { Liveness } from './liveness.ts';
+import { PhonesIntake, type PhonesIntakeHome, type PhonesIntakeTunnel } from './phones-intake.ts';
 import { isUnavailable, storeAbsenceTimes } from './store-absence.ts';
 
 /** Frames that wait for the store; a well-behaved agent stops at limits.eventsInFlight events. */
 const waitingLimit = 4 * limits.eventsInFlight;
-/** Characters of such frames beyond which no more are read: read, some take twenty times their length in memory. */
+/** No more frames are read above so many characters: parsed, some take twenty times their length in memory. */
 const waitingChars = 4 * limits.frameChars;
-const inventoryPage = 1000;
-/** The agent's canary comes every five minutes: at each of them, if nothing else passed the other way. */
+/** The agent's probe comes every five minutes; the cloud answers it with its own when nothing else went down. */
 const quietMs = 4 * 60_000;
 
-/** What a tunnel reports to its home. */
-export interface TunnelHome extends IntakeHome {
+/** What may come after `hello`. */
+type GreetedFrame = Exclude<EdgeFrame, { type: 'hello' }>;
+
+/** The home that a tunnel belongs to. */
+export interface TunnelHome extends IntakeHome, PhonesIntakeHome {
   readonly calls: Calls;
-  phonesChanged(): void;
-  /** What watchers must be told because the home was shown to be away, though no event told them so. */
-  corrections(): Write[];
   /** The agent fell silent, or answers again. */
   livenessChanged(): void;
 }
 
-export class Tunnel implements IntakeTunnel {
+export class Tunnel implements IntakeTunnel, PhonesIntakeTunnel {
   readonly link: Link;
   readonly #home: TunnelHome;
   readonly #deps: HubDeps;
-  readonly #intake: EventIntake;
+  readonly #handlers: FrameHandlers<GreetedFrame, [chars: number]>;
   readonly #liveness: Liveness;
   #hasShownPhones: boolean;
   #attachment: SocketAttachment;
@@ -55,10 +57,10 @@ export class Tunnel implements IntakeTunnel {
 
   constructor(link: Link, attachment: SocketAttachment, home: TunnelHome, deps: HubDeps) {
     this.link = link;
-    this.#attachment = attachment;
+    this.#attachment = readAttachment(attachment);
     this.#home = home;
     this.#deps = deps;
-    this.#intake = new EventIntake(this, home, deps);
+    this.#handlers = this.#handlersOf(new EventIntake(this, home, deps), new PhonesIntake(this, home, deps.store));
     this.#hasShownPhones = this.greeted;
     this.#liveness = new Liveness({
       ...deps,
@@ -81,9 +83,22 @@ export class Tunnel implements IntakeTunnel {
     return this.#attachment.ackedSeq;
   }
 
-  /** How many dead letters the agent keeps; undefined where it cannot be asked for them. */
-  get deadLetters(): number | undefined {
-    return this.#attachment.deadLetters;
+  /** Whether both ends have the feature. */
+  has(feature: TunnelFeature): boolean {
+    return this.#attachment.features?.includes(feature) === true;
+  }
+
+  /** The numbers that the agent last sent; empty before it sent any. */
+  get counts(): AgentCounts {
+    return this.#attachment.counts ?? {};
+  }
+
+  get mayApprove(): boolean {
+    return this.#attachment.mayApprove === true;
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
   }
 
   /** Whether the agent has introduced itself: only then is the home online. */
@@ -91,19 +106,19 @@ export class Tunnel implements IntakeTunnel {
     return this.#attachment.bootId !== null;
   }
 
-  /** Whether the agent was asked for a sign of life and gave none. */
+  /** Whether the agent did not answer a `ping`. */
   get isSilent(): boolean {
     return this.#liveness.isSilent;
   }
 
-  /** Whether the agent has told which phones there are: only then is the home shown as it is. */
+  /** Whether the agent has sent its list of phones: only then is the home shown as it is. */
   get hasShownPhones(): boolean {
     return this.#hasShownPhones;
   }
 
-  /** Somebody looks at the home, or waits for its agent: an agent that can answer is asked whether it is still there. */
+  /** Pings an agent that can answer: a client looks at the home, or waits for its agent. */
   probe(): void {
-    if (this.#open && this.greeted && this.#attachment.pings === true) this.#liveness.probe();
+    if (this.#open && this.greeted && this.has('ping')) this.#liveness.probe();
   }
 
   receive(text: string): void {
@@ -120,7 +135,17 @@ export class Tunnel implements IntakeTunnel {
     }
     if (frame.type === 'hello') this.#greet(frame);
     else if (!this.greeted) this.close(closeCodes.protocolError, 'hello comes first');
-    else this.#take(frame, text.length);
+    else void this.#handle(frame, text.length);
+  }
+
+  /** A handler that fails costs its frame and not the tunnel. */
+  async #handle(frame: GreetedFrame, chars: number): Promise<void> {
+    try {
+      await handleFrame(this.#handlers, frame, chars);
+    } catch (error) {
+      this.#deps.log.error('tunnel.frame-failed', { home: this.#home.id, type: frame.type, error: String(error) });
+      this.send({ type: 'error', code: 'internal', detail: `The ${frame.type} frame could not be handled.` });
+    }
   }
 
   send(frame: CloudFrame): void {
@@ -133,7 +158,7 @@ export class Tunnel implements IntakeTunnel {
     this.link.close(code, reason);
   }
 
-  /** The socket is gone: nothing more is sent, and work that waits for the store is dropped (the agent sends again). */
+  /** The socket is gone: nothing more is sent. Work that waits for the store is dropped; the agent sends it again. */
   closed(): void {
     this.#open = false;
     this.#liveness.stop();
@@ -145,26 +170,31 @@ export class Tunnel implements IntakeTunnel {
     this.send({ type: 'ack', seq: this.ackedSeq });
   }
 
-  /** The way to the phones is put to the proof here, where the home is awake anyway. */
+  /** Probes the way down to the phones here, because the home is awake anyway. */
   noteActivity(udn: string): void {
     this.#noteActivity('fromPhonesMs');
     const nowMs = this.#deps.clock.now();
-    const { probedMs: provenMs = 0 } = this.#attachment;
-    if (!this.#open || nowMs - Math.max(this.lastActivity.toPhonesMs ?? 0, provenMs) < quietMs) return;
+    const { probedMs = 0 } = this.#attachment;
+    if (!this.#open || nowMs - Math.max(this.lastActivity.toPhonesMs ?? 0, probedMs) < quietMs) return;
     this.#keep({ probedMs: nowMs });
     this.#home.calls.probe(this.link, udn);
   }
 
-  /** Once phones have changed otherwise than by the agent's word. */
+  /** Keeps the registry with the socket, after a change of it. */
   keepPhoneRegistry(): void {
     this.#keep(this.#home.phoneRegistry.note);
+  }
+
+  notePhones({ type: _, phones: __, ...counts }: FrameOf<EdgeFrame, 'phones'>): void {
+    this.#hasShownPhones = true;
+    this.#keep({ ...this.#home.phoneRegistry.note, counts });
   }
 
   #noteActivity(direction: keyof LastActivity): void {
     this.#keep({ lastActivity: { ...this.lastActivity, [direction]: this.#deps.clock.now() } });
   }
 
-  /** Runs after all work before it, with the store. `chars`: of the frame that asks for it. */
+  /** Runs after all work before it. `chars`: the length of the frame that the work is about. */
   inOrder(task: () => Promise<void>, chars = 0): void {
     if (++this.#waiting > waitingLimit) {
       this.close(closeCodes.protocolError, 'more frames than the window allows');
@@ -203,8 +233,7 @@ export class Tunnel implements IntakeTunnel {
       return;
     }
     const agent = { ...this.#attachment.agent, version: hello.software };
-    const pings = hello.features?.includes('ping') === true;
-    this.#keep({ agent, bootId: hello.bootId, ackedSeq: hello.firstSeq - 1, ...(pings && { pings }) });
+    this.#keep({ agent, bootId: hello.bootId, ackedSeq: hello.firstSeq - 1, features: sharedFeatures(hello.features) });
     // A fleet that comes back at once must not meet the store here.
     this.send({
       type: 'welcome',
@@ -218,6 +247,7 @@ export class Tunnel implements IntakeTunnel {
         eventsInFlight: limits.eventsInFlight,
         callsInFlight: limits.callsInFlight,
       },
+      features: [...tunnelFeatures],
     });
     this.inOrder(() =>
       this.#persist(async () => {
@@ -227,93 +257,40 @@ export class Tunnel implements IntakeTunnel {
     );
   }
 
-  #take(frame: Exclude<EdgeFrame, { type: 'hello' }>, chars: number): void {
-    switch (frame.type) {
-      case 'result':
+  /** One entry for each type of frame. */
+  #handlersOf(events: EventIntake, phones: PhonesIntake): FrameHandlers<GreetedFrame, [chars: number]> {
+    const stored = (task: () => Promise<void>, chars: number) => this.inOrder(() => this.#persist(task), chars);
+    return {
+      result: (frame) => {
         if (this.#home.calls.result(frame)) this.#noteActivity('toPhonesMs');
-        break;
-      case 'failure':
+      },
+      failure: (frame) => {
         // A refusal is the phone's own answer.
         if (frame.upnpCode !== undefined) this.#noteActivity('toPhonesMs');
         this.#home.calls.failure(frame);
-        break;
-      case 'events':
+      },
+      events: (frame, chars) =>
         this.inOrder(async () => {
           if (!frame.events.every(isProbeAnswer)) await this.#persist(() => this.#home.phoneRegistry.load());
-          await this.#intake.take(frame.events);
-        }, chars);
-        break;
-      case 'phones':
-        this.inOrder(() => this.#persist(() => this.#takePhones(frame)), chars);
-        break;
-      case 'inventory':
-        this.inOrder(() => this.#persist(() => this.#answerInventory(frame)), chars);
-        break;
-      case 'error':
+          await events.take(frame.events);
+        }, chars),
+      phones: (frame, chars) => {
+        if (knowsDeadLetters(frame)) this.#add('dead-letters');
+        stored(() => phones.take(frame), chars);
+      },
+      inventory: (frame, chars) =>
+        stored(() => answerInventory(frame, this.#home, this.#deps.store, (answer) => this.send(answer)), chars),
+      error: (frame) => {
         this.#deps.log.warn('tunnel.agent-error', { home: this.#home.id, code: frame.code });
-        break;
-    }
+      },
+    };
   }
 
-  async #takePhones(frame: FrameOf<EdgeFrame, 'phones'>): Promise<void> {
-    const { phoneRegistry } = this.#home;
-    await phoneRegistry.load();
-    const approvalsBefore = phoneRegistry.approvalState;
-    const seen = phoneRegistry.change(
-      () => this.#deps.store.putPhones(this.#home.id, this.#believed(frame.phones)),
-      (records) => phoneRegistry.keep(records),
-    );
-    this.keepPhoneRegistry();
-    await seen;
-    if (!this.#open) return;
-    const before = new Set(phoneRegistry.online);
-    phoneRegistry.setOnline(
-      frame.phones.flatMap((phone) => (phone.online ? (phoneRegistry.byUdn(phone.udn)?.id ?? []) : [])),
-    );
-    const haveTroublesChanged = phoneRegistry.setTroubles(frame.phones);
-    this.#hasShownPhones = true;
-    const haveLettersChanged = (frame.deadLetters ?? 0) !== (this.deadLetters ?? 0);
-    this.#keep({ ...phoneRegistry.note, deadLetters: frame.deadLetters });
-    this.send(phoneRegistry.approvals);
-    const changed = phoneRegistry.phones.filter((phone) => phone.online !== before.has(phone.id));
-    // The others too: one that was told to be online may have gone while the home was away for a moment.
-    const unchanged = phoneRegistry.phones.filter((phone) => phone.online === before.has(phone.id));
-    const corrections = this.#home.corrections();
-    const haveApprovalsChanged = approvalsBefore !== phoneRegistry.approvalState;
-    const isNews = corrections.length === 0 && (haveLettersChanged || haveTroublesChanged || haveApprovalsChanged);
-    await this.#home.commit([
-      ...[...changed, ...unchanged].map((phone) => ({ type: 'phone.status', phone }) as const),
-      ...(isNews ? [{ type: 'home.updated' } as const] : corrections),
-    ]);
-    this.#home.phonesChanged();
+  #add(feature: TunnelFeature): void {
+    if (!this.has(feature)) this.#keep({ features: [...(this.#attachment.features ?? []), feature] });
   }
 
-  /** Approval needs `phones:approve`: whoever made the agent's token lends it that, or does not have it. */
-  #believed(phones: readonly PhonePresence[]): readonly PhonePresence[] {
-    if (this.#attachment.mayApprove === true) return phones;
-    return phones.map((phone) => ({ ...phone, trusted: false }));
-  }
-
-  async #answerInventory({ udn, after }: FrameOf<EdgeFrame, 'inventory'>): Promise<void> {
-    await this.#home.phoneRegistry.load();
-    const phone = this.#home.phoneRegistry.byUdn(udn);
-    if (phone === undefined) {
-      this.send({ type: 'inventory', udn, items: [] });
-      return;
-    }
-    for (let limit = inventoryPage; limit >= 1; limit = Math.floor(limit / 8)) {
-      const page = await this.#deps.store.inventory(this.#home.id, phone.id, { after, limit });
-      try {
-        this.send({ type: 'inventory', udn, ...page });
-        return;
-      } catch (error) {
-        // A phone may have very long identifiers: a smaller page then fits the frame.
-        if (!(error instanceof GatewayError) || error.code !== 'frame-too-large') throw error;
-      }
-    }
-  }
-
-  /** Does what needs the store, again and again while the store does not answer and the agent is there. */
+  /** Repeats a task with back-off while the store is unavailable and the tunnel is open. */
   async #persist(task: () => Promise<void>): Promise<void> {
     const backOff = new BackOff(storeAbsenceTimes);
     while (this.#open) {

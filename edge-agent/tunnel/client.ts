@@ -1,7 +1,9 @@
-// The agent's end of the tunnel, as protocol/README.md specifies it: dial, hello, heartbeat, resume, come back.
+// The agent's end of the tunnel (protocol/README.md): dial, hello, heartbeat, resume, redial.
 import { WebSocket } from 'ws';
 import { decodeCloudFrame, encodeFrame } from '../../protocol/codec.ts';
 import { GatewayError } from '../../protocol/errors.ts';
+import { sharedFeatures, type TunnelFeature, tunnelFeatures } from '../../protocol/features.ts';
+import { type FrameHandlers, handleFrame } from '../../protocol/frame-handlers.ts';
 import {
   type CloudFrame,
   closeCodes,
@@ -16,9 +18,11 @@ import { DialBackOff, type DialTimes } from './dial-back-off.ts';
 import type { Outbox } from './outbox.ts';
 import { EventSender } from './sender.ts';
 
-type Welcome = FrameOf<CloudFrame, 'welcome'>;
-/** Frames that concern phones; the others concern the connection and stay in here. */
-export type PhoneFrame = FrameOf<CloudFrame, 'approvals' | 'call' | 'cancel' | 'dead-letters' | 'inventory'>;
+export type Welcome = FrameOf<CloudFrame, 'welcome'>;
+/** Frames that concern the connection itself. */
+type ConnectionFrame = FrameOf<CloudFrame, 'welcome' | 'error' | 'ack' | 'nak' | 'term' | 'drain'>;
+/** All other frames: the agent's features handle them. */
+export type FeatureFrame = Exclude<CloudFrame, ConnectionFrame>;
 
 export interface TunnelOptions {
   /** `ws://…` or `wss://…`, with path. */
@@ -28,24 +32,25 @@ export interface TunnelOptions {
   readonly software: string;
   readonly outbox: Outbox;
   onWelcome(welcome: Welcome): void;
-  onFrame(frame: PhoneFrame): void;
-  /** The connection that `onWelcome` told of is gone. */
+  /** May throw, or return a promise that rejects: the cloud gets an `error` frame. */
+  onFrame(frame: FeatureFrame): unknown;
+  /** The connection of the last `onWelcome` is gone. */
   onLost(): void;
   /** One line in plain words, without secrets. */
   report(line: string): void;
   readonly backOff?: DialTimes;
   readonly stallMs?: number;
-  /** For the handshake and then for `welcome`: 30,000 unless told, since a cloud lets a fleet that comes back wait. */
+  /** For the handshake and then for `welcome`: default 30,000, because a cloud lets a returning fleet wait. */
   readonly answerMs?: number;
 }
 
-/** A UTF-16 code unit is at most three bytes of UTF-8; what is larger is not worth buffering. */
+/** A UTF-16 code unit is at most three bytes of UTF-8; a larger message is not buffered. */
 const maxPayloadBytes = limits.frameChars * 3;
 /** Heartbeats without an answer before the connection counts as dead. */
 const maxMisses = 2;
-/** How often a token file is looked at while its token is not accepted. */
+/** How often the token file is read while its token is refused. */
 const tokenLookMs = 5_000;
-/** Answers to broken frames on one connection: a flood must not be echoed. */
+/** Error answers on one connection: a flood of broken frames must not be echoed. */
 const maxErrorAnswers = 100;
 
 export class TunnelClient {
@@ -53,7 +58,9 @@ export class TunnelClient {
   readonly #backOff: DialBackOff;
   #socket: WebSocket | undefined;
   #sender: EventSender | undefined;
-  #welcomed = false;
+  /** Of the connection that stands. */
+  #welcome: Welcome | undefined;
+  #hasApprovals = false;
   #stopped = true;
   #spreadMs: number | undefined;
   #waitMs: number | undefined;
@@ -65,6 +72,16 @@ export class TunnelClient {
   #stable: NodeJS.Timeout | undefined;
   #welcomeTimeout: NodeJS.Timeout | undefined;
   #beat: NodeJS.Timeout | undefined;
+  readonly #handlers: FrameHandlers<ConnectionFrame> = {
+    welcome: (frame) => this.#onWelcome(frame),
+    error: ({ detail }) => this.#options.report(`The cloud could not use a frame: ${printable(detail)}`),
+    ack: (frame) => this.#sender?.onAck(frame),
+    nak: (frame) => this.#sender?.onNak(frame),
+    term: (frame) => this.#sender?.onTerm(frame),
+    drain: ({ spreadMs }) => {
+      this.#spreadMs = spreadMs;
+    },
+  };
 
   constructor(options: TunnelOptions) {
     this.#options = options;
@@ -73,7 +90,22 @@ export class TunnelClient {
 
   /** Whether the cloud has welcomed this agent and the connection stands. */
   get connected(): boolean {
-    return this.#welcomed;
+    return this.#welcome !== undefined;
+  }
+
+  /** Names the contents of the cloud's store; undefined without a connection. */
+  get store(): string | undefined {
+    return this.#welcome?.store;
+  }
+
+  /** Whether the cloud has said on this connection which phones are approved. */
+  get hasApprovals(): boolean {
+    return this.#hasApprovals;
+  }
+
+  /** Whether both ends have the feature; false without a connection. */
+  has(feature: TunnelFeature): boolean {
+    return sharedFeatures(this.#welcome?.features).includes(feature);
   }
 
   /** Dials, and keeps dialling until stop(). */
@@ -145,17 +177,17 @@ export class TunnelClient {
         software,
         bootId: outbox.bootId,
         firstSeq: outbox.firstSeq,
-        features: ['ping'],
+        features: [...tunnelFeatures],
       });
     });
-    socket.on('message', (data, isBinary) => this.#onMessage(socket, isBinary ? undefined : data.toString()));
+    socket.on('message', (data, isBinary) => void this.#onMessage(socket, isBinary ? undefined : data.toString()));
     socket.on('error', (error) => {
       reason ||= error.message;
     });
     socket.once('close', (code, text) => this.#onClose(code, reason || text.toString()));
   }
 
-  /** Undefined where its file cannot be read now: it is tried again. */
+  /** Undefined while the token file cannot be read; then a retry is scheduled. */
   #token(): string | undefined {
     const { token } = this.#options;
     try {
@@ -168,8 +200,8 @@ export class TunnelClient {
     }
   }
 
-  #onMessage(socket: WebSocket, text: string | undefined): void {
-    // What was under way when this end closed belongs to nobody any more.
+  async #onMessage(socket: WebSocket, text: string | undefined): Promise<void> {
+    // Frames that arrive after this end closed the connection are dropped.
     if (this.#stopped || socket.readyState !== WebSocket.OPEN) return;
     this.#misses = 0;
     if (text === heartbeat.pong) return;
@@ -179,7 +211,7 @@ export class TunnelClient {
     }
     try {
       if (text === undefined) throw new GatewayError('frame-malformed', 'Binary frames are not spoken here.');
-      this.#onFrame(decodeCloudFrame(text));
+      await this.#onFrame(decodeCloudFrame(text));
     } catch (error) {
       this.#answerError(error);
     }
@@ -193,52 +225,33 @@ export class TunnelClient {
     this.send({ type: 'error', code: known ? error.code : 'internal', detail: detail.slice(0, limits.shortTextChars) });
   }
 
-  #onFrame(frame: CloudFrame): void {
-    if (frame.type === 'error') {
-      this.#options.report(`The cloud could not use a frame: ${printable(frame.detail)}`);
-      return;
+  #onFrame(frame: CloudFrame): unknown {
+    if (this.#sender === undefined && frame.type !== 'welcome' && frame.type !== 'error') {
+      throw new GatewayError('frame-malformed', `A ${frame.type} frame came before welcome.`);
     }
-    if (frame.type === 'welcome') {
-      this.#onWelcome(frame);
-      return;
-    }
-    const sender = this.#sender;
-    if (sender === undefined) throw new GatewayError('frame-malformed', `A ${frame.type} frame came before welcome.`);
-    switch (frame.type) {
-      case 'ack':
-        sender.onAck(frame);
-        break;
-      case 'nak':
-        sender.onNak(frame);
-        break;
-      case 'term':
-        sender.onTerm(frame);
-        break;
-      case 'drain':
-        this.#spreadMs = frame.spreadMs;
-        break;
-      case 'approvals':
-        this.#onApprovals(frame, sender);
-        break;
-      default:
-        this.#options.onFrame(frame);
-    }
+    if (this.#isOfConnection(frame)) return handleFrame(this.#handlers, frame);
+    return frame.type === 'approvals' ? this.#onApprovals(frame) : this.#options.onFrame(frame);
   }
 
-  #onApprovals(frame: FrameOf<CloudFrame, 'approvals'>, sender: EventSender): void {
+  #isOfConnection(frame: CloudFrame): frame is ConnectionFrame {
+    return Object.hasOwn(this.#handlers, frame.type);
+  }
+
+  #onApprovals(frame: FrameOf<CloudFrame, 'approvals'>): void {
     try {
       this.#options.onFrame(frame);
     } catch (error) {
-      // Without them nothing may be sent: the next connection brings them again.
+      // Without approvals nothing may be sent; the next connection brings them again.
       this.#giveUp(`the approvals could not be kept (${String(error)})`);
       return;
     }
-    // Only now is it certain that nothing waits of a phone whose approval was taken back meanwhile (Z13).
-    sender.start();
+    this.#hasApprovals = true;
+    // Not earlier: events of a phone whose approval was taken back while the agent was away are dropped by now (Z13).
+    this.#sender?.start();
   }
 
   #onWelcome(welcome: Welcome): void {
-    if (this.#welcomed) throw new GatewayError('frame-malformed', 'A second welcome.');
+    if (this.#welcome !== undefined) throw new GatewayError('frame-malformed', 'A second welcome.');
     clearTimeout(this.#welcomeTimeout);
     if (welcome.protocol !== protocolVersion) {
       this.#options.report(`The cloud speaks protocol ${welcome.protocol}, this agent ${protocolVersion}: update it.`);
@@ -246,7 +259,7 @@ export class TunnelClient {
       this.#socket?.close(closeCodes.protocolError, 'No protocol version in common');
       return;
     }
-    this.#welcomed = true;
+    this.#welcome = welcome;
     this.#lastTrouble = '';
     this.#stable = setTimeout(() => this.#backOff.forget(), this.#backOff.stableMs());
     this.#scheduleBeat(welcome.heartbeatMs);
@@ -286,15 +299,16 @@ export class TunnelClient {
     clearTimeout(this.#beat);
     this.#sender?.stop();
     this.#sender = undefined;
-    const wasWelcomed = this.#welcomed;
-    this.#welcomed = false;
+    const wasWelcomed = this.#welcome !== undefined;
+    this.#welcome = undefined;
+    this.#hasApprovals = false;
     if (wasWelcomed) this.#options.onLost();
     if (this.#stopped) return;
     this.#tryLater(this.#troubleOf(code, reason), this.#waitAfter(code));
   }
 
   #tryLater(trouble: string, waitMs = this.#backOff.nextMs()): void {
-    // The same trouble again and again is one line, not one at each try.
+    // The same trouble is reported once, not at each try.
     if (trouble !== this.#lastTrouble) {
       this.#options.report(`${trouble}. Next try in ${Math.max(1, Math.round(waitMs / 1000))} s, and so on.`);
     }
@@ -302,7 +316,7 @@ export class TunnelClient {
     this.#waitToDial(waitMs);
   }
 
-  /** A token that was refused is not tried again for long: another one in its file is tried at once. */
+  /** A refused token waits for minutes; another token in its file is tried within 5 s. */
   #waitToDial(waitMs: number): void {
     const stepMs = Math.min(waitMs, tokenLookMs);
     this.#redial = setTimeout(() => {
@@ -337,7 +351,7 @@ export class TunnelClient {
   }
 }
 
-/** Words from the other end without what could steer a terminal (requirement Z16). */
+/** Text from the cloud without control characters, which could steer a terminal (requirement Z16). */
 function printable(text: string): string {
   return text.replace(/\p{C}/gu, ' ').slice(0, 200);
 }

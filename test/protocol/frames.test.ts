@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeCloudFrame, decodeEdgeFrame } from '../../protocol/codec.ts';
+import { tunnelFeatures } from '../../protocol/features.ts';
 import { closeCodes, cloudFrameSchema, edgeEventSchema, edgeFrameSchema } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 
@@ -23,6 +24,10 @@ describe('the specification of the tunnel', () => {
 
   it.each(Object.entries(closeCodes))('tells of the close code %s', (_, code) => {
     expect(specification.includes(String(code))).toBe(true);
+  });
+
+  it.each(tunnelFeatures)('tells of the feature %s', (name) => {
+    expect(specification.includes(`| \`${name}\` |`)).toBe(true);
   });
 
   it.each(Object.entries(limits))('tells the limit %s as it is', (name, value) => {

@@ -31,6 +31,7 @@ describe('hello', () => {
         time: '2026-11-22T12:00:00.000Z',
         heartbeatMs: 30_000,
         limits: { frameChars: 1_048_576, eventsInFlight: 64, callsInFlight: 256 },
+        features: ['ping', 'dead-letters'],
       },
     ]);
     // Its id is known without asking the engine.
