@@ -1,18 +1,17 @@
 // One Durable Object per home: the hub between hibernating sockets of its agent and of its watchers.
 // What must outlive it is in the sockets' attachments and in the store; of its own storage it uses the alarm alone.
 import { DurableObject } from 'cloudflare:workers';
-import { closeCodes, type DeadLetterOutcome, heartbeat, subprotocol } from '../../protocol/frames.ts';
-import type { DeadLetter, Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
+import { closeCodes, heartbeat, subprotocol } from '../../protocol/frames.ts';
 import { HomeHub } from '../hub/home-hub.ts';
 import type { Log, Observer } from '../hub/hub-deps.ts';
-import type { CallAnswer, PhoneCall, WatchToken } from '../hub/hubs.ts';
+import { invokeOperation, isHomeOperation, type WatchToken } from '../hub/hubs.ts';
 import type { Link, SocketAttachment } from '../hub/link.ts';
 import type { Tunnel } from '../hub/tunnel.ts';
 import { isOver, watchCloseCode } from '../hub/watchers.ts';
-import type { MessageRecord, Page, PageRequest, Store, Write } from '../store/store.ts';
-import { faultOf, type RpcResult, toRpcResult } from './rpc-result.ts';
+import type { Store } from '../store/store.ts';
+import { movedError, type RpcResult, toRpcResult } from './rpc-result.ts';
 import { ObjectDeadlines } from './worker-deadlines.ts';
-import type { HomeOperations } from './worker-hubs.ts';
+import type { RemoteHome } from './worker-hubs.ts';
 import type { SharedStore } from './worker-store.ts';
 import { fromHeader, watchTokenOf } from './worker-watch.ts';
 
@@ -55,7 +54,7 @@ interface Life {
   watchers: Map<WebSocket, () => void>;
 }
 
-export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements HomeOperations {
+export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements Pick<RemoteHome, 'invoke'> {
   readonly #deadlines = new ObjectDeadlines(this.ctx.storage);
   readonly #heardMs = new WeakMap<WebSocket, number>();
   #life: Promise<Life> | undefined;
@@ -102,46 +101,20 @@ export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements 
     await hub.start();
   }
 
-  status(): Promise<RpcResult<Home | undefined>> {
-    return toRpcResult(async () => (await this.#hub()).status());
+  /** The one method that the Worker calls by RPC (worker-hubs.ts). */
+  async invoke(operation: string, args: readonly unknown[]): Promise<RpcResult<unknown>> {
+    return toRpcResult(async () => {
+      // From a Worker of another version; a watch is asked for by WebSocket.
+      if (!isHomeOperation(operation) || operation === 'watch') throw movedError();
+      // Without the hub, so that a store that does not answer keeps no watcher.
+      if (operation === 'endWatches') return this.#endWatches(String(args[0]));
+      return invokeOperation(await this.#hub(), operation, args);
+    });
   }
 
-  call(call: PhoneCall): Promise<RpcResult<CallAnswer>> {
-    return toRpcResult(async () => (await this.#hub()).call(call));
-  }
-
-  commit(writes: readonly Write[]): Promise<RpcResult<HomeEvent[]>> {
-    return toRpcResult(async () => (await this.#hub()).commit(writes));
-  }
-
-  async send(record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<RpcResult<Message>> {
-    const { value: outcome, fault } = await toRpcResult(async () =>
-      (await this.#hub()).send(record, ifOffline, requestId),
-    );
-    if (outcome === undefined) return { ...(fault !== undefined && { fault }) };
-    return { value: outcome.message, ...(outcome.error !== undefined && { fault: faultOf(outcome.error) }) };
-  }
-
-  approve(phone: string, approved: boolean, change?: string): Promise<RpcResult<Phone | undefined>> {
-    return toRpcResult(async () => (await this.#hub()).approve(phone, approved, change));
-  }
-
-  deadLetters(page: PageRequest): Promise<RpcResult<Page<DeadLetter>>> {
-    return toRpcResult(async () => (await this.#hub()).deadLetters.list(page));
-  }
-
-  settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<RpcResult<DeadLetterOutcome>> {
-    return toRpcResult(async () => (await this.#hub()).deadLetters.settle(id, step));
-  }
-
-  dismiss(agent: string): Promise<RpcResult<void>> {
-    return toRpcResult(async () => (await this.#hub()).dismiss(agent));
-  }
-
-  /** By the sockets' attachments, so that a store that does not answer keeps no watcher. */
-  async endWatches(token: string): Promise<void> {
+  async #endWatches(token: string): Promise<void> {
     const life = await this.#life?.catch(() => undefined);
-    life?.hub.endWatches(token);
+    await life?.hub.endWatches(token);
     for (const socket of this.#openSockets(tags.watcher)) {
       if (watchNoteOf(socket)?.id === token) socket.close(closeCodes.tokenEnded, 'tokenEnded');
     }
@@ -198,7 +171,7 @@ export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements 
       const note = watchNoteOf(socket);
       // A version before this one kept no token with it: its reader comes back with one.
       if (note === undefined) socket.close(1001, 'draining');
-      else this.#feed(life, socket, undefined, note);
+      else await this.#feed(life, socket, undefined, note);
     }
     return life;
   }
@@ -222,19 +195,19 @@ export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements 
     return new Response(null, { status: 101, webSocket: outer, headers });
   }
 
-  #acceptWatcher(life: Life, { searchParams }: URL): Response {
+  async #acceptWatcher(life: Life, { searchParams }: URL): Promise<Response> {
     const { 0: outer, 1: socket } = new WebSocketPair();
     this.ctx.acceptWebSocket(socket, [tags.watcher]);
     // The Worker looks the token up once the watch is open.
     const note: WatchNote = { ...watchTokenOf(searchParams), goodMs: Date.now() };
     socket.serializeAttachment(note);
-    const from = this.#feed(life, socket, searchParams.get('after') ?? undefined, note);
+    const from = await this.#feed(life, socket, searchParams.get('after') ?? undefined, note);
     return new Response(null, { status: 101, webSocket: outer, headers: { [fromHeader]: from } });
   }
 
   /** Sends the home's events to a watcher's socket; answers where they begin. */
-  #feed({ hub, watchers }: Life, socket: WebSocket, after: string | undefined, note: WatchNote): string {
-    const watch = hub.watch(after, note);
+  async #feed({ hub, watchers }: Life, socket: WebSocket, after: string | undefined, note: WatchNote): Promise<string> {
+    const watch = await hub.watch(after, note);
     watchers.set(socket, () => watch.stop());
     const isGood = this.#tokenCheck(socket, note);
     const pump = async () => {

@@ -258,8 +258,8 @@ export class NodeHost {
   /** Ends what a token has open. */
   async #endAll({ home, id, kind }: TokenRecord): Promise<void> {
     const homes = home === null ? await this.#store.homesOf(account) : [home];
-    const hubs = this.#hubs;
-    await Promise.all(homes.map((each) => (kind === 'agent' ? hubs.dismiss(each, id) : hubs.endWatches(each, id))));
+    const handles = homes.map((each) => this.#hubs.home(each));
+    await Promise.all(handles.map((each) => (kind === 'agent' ? each.dismiss(id) : each.endWatches(id))));
   }
 
   get #publicHostname(): string | undefined {

@@ -39,7 +39,8 @@ export class WorkerHost {
     const access = new Access({ store, clock });
     access.onRevoked = async ({ home, id, kind }) => {
       const homes = home === null ? await store.homesOf(account) : [home];
-      await Promise.all(homes.map((each) => (kind === 'agent' ? hubs.dismiss(each, id) : hubs.endWatches(each, id))));
+      const handles = homes.map((each) => hubs.home(each));
+      await Promise.all(handles.map((each) => (kind === 'agent' ? each.dismiss(id) : each.endWatches(id))));
     };
     this.#parts = deps;
     this.#access = access;

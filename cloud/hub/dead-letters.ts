@@ -27,7 +27,7 @@ export class HomeDeadLetters {
     this.#tunnel = tunnel;
   }
 
-  /** Throws as Hubs.deadLetters says. */
+  /** As HomeHandle.deadLetters. */
   async list({ limit, cursor }: PageRequest): Promise<Page<DeadLetter>> {
     const request = { do: 'list', limit, ...(cursor !== undefined && { before: letterOf(cursor) }) } as const;
     const page = await this.#ask(request, (given) => deadLetterPageSchema.safeParse(given).data);
@@ -39,7 +39,7 @@ export class HomeDeadLetters {
     return { items, next: page.next ?? null };
   }
 
-  /** Throws as Hubs.settleDeadLetter says. */
+  /** As HomeHandle.settleDeadLetter. */
   async settle(id: string, step: 'retry' | 'discard'): Promise<DeadLetterOutcome> {
     const request = { do: step, letter: letterOf(id) };
     const outcome = await this.#ask(request, (given) => deadLetterOutcomeSchema.safeParse(given).data);

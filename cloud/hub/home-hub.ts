@@ -1,14 +1,14 @@
 // One home: its tunnel, the calls and sends that go down it, the events that come up it, and who watches them.
 import { actions } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
-import { closeCodes } from '../../protocol/frames.ts';
-import type { Home, HomeEvent, Phone, Trouble } from '../../protocol/model.ts';
-import type { MessageRecord, PhoneRecord, Write } from '../store/store.ts';
+import { closeCodes, type DeadLetterOutcome } from '../../protocol/frames.ts';
+import type { DeadLetter, Home, HomeEvent, Phone, Trouble } from '../../protocol/model.ts';
+import type { MessageRecord, Page, PageRequest, PhoneRecord, Write } from '../store/store.ts';
 import { Calls } from './calls.ts';
 import { HomeDeadLetters } from './dead-letters.ts';
 import { settingsOf } from './home-settings.ts';
 import type { HubDeps } from './hub-deps.ts';
-import type { CallAnswer, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
+import type { CallAnswer, HomeHandle, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
 import { type AgentIdentity, type Link, noActivity, type SocketAttachment } from './link.ts';
 import { PhoneRegistry, type PhoneRegistryNote } from './phone-registry.ts';
 import { Retention } from './retention.ts';
@@ -20,9 +20,9 @@ import { Watchers } from './watchers.ts';
 /** A router that dials again, a cloud that is updated: who is back by then was not away. */
 const offlineGraceMs = 5_000;
 
-export class HomeHub {
+export class HomeHub implements HomeHandle {
   readonly id: string;
-  readonly deadLetters: HomeDeadLetters;
+  readonly #deadLetters: HomeDeadLetters;
   readonly #deps: HubDeps;
   readonly #phoneRegistry: PhoneRegistry;
   readonly #calls: Calls;
@@ -46,7 +46,7 @@ export class HomeHub {
     this.#deps = deps;
     this.#phoneRegistry = new PhoneRegistry(id, deps.store, noted);
     this.#calls = new Calls(id, deps);
-    this.deadLetters = new HomeDeadLetters(this.#phoneRegistry, this.#calls, () => this.#online());
+    this.#deadLetters = new HomeDeadLetters(this.#phoneRegistry, this.#calls, () => this.#online());
     this.#watchers = new Watchers(id, deps);
     this.#sends = new SendQueue(id, deps, {
       commit: (writes) => this.commit(writes),
@@ -179,7 +179,6 @@ export class HomeHub {
     return [{ type: 'home.updated' }];
   }
 
-  /** Throws as Hubs.call says. */
   async call(call: PhoneCall): Promise<CallAnswer> {
     await this.#phoneRegistry.load();
     try {
@@ -230,11 +229,11 @@ export class HomeHub {
     return published;
   }
 
-  watch(after?: string, token?: WatchToken): Watch {
+  async watch(after?: string, token?: WatchToken): Promise<Watch> {
     return this.#watchers.watch(after, token);
   }
 
-  endWatches(token: string): void {
+  async endWatches(token: string): Promise<void> {
     this.#watchers.endOf(token);
   }
 
@@ -256,6 +255,14 @@ export class HomeHub {
     await this.commit([{ type: 'phone.status', phone }, ...(isNews ? [{ type: 'home.updated' } as const] : [])]);
     if (approved) this.#sends.drain();
     return phone;
+  }
+
+  deadLetters(page: PageRequest): Promise<Page<DeadLetter>> {
+    return this.#deadLetters.list(page);
+  }
+
+  settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<DeadLetterOutcome> {
+    return this.#deadLetters.settle(id, step);
   }
 
   async dismiss(agent: string): Promise<void> {

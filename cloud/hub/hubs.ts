@@ -1,5 +1,5 @@
-// The seam between routes and homes: in one process a map of hubs, on Workers a Durable Object per home.
-import type { ActionName } from '../../protocol/actions.ts';
+// The seam between routes and homes: a map of hubs in one process, a Durable Object per home on Workers.
+import { type ActionName, actions } from '../../protocol/actions.ts';
 import type { GatewayError } from '../../protocol/errors.ts';
 import type { AgentHop, DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
@@ -14,11 +14,11 @@ export interface PhoneCall {
   arguments: Readonly<Record<string, unknown>>;
   /** How long the agent may take; 30,000 unless told. */
   deadlineMs?: number | undefined;
-  /** `m_…` of the message that the MessageID in the arguments means: the agent acts on no other. */
+  /** `m_…` of the message that MessageID means: phones reuse MessageIDs, and the agent acts on no other message. */
   message?: string | undefined;
-  /** For what must not happen twice: the agent answers the same key with the first outcome. */
+  /** For an action that must not happen twice: the agent answers a repeated key with the first outcome. */
   key?: string | undefined;
-  /** The request of which this is a part, for the logs of cloud and agent. */
+  /** Of the HTTP request, for the logs of cloud and agent. */
   requestId?: string | undefined;
 }
 
@@ -27,29 +27,29 @@ export interface CallAnswer {
   arguments: Record<string, unknown>;
   /** `s_…` of the session that CreateSession made. */
   made?: string | undefined;
-  /** Of SendMessage: its way within the house. */
+  /** Of SendMessage: the agent's part of the message's trace. */
   hops?: readonly AgentHop[] | undefined;
 }
 
-/** A send never vanishes: when it was refused or lost, the stored message comes with the reason. */
+/** A refused or lost send still has its stored message; `error` is the reason. */
 export interface SendOutcome {
   message: Message;
   error?: GatewayError | undefined;
 }
 
-/** The cursor of the watcher was too old: whatever it holds must be loaded anew. */
+/** The cursor of the watcher is too old to resume from: the watcher must load everything again. */
 export interface Reset {
   type: 'reset';
   id: string;
 }
 
-/** `tokenEnded`: the token that the watcher came with was revoked or has expired. */
+/** `tokenEnded`: the token of the watcher was revoked or has expired. */
 export type WatchEnd = 'tooSlow' | 'draining' | 'stopped' | 'lost' | 'tokenEnded';
 
-/** The token that a watcher came with. */
+/** The token that a watcher authenticated with. */
 export interface WatchToken {
   id: string;
-  /** Of its secret, by which the store finds it. */
+  /** Of the token's secret; the key in the store. */
   hash: string;
   /** Epoch milliseconds. */
   expiresAtMs: number | null;
@@ -57,43 +57,113 @@ export interface WatchToken {
 
 /** A stream of a home's events, pulled by its reader. */
 export interface Watch {
-  /** The point to resume from if nothing was read yet. */
+  /** The cursor to resume from if nothing was read yet. */
   readonly from: string;
-  /** The next event; undefined once the watch is over. */
+  /** The next event; undefined once the watch has ended. */
   next(): Promise<HomeEvent | Reset | undefined>;
-  /** Why it is over; undefined while it is not. */
+  /** Undefined while the watch is open. */
   readonly ended: WatchEnd | undefined;
-  /** Resolves when it is over, also for a reader that is not asking for the next event. */
+  /** Resolves when the watch ends, also for a reader that is not waiting for the next event. */
   readonly closed: Promise<void>;
   stop(): void;
   end(reason: WatchEnd): void;
 }
 
-export interface Hubs {
+/** The operations of one home, wherever its hub runs. */
+export interface HomeHandle {
   /** Undefined if there is no such home. */
-  status(home: string): Promise<Home | undefined>;
-  /** Throws `not-found`, `phone-not-approved`, `home-offline`, `phone-offline`, or what the phone or its agent said. */
-  call(home: string, call: PhoneCall): Promise<CallAnswer>;
-  /** Stores and tells the watchers. */
-  commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]>;
+  status(): Promise<Home | undefined>;
+  /** @throws `not-found`, `phone-not-approved`, `home-offline`, `phone-offline`, or the error of the phone or its agent. */
+  call(call: PhoneCall): Promise<CallAnswer>;
+  /** Stores the writes and tells the watchers. */
+  commit(writes: readonly Write[]): Promise<HomeEvent[]>;
   /**
-   * Stores a send, then tries it. With `fail` an absent home or phone throws and nothing is stored; nor is it where the
-   * record names no phone and it does not go without saying which is meant (`invalid-request`).
+   * Stores a send, then tries it. With `fail`, an absent home or phone throws and nothing is stored.
+   * @throws `invalid-request` where the record names no phone and the home has several to choose from.
    */
-  send(home: string, record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome>;
-  /** Events after `after`, without gap or repeat; without it from now on. The watch ends with its token. */
-  watch(home: string, after: string | undefined, token: WatchToken): Promise<Watch>;
+  send(record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome>;
+  /** Events after `after` without gap or repeat; from now on without it. The watch ends with its token. */
+  watch(after: string | undefined, token: WatchToken): Promise<Watch>;
   /** Ends the watches of a token that was revoked. */
-  endWatches(home: string, token: string): Promise<void>;
+  endWatches(token: string): Promise<void>;
   /**
-   * Answers the phone, or undefined if there is none of that id; tells the agent. `change`: the id of the change that
-   * was shown, if one was. Throws `conflict` where it is not the last any more.
+   * Answers the phone, or undefined if the home has none of that id; tells the agent. `change`: the id of the change
+   * that the user was shown, if any.
+   * @throws `conflict` where the phone has changed again since.
    */
-  approve(home: string, phone: string, approved: boolean, change?: string): Promise<Phone | undefined>;
-  /** What the agent keeps that the cloud refused for good, newest first. Throws `home-offline` and `agent-outdated`. */
-  deadLetters(home: string, page: PageRequest): Promise<Page<DeadLetter>>;
-  /** Has the agent send a dead letter again or forget it; throws likewise, and `not-found`. */
-  settleDeadLetter(home: string, id: string, step: 'retry' | 'discard'): Promise<DeadLetterOutcome>;
+  approve(phone: string, approved: boolean, change?: string): Promise<Phone | undefined>;
+  /**
+   * Events that the cloud refused for good and the agent keeps, newest first.
+   * @throws `home-offline`, `agent-outdated`.
+   */
+  deadLetters(page: PageRequest): Promise<Page<DeadLetter>>;
+  /**
+   * Has the agent send a dead letter again or forget it.
+   * @throws `home-offline`, `agent-outdated`, `not-found`.
+   */
+  settleDeadLetter(id: string, step: 'retry' | 'discard'): Promise<DeadLetterOutcome>;
   /** Closes the tunnel of an agent whose token was revoked. */
-  dismiss(home: string, agent: string): Promise<void>;
+  dismiss(agent: string): Promise<void>;
+}
+
+export interface Hubs {
+  /** The home is looked up by the first operation, not here. */
+  home(id: string): HomeHandle;
+}
+
+export type HomeOperation = keyof HomeHandle;
+
+/**
+ * What a host does when the answer of an operation is lost and nobody knows whether the operation was done:
+ * `repeat` asks once more; `tunnel-lost` tells the caller that it may ask again; `outcome-unknown` that it must not.
+ */
+export type LostAnswer = 'repeat' | 'tunnel-lost' | 'outcome-unknown';
+
+/** One entry an operation: an operation that is missing here does not compile, and no host can be asked for it. */
+const lostAnswers: {
+  readonly [Operation in HomeOperation]: LostAnswer | ((...args: Parameters<HomeHandle[Operation]>) => LostAnswer);
+} = {
+  status: 'repeat',
+  // The agent needs seconds to connect again, so a call that is repeated at once would only find the home offline.
+  call: ({ action, key }) => (actions[action].repeatable || key !== undefined ? 'tunnel-lost' : 'outcome-unknown'),
+  commit: 'repeat',
+  // Under the same id a message is stored once, and sent under its key.
+  send: 'repeat',
+  watch: 'repeat',
+  endWatches: 'repeat',
+  approve: 'repeat',
+  deadLetters: 'repeat',
+  // A second one would not find the letter that the first has settled.
+  settleDeadLetter: 'tunnel-lost',
+  dismiss: 'repeat',
+};
+
+export function isHomeOperation(name: string): name is HomeOperation {
+  return Object.hasOwn(lostAnswers, name);
+}
+
+export function lostAnswerOf(operation: HomeOperation, args: readonly unknown[]): LostAnswer {
+  const rule = lostAnswers[operation];
+  return typeof rule === 'function' ? Reflect.apply(rule, undefined, args) : rule;
+}
+
+/** A handle that passes each operation on to `invoke` by its name. */
+export function homeHandle(
+  invoke: (operation: HomeOperation, args: readonly unknown[]) => Promise<unknown>,
+): HomeHandle {
+  return new Proxy({} as HomeHandle, {
+    get: (_, name) => {
+      if (typeof name === 'string' && isHomeOperation(name)) return (...args: unknown[]) => invoke(name, args);
+      return undefined;
+    },
+  });
+}
+
+/** The other end of `homeHandle`. */
+export function invokeOperation(
+  home: HomeHandle,
+  operation: HomeOperation,
+  args: readonly unknown[],
+): Promise<unknown> {
+  return Reflect.apply(home[operation], home, args);
 }

@@ -39,7 +39,7 @@ export function actionRoutes({ hubs, quotas }: AppDeps): CloudApp {
     if (action === 'SendMessage') quotas.takeSend(holder(c).token.id, appendTo(c));
     const { callKey, requestId } = c.var;
     const key = actions[action].repeatable ? undefined : callKey;
-    const answer = await hubs.call(home, { phone, action, form: 'text', arguments: given, key, requestId });
+    const answer = await hubs.home(home).call({ phone, action, form: 'text', arguments: given, key, requestId });
     // The hub has checked that each argument is a string.
     return c.json({ arguments: answer.arguments as Record<string, string> }, 200);
   });

@@ -58,15 +58,15 @@ const discard = guarded('messages:delete', {
 export function deadLetterRoutes({ hubs }: AppDeps): CloudApp {
   return newApp()
     .openapi(list, async (c) => {
-      return c.json(await hubs.deadLetters(c.req.valid('param').home, c.req.valid('query')), 200);
+      return c.json(await hubs.home(c.req.valid('param').home).deadLetters(c.req.valid('query')), 200);
     })
     .openapi(retry, async (c) => {
       const { home, id } = c.req.valid('param');
-      return c.json(outcomeSchema.parse(await hubs.settleDeadLetter(home, id, 'retry')), 200);
+      return c.json(outcomeSchema.parse(await hubs.home(home).settleDeadLetter(id, 'retry')), 200);
     })
     .openapi(discard, async (c) => {
       const { home, id } = c.req.valid('param');
-      await hubs.settleDeadLetter(home, id, 'discard');
+      await hubs.home(home).settleDeadLetter(id, 'discard');
       return c.body(null, 204);
     });
 }

@@ -53,10 +53,13 @@ export function eventRoutes(deps: AppDeps): CloudApp {
   const open = async (principal: Principal, home: string, after: string | undefined): Promise<TokenWatch> => {
     const { token } = principal;
     const stream = quotas.openStream(token.id);
-    const opened = await hubs.watch(home, after, token).catch((error) => {
-      stream.closed();
-      throw error;
-    });
+    const opened = await hubs
+      .home(home)
+      .watch(after, token)
+      .catch((error) => {
+        stream.closed();
+        throw error;
+      });
     void opened.closed.then(stream.closed);
     const watch = new TokenWatch(opened, principal, clock);
     watch.start(streamTokens);

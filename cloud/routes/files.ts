@@ -59,13 +59,13 @@ export function fileRoutes({ store, hubs, clock }: AppDeps): CloudApp {
         status: 'pending',
         transferredBytes: 0,
       }));
-      await ask(hubs, home, session.phone, 'StartFileTransfer', { FileInfoList: files }, c.var.callKey);
+      await ask(hubs.home(home), session.phone, 'StartFileTransfer', { FileInfoList: files }, c.var.callKey);
       return c.json({ items: await filesOf(home, session), next: null }, 201);
     })
     .openapi(cancel, async (c) => {
       const { home, id } = c.req.valid('param');
       const session = await needSession(store, home, id);
-      await ask(hubs, home, session.phone, 'CancelFileTransfer', { SessionID: session.sessionId }, c.var.callKey);
+      await ask(hubs.home(home), session.phone, 'CancelFileTransfer', { SessionID: session.sessionId }, c.var.callKey);
       return c.json({ items: await filesOf(home, session), next: null }, 200);
     })
     .openapi(list, async (c) => {
@@ -74,6 +74,6 @@ export function fileRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     });
 
   async function filesOf(home: string, { phone, sessionId }: Session): Promise<FileInfo[]> {
-    return (await ask(hubs, home, phone, 'GetFileTransferSession', { SessionID: sessionId })).FileInfoList;
+    return (await ask(hubs.home(home), phone, 'GetFileTransferSession', { SessionID: sessionId })).FileInfoList;
   }
 }

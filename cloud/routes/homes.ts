@@ -101,7 +101,7 @@ export function homeRoutes({ hubs, access }: AppDeps): CloudApp {
   return newApp()
     .openapi(list, async (c) => {
       const principal = holder(c);
-      const homes = await Promise.all(principal.homes.map((home) => hubs.status(home)));
+      const homes = await Promise.all(principal.homes.map((home) => hubs.home(home).status()));
       const items = homes.filter((home) => home !== undefined).map((home) => shownTo(principal, home));
       return c.json({ items, next: null }, 200);
     })
@@ -110,12 +110,12 @@ export function homeRoutes({ hubs, access }: AppDeps): CloudApp {
     })
     .openapi(change, async (c) => {
       const { home } = c.req.valid('param');
-      await hubs.commit(home, [{ type: 'home.change', ...c.req.valid('json') }]);
+      await hubs.home(home).commit([{ type: 'home.change', ...c.req.valid('json') }]);
       return c.json(shownTo(holder(c), await needHome(hubs, home)), 200);
     })
     .openapi(answer, async (c) => {
       const { home, id } = c.req.valid('param');
-      const events = await hubs.commit(home, [{ type: 'question.answer', id, ...c.req.valid('json') }]);
+      const events = await hubs.home(home).commit([{ type: 'question.answer', id, ...c.req.valid('json') }]);
       if (!events.some(({ type }) => type === 'home.updated')) {
         const detail = 'There is no such question, or its numbers have changed: read the home again.';
         throw new GatewayError('not-found', detail);
@@ -126,7 +126,7 @@ export function homeRoutes({ hubs, access }: AppDeps): CloudApp {
       const { home } = c.req.valid('param');
       const [tokens, status] = await Promise.all([
         access.list(holder(c).token.account, { kind: 'agent', home }),
-        hubs.status(home),
+        hubs.home(home).status(),
       ]);
       const items = tokens.map(({ id, name, createdAtMs }) => ({
         id,
@@ -155,7 +155,7 @@ export function homeRoutes({ hubs, access }: AppDeps): CloudApp {
 }
 
 async function needHome(hubs: Hubs, id: string): Promise<Home> {
-  const home = await hubs.status(id);
+  const home = await hubs.home(id).status();
   if (home === undefined) throw new GatewayError('not-found', 'There is no such home.');
   return home;
 }

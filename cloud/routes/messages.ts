@@ -106,10 +106,10 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     })
     .openapi(admission, async (c) => {
       const { home } = c.req.valid('param');
-      const phones = await phonesToRead(hubs, home, c.req.valid('query').phone);
+      const phones = await phonesToRead(hubs.home(home), c.req.valid('query').phone);
       const lists = await Promise.all(
         phones.map(async (phone) => {
-          const { NewMessages } = await ask(hubs, home, phone, 'GetNewMessages', {});
+          const { NewMessages } = await ask(hubs.home(home), phone, 'GetNewMessages', {});
           const [ids, sessions] = await Promise.all([
             messagesOf(store, home, phone, new Set(NewMessages.map((message) => message.messageId))),
             sessionsOf(store, home, phone, new Set(NewMessages.flatMap((message) => message.sessionId ?? []))),
@@ -160,13 +160,13 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     const { id, phone, messageId, epoch } = record;
     if (record.status === 'Read' && (record.body !== null || !record.onPhone)) return publicMessage(record);
     const answer = await atPhone(home, record, async (MessageID, by) => {
-      const { MessageRequested } = await ask(hubs, home, by, 'ReadMessage', { MessageID }, undefined, id);
+      const { MessageRequested } = await ask(hubs.home(home), by, 'ReadMessage', { MessageID }, undefined, id);
       return MessageRequested;
     });
     if (answer === undefined || phone === null || messageId === null || !isAnswerAbout(record, answer)) {
-      await hubs.commit(home, [{ type: 'message.read', id }]);
+      await hubs.home(home).commit([{ type: 'message.read', id }]);
     } else {
-      await hubs.commit(home, [
+      await hubs.home(home).commit([
         {
           type: 'message.put',
           id,
@@ -186,8 +186,10 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     if (record.state === 'sending') {
       throw new GatewayError('conflict', 'The message is on its way: delete it when it is known what became of it.');
     }
-    await atPhone(home, record, (MessageID, by) => ask(hubs, home, by, 'DeleteMessage', { MessageID }, undefined, id));
-    await hubs.commit(home, [{ type: 'message.delete', id }]);
+    await atPhone(home, record, (MessageID, by) =>
+      ask(hubs.home(home), by, 'DeleteMessage', { MessageID }, undefined, id),
+    );
+    await hubs.home(home).commit([{ type: 'message.delete', id }]);
   }
 
   /** Calls the phone about its message. Undefined if the phone does not have it: then only the cloud's copy changes. */
@@ -202,7 +204,7 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       if (error.code === 'not-on-phone') {
-        await hubs.commit(home, [{ type: 'message.absent', id, atMs: clock.now() }]);
+        await hubs.home(home).commit([{ type: 'message.absent', id, atMs: clock.now() }]);
         return undefined;
       }
       // 701, no such message. This does not set `onPhone`: only the agent, which compares whole lists, reports that.

@@ -4,13 +4,12 @@ import type { ActionName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Phone } from '../../protocol/model.ts';
 import type { ActionInput, ActionOutput } from '../../protocol/phone-model.ts';
-import type { Hubs } from '../hub/hubs.ts';
+import type { HomeHandle } from '../hub/hubs.ts';
 import { type AppEnv, InvalidRequest } from './route-kit.ts';
 
 /** Calls an action of a phone for the current request; the hub validates the answer. The same `key` acts once; `message` is the `m_…` that the MessageID means. */
 export async function ask<Name extends ActionName>(
-  hubs: Hubs,
-  home: string,
+  home: HomeHandle,
   phone: string,
   action: Name,
   input: ActionInput<Name>,
@@ -18,7 +17,7 @@ export async function ask<Name extends ActionName>(
   message?: string,
 ): Promise<ActionOutput<Name> & { made?: string | undefined }> {
   const { requestId } = getContext<AppEnv>().var;
-  const answer = await hubs.call(home, { phone, action, form: 'model', arguments: input, key, message, requestId });
+  const answer = await home.call({ phone, action, form: 'model', arguments: input, key, message, requestId });
   return { ...(answer.arguments as ActionOutput<Name>), made: answer.made };
 }
 
@@ -27,9 +26,9 @@ export async function ask<Name extends ActionName>(
  * offline home without phones.
  * @throws GatewayError `invalid-request` that names the choices
  */
-export async function choosePhone(hubs: Hubs, home: string, named: string | undefined): Promise<string | undefined> {
+export async function choosePhone(home: HomeHandle, named: string | undefined): Promise<string | undefined> {
   if (named !== undefined) return named;
-  const status = await hubs.status(home);
+  const status = await home.status();
   const phones = status?.phones ?? [];
   const approved = phones.filter((phone) => phone.approved);
   const online = approved.filter((phone) => phone.online);
@@ -44,19 +43,19 @@ export async function choosePhone(hubs: Hubs, home: string, named: string | unde
 }
 
 /** Like `choosePhone`, but throws if there is no phone. */
-export async function needPhone(hubs: Hubs, home: string, named: string | undefined): Promise<string> {
-  const phone = await choosePhone(hubs, home, named);
+export async function needPhone(home: HomeHandle, named: string | undefined): Promise<string> {
+  const phone = await choosePhone(home, named);
   if (phone === undefined) throw new GatewayError('home-offline', 'No agent of this home is connected.');
   return phone;
 }
 
 /** The phones to read from: the named one, or every approved one that is online. @throws GatewayError if there is none */
-export async function phonesToRead(hubs: Hubs, home: string, named: string | undefined): Promise<string[]> {
+export async function phonesToRead(home: HomeHandle, named: string | undefined): Promise<string[]> {
   if (named !== undefined) return [named];
-  const status = await hubs.status(home);
+  const status = await home.status();
   const able = (status?.phones ?? []).filter((phone) => phone.approved && phone.online);
   if (able.length > 0) return able.map((phone) => phone.id);
-  return [await needPhone(hubs, home, undefined)];
+  return [await needPhone(home, undefined)];
 }
 
 function undecided(phones: readonly Phone[]): InvalidRequest {

@@ -53,13 +53,13 @@ const capabilities = guarded('phones:read', {
 
 export function phoneRoutes({ hubs }: AppDeps): CloudApp {
   const setApproval = async (home: string, id: string, approved: boolean, change?: string) => {
-    const phone = await hubs.approve(home, id, approved, change);
+    const phone = await hubs.home(home).approve(id, approved, change);
     if (phone === undefined) throw new GatewayError('not-found', 'This home has no such phone.');
     return phone;
   };
   return newApp()
     .openapi(list, async (c) => {
-      const home = await hubs.status(c.req.valid('param').home);
+      const home = await hubs.home(c.req.valid('param').home).status();
       return c.json({ items: home?.phones ?? [], next: null }, 200);
     })
     .openapi(approve, async (c) => {
@@ -72,16 +72,16 @@ export function phoneRoutes({ hubs }: AppDeps): CloudApp {
     })
     .openapi(identity, async (c) => {
       const { home, phone } = c.req.valid('param');
-      const { TelephonyIdentity } = await ask(hubs, home, phone, 'GetTelephonyIdentity', {});
+      const { TelephonyIdentity } = await ask(hubs.home(home), phone, 'GetTelephonyIdentity', {});
       return c.json({ items: TelephonyIdentity, next: null }, 200);
     })
     .openapi(capabilities, async (c) => {
       const { home, phone } = c.req.valid('param');
       try {
-        const { SupportedCapabilities } = await ask(hubs, home, phone, 'GetMessagingCapabilities', {});
+        const { SupportedCapabilities } = await ask(hubs.home(home), phone, 'GetMessagingCapabilities', {});
         return c.json(SupportedCapabilities, 200);
       } catch (error) {
-        const known = (await hubs.status(home))?.phones.find(({ id }) => id === phone)?.capabilities;
+        const known = (await hubs.home(home).status())?.phones.find(({ id }) => id === phone)?.capabilities;
         if (known === undefined || !isAbsence(error)) throw error;
         return c.json(known, 200);
       }

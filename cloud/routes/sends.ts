@@ -145,12 +145,12 @@ export function sendRoutes({ store, hubs, clock, quotas }: AppDeps): CloudApp {
       fingerprint: null,
       deliverByMs,
     };
-    const ask = (by: string | null) => hubs.send(home, { ...record, phone: by }, given.ifOffline, c.var.requestId);
+    const ask = (by: string | null) => hubs.home(home).send({ ...record, phone: by }, given.ifOffline, c.var.requestId);
     const { message, error } = await ask(phone).catch(async (thrown: unknown) => {
       const isUndecided = phone === null && thrown instanceof GatewayError && thrown.code === 'invalid-request';
       if (!isUndecided) throw thrown;
       // Usually the home has one usable phone. Otherwise this throws, and the error names the choices.
-      return ask((await choosePhone(hubs, home, undefined)) ?? null);
+      return ask((await choosePhone(hubs.home(home), undefined)) ?? null);
     });
     const headers = { location: `/v1/homes/${home}/messages/${message.id}` };
     // The failed message stays in the store, so that people can see what happened to it.

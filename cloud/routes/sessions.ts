@@ -121,10 +121,10 @@ export function sessionRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     })
     .openapi(updates, async (c) => {
       const { home } = c.req.valid('param');
-      const phones = await phonesToRead(hubs, home, c.req.valid('query').phone);
+      const phones = await phonesToRead(hubs.home(home), c.req.valid('query').phone);
       const lists = await Promise.all(
         phones.map(async (phone) => {
-          const { SessionUpdates } = await ask(hubs, home, phone, 'GetSessionUpdates', {});
+          const { SessionUpdates } = await ask(hubs.home(home), phone, 'GetSessionUpdates', {});
           const wanted = new Set(SessionUpdates.map((update) => update.sessionId));
           const ids = await sessionsOf(store, home, phone, wanted);
           return SessionUpdates.map((update) => ({ ...update, id: ids.get(update.sessionId) ?? null, phone }));
@@ -139,10 +139,9 @@ export function sessionRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     .openapi(create, async (c) => {
       const { home } = c.req.valid('param');
       const given = c.req.valid('json');
-      const phone = await needPhone(hubs, home, given.phone);
+      const phone = await needPhone(hubs.home(home), given.phone);
       const { SessionID, made } = await ask(
-        hubs,
-        home,
+        hubs.home(home),
         phone,
         'CreateSession',
         {
@@ -173,7 +172,7 @@ export function sessionRoutes({ store, hubs, clock }: AppDeps): CloudApp {
       const { home, id } = c.req.valid('param');
       const given = c.req.valid('json');
       const session = await needSession(store, home, id);
-      await ask(hubs, home, session.phone, 'ModifySession', {
+      await ask(hubs.home(home), session.phone, 'ModifySession', {
         SessionID: session.sessionId,
         SessionRecipientsToAdd: given.addRecipients,
         SessionRecipientsToRemove: given.removeRecipients,
@@ -207,7 +206,7 @@ export function sessionRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     key: string | undefined,
   ): Promise<Session> {
     const session = await needSession(store, home, id);
-    await ask(hubs, home, session.phone, action, { SessionID: session.sessionId }, key);
+    await ask(hubs.home(home), session.phone, action, { SessionID: session.sessionId }, key);
     // Some phones forget a session once it is closed.
     const forgotten = (): PhoneSession | undefined =>
       action === 'CloseSession'
@@ -223,9 +222,9 @@ export function sessionRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     otherwise: () => PhoneSession | undefined,
   ): Promise<Session> {
     const filter = { SessionID: sessionId, SessionClass: ANY, SessionStatus: ANY };
-    const { SessionsList } = await ask(hubs, home, phone, 'GetSessions', filter);
+    const { SessionsList } = await ask(hubs.home(home), phone, 'GetSessions', filter);
     const session = SessionsList.find((listed) => listed.sessionId === sessionId) ?? otherwise();
-    if (session !== undefined) await hubs.commit(home, [{ type: 'session.put', id, phone, session }]);
+    if (session !== undefined) await hubs.home(home).commit([{ type: 'session.put', id, phone, session }]);
     return needSession(store, home, id);
   }
 }

@@ -30,7 +30,7 @@ export function tunnelRoutes({ access, hubs }: Pick<AppDeps, 'access' | 'hubs'>,
     const handler = await serve(home, agent, token);
     // Race: the token may have been revoked before the hub knew this tunnel.
     if (await access.isInUse(token)) return acceptSocket(c, handler);
-    await hubs.dismiss(home, agent.id);
+    await hubs.home(home).dismiss(agent.id);
     throw new GatewayError('unauthorized', 'This token is no longer in use.');
   });
 }

@@ -9,7 +9,7 @@ import { Access } from '../../cloud/access/access.ts';
 import { createApp } from '../../cloud/app.ts';
 import { HomeHub } from '../../cloud/hub/home-hub.ts';
 import type { HubDeps } from '../../cloud/hub/hub-deps.ts';
-import type { Hubs } from '../../cloud/hub/hubs.ts';
+import { type Hubs, homeHandle, invokeOperation } from '../../cloud/hub/hubs.ts';
 import type { AgentIdentity, SocketAttachment } from '../../cloud/hub/link.ts';
 import type { SocketHandler } from '../../cloud/routes/sockets.ts';
 import { DynamoStore } from '../../cloud/store/dynamo.ts';
@@ -154,16 +154,7 @@ class SleepingHome {
 
   /** As from outside: a request that is billed. */
   readonly hubs: Hubs = {
-    status: () => this.#asked((hub) => hub.status()),
-    call: (_, call) => this.#asked((hub) => hub.call(call)),
-    commit: (_, writes) => this.#asked((hub) => hub.commit(writes)),
-    send: (_, record, ifOffline, requestId) => this.#asked((hub) => hub.send(record, ifOffline, requestId)),
-    watch: (_, after) => this.#asked(async (hub) => hub.watch(after)),
-    approve: (_, phone, approved, change) => this.#asked((hub) => hub.approve(phone, approved, change)),
-    deadLetters: (_, page) => this.#asked((hub) => hub.deadLetters.list(page)),
-    settleDeadLetter: (_, id, step) => this.#asked((hub) => hub.deadLetters.settle(id, step)),
-    endWatches: (_, token) => this.#asked(async (hub) => hub.endWatches(token)),
-    dismiss: (_, agent) => this.#asked((hub) => hub.dismiss(agent)),
+    home: () => homeHandle((operation, args) => this.#asked((hub) => invokeOperation(hub, operation, args))),
   };
 
   dial(agent: AgentIdentity): Promise<void> {

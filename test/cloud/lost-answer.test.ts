@@ -18,10 +18,7 @@ beforeEach(async () => {
   const access = new Access({ store, clock });
   const { token } = await access.issue('api', { account: 'a', home: 'home', name: 'test', scopes: ['*'] });
   authorization = `Bearer ${token}`;
-  const hubs = {
-    send: (_, record, ifOffline, requestId) => bench.hub.send(record, ifOffline, requestId),
-    status: () => bench.hub.status(),
-  } as Pick<Hubs, 'send' | 'status'> as Hubs;
+  const hubs: Hubs = { home: () => bench.hub };
   app = createApp({
     ...{ store, hubs, access, clock, deadlines, log },
     serveAgent: () => Promise.reject(new Error('no agent')),

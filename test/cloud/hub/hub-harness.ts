@@ -173,7 +173,7 @@ export class HubHarness {
   }
 
   async follow(after?: string): Promise<{ events: HomeEvent[]; types(): string[]; stop(): void }> {
-    const watch = this.hub.watch(after);
+    const watch = await this.hub.watch(after);
     const events: HomeEvent[] = [];
     void (async () => {
       for (let event = await watch.next(); event !== undefined; event = await watch.next()) {

@@ -211,7 +211,7 @@ describe('an agent that answers for itself', () => {
     const { agent, phone } = await bench.online();
     agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })], deadLetters: 0 });
     await settled(() => agent.of('approvals').length === 2);
-    const letters = bench.hub.deadLetters.list({ limit: 50 });
+    const letters = bench.hub.deadLetters({ limit: 50 });
     await settled(() => agent.of('dead-letters').length === 1);
     agent.says({ type: 'result', id: agent.of('dead-letters')[0]?.id ?? '', arguments: { items: [] } });
     expect(await letters).toEqual({ items: [], next: null });

@@ -25,7 +25,7 @@ async function commitOne(): Promise<string> {
 
 describe('a watcher', () => {
   it('is told to load anew when its point is no longer kept, and then of all that follows', async () => {
-    const watch = bench.hub.watch('00000000000000000000000000');
+    const watch = await bench.hub.watch('00000000000000000000000000');
     bench.clock.nowMs += 25 * 3_600_000;
     expect(await watch.next()).toMatchObject({ type: 'reset' });
     const id = await commitOne();
@@ -34,20 +34,20 @@ describe('a watcher', () => {
   });
 
   it('that does not read is sent away, and loses nothing when it comes back', async () => {
-    const watch = bench.hub.watch();
+    const watch = await bench.hub.watch();
     const first = await commitOne();
     expect(await watch.next()).toMatchObject({ id: first });
     const ids: string[] = [];
     for (let count = 0; count < 1001; count++) ids.push(await commitOne());
     expect(watch.ended).toBe('tooSlow');
     expect(await watch.next()).toBeUndefined();
-    const back = bench.hub.watch(first);
+    const back = await bench.hub.watch(first);
     for (const id of ids) expect(await back.next()).toMatchObject({ id });
     back.stop();
   });
 
   it('that stops hears no more, and its reader is let go', async () => {
-    const watch = bench.hub.watch();
+    const watch = await bench.hub.watch();
     const pending = watch.next();
     watch.stop();
     expect(await pending).toBeUndefined();
@@ -61,7 +61,7 @@ describe('a watcher', () => {
         const start = await commitOne();
         const expected: string[] = [];
         for (let count = 0; count < before; count++) expected.push(await commitOne());
-        const watch = bench.hub.watch(start);
+        const watch = await bench.hub.watch(start);
         const seen: string[] = [];
         const reading = (async () => {
           for (let event = await watch.next(); event !== undefined; event = await watch.next()) seen.push(event.id);

@@ -67,6 +67,16 @@ describe('hello', () => {
   });
 });
 
+describe('an operation that this version of the object does not offer', () => {
+  it.each(['operationOfTomorrow', 'stop', 'constructor', 'watch'])(
+    '%s is answered as a home that is being moved',
+    async (operation) => {
+      const { fault } = await home().invoke(operation, []);
+      expect(fault).toMatchObject({ code: 'tunnel-lost', retryAfterMs: 2_000 });
+    },
+  );
+});
+
 describe('frames of one socket', () => {
   it('are handled one after the other, however long the store takes', async () => {
     const began = remote.asked.length;

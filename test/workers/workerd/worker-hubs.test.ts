@@ -1,19 +1,21 @@
 // What the Worker makes of a home's object that is gone, overloaded, or answers with a fault.
 import { describe, expect, it } from 'vitest';
-import { type HomeOperations, WorkerHubs } from '../../../cloud/hosts/worker-hubs.ts';
+import type { RpcResult } from '../../../cloud/hosts/rpc-result.ts';
+import { type RemoteHome, WorkerHubs } from '../../../cloud/hosts/worker-hubs.ts';
 import type { PhoneCall } from '../../../cloud/hub/hubs.ts';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { send } from '../../contract/messages.ts';
 
 /** Hubs whose homes answer each question by the next of `answers`, and how often they were asked. */
-function hubsThat(...answers: (() => unknown)[]) {
+function hubsThat(...answers: (() => RpcResult<unknown>)[]) {
   const asked: string[] = [];
-  const object = new Proxy({} as HomeOperations & { fetch(): Promise<Response> }, {
-    get: (_, operation) => async () => {
-      asked.push(String(operation));
-      return answers[asked.length - 1]?.();
+  const object: RemoteHome = {
+    invoke: async (operation) => {
+      asked.push(operation);
+      return answers[asked.length - 1]?.() ?? {};
     },
-  });
+    fetch: () => Promise.reject(new Error('No test watches a home here.')),
+  };
   return { hubs: new WorkerHubs({ getByName: () => object }), asked };
 }
 
@@ -39,34 +41,44 @@ describe('a call to an object that went away', () => {
     ['SendMessage', 'm_1', 'tunnel-lost'],
   ] as const)('%s under key %s is %s, and is not repeated here', async (action, key, code) => {
     const { hubs, asked } = hubsThat(gone);
-    await expect(hubs.call('home', call(action, key))).rejects.toMatchObject({ code });
+    await expect(hubs.home('home').call(call(action, key))).rejects.toMatchObject({ code });
     expect(asked).toEqual(['call']);
   });
 
   it('says when to try again', async () => {
     const { hubs } = hubsThat(gone);
-    await expect(hubs.call('home', call('GetSessions'))).rejects.toMatchObject({ retryAfterMs: 2_000 });
+    await expect(hubs.home('home').call(call('GetSessions'))).rejects.toMatchObject({ retryAfterMs: 2_000 });
   });
+});
+
+it('asks once only for an operation that would not find what the first one did', async () => {
+  const { hubs, asked } = hubsThat(gone);
+  await expect(hubs.home('home').settleDeadLetter('d_1', 'retry')).rejects.toMatchObject({ code: 'tunnel-lost' });
+  expect(asked).toEqual(['settleDeadLetter']);
 });
 
 describe('what may be asked twice', () => {
   it('is, and the new life answers', async () => {
     const { hubs, asked } = hubsThat(gone, () => ({ value: undefined }));
-    expect(await hubs.status('home')).toBeUndefined();
+    expect(await hubs.home('home').status()).toBeUndefined();
     expect(asked).toEqual(['status', 'status']);
   });
 
   it('is not asked a third time', async () => {
     const { hubs, asked } = hubsThat(gone, gone);
-    await expect(hubs.dismiss('home', 't_1')).rejects.toMatchObject({ code: 'tunnel-lost', retryAfterMs: 2_000 });
+    await expect(hubs.home('home').dismiss('t_1')).rejects.toMatchObject({ code: 'tunnel-lost', retryAfterMs: 2_000 });
     expect(asked).toHaveLength(2);
   });
 
   it('is a send, which answers its stored message with the reason', async () => {
     const record = send('m_00000000000000000000000001');
-    const fault = { code: 'phone-refused', detail: 'no', refusal: { upnpCode: 706, upnpDescription: 'recipient' } };
-    const { hubs, asked } = hubsThat(gone, () => ({ value: { ...record, state: 'failed' }, fault }));
-    const { message, error } = await hubs.send('home', record, 'queue');
+    const fault = {
+      code: 'phone-refused' as const,
+      detail: 'no',
+      refusal: { upnpCode: 706, upnpDescription: 'recipient' },
+    };
+    const { hubs, asked } = hubsThat(gone, () => ({ value: { message: { ...record, state: 'failed' } }, fault }));
+    const { message, error } = await hubs.home('home').send(record, 'queue');
     expect(asked).toEqual(['send', 'send']);
     expect(message.state).toBe('failed');
     expect(error).toBeInstanceOf(GatewayError);
@@ -76,8 +88,8 @@ describe('what may be asked twice', () => {
 
 describe('an overloaded object', () => {
   it.each([
-    ['call', (hubs: WorkerHubs) => hubs.call('home', call('CreateSession'))],
-    ['status', (hubs: WorkerHubs) => hubs.status('home')],
+    ['call', (hubs: WorkerHubs) => hubs.home('home').call(call('CreateSession'))],
+    ['status', (hubs: WorkerHubs) => hubs.home('home').status()],
   ])('is left alone: %s', async (_, ask) => {
     const { hubs, asked } = hubsThat(overloaded);
     await expect(ask(hubs)).rejects.toMatchObject({ code: 'too-many-requests', retryAfterMs: 2_000 });
@@ -87,7 +99,10 @@ describe('an overloaded object', () => {
 
 it('a fault comes back as the GatewayError that it was', async () => {
   const { hubs } = hubsThat(() => ({ fault: { code: 'home-offline', detail: 'Nobody there.', retryAfterMs: 7 } }));
-  const error = await hubs.approve('home', 'p_1', true).catch((caught: unknown) => caught);
+  const error = await hubs
+    .home('home')
+    .approve('p_1', true)
+    .catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(GatewayError);
   expect(error).toMatchObject({ code: 'home-offline', message: 'Nobody there.', retryAfterMs: 7 });
 });
