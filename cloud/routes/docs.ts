@@ -5,41 +5,42 @@ import { KeptAnswer, type KeptPage } from './kept-answer.ts';
 import { type CloudApp, newApp } from './route-kit.ts';
 
 /** What to do about each error code; the titles are in protocol/errors.ts. */
-const mends: Readonly<Record<ErrorCodeName, string>> = {
-  'invalid-request': 'Mend the request: `issues` names each fault with its place.',
-  unauthorized: 'Send “Authorization: Bearer hl_…” with a token that is in use, or sign in to the dashboard.',
+const remedies: Readonly<Record<ErrorCodeName, string>> = {
+  'invalid-request': 'Correct the request: `issues` names each invalid field.',
+  unauthorized: 'Send “Authorization: Bearer hl_…” with a valid token, or sign in to the dashboard.',
   forbidden: 'Use a token that has the scope and reaches the home. Cookies work only from the cloud’s own pages.',
-  'not-found': 'See that the identifier is right and belongs to this home. What was deleted does not come back.',
-  'method-not-allowed': 'Use one of the methods that the Allow header names.',
-  conflict: 'Read the thing again: its state has changed, or does not allow this yet.',
+  'not-found': 'Check that the identifier is right and belongs to this home. Deleted messages do not come back.',
+  'method-not-allowed': 'Use one of the methods in the Allow header.',
+  conflict: 'Read the object again: its state has changed, or does not allow this yet.',
   'idempotency-conflict': 'Use a new Idempotency-Key for each new request.',
-  'too-large': 'Send less at once: a body may have 1 MiB. Pictures and films are files, not messages.',
+  'too-large': 'Send less at once: a body may have 1 MiB. Pictures and videos are files, not messages.',
   'unsupported-media-type': 'Send JSON, as “Content-Type: application/json”.',
-  'too-many-requests': 'Wait as Retry-After says, and keep fewer requests open at once.',
-  internal: 'Report it with its requestId. The log of the cloud holds the cause.',
-  'store-unavailable': 'Try again. If it stays, see that the data folder can be written to and the disk is not full.',
-  'home-offline': 'See that the agent at home runs and reaches the cloud. Sends with “ifOffline”: “queue” wait for it.',
-  'phone-offline': 'See that the phone is switched on and in the agent’s network.',
+  'too-many-requests': 'Wait for the time in Retry-After, and keep fewer requests open.',
+  internal: 'Report it with its requestId. The cloud’s log contains the cause.',
+  'store-unavailable': 'Try again. If it persists, check that the data folder is writable and the disk is not full.',
+  'home-offline':
+    'Check that the agent at home runs and reaches the cloud. Sends with “ifOffline”: “queue” wait for it.',
+  'phone-offline': 'Check that the phone is switched on and in the agent’s network.',
   'phone-not-approved': 'Approve the phone in the dashboard: until then nothing of it leaves the home.',
   'phone-unreachable': 'The agent sees the phone, but it does not answer. Nothing was done: try again.',
   'phone-malformed': 'The phone’s answer could not be understood. Report it with the phone’s make and model.',
-  'phone-refused': 'See `upnpCode` and `upnpDescription`: the phone said no, and why.',
+  'phone-refused': 'See `upnpCode` and `upnpDescription` for the phone’s reason.',
   'outcome-unknown': 'It may or may not have happened. Look at the phone before you try again.',
   'deadline-exceeded': 'No answer came in time. Try again.',
-  'tunnel-lost': 'The connection to the home broke off. The agent comes back by itself: try again.',
-  'frame-malformed': 'For writers of agents: the frame does not fit protocol/README.md.',
+  'tunnel-lost': 'The connection to the home broke off. The agent reconnects by itself: try again.',
+  'frame-malformed': 'For authors of agents: the frame does not match protocol/README.md.',
   'frame-too-large': 'The frame is over the limit that `welcome` names.',
-  'frame-unknown': 'For writers of agents: no frame is called that in this version.',
+  'frame-unknown': 'For authors of agents: this version has no frame of that type.',
   'outcome-pending':
-    'It may or may not have happened. Repeat it under its Idempotency-Key: it is looked up, and not done twice.',
-  overloaded: 'Many agents come back at once. Try again when Retry-After has passed; agents do so by themselves.',
+    'It may or may not have happened. Repeat it with its Idempotency-Key: the outcome is looked up, and nothing is done twice.',
+  overloaded: 'Many agents are reconnecting. Try again after Retry-After; agents do so by themselves.',
   'protocol-unsupported': 'Update the agent, or the cloud: they have no protocol version in common.',
-  'agent-outdated': 'Update the agent at home: the one that is connected does not know this request yet.',
+  'agent-outdated': 'Update the agent at home: the connected one does not support this request.',
   'not-on-phone':
-    'The phone no longer has this message, or has another one under its identifier. Nothing was done at the phone. The message is still kept here: read it or delete it here.',
-  'request-timeout': 'Send the whole request sooner: its headers within 10 seconds, its body within a minute.',
-  'headers-too-large': 'Send fewer or shorter header fields: all of them together may have 16 KiB.',
-  'expectation-failed': 'Leave out the Expect header, or send “Expect: 100-continue”.',
+    'The phone no longer has this message, or has another one under its identifier. Nothing was done at the phone. The cloud still has the message: read it or delete it here.',
+  'request-timeout': 'Send the request faster: its headers within 10 seconds, its body within a minute.',
+  'headers-too-large': 'Send fewer or shorter header fields: together they may have 16 KiB.',
+  'expectation-failed': 'Omit the Expect header, or send “Expect: 100-continue”.',
 };
 
 const style = `
@@ -119,7 +120,7 @@ function overviewOf({ paths }: Described): Html {
 
 function errorOf(code: ErrorCodeName): Html {
   return html`<p><code>${code}</code>, HTTP ${errorCodes[code].status}</p>
-      <p>${mends[code]}</p>
+      <p>${remedies[code]}</p>
       <p><a href="/docs">All routes and errors</a></p>`;
 }
 
