@@ -174,6 +174,10 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
   const { action, phone, frame, signal } = call;
   const asked = checkArguments(action, frame.form, frame.arguments);
   const { changes, repeatable } = actions[action];
+  if (!changes) {
+    const deadlineMs = Math.max(1, call.untilMs - performance.now()) + graceMs;
+    return { output: await phone.controlPoint.read(action, asked, { deadlineMs, signal }) };
+  }
   const { key } = frame;
   const hops = [hopNow('agent')];
   // To delete cannot be undone; to read answers with the message, by which it is known again.
@@ -192,7 +196,7 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
       const deadlineMs = Math.max(1, call.untilMs - performance.now());
       hops.push(hopNow('soap'));
       const output =
-        !changes || key === undefined
+        key === undefined
           ? await calls.text(action, given, repeatable ? { deadlineMs: deadlineMs + graceMs, signal } : { deadlineMs })
           : await sendOnce(journal, calls, {
               udn: frame.udn,
@@ -204,7 +208,7 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
               onMade: (item) => phone.synchroniser.learn(item),
             });
       hops.push(hopNow('phone'));
-      if (changes) noteEffect(phone.synchroniser, action, given, output, acted?.id);
+      noteEffect(phone.synchroniser, action, given, output, acted?.id);
       const sessionId = action === 'CreateSession' ? output.SessionID : undefined;
       return {
         output,
@@ -212,7 +216,7 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
         ...(action === 'SendMessage' && { hops }),
       };
     },
-    { exclusive: changes || isAboutMessage, signal },
+    { exclusive: true, signal },
   );
 }
 

@@ -16,6 +16,7 @@ import { readDocument, writeDocument } from './documents.ts';
 import { brokenLines } from './lines.ts';
 import { type ListLimits, ListReading } from './list-reading.ts';
 import type { ListRead, TakeMessages } from './message-list.ts';
+import { SharedReads } from './shared-reads.ts';
 
 export interface ControlPointOptions {
   readonly network: Network;
@@ -40,6 +41,8 @@ export interface CallOptions {
   beforeSend?(): void;
 }
 
+export type ReadOptions = Pick<CallOptions, 'deadlineMs' | 'signal'>;
+
 export type TextArguments = Readonly<Record<string, string>>;
 
 /** What is taken in of a phone's narrow lists and events before it must list all that it has, in UTF-16 units. */
@@ -56,6 +59,7 @@ export class PhoneControlPoint {
   readonly udn: string;
   readonly #options: ControlPointOptions;
   readonly #queue: ActionQueue;
+  readonly #sharedReads = new SharedReads<Record<string, string>>();
 
   constructor(options: ControlPointOptions) {
     this.udn = options.udn;
@@ -71,7 +75,26 @@ export class PhoneControlPoint {
     task: (calls: PhoneCalls) => Promise<Result>,
     options: { exclusive: boolean; signal?: AbortSignal },
   ): Promise<Result> {
+    if (options.exclusive) this.#sharedReads.closeAll();
     return this.#queue.run(() => task(this.#calls), options);
+  }
+
+  /**
+   * Reads from the phone in its queue. Identical reads that wait there are answered by one call, which begins after
+   * each of them was asked.
+   * @throws UpnpError; GatewayError `too-many-requests`; the signal's reason
+   */
+  read(action: ActionName, given: TextArguments, options: ReadOptions): Promise<Record<string, string>> {
+    const { deadlineMs, signal } = options;
+    return this.#sharedReads.read(
+      JSON.stringify([action, given]),
+      { untilMs: performance.now() + deadlineMs, signal },
+      (call, shared) => this.#queue.run(call, { exclusive: false, signal: shared }),
+      (shared) => {
+        const leftMs = Math.max(1, shared.untilMs - performance.now());
+        return this.#callText(action, given, { deadlineMs: leftMs, signal: shared.signal });
+      },
+    );
   }
 
   /**

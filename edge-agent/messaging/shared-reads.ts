@@ -1,0 +1,92 @@
+// Identical reads that wait for a phone's turn share one call (requirement C17: a phone serves one action at a time).
+
+/** How one asker waits. */
+export interface ReadWait {
+  /** When the asker needs no answer any more, on the clock of `performance.now()`. */
+  readonly untilMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A call that has not begun, or one that is under way. */
+interface SharedRead<Answer> {
+  readonly answer: Promise<Answer>;
+  readonly controller: AbortController;
+  askers: number;
+  /** The latest of the askers' deadlines. */
+  untilMs: number;
+}
+
+/** What a call is asked with once its turn has come: the latest deadline, and a signal that all askers gave up. */
+export interface SharedCall {
+  readonly untilMs: number;
+  readonly signal: AbortSignal;
+}
+
+export class SharedReads<Answer> {
+  /** Only calls that have not begun: an answer of a call that began earlier may be older than the question. */
+  readonly #waiting = new Map<string, SharedRead<Answer>>();
+
+  /**
+   * The answer of a call that begins after this. `queue` puts a new call into the phone's queue, until its signal is
+   * aborted, and runs `call` when its turn comes. An asker that gives up leaves the call to the others.
+   * @throws what the call throws, to each asker; the reason of the asker's own signal
+   */
+  async read(
+    key: string,
+    { untilMs, signal }: ReadWait,
+    queue: (call: () => Promise<Answer>, signal: AbortSignal) => Promise<Answer>,
+    call: (shared: SharedCall) => Promise<Answer>,
+  ): Promise<Answer> {
+    signal?.throwIfAborted();
+    const shared = this.#waiting.get(key) ?? this.#begin(key, untilMs, queue, call);
+    shared.askers++;
+    shared.untilMs = Math.max(shared.untilMs, untilMs);
+    if (signal === undefined) return shared.answer;
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const onAbort = () => {
+      reject(signal.reason);
+      if (--shared.askers > 0) return;
+      this.#close(key, shared);
+      shared.controller.abort(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    shared.answer.then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** A change of the phone enters the queue: a read that is asked later must not be answered by a call before it. */
+  closeAll(): void {
+    this.#waiting.clear();
+  }
+
+  #begin(
+    key: string,
+    untilMs: number,
+    queue: (call: () => Promise<Answer>, signal: AbortSignal) => Promise<Answer>,
+    call: (shared: SharedCall) => Promise<Answer>,
+  ): SharedRead<Answer> {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const { promise: answer, resolve, reject } = Promise.withResolvers<Answer>();
+    const shared: SharedRead<Answer> = { answer, controller, askers: 0, untilMs };
+    this.#waiting.set(key, shared);
+    const begun = () => {
+      this.#close(key, shared);
+      return call({ untilMs: shared.untilMs, signal });
+    };
+    queue(begun, signal)
+      .finally(() => this.#close(key, shared))
+      .then(resolve, reject);
+    // Each asker hears of a failure by itself; after all have given up nobody does.
+    answer.catch(() => undefined);
+    return shared;
+  }
+
+  #close(key: string, shared: SharedRead<Answer>): void {
+    if (this.#waiting.get(key) === shared) this.#waiting.delete(key);
+  }
+}
