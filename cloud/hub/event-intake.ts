@@ -30,12 +30,12 @@ export interface IntakeTunnel {
 export class EventIntake {
   readonly #tunnel: IntakeTunnel;
   readonly #home: IntakeHome;
-  readonly #deps: HubDeps;
+  readonly #deps: Pick<HubDeps, 'clock' | 'log'>;
   readonly #nakBackOff = new BackOff(storeAbsenceTimes);
   /** After a nak, everything behind it is passed over until the agent sends again from there. */
   #nakedSeq: number | undefined;
 
-  constructor(tunnel: IntakeTunnel, home: IntakeHome, deps: HubDeps) {
+  constructor(tunnel: IntakeTunnel, home: IntakeHome, deps: Pick<HubDeps, 'clock' | 'log'>) {
     this.#tunnel = tunnel;
     this.#home = home;
     this.#deps = deps;

@@ -53,7 +53,7 @@ export function sendsContract(at: StoreUnderTest): void {
       });
       const { items } = await at.store.listMessages(home, {}, { limit: 10 });
       for (const shown of [created?.data, ...items]) {
-        expect(shown).not.toHaveProperty('place');
+        expect(shown).not.toHaveProperty('sendSeq');
         expect(shown).not.toHaveProperty('hops');
       }
     });
