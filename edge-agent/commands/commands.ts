@@ -15,7 +15,7 @@ import type { Journal } from '../tunnel/journal.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { noteEffect } from './effect.ts';
 import { pending } from './outcome.ts';
-import { sendOnce } from './sends.ts';
+import { sendOnce, sendUnkeyed } from './sends.ts';
 import { translate } from './translation.ts';
 
 type CallFrame = FrameOf<CloudFrame, 'call'>;
@@ -197,7 +197,9 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
       hops.push(hopNow('soap'));
       const output =
         key === undefined
-          ? await calls.text(action, given, repeatable ? { deadlineMs: deadlineMs + graceMs, signal } : { deadlineMs })
+          ? repeatable
+            ? await calls.text(action, given, { deadlineMs: deadlineMs + graceMs, signal })
+            : await sendUnkeyed(journal, calls, { udn: frame.udn, action, arguments: given, deadlineMs })
           : await sendOnce(journal, calls, {
               udn: frame.udn,
               key,

@@ -1,49 +1,74 @@
 // What came of an action whose answer was lost, as far as the phone's own lists tell.
 import { ANY } from '../../protocol/actions.ts';
-import { GatewayError } from '../../protocol/errors.ts';
+import { effectOf, GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 import { takeMatch } from '../messaging/comparison.ts';
 import { type PhoneCalls, standardDeadlineMs, type TextArguments } from '../messaging/control-point.ts';
 import { readDocument } from '../messaging/documents.ts';
 import { compareEvidence, isSameMessage } from '../messaging/evidence.ts';
+import type { TakeMessages } from '../messaging/message-list.ts';
+import { WholeSearch } from '../messaging/message-search.ts';
 import { wholeSearch } from '../messaging/pending-sync.ts';
 import type { Journal, Send } from '../tunnel/journal.ts';
+import { UpnpError } from '../upnp/error.ts';
+import { effectAtPhone } from './translation.ts';
 
 /** Of what was begun and is not settled yet, nothing else can be said. */
 export function pending(action: string, cause?: unknown): GatewayError {
-  const detail = `The phone's answer to ${action} was lost. What came of it is looked up as soon as the phone answers.`;
+  const detail = `The phone's answer to ${action} does not tell what came of it. That is looked up as soon as the phone answers.`;
   return new GatewayError('outcome-pending', detail, { cause });
 }
 
+/** What the phone's lists tell of an action: what it answered or would have, that they lack its effect, or nothing. */
+export type FoundOutcome = { readonly result: TextArguments } | 'absent' | 'untold';
+
 /**
- * What the phone holds now and did not hold before the action, and is what the action would have made.
- * @throws UpnpError, and GatewayError `outcome-pending` before the phone was compared for the first time
+ * Looks on the phone for what the action would have made and what was not there before it.
+ * @throws GatewayError `outcome-pending` while the lists cannot be read, and before the phone was compared for the first time
  */
-export async function lookUp(
+export async function findOutcome(
   journal: Journal,
   calls: PhoneCalls,
   udn: string,
-  send: Send,
-): Promise<TextArguments | undefined> {
+  send: LookedUp,
+): Promise<FoundOutcome> {
   // Without a list from before, an old message with the same words would be taken for the new one.
   if (journal.readPhone(udn).comparedStore === undefined) throw pending(send.action);
+  try {
+    const result = await lookUp(journal, calls, udn, send);
+    return result === undefined ? 'absent' : { result };
+  } catch (error) {
+    if (error instanceof GatewayError) throw effectOf(error) === 'pending' ? error : pending(send.action, error);
+    if (!(error instanceof UpnpError)) throw error;
+    // A phone that has no such list will have none later either.
+    if (error.kind === 'refused' && effectAtPhone(error) === 'none' && !isPassingRefusal(error)) return 'untold';
+    throw pending(send.action, error);
+  }
+}
+
+type LookedUp = Pick<Send, 'key' | 'action' | 'arguments'>;
+
+async function lookUp(
+  journal: Journal,
+  calls: PhoneCalls,
+  udn: string,
+  send: LookedUp,
+): Promise<TextArguments | undefined> {
   const options = { deadlineMs: standardDeadlineMs };
   const context = { device: udn, action: send.action };
   if (send.action === 'SendMessage') {
     const message = readDocument('message', send.arguments.MessageToSend ?? '', context);
-    for (const MessageFolder of ['Outgoing', 'Sent']) {
-      const search = { ...wholeSearch, MessageFolder };
-      let made: string | undefined;
-      const { isComplete } = await calls.searchMessages(search, options, (entries) => {
-        const match = entries.find(
-          (entry) => !isKnown(journal, udn, entry.message) && takeMatch([{ key: send.key, message }], entry.message),
-        );
-        made ??= match?.message.messageId;
-      });
-      if (made !== undefined) return { MessageID: made };
-      // What a broken list does not show may still be there: sending again could send twice.
-      if (!isComplete) throw pending(send.action);
-    }
+    let made: string | undefined;
+    const isFound = () => made !== undefined;
+    const { isComplete } = await listSent(calls, isFound, (entries) => {
+      const match = entries.find(
+        (entry) => !isKnown(journal, udn, entry.message) && takeMatch([{ key: send.key, message }], entry.message),
+      );
+      made ??= match?.message.messageId;
+    });
+    if (made !== undefined) return { MessageID: made };
+    // What a broken list does not show may still be there: sending again could send twice.
+    if (!isComplete) throw pending(send.action);
   }
   if (send.action === 'CreateSession') {
     const known = new Set(journal.sessionsOf(udn).map(({ session }) => session.sessionId));
@@ -62,6 +87,26 @@ export async function lookUp(
   return (await isDone(calls, send)) ? {} : undefined;
 }
 
+/** The messages in the folders of a send; all messages of a phone that does not list these folders alone. */
+async function listSent(
+  calls: PhoneCalls,
+  isFound: () => boolean,
+  take: TakeMessages,
+): Promise<{ isComplete: boolean }> {
+  const options = { deadlineMs: standardDeadlineMs };
+  try {
+    for (const MessageFolder of ['Outgoing', 'Sent']) {
+      const { isComplete } = await calls.searchMessages({ ...wholeSearch, MessageFolder }, options, take);
+      if (isFound() || !isComplete) return { isComplete };
+    }
+    return { isComplete: true };
+  } catch (error) {
+    const isRefused = error instanceof UpnpError && error.kind === 'refused' && effectAtPhone(error) === 'none';
+    if (!isRefused || isPassingRefusal(error)) throw error;
+    return new WholeSearch().list(calls, options, take);
+  }
+}
+
 /** Whether the phone had this message before: its identifier alone does not tell, where a reset began them again. */
 function isKnown(journal: Journal, udn: string, message: PhoneMessage): boolean {
   return journal
@@ -70,7 +115,10 @@ function isKnown(journal: Journal, udn: string, message: PhoneMessage): boolean 
 }
 
 /** Whether the phone is as the action would have left it, as far as its lists tell. Throws UpnpError. */
-export async function isDone(calls: PhoneCalls, { action, arguments: given }: Omit<Send, 'outcome'>): Promise<boolean> {
+export async function isDone(
+  calls: PhoneCalls,
+  { action, arguments: given }: Pick<Send, 'action' | 'arguments'>,
+): Promise<boolean> {
   const options = { deadlineMs: standardDeadlineMs };
   const { SessionID = '' } = given;
   switch (action) {

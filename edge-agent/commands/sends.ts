@@ -1,7 +1,8 @@
-// Actions that must not happen twice: each is journalled before the phone is asked and after it answered, and after a
-// lost answer its effect is looked up on the phone (outcome.ts): `outcome-pending` until that can be done, and what the
-// phone then does not show is `outcome-unknown`, never tried again (C15). Those that do no more when they are done twice
-// are done again instead, but never after their outcome is known: something else may have happened since.
+// Actions that must not happen twice. Each is journalled before the phone is asked and after it answered. After an answer
+// that does not tell whether the phone acted (lost, unreadable, 501 Action Failed), its effect is looked up on the phone
+// (outcome.ts): `outcome-pending` until that can be done. What the phone then does not show is never tried again (C15): it
+// is `phone-refused` after a refusal and `outcome-unknown` otherwise. Actions that do no more when they are done twice are
+// done again instead, but never after their outcome is known: something else may have happened since.
 import { type ActionName, actions } from '../../protocol/actions.ts';
 import { GatewayError, isErrorCode, isPassingRefusal } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -10,10 +11,10 @@ import { readDocument } from '../messaging/documents.ts';
 import { fingerprintOfSend } from '../messaging/evidence.ts';
 import { isMessageKey } from '../messaging/identity.ts';
 import type { KnownItem } from '../messaging/known-messages.ts';
-import type { Journal, Send } from '../tunnel/journal.ts';
+import type { ActionFailure, Journal, Send } from '../tunnel/journal.ts';
 import { UpnpError } from '../upnp/error.ts';
-import { isDone, lookUp, pending } from './outcome.ts';
-import { translate } from './translation.ts';
+import { findOutcome, isDone } from './outcome.ts';
+import { effectAtPhone, translate } from './translation.ts';
 
 export interface SendRequest {
   readonly udn: string;
@@ -57,18 +58,21 @@ export async function sendOnce(journal: Journal, calls: PhoneCalls, request: Sen
     });
     refuseLong(result);
   } catch (error) {
-    const heldBack = error instanceof UpnpError && error.cause instanceof GatewayError ? error.cause : undefined;
-    const failure = heldBack ?? translate(error, { repeatable });
-    if (failure.code === 'outcome-unknown') return settle(journal, calls, request, { ...send, outcome: undefined });
-    // What is asked for a second time, such as to accept a session, may be refused because the first time had done it.
-    const wasDone = failure.code === 'phone-refused' && asked > 1 && (await isDone(calls, send));
+    // Kept back by `begin`, before the first byte.
+    if (error instanceof UpnpError && error.cause instanceof GatewayError) throw error.cause;
+    const failure = translate(error, { repeatable });
+    const effect = asked > 0 ? effectOfFault(error) : 'none';
+    const isRefused = failure.code === 'phone-refused';
+    if (effect === 'unknown' && !repeatable) {
+      if (isRefused) journal.doubtSend(key, failureOf(failure), 'open');
+      return settle(journal, calls, request, { ...send, ...(isRefused && { doubtedRefusal: failureOf(failure) }) });
+    }
+    const wasDone = isRefused && (await wasDoneBefore(calls, send, { isRepeated: asked > 1, effect }));
     if (!wasDone) {
       const isPassing = isPassingRefusal(failure.refusal);
-      if (failure.code === 'phone-refused' && !isPassing) {
-        journal.finishSend(udn, key, { failure: failureOf(failure) });
-      }
+      if (isRefused && !isPassing) journal.finishSend(udn, key, { failure: failureOf(failure) });
       // Certainly not done: the same key may try again.
-      else if (earlier === undefined && (isPassing || !mayBeDone(error))) journal.abandonSend(key);
+      else if (earlier === undefined && effect === 'none') journal.abandonSend(key);
       throw failure;
     }
     result = {};
@@ -77,8 +81,46 @@ export async function sendOnce(journal: Journal, calls: PhoneCalls, request: Sen
   return result;
 }
 
-function mayBeDone(error: unknown): boolean {
-  return error instanceof UpnpError && error.outcome !== 'not-done';
+/**
+ * Does an action that must not happen twice for a caller that gave no key, and so cannot ask again what came of it.
+ * @throws GatewayError `outcome-unknown` also where the phone cannot be asked now
+ */
+export async function sendUnkeyed(
+  journal: Journal,
+  calls: PhoneCalls,
+  { udn, action, arguments: given, deadlineMs }: Omit<SendRequest, 'key' | 'epoch' | 'onMade'>,
+): Promise<TextArguments> {
+  try {
+    const result = await calls.text(action, given, { deadlineMs });
+    refuseLong(result);
+    return result;
+  } catch (error) {
+    const failure = translate(error, { repeatable: false });
+    if (effectOfFault(error) === 'none') throw failure;
+    const send = { key: '', action, arguments: given };
+    const found = await findOutcome(journal, calls, udn, send).catch(() => 'untold' as const);
+    if (typeof found === 'object') return found.result;
+    throw found === 'absent' && failure.code === 'phone-refused' ? failure : unknownOutcome(action, error);
+  }
+}
+
+/** What failed in the agent itself says nothing of the phone. */
+function effectOfFault(error: unknown): 'none' | 'unknown' {
+  return error instanceof UpnpError ? effectAtPhone(error) : 'unknown';
+}
+
+/**
+ * Whether a refused action that may be repeated was done all the same: by an earlier attempt, because of which the phone
+ * now refuses, or by the one whose refusal proves nothing.
+ */
+async function wasDoneBefore(
+  calls: PhoneCalls,
+  send: Pick<Send, 'action' | 'arguments'>,
+  { isRepeated, effect }: { isRepeated: boolean; effect: 'none' | 'unknown' },
+): Promise<boolean> {
+  if (isRepeated) return isDone(calls, send);
+  // Where the phone does not tell, its refusal stands: asked again under another key, it does no more.
+  return effect === 'unknown' && (await isDone(calls, send).catch(() => false));
 }
 
 /** What cannot be written down is not done. Throws `store-unavailable`. */
@@ -95,13 +137,16 @@ function begin(journal: Journal, udn: string, send: Omit<Send, 'outcome'>): void
 function replay({ outcome }: Send): TextArguments | undefined {
   if (outcome === undefined) return undefined;
   if ('result' in outcome) return outcome.result;
-  const { code, detail, upnpCode, upnpDescription = '' } = outcome.failure;
-  throw new GatewayError(isErrorCode(code) ? code : 'internal', detail, {
+  throw errorOf(outcome.failure);
+}
+
+function errorOf({ code, detail, upnpCode, upnpDescription = '' }: ActionFailure): GatewayError {
+  return new GatewayError(isErrorCode(code) ? code : 'internal', detail, {
     ...(upnpCode !== undefined && { refusal: { upnpCode, upnpDescription } }),
   });
 }
 
-function failureOf({ code, message, refusal }: GatewayError) {
+function failureOf({ code, message, refusal }: GatewayError): ActionFailure {
   const detail = message.slice(0, limits.shortTextChars);
   if (refusal === undefined) return { code, detail };
   const { upnpCode, upnpDescription } = refusal;
@@ -138,19 +183,24 @@ function madeBy({ udn, key, epoch, arguments: given }: SendRequest, messageId: s
   }
 }
 
-async function settle(journal: Journal, calls: PhoneCalls, request: SendRequest, send: Send): Promise<TextArguments> {
-  const result = await lookUp(journal, calls, request.udn, send).catch((error: unknown) => {
-    // What came of it can be asked when the phone is there again.
-    if (error instanceof UpnpError && error.kind === 'unreachable') throw pending(send.action, error);
-    if (error instanceof GatewayError && error.code === 'outcome-pending') throw error;
-    return undefined;
-  });
-  if (result === undefined) {
-    throw new GatewayError(
-      'outcome-unknown',
-      `The phone's answer to ${send.action} was lost, and what it holds does not tell whether it was done.`,
-    );
+async function settle(
+  journal: Journal,
+  calls: PhoneCalls,
+  request: SendRequest,
+  send: Omit<Send, 'outcome'>,
+): Promise<TextArguments> {
+  const found = await findOutcome(journal, calls, request.udn, send);
+  if (typeof found === 'object') {
+    finish(journal, request, found.result);
+    return found.result;
   }
-  finish(journal, request, result);
-  return result;
+  const { doubtedRefusal } = send;
+  if (found === 'untold' || doubtedRefusal === undefined) throw unknownOutcome(send.action);
+  journal.doubtSend(send.key, doubtedRefusal, 'absent');
+  throw errorOf(doubtedRefusal);
+}
+
+function unknownOutcome(action: string, cause?: unknown): GatewayError {
+  const detail = `The phone's answer to ${action} does not tell whether it was done, and neither does what it holds.`;
+  return new GatewayError('outcome-unknown', detail, { cause });
 }

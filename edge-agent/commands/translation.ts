@@ -1,10 +1,20 @@
 // UpnpError → wire: the first of the three translations of errors.
-import { GatewayError } from '../../protocol/errors.ts';
+import { type Effect, effectOfRefusal, GatewayError } from '../../protocol/errors.ts';
 import { UpnpError } from '../upnp/error.ts';
 
+/** Whether the phone may have acted on a request that failed with this error. */
+export function effectAtPhone(error: UpnpError): Exclude<Effect, 'pending'> {
+  if (error.outcome === 'not-done') return 'none';
+  if (error.kind !== 'refused') return 'unknown';
+  // HTTP's own refusals (4xx), in place of a fault: the request did not reach the service.
+  if (error.upnpCode === undefined && error.httpStatus !== undefined && error.httpStatus < 500) return 'none';
+  return effectOfRefusal(error.upnpCode);
+}
+
 /**
- * What failed at a phone in the words of the wire. Of an action that must not happen twice, an answer that was lost or
- * cannot be understood leaves open whether it happened.
+ * What failed at a phone in the words of the wire. After an answer that was lost or cannot be understood, an action that
+ * must not happen twice may have happened. After any refusal by a fault this says `phone-refused`: whether the phone acted
+ * all the same is asked by `effectAtPhone`.
  */
 export function translate(error: unknown, call: { repeatable: boolean; deadlinePassed?: boolean }): GatewayError {
   if (error instanceof GatewayError) return error;

@@ -15,18 +15,23 @@ import {
   SeenMessage,
   twinPrefix,
 } from './evidence.ts';
-import { messageKey, timeOfKey } from './identity.ts';
+import { isMessageKey, messageKey, timeOfKey } from './identity.ts';
 import { type KnownItem, KnownMessage, type KnownMessages } from './known-messages.ts';
 import type { MessageEntry } from './message-list.ts';
 import { unknownTime } from './profile.ts';
 
 export type MessagePut = Extract<EdgeEvent, { type: 'message.put' }>;
 
-/** A send that was begun and whose end nobody knows. */
+/** A send that was begun and whose message may still appear on the phone. */
 export interface OpenSend {
   readonly key: string;
   readonly message: PhoneMessage;
+  /** When it was begun, epoch milliseconds, if the phone refused it without proving that it did nothing. */
+  readonly refusedMs?: number | undefined;
 }
+
+/** The same words later than this were written at the phone. A guess: no such phone was measured. */
+const joinRefusedWithinMs = 3_600_000;
 
 /** What a batch changed: to be written down together. */
 export interface Conclusions {
@@ -329,11 +334,13 @@ export class Comparison {
   #meet(message: PhoneMessage, { fingerprint }: SeenMessage, done: Conclusions): KnownMessage {
     const { known, udn } = this.#options;
     const { messageId } = message;
-    const send = isSent(message) ? takeMatch(this.#options.openSends(), message, done.settled) : undefined;
+    const send = isSent(message) ? takeMatch(this.#openSendsFor(message), message, done.settled) : undefined;
     if (send !== undefined) done.settled.set(send.key, messageId);
     let epoch = known.under(messageId).reduce((least, each) => Math.max(least, each.epoch + 1), this.#epoch);
-    let id = send?.key ?? messageKey(udn, epoch, messageId, this.#birthMs(message));
-    while (send === undefined && known.find(id) !== undefined) {
+    // The key of an action that was called by name is an Idempotency-Key of any form.
+    const sendId = send !== undefined && isMessageKey(send.key) ? send.key : undefined;
+    let id = sendId ?? messageKey(udn, epoch, messageId, this.#birthMs(message));
+    while (sendId === undefined && known.find(id) !== undefined) {
       epoch++;
       id = messageKey(udn, epoch, messageId, this.#birthMs(message));
     }
@@ -345,6 +352,16 @@ export class Comparison {
     if (forgotten !== undefined) done.forgotten.push(forgotten);
     done.isNews ||= message.folder === 'Received';
     return item;
+  }
+
+  #openSendsFor({ time }: PhoneMessage): OpenSend[] {
+    const times = [this.#options.nowMs(), ...(time === unknownTime ? [] : [Date.parse(time)])];
+    return this.#options
+      .openSends()
+      .filter(
+        ({ refusedMs }) =>
+          refusedMs === undefined || times.some((ms) => Math.abs(ms - refusedMs) <= joinRefusedWithinMs),
+      );
   }
 
   /** Lists are sorted by it: one from the future would stay on top for ever. */

@@ -13,7 +13,14 @@ export interface PhoneMemory {
   readPhone(udn: string): { epoch: number; comparedStore: string | undefined };
   messagesOf(udn: string): KnownItem[];
   sessionsOf(udn: string): { id: string; session: PhoneSession }[];
-  begunSends(udn: string): { key: string; action: string; arguments: Readonly<Record<string, string>> }[];
+  /** Sends whose message may still appear; of those with an outcome, that is a refusal. */
+  joinableSends(udn: string): {
+    key: string;
+    action: string;
+    arguments: Readonly<Record<string, string>>;
+    begunMs: number;
+    outcome: unknown;
+  }[];
   /** Keeps a change together with the events that tell of it. */
   record(
     udn: string,
@@ -426,11 +433,12 @@ export class KnownPhone {
 
   #openSends(): OpenSend[] {
     return this.#memory
-      .begunSends(this.#udn)
+      .joinableSends(this.#udn)
       .filter((send) => send.action === 'SendMessage')
-      .flatMap((send) => {
-        const message = readOrUndefined(send.arguments.MessageToSend ?? '', this.#udn);
-        return message === undefined ? [] : [{ key: send.key, message }];
+      .flatMap(({ key, arguments: given, begunMs, outcome }) => {
+        const message = readOrUndefined(given.MessageToSend ?? '', this.#udn);
+        if (message === undefined) return [];
+        return [{ key, message, refusedMs: outcome === undefined ? undefined : begunMs }];
       });
   }
 }

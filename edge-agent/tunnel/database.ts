@@ -44,6 +44,8 @@ const migrations: readonly string[] = [
   'ALTER TABLE approvals ADD COLUMN evidence TEXT',
   // The text of every message stood here once more, and nobody read it.
   'ALTER TABLE known_messages DROP COLUMN xml',
+  // A send keeps its arguments for as long as its message may appear, also after some refusals.
+  "CREATE INDEX IF NOT EXISTS sends_joinable ON sends (udn) WHERE arguments <> '{}'; DROP INDEX IF EXISTS sends_begun",
 ];
 
 /** SQLite's result codes for a disk that fails (10) or is full (13), without their extension bits. */

@@ -40,16 +40,23 @@ export interface JournalChange {
 }
 
 /** What became of an action that must not happen twice: some kilobytes at most, for it is kept for a week. */
-export type ActionOutcome =
-  | { readonly result: Readonly<Record<string, string>> }
-  | {
-      readonly failure: {
-        readonly code: string;
-        readonly detail: string;
-        readonly upnpCode?: number;
-        readonly upnpDescription?: string;
-      };
-    };
+export type ActionOutcome = { readonly result: Readonly<Record<string, string>> } | { readonly failure: ActionFailure };
+
+export interface ActionFailure {
+  readonly code: string;
+  readonly detail: string;
+  readonly upnpCode?: number;
+  readonly upnpDescription?: string;
+}
+
+/**
+ * Of a refusal that does not prove that nothing was done: `open` until the phone's lists have been read, then `absent`,
+ * because they did not show the effect. It may still appear.
+ */
+type Doubt = 'open' | 'absent';
+
+/** As the column `outcome` holds it. */
+type StoredOutcome = ActionOutcome & { readonly doubt?: Doubt };
 
 export interface Send {
   readonly key: string;
@@ -59,6 +66,8 @@ export interface Send {
   readonly begunMs: number;
   /** Undefined: begun, and nobody knows how it ended. */
   readonly outcome: ActionOutcome | undefined;
+  /** The phone's refusal, where its lists must tell whether it acted all the same. */
+  readonly doubtedRefusal?: ActionFailure;
 }
 
 /** Outcomes are kept longer than the cloud keeps an Idempotency-Key (24 h). */
@@ -96,9 +105,12 @@ export class Journal {
       putSession: database.prepare('INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)'),
       deleteSession: database.prepare('DELETE FROM sessions WHERE udn = ? AND session_id = ?'),
       send: database.prepare('SELECT * FROM sends WHERE key = ?'),
-      begunSends: database.prepare('SELECT * FROM sends WHERE udn = ? AND outcome IS NULL ORDER BY begun_ms, key'),
+      joinableSends: database.prepare(
+        "SELECT * FROM sends WHERE udn = ? AND arguments <> '{}' ORDER BY outcome IS NOT NULL, begun_ms, key",
+      ),
       beginSend: database.prepare('INSERT INTO sends VALUES (?, ?, ?, ?, ?, NULL)'),
       finishSend: database.prepare("UPDATE sends SET outcome = ?, arguments = '{}' WHERE key = ?"),
+      doubtSend: database.prepare('UPDATE sends SET outcome = ? WHERE key = ?'),
       abandonSend: database.prepare('DELETE FROM sends WHERE key = ?'),
       forgetSends: database.prepare('DELETE FROM sends WHERE begun_ms < ?'),
       approvals: database.prepare('SELECT udn, evidence FROM approvals'),
@@ -173,9 +185,9 @@ export class Journal {
     return send !== undefined && send.outcome === undefined;
   }
 
-  /** Sends of a phone that were begun and whose end nobody knows, oldest first. */
-  begunSends(udn: string): Send[] {
-    return this.#statements.begunSends.all(udn).map(readSend);
+  /** Sends of a phone whose message may still appear: first those whose end nobody knows, each oldest first. */
+  joinableSends(udn: string): Send[] {
+    return this.#statements.joinableSends.all(udn).map(readSend);
   }
 
   /** Before the phone is asked: on the disk when it returns. */
@@ -194,6 +206,16 @@ export class Journal {
     this.#database.commitSoon(() => {
       this.#statements.finishSend.run(JSON.stringify(outcome), key);
       if (made !== undefined) this.#write(udn, { putMessages: [made], events: [] });
+    });
+  }
+
+  /**
+   * The phone refused without proving that nothing was done. The arguments are kept, so that a message that appears
+   * later joins its send.
+   */
+  doubtSend(key: string, failure: ActionFailure, doubt: Doubt): void {
+    this.#database.commitSoon(() => {
+      this.#statements.doubtSend.run(JSON.stringify({ failure, doubt } satisfies StoredOutcome), key);
     });
   }
 
@@ -236,11 +258,18 @@ function readMessage(row: Record<string, unknown>): JournalMessage {
 }
 
 function readSend(row: Record<string, unknown>): Send {
+  const stored: StoredOutcome | undefined = typeof row.outcome === 'string' ? JSON.parse(row.outcome) : undefined;
   return {
     key: String(row.key),
     action: String(row.action),
     arguments: JSON.parse(String(row.arguments)),
     begunMs: Number(row.begun_ms),
-    outcome: typeof row.outcome === 'string' ? JSON.parse(row.outcome) : undefined,
+    ...outcomeOf(stored),
   };
+}
+
+function outcomeOf(stored: StoredOutcome | undefined): Pick<Send, 'outcome' | 'doubtedRefusal'> {
+  if (stored?.doubt === undefined || !('failure' in stored)) return { outcome: stored };
+  const { failure, doubt } = stored;
+  return doubt === 'open' ? { outcome: undefined, doubtedRefusal: failure } : { outcome: { failure } };
 }

@@ -59,7 +59,7 @@ class World {
       readPhone: () => ({ epoch: this.epoch, comparedStore: this.comparedStore }),
       messagesOf: () => [...this.items.values()],
       sessionsOf: () => [],
-      begunSends: () => [],
+      joinableSends: () => [],
       record: (_udn, change) => {
         this.epoch = change.epoch ?? this.epoch;
         this.comparedStore = change.comparedStore ?? this.comparedStore;

@@ -346,9 +346,9 @@ describe('the journal', () => {
     journal.beginSend(udn, send);
     opened.pop()?.();
     const again = open().journal;
-    expect(again.begunSends(udn)).toEqual([{ ...send, outcome: undefined }]);
+    expect(again.joinableSends(udn)).toEqual([{ ...send, outcome: undefined }]);
     again.finishSend(udn, 'k', { result: { MessageID: 'm' } });
-    expect(again.begunSends(udn)).toEqual([]);
+    expect(again.joinableSends(udn)).toEqual([]);
     expect(again.findSend('k')).toEqual({ ...send, arguments: {}, outcome: { result: { MessageID: 'm' } } });
   });
 
