@@ -2,7 +2,9 @@
 
 import { GatewayError } from '../../protocol/errors.ts';
 import { newUlid } from '../../shared/ulid.ts';
-import type { Clock, Store, TokenKind, TokenRecord } from '../store/store.ts';
+import type { Clock } from '../store/clock.ts';
+import type { Store } from '../store/store.ts';
+import type { TokenKind, TokenRecord } from '../store/token-store.ts';
 import { Principal } from './principal.ts';
 import { everyScope, isOffered } from './scopes.ts';
 import { hashSecret, newSecret } from './secret.ts';
@@ -18,19 +20,7 @@ const shortestPreset = 32;
 const presetName = 'preset';
 
 /** The part of the store that Access uses. */
-export type AccessStore = Pick<
-  Store,
-  | 'createHome'
-  | 'homesOf'
-  | 'createToken'
-  | 'findToken'
-  | 'listTokens'
-  | 'revokeToken'
-  | 'touchToken'
-  | 'takeToken'
-  | 'barSecret'
-  | 'isBarred'
->;
+export type AccessStore = Pick<Store, 'homes' | 'tokens'>;
 
 export interface Grant {
   account: string;
@@ -91,7 +81,7 @@ export class Access {
 
   /** Whether the token is valid, read from the store: for streams and tunnels, which outlive a request. */
   async isInUse({ hash, id }: TokenRecord): Promise<boolean> {
-    const found = await this.#store.findToken(hash);
+    const found = await this.#store.tokens.find(hash);
     return found?.id === id && isLive(found, this.#clock.now());
   }
 
@@ -108,7 +98,7 @@ export class Access {
       throw new GatewayError('forbidden', 'A token cannot give rights that it does not have itself.');
     }
     if (grant.home !== null) {
-      const homes = await this.#store.homesOf(grant.account);
+      const homes = await this.#store.homes.idsOf(grant.account);
       if (!homes.includes(grant.home)) throw new GatewayError('not-found', 'There is no such home.');
     }
     return this.#create(kind, grant, null);
@@ -116,7 +106,7 @@ export class Access {
 
   /** Valid tokens. */
   list(account: string, filter: { kind: TokenKind; home?: string }): Promise<TokenRecord[]> {
-    return this.#store.listTokens(account, filter);
+    return this.#store.tokens.list(account, filter);
   }
 
   /** The account's sessions, newest first. */
@@ -133,14 +123,14 @@ export class Access {
    * owner's token takes its sessions with it, and its secret stays barred, also as a preset one.
    */
   async revoke(token: TokenRecord): Promise<boolean> {
-    if (token.kind === 'owner') await this.#store.barSecret(token.hash);
+    if (token.kind === 'owner') await this.#store.tokens.bar(token.hash);
     return this.#end(token);
   }
 
   /** Ends the sessions before the token, so that an interrupted revocation can be retried. */
   async #end(token: TokenRecord): Promise<boolean> {
     if (token.kind === 'owner') await this.#endSessionsOf(token);
-    const revoked = await this.#store.revokeToken(token.account, token.id);
+    const revoked = await this.#store.tokens.revoke(token.account, token.id);
     // Clear the whole cache: a lookup in flight may have read the token before the revocation. Revocations are rare.
     this.#cache.clear();
     this.#used.delete(token.id);
@@ -166,8 +156,8 @@ export class Access {
   async signIn(code: string, device?: string): Promise<Issued | undefined> {
     const hash = hashSecret(code);
     // Anyone may guess codes: a wrong one must cost a read and not a transaction.
-    if ((await this.#store.findToken(hash))?.kind !== 'sign-in') return undefined;
-    const taken = await this.#store.takeToken(hash);
+    if ((await this.#store.tokens.find(hash))?.kind !== 'sign-in') return undefined;
+    const taken = await this.#store.tokens.take(hash);
     return taken === undefined ? undefined : this.#openSession(taken, device);
   }
 
@@ -192,12 +182,12 @@ export class Access {
     if (presetToken !== undefined && presetToken.length < shortestPreset) {
       throw new GatewayError('invalid-request', `The owner’s token must have at least ${shortestPreset} characters.`);
     }
-    await this.#store.createHome({ id: home, account, name: 'Home', owner: 'Owner' });
-    const tokens = await this.#store.listTokens(account, { kind: 'owner' });
+    await this.#store.homes.create({ id: home, account, name: 'Home', owner: 'Owner' });
+    const tokens = await this.#store.tokens.list(account, { kind: 'owner' });
     const grant = { account, home: null, scopes: [everyScope] };
     if (presetToken !== undefined) {
       const hash = hashSecret(presetToken);
-      if (await this.#store.isBarred(hash)) return { isPresetRevoked: true };
+      if (await this.#store.tokens.isBarred(hash)) return { isPresetRevoked: true };
       const presets = tokens.filter((token) => token.name === presetName);
       if (!presets.some((token) => token.hash === hash)) {
         await this.#create('owner', { ...grant, name: presetName }, null, presetToken);
@@ -230,10 +220,10 @@ export class Access {
   }
 
   async #find(hash: string): Promise<Principal | undefined> {
-    const token = await this.#store.findToken(hash);
+    const token = await this.#store.tokens.find(hash);
     if (token === undefined || token.kind === 'sign-in') return undefined;
     // A token for one home needs no check: homes do not change their account.
-    return new Principal(token, token.home === null ? await this.#store.homesOf(token.account) : [token.home]);
+    return new Principal(token, token.home === null ? await this.#store.homes.idsOf(token.account) : [token.home]);
   }
 
   #openSession(token: TokenRecord, device: string | undefined): Promise<Issued> {
@@ -250,7 +240,7 @@ export class Access {
     this.#used.set(id, { lastMs: nowMs, storedMs: isDue ? nowMs : storedMs });
     const oldest = this.#used.keys().next().value;
     if (this.#used.size > cacheSize && oldest !== undefined) this.#used.delete(oldest);
-    if (isDue) await this.#store.touchToken(account, id, nowMs).catch(() => undefined);
+    if (isDue) await this.#store.tokens.touch(account, id, nowMs).catch(() => undefined);
   }
 
   async #create(
@@ -261,7 +251,7 @@ export class Access {
     session: Pick<TokenRecord, 'openedBy' | 'device'> = {},
   ): Promise<Issued> {
     const id = `t_${newUlid(this.#clock.now())}`;
-    await this.#store.createToken({
+    await this.#store.tokens.create({
       id,
       kind,
       hash: hashSecret(token),

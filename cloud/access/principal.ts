@@ -1,5 +1,5 @@
 // The principal of a request: a valid token and its rights.
-import type { TokenRecord } from '../store/store.ts';
+import type { TokenRecord } from '../store/token-store.ts';
 import { everyScope, type Scope } from './scopes.ts';
 
 export class Principal {

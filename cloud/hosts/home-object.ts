@@ -8,6 +8,7 @@ import { invokeOperation, isHomeOperation, type WatchToken } from '../hub/hubs.t
 import type { Link, SocketAttachment } from '../hub/link.ts';
 import type { Tunnel } from '../hub/tunnel.ts';
 import { isOver, watchCloseCode } from '../hub/watchers.ts';
+import { interceptStore } from '../store/intercept.ts';
 import type { Store } from '../store/store.ts';
 import { movedError, type RpcResult, toRpcResult } from './rpc-result.ts';
 import { ObjectDeadlines } from './worker-deadlines.ts';
@@ -233,7 +234,7 @@ export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements 
       if (isOver(token, Date.now())) return false;
       if (Date.now() - lastMs < believedMs) return true;
       const store = await this.deps().store.open();
-      if ((await store.findToken(token.hash)) === undefined) return false;
+      if ((await store.tokens.find(token.hash)) === undefined) return false;
       lastMs = Date.now();
       const note: WatchNote = { ...token, goodMs: lastMs };
       if (socket.readyState === WebSocket.OPEN) socket.serializeAttachment(note);
@@ -292,16 +293,10 @@ function linkOf(socket: WebSocket, acceptedMs: number): Link {
 
 /** The same store; while it is asked, the object stays in memory, whoever asked. */
 function keepingAwake(store: Store, ctx: DurableObjectState): Store {
-  return new Proxy(store, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name, target);
-      if (typeof member !== 'function') return member;
-      return (...given: unknown[]) => {
-        const answer: unknown = member.apply(target, given);
-        if (answer instanceof Promise) ctx.waitUntil(answer.catch(() => undefined));
-        return answer;
-      };
-    },
+  return interceptStore(store, (_, call) => {
+    const answer = call();
+    if (answer instanceof Promise) ctx.waitUntil(answer.catch(() => undefined));
+    return answer;
   });
 }
 

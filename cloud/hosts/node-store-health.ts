@@ -3,6 +3,7 @@
 import type { Trouble } from '../../protocol/model.ts';
 import type { Deadlines, Log } from '../hub/hub-deps.ts';
 import { isUnavailable } from '../hub/store-absence.ts';
+import { interceptStore } from '../store/intercept.ts';
 import type { Store } from '../store/store.ts';
 
 /** How soon it is noticed that there is room again. */
@@ -20,21 +21,10 @@ export class StoreHealth {
   constructor(store: Store, { log, deadlines }: { log: Log; deadlines: Deadlines }) {
     this.#log = log;
     this.#deadlines = deadlines;
-    const watched = new Map<string | symbol, unknown>();
-    this.store = new Proxy(store, {
-      get: (target, name) => {
-        const known = watched.get(name);
-        if (known !== undefined) return known;
-        const member: unknown = Reflect.get(target, name, target);
-        if (typeof member !== 'function') return member;
-        const call = (...given: unknown[]) => {
-          const answer: unknown = member.apply(target, given);
-          if (answer instanceof Promise && name !== 'start') answer.catch((error) => this.#failed(error));
-          return answer;
-        };
-        watched.set(name, call);
-        return call;
-      },
+    this.store = interceptStore(store, (operation, call) => {
+      const answer = call();
+      if (answer instanceof Promise && operation !== 'start') answer.catch((error) => this.#failed(error));
+      return answer;
     });
   }
 

@@ -15,8 +15,10 @@ import type { CloudApp } from '../routes/route-kit.ts';
 import type { SocketHandler } from '../routes/sockets.ts';
 import { StreamTokens } from '../routes/stream-tokens.ts';
 import { endingWithToken } from '../routes/tunnel-token.ts';
+import type { Clock } from '../store/clock.ts';
 import { openSqlite, openStore } from '../store/open.ts';
-import type { Clock, Store, TokenRecord } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import type { TokenRecord } from '../store/token-store.ts';
 import { clientAddress, networksOf } from './client-address.ts';
 import { runCommand } from './node-command.ts';
 import { NodeConnections } from './node-connections.ts';
@@ -257,7 +259,7 @@ export class NodeHost {
 
   /** Ends what a token has open. */
   async #endAll({ home, id, kind }: TokenRecord): Promise<void> {
-    const homes = home === null ? await this.#store.homesOf(account) : [home];
+    const homes = home === null ? await this.#store.homes.idsOf(account) : [home];
     const handles = homes.map((each) => this.#hubs.home(each));
     await Promise.all(handles.map((each) => (kind === 'agent' ? each.dismiss(id) : each.endWatches(id))));
   }

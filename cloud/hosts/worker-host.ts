@@ -38,7 +38,7 @@ export class WorkerHost {
     const hubs = new WorkerHubs(deps.homes);
     const access = new Access({ store, clock });
     access.onRevoked = async ({ home, id, kind }) => {
-      const homes = home === null ? await store.homesOf(account) : [home];
+      const homes = home === null ? await store.homes.idsOf(account) : [home];
       const handles = homes.map((each) => hubs.home(each));
       await Promise.all(handles.map((each) => (kind === 'agent' ? each.dismiss(id) : each.endWatches(id))));
     };

@@ -7,7 +7,7 @@ import {
   deadLetterPageSchema,
 } from '../../protocol/frames.ts';
 import type { DeadLetter } from '../../protocol/model.ts';
-import type { Page, PageRequest } from '../store/store.ts';
+import type { Page, PageRequest } from '../store/page.ts';
 import type { Calls } from './calls.ts';
 import type { PhoneRegistry } from './phone-registry.ts';
 import type { Tunnel } from './tunnel.ts';

@@ -1,7 +1,8 @@
 // From an event of the agent to a write of the store; or why it can never be one.
 import type { ErrorCodeName } from '../../protocol/errors.ts';
 import { type EdgeEvent, edgeEventSchema, type SequencedEvent } from '../../protocol/frames.ts';
-import type { StoredHop, Write } from '../store/store.ts';
+import type { StoredHop } from '../store/message-store.ts';
+import type { Write } from '../store/store.ts';
 import type { PhoneRegistry } from './phone-registry.ts';
 
 export interface StoredEvent {

@@ -3,7 +3,10 @@ import { actions } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import { closeCodes, type DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Phone, Trouble } from '../../protocol/model.ts';
-import type { MessageRecord, Page, PageRequest, PhoneRecord, Write } from '../store/store.ts';
+import type { MessageRecord } from '../store/message-store.ts';
+import type { Page, PageRequest } from '../store/page.ts';
+import type { PhoneRecord } from '../store/phone-store.ts';
+import type { Write } from '../store/store.ts';
 import { Calls } from './calls.ts';
 import { HomeDeadLetters } from './dead-letters.ts';
 import { settingsOf } from './home-settings.ts';
@@ -131,7 +134,7 @@ export class HomeHub implements HomeHandle {
   }
 
   async status(): Promise<Home | undefined> {
-    const [record] = await Promise.all([this.#deps.store.getHome(this.id), this.#phoneRegistry.load()]);
+    const [record] = await Promise.all([this.#deps.store.homes.get(this.id), this.#phoneRegistry.load()]);
     if (record === undefined) return undefined;
     const flow = this.#tunnel?.lastActivity ?? this.#lastActivity;
     this.#tunnel?.probe();
@@ -243,7 +246,7 @@ export class HomeHub implements HomeHandle {
       (phone) => phone.id === id && (phone.approved !== approved || phone.changed !== undefined),
     );
     const changed = this.#phoneRegistry.change(
-      () => this.#deps.store.approvePhone(this.id, id, approved, change),
+      () => this.#deps.store.phones.approve(this.id, id, approved, change),
       (phone) => phone && this.#phoneRegistry.update(phone),
     );
     this.#tunnel?.keepPhoneRegistry();
@@ -327,7 +330,7 @@ export class HomeHub implements HomeHandle {
 
   /** Nobody is connected at the start: a home that was last told to be online has the grace to come back. */
   async #findAbsence(): Promise<void> {
-    const record = await this.#deps.store.getHome(this.id);
+    const record = await this.#deps.store.homes.get(this.id);
     if (record === undefined) return;
     this.#awaySinceMs = record.online ? this.#deps.clock.now() : (record.sinceMs ?? undefined);
     if (record.online) this.#awaitReturn();
@@ -348,7 +351,7 @@ export class HomeHub implements HomeHandle {
   }
 
   async #goneOffline(): Promise<void> {
-    const record = await this.#deps.store.getHome(this.id);
+    const record = await this.#deps.store.homes.get(this.id);
     if (record === undefined || this.#tunnel !== undefined) return;
     await this.commit([
       ...this.#phoneRegistry.phones.map((phone) => ({ type: 'phone.status', phone }) as const),

@@ -1,6 +1,6 @@
 // The settings of a home as its people see them: what is not stored has its default.
 import type { Home } from '../../protocol/model.ts';
-import type { HomeRecord } from '../store/store.ts';
+import type { HomeRecord } from '../store/home-store.ts';
 
 export function settingsOf({
   settings = {},

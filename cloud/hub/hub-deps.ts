@@ -1,6 +1,7 @@
 // What the hub is handed by its host: it owns no clock, no timer, no log and no database of its own.
 import type { HomeEventType, Trouble } from '../../protocol/model.ts';
-import type { Clock, Store } from '../store/store.ts';
+import type { Clock } from '../store/clock.ts';
+import type { Store } from '../store/store.ts';
 
 export interface Deadlines {
   /** Runs `fire` once after `ms` milliseconds, unless the returned function is called before. */

@@ -3,7 +3,9 @@ import { type ActionName, actions } from '../../protocol/actions.ts';
 import type { GatewayError } from '../../protocol/errors.ts';
 import type { AgentHop, DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Message, Phone } from '../../protocol/model.ts';
-import type { MessageRecord, Page, PageRequest, Write } from '../store/store.ts';
+import type { MessageRecord } from '../store/message-store.ts';
+import type { Page, PageRequest } from '../store/page.ts';
+import type { Write } from '../store/store.ts';
 
 export interface PhoneCall {
   /** `p_…`. */

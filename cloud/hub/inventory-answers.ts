@@ -25,7 +25,7 @@ export async function answerInventory(
     return;
   }
   for (let limit = pageItems; limit >= 1; limit = Math.floor(limit / 8)) {
-    const page = await store.inventory(home.id, phone.id, { after, limit });
+    const page = await store.messages.inventory(home.id, phone.id, { after, limit });
     try {
       send({ type: 'inventory', udn, ...page });
       return;

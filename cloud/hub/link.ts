@@ -2,7 +2,7 @@
 import type { TunnelFeature } from '../../protocol/features.ts';
 import type { EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import type { Trouble } from '../../protocol/model.ts';
-import type { PhoneRecord } from '../store/store.ts';
+import type { PhoneRecord } from '../store/phone-store.ts';
 
 /** An agent as its token tells of it. */
 export interface AgentIdentity {

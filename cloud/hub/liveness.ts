@@ -1,6 +1,6 @@
 // Whether the agent at the other end of an open connection still answers. The heartbeat finds a dead one after two
 // minutes and costs a hibernating host nothing; a frozen one is looked for only while somebody looks at the home.
-import type { Clock } from '../store/store.ts';
+import type { Clock } from '../store/clock.ts';
 import type { Deadlines } from './hub-deps.ts';
 
 /** An agent that sent something so recently is not probed. */

@@ -53,7 +53,7 @@ export class LocalHubs implements Hubs {
   }
 
   async #make(home: string): Promise<HomeHub> {
-    if ((await this.#deps.store.getHome(home)) === undefined) {
+    if ((await this.#deps.store.homes.get(home)) === undefined) {
       throw new GatewayError('not-found', 'There is no such home.');
     }
     const hub = new HomeHub(home, this.#deps);

@@ -3,7 +3,8 @@ import { GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, FrameOf, PhonePresence } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Phone, Trouble } from '../../protocol/model.ts';
-import type { PhoneRecord, Store } from '../store/store.ts';
+import type { PhoneRecord } from '../store/phone-store.ts';
+import type { Store } from '../store/store.ts';
 import type { SocketAttachment } from './link.ts';
 import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
@@ -85,7 +86,7 @@ export class PhoneRegistry {
   async #read(): Promise<void> {
     const lastChange = this.#lastChange;
     await lastChange;
-    const records = await this.#store.listPhones(this.#home);
+    const records = await this.#store.phones.list(this.#home);
     if (lastChange === this.#lastChange && !this.#loaded) this.keep(records);
   }
 

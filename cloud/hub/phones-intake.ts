@@ -43,7 +43,7 @@ export class PhonesIntake {
     await phoneRegistry.load();
     const approvalsBefore = phoneRegistry.approvalState;
     const seen = phoneRegistry.change(
-      () => this.#store.putPhones(this.#home.id, this.#believed(frame.phones)),
+      () => this.#store.phones.put(this.#home.id, this.#believed(frame.phones)),
       (records) => phoneRegistry.keep(records),
     );
     this.#tunnel.keepPhoneRegistry();

@@ -1,12 +1,9 @@
 // How long messages are kept, where the household wishes otherwise than for ever: `keep` and `keepDays` of its settings.
 
-import {
-  type HomeSettings,
-  type MessageRecord,
-  type MissingMessage,
-  recentlyDeleted,
-  type Write,
-} from '../store/store.ts';
+import type { HomeSettings } from '../store/home-store.ts';
+import type { MessageRecord, MissingMessage } from '../store/message-store.ts';
+import { recentlyDeleted } from '../store/rules/deletion-count.ts';
+import type { Write } from '../store/store.ts';
 import type { HubDeps } from './hub-deps.ts';
 
 /** Deletions in one commit: a page of them must not hold up messages that arrive. */
@@ -86,7 +83,7 @@ export class Retention {
 
   async #runOnce(): Promise<void> {
     this.#cancelNext?.();
-    const settings = (await this.#deps.store.getHome(this.#home.id))?.settings ?? {};
+    const settings = (await this.#deps.store.homes.get(this.#home.id))?.settings ?? {};
     this.#settings = settings;
     if (settings.keepDays !== undefined) {
       this.#runLater(lookAgainMs);
@@ -104,7 +101,10 @@ export class Retention {
   async #dropOlder(beforeMs: number): Promise<void> {
     let after = '';
     while (!this.#stopped) {
-      const records = await this.#deps.store.olderThan(this.#home.id, beforeMs, { after, limit: batchSize });
+      const records = await this.#deps.store.messages.olderThan(this.#home.id, beforeMs, {
+        after,
+        limit: batchSize,
+      });
       const old = records.filter((record) => isOlder(record, beforeMs));
       if (old.length > 0) await this.#home.commit(old.map(({ id }) => ({ type: 'message.delete', id })));
       after = records.at(-1)?.id ?? after;
@@ -117,7 +117,7 @@ export class Retention {
     const notes = settings.missing?.[phone] ?? {};
     const { keptUpToMs = -1, deleteUpToMs = -1 } = notes;
     const nowMs = this.#deps.clock.now();
-    const { listed, missing } = await this.#deps.store.missingFrom(this.#home.id, phone);
+    const { listed, missing } = await this.#deps.store.messages.missingFrom(this.#home.id, phone);
     const undecided = missing.filter(({ sinceMs }) => sinceMs > keptUpToMs);
     const wanted = undecided.filter(({ sinceMs }) => sinceMs <= deleteUpToMs);
     const rest = undecided.filter(({ sinceMs }) => sinceMs > deleteUpToMs);

@@ -2,8 +2,10 @@
 import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { HomeEvent, Message, MessageState } from '../../protocol/model.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
+import type { MessageRecord, StoredHop } from '../store/message-store.ts';
+import type { PhoneRecord } from '../store/phone-store.ts';
 import { publicMessage } from '../store/rules/public-message.ts';
-import type { MessageRecord, PhoneRecord, StoredHop, Write } from '../store/store.ts';
+import type { Write } from '../store/store.ts';
 import type { HubDeps } from './hub-deps.ts';
 import type { CallAnswer, PhoneCall, SendOutcome } from './hubs.ts';
 import {
@@ -94,7 +96,7 @@ export class SendAttempts {
         const events = await this.#outgoing.commit([this.begin(record)]);
         if (events.length === 0) {
           // Deleted while it waited, or settled by the phone's own event.
-          const stored = await this.#deps.store.getMessage(this.#home, record.id);
+          const stored = await this.#deps.store.messages.get(this.#home, record.id);
           return { ends: true, outcome: { message: publicMessage(stored ?? record) } };
         }
         record.state = 'sending';
@@ -190,7 +192,7 @@ export class SendAttempts {
       return moved.data;
     }
     // The phone's own event may have settled it first.
-    const stored = await this.#deps.store.getMessage(this.#home, record.id);
+    const stored = await this.#deps.store.messages.get(this.#home, record.id);
     if (stored === undefined) return publicMessage(record);
     record.state = stored.state;
     return publicMessage(stored);
@@ -198,7 +200,7 @@ export class SendAttempts {
 
   async #phoneMessage(record: MessageRecord): Promise<PhoneMessage> {
     if (record.sessionId === null) return phoneMessageOf(record, undefined);
-    const session = await this.#deps.store.getSession(this.#home, record.sessionId);
+    const session = await this.#deps.store.sessions.get(this.#home, record.sessionId);
     if (session === undefined) throw new GatewayError('invalid-request', 'The session of this message is gone.');
     return phoneMessageOf(record, session.sessionId);
   }

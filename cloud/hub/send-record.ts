@@ -2,7 +2,7 @@
 import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { MessageState } from '../../protocol/model.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
-import type { MessageRecord } from '../store/store.ts';
+import type { MessageRecord } from '../store/message-store.ts';
 import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** States in which it is not over with a send. */

@@ -1,8 +1,9 @@
 // The queue of a home's sends: stored before they are tried, in order for each circle of recipients, never twice.
 import { GatewayError } from '../../protocol/errors.ts';
 import { BackOff } from '../../shared/back-off.ts';
+import type { MessageRecord, StoredHop } from '../store/message-store.ts';
 import { publicMessage } from '../store/rules/public-message.ts';
-import type { MessageRecord, StoredHop, Write } from '../store/store.ts';
+import type { Write } from '../store/store.ts';
 import type { HubDeps } from './hub-deps.ts';
 import type { SendOutcome } from './hubs.ts';
 import { type Asked, SendAttempts, type SendHome } from './send-attempts.ts';
@@ -100,7 +101,7 @@ export class SendQueue {
    * lost. Throws `absence` if it was not.
    */
   async earlier(id: string, absence: GatewayError): Promise<SendOutcome> {
-    const stored = await this.#deps.store.getMessage(this.#home, id);
+    const stored = await this.#deps.store.messages.get(this.#home, id);
     if (stored === undefined) throw absence;
     return { message: publicMessage(stored) };
   }
@@ -110,7 +111,7 @@ export class SendQueue {
    * Sends that come meanwhile wait for the same look, so that they keep their order.
    */
   #lookForBacklog(): Promise<void> {
-    this.#looking ??= this.#deps.store
+    this.#looking ??= this.#deps.store.messages
       .openSends(this.#home, open, 1)
       .then(
         (waiting) => {
@@ -132,7 +133,7 @@ export class SendQueue {
       (event) => event.type === 'send.updated' && event.data.id === record.id && event.data.state === record.state,
     );
     if (isNew) return more.length === 0 ? record : { ...record, state: 'sending' };
-    const stored = await this.#deps.store.getMessage(this.#home, record.id);
+    const stored = await this.#deps.store.messages.get(this.#home, record.id);
     if (stored === undefined) throw new GatewayError('not-found', 'This message was deleted.');
     return stored;
   }
@@ -202,7 +203,7 @@ export class SendQueue {
 
   /** What waits in the store, in the order in which it came. */
   async #readOpen(): Promise<MessageRecord[]> {
-    const records = await this.#deps.store.openSends(this.#home, open, drainLimit);
+    const records = await this.#deps.store.messages.openSends(this.#home, open, drainLimit);
     for (const { sendSeq: place = 0 } of records) this.#lastSendSeq = Math.max(this.#lastSendSeq, place);
     return records.sort((one, other) => (one.sendSeq ?? 0) - (other.sendSeq ?? 0));
   }
@@ -211,7 +212,7 @@ export class SendQueue {
   async #settleElsewhere(): Promise<void> {
     for (const { record } of [...this.#waiters.values()]) {
       if (this.#held.has(record.id)) continue;
-      const stored = await this.#deps.store.getMessage(this.#home, record.id);
+      const stored = await this.#deps.store.messages.get(this.#home, record.id);
       if (!this.#held.has(record.id)) this.#settle(record.id, { message: publicMessage(stored ?? record) });
     }
   }

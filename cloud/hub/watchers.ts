@@ -35,7 +35,7 @@ export class Watchers {
     const watch: FollowedHome = new FollowedHome(
       from,
       after !== undefined,
-      async (point) => (strange ? undefined : await this.#deps.store.eventsAfter(this.#home, point, replayPage)),
+      async (point) => (strange ? undefined : await this.#deps.store.events.after(this.#home, point, replayPage)),
       () => this.#last,
       () => {
         if (this.#open.delete(watch)) this.#deps.observer.watcher(-1);

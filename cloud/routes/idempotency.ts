@@ -55,7 +55,7 @@ export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): M
     const untilMs = clock.now() + twinWaitMs;
     for (;;) {
       await running.get(`${scope} ${key}`);
-      const begun = await store.beginRequest(scope, key, fingerprint);
+      const begun = await store.requests.begin(scope, key, fingerprint);
       if (begun.state !== 'running') return begun;
       if (clock.now() >= untilMs) {
         throw new GatewayError('conflict', 'The first request with this Idempotency-Key is still under way.');
@@ -86,7 +86,7 @@ export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): M
     const waitMs = begun.isAnew ? 0 : quotas.keepMore(scope, rowBytes);
     const mayRepeat = isRepeatable(c.req.path);
     if (waitMs > 0) {
-      await store.abandonRequest(scope, key);
+      await store.requests.abandon(scope, key);
       // Forgetting an older key in its place would let an older request happen twice.
       if (!mayRepeat) {
         const words = 'This token has used more Idempotency-Keys within 24 hours than can be remembered.';
@@ -102,15 +102,15 @@ export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): M
     running.set(mark, promise);
     try {
       await next();
-      if (isOpen(c) || (begun.isAnew && isWithoutEffect(c))) await store.releaseRequest(scope, key);
-      else if (isWithoutEffect(c)) await store.abandonRequest(scope, key);
+      if (isOpen(c) || (begun.isAnew && isWithoutEffect(c))) await store.requests.release(scope, key);
+      else if (isWithoutEffect(c)) await store.requests.abandon(scope, key);
       else {
         const answer = await answerOf(c);
-        if (mayRepeat && answer.length > longestRepeatable) await store.releaseRequest(scope, key);
+        if (mayRepeat && answer.length > longestRepeatable) await store.requests.release(scope, key);
         else {
           const body = await seal(secret, answer);
           quotas.kept(scope, body.length);
-          await store.finishRequest(scope, key, { status: c.res.status, body });
+          await store.requests.finish(scope, key, { status: c.res.status, body });
         }
       }
     } catch (error) {

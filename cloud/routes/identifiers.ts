@@ -1,6 +1,8 @@
 // Maps a phone's identifiers to the cloud's, and checks that the phone's message under an identifier is the stored one.
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
-import type { MessageRecord, Page, Store } from '../store/store.ts';
+import type { MessageRecord } from '../store/message-store.ts';
+import type { Page } from '../store/page.ts';
+import type { Store } from '../store/store.ts';
 
 /** Pages of 200 to search: messages that a phone calls new are among the newest. */
 const pagesToLook = 5;
@@ -15,7 +17,7 @@ export function messagesOf(
   const filter = { phone, folder: 'Received', status: 'Unread', onPhone: true };
   return lookThrough(
     wanted,
-    (cursor) => store.listMessages(home, filter, { limit: 200, cursor }),
+    (cursor) => store.messages.list(home, filter, { limit: 200, cursor }),
     (message) => message.messageId,
   );
 }
@@ -29,7 +31,7 @@ export function sessionsOf(
 ): Promise<Map<string, string>> {
   return lookThrough(
     wanted,
-    (cursor) => store.listSessions(home, { phone }, { limit: 200, cursor }),
+    (cursor) => store.sessions.list(home, { phone }, { limit: 200, cursor }),
     (session) => session.sessionId,
   );
 }

@@ -4,8 +4,8 @@ import { messageClasses, messageFolders, messageStatuses } from '../../protocol/
 import { GatewayError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Message } from '../../protocol/model.ts';
+import type { MessageRecord } from '../store/message-store.ts';
 import { publicMessage } from '../store/rules/public-message.ts';
-import type { MessageRecord } from '../store/store.ts';
 import { isAnswerAbout, messagesOf, sessionsOf } from './identifiers.ts';
 import { ask, phonesToRead } from './phone-choice.ts';
 import { type AppDeps, type CloudApp, guarded, json, newApp } from './route-kit.ts';
@@ -102,7 +102,7 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     .openapi(search, async (c) => {
       const { class: messageClass, q: text, limit, cursor, ...filter } = c.req.valid('query');
       const { home } = c.req.valid('param');
-      return c.json(await store.listMessages(home, { ...filter, messageClass, text }, { limit, cursor }), 200);
+      return c.json(await store.messages.list(home, { ...filter, messageClass, text }, { limit, cursor }), 200);
     })
     .openapi(admission, async (c) => {
       const { home } = c.req.valid('param');
@@ -150,8 +150,8 @@ export function messageRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     .openapi(conversations, async (c) => {
       const { home } = c.req.valid('param');
       const [found, unread] = await Promise.all([
-        store.listConversations(home, c.req.valid('query')),
-        store.countUnread(home),
+        store.conversations.list(home, c.req.valid('query')),
+        store.conversations.countUnread(home),
       ]);
       return c.json({ ...found, unread }, 200);
     });

@@ -1,7 +1,8 @@
 // Quotas per token, and failed attempts per client address. Counted in memory: per process on Node, per isolate on
 // Workers. A restart resets them; forcing one costs an attacker more than it gains.
 import { GatewayError } from '../../protocol/errors.ts';
-import type { Clock, TokenRecord } from '../store/store.ts';
+import type { Clock } from '../store/clock.ts';
+import type { TokenRecord } from '../store/token-store.ts';
 import { type QuotaSettings, quotasUnlessTold } from './quota-settings.ts';
 import { type Level, TokenBuckets } from './token-buckets.ts';
 

@@ -12,7 +12,7 @@ import {
   type SessionClass,
 } from '../../protocol/phone-model.ts';
 import { newUlid, ulidOf } from '../../shared/ulid.ts';
-import type { MessageRecord } from '../store/store.ts';
+import type { MessageRecord } from '../store/message-store.ts';
 import { choosePhone } from './phone-choice.ts';
 import { problem } from './problem.ts';
 import {
@@ -107,7 +107,7 @@ export function sendRoutes({ store, hubs, clock, quotas }: AppDeps): CloudApp {
     .openapi(listInSession, async (c) => {
       const { home, id } = c.req.valid('param');
       await needSession(store, home, id);
-      return c.json(await store.listMessages(home, { session: id }, c.req.valid('query')), 200);
+      return c.json(await store.messages.list(home, { session: id }, c.req.valid('query')), 200);
     });
 
   async function deliver(

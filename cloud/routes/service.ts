@@ -1,7 +1,7 @@
 // For the operator: liveness, readiness of the store, metrics.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
-import type { Clock } from '../store/store.ts';
+import type { Clock } from '../store/clock.ts';
 import { type AppDeps, type CloudApp, newApp, unguarded } from './route-kit.ts';
 
 /** Prometheus text with its content type. */

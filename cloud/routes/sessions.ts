@@ -117,7 +117,7 @@ export function sessionRoutes({ store, hubs, clock }: AppDeps): CloudApp {
     .openapi(list, async (c) => {
       const { class: sessionClass, status, phone, limit, cursor } = c.req.valid('query');
       const { home } = c.req.valid('param');
-      return c.json(await store.listSessions(home, { sessionClass, status, phone }, { limit, cursor }), 200);
+      return c.json(await store.sessions.list(home, { sessionClass, status, phone }, { limit, cursor }), 200);
     })
     .openapi(updates, async (c) => {
       const { home } = c.req.valid('param');

@@ -1,7 +1,7 @@
 // Signed-in devices: the owner lists the dashboard's sessions and ends them.
 import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
-import type { TokenRecord } from '../store/store.ts';
+import type { TokenRecord } from '../store/token-store.ts';
 import { type AppDeps, type CloudApp, guarded, holder, json, newApp } from './route-kit.ts';
 import { page } from './schemas.ts';
 import { forgetCookies } from './session-cookie.ts';

@@ -2,7 +2,9 @@
 
 import { isLive } from '../access/access.ts';
 import type { Deadlines } from '../hub/hub-deps.ts';
-import type { Clock, Store, TokenRecord } from '../store/store.ts';
+import type { Clock } from '../store/clock.ts';
+import type { Store } from '../store/store.ts';
+import type { TokenRecord } from '../store/token-store.ts';
 
 /** Node timers hold at most 2^31 - 1 ms (24 days); a session lives for 30 days. */
 const longestTimerMs = 24 * 3_600_000;
@@ -15,7 +17,7 @@ interface Held {
 }
 
 export class StreamTokens {
-  readonly #store: Pick<Store, 'findToken'>;
+  readonly #store: Pick<Store, 'tokens'>;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #recheckMs: number | undefined;
@@ -27,7 +29,7 @@ export class StreamTokens {
    * if the hubs learn of every revocation, as on Workers.
    */
   constructor(deps: {
-    store: Pick<Store, 'findToken'>;
+    store: Pick<Store, 'tokens'>;
     clock: Clock;
     deadlines: Deadlines;
     recheckMs?: number | undefined;
@@ -90,7 +92,7 @@ export class StreamTokens {
 
   async #recheck({ token, ends }: Held): Promise<void> {
     // An unavailable store does not mean that the token was revoked.
-    const isGood = await this.#store.findToken(token.hash).then(
+    const isGood = await this.#store.tokens.find(token.hash).then(
       (found) => found?.id === token.id && isLive(found, this.#clock.now()),
       () => isLive(token, this.#clock.now()),
     );

@@ -1,5 +1,5 @@
 // Token buckets: each key has a capacity that refills evenly over a window.
-import type { Clock } from '../store/store.ts';
+import type { Clock } from '../store/clock.ts';
 
 /** Maximum number of keys. Strangers choose their keys, so the least recently used one is evicted, and is full again. */
 const mostKeys = 10_000;

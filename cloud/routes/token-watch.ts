@@ -3,7 +3,7 @@ import { type ShownEvent, viewOf } from '../access/event-view.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Reset, Watch, WatchEnd } from '../hub/hubs.ts';
 import { isOver } from '../hub/watchers.ts';
-import type { Clock } from '../store/store.ts';
+import type { Clock } from '../store/clock.ts';
 import type { StreamTokens } from './stream-tokens.ts';
 
 export class TokenWatch {

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { Principal } from '../access/principal.ts';
 import { offeredScopes } from '../access/scopes.ts';
-import type { TokenRecord } from '../store/store.ts';
+import type { TokenRecord } from '../store/token-store.ts';
 import { type AppDeps, body, type CloudApp, guarded, holder, json, newApp } from './route-kit.ts';
 import { lineSchema, page } from './schemas.ts';
 

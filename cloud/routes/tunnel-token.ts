@@ -1,6 +1,6 @@
 // A tunnel ends when its agent's token ends, even if another process on the same store revoked it.
 import { closeCodes } from '../../protocol/frames.ts';
-import type { TokenRecord } from '../store/store.ts';
+import type { TokenRecord } from '../store/token-store.ts';
 import type { SocketHandler } from './sockets.ts';
 import type { StreamTokens } from './stream-tokens.ts';
 

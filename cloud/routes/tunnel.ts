@@ -3,7 +3,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import { subprotocol } from '../../protocol/frames.ts';
 import type { Principal } from '../access/principal.ts';
 import type { AgentIdentity } from '../hub/link.ts';
-import type { TokenRecord } from '../store/store.ts';
+import type { TokenRecord } from '../store/token-store.ts';
 import { type AppDeps, acceptSocket, type CloudApp, holder, newApp, unguarded, wantSocket } from './route-kit.ts';
 import type { SocketHandler } from './sockets.ts';
 

@@ -5,12 +5,15 @@ import { limits } from '../../protocol/limits.ts';
 import type { HomeEvent, Message, Session } from '../../protocol/model.ts';
 import type { MessageFolder } from '../../protocol/phone-model.ts';
 import { nextUlid } from '../../shared/ulid.ts';
+import type { HomeRecord } from './home-store.ts';
+import type { MessageRecord } from './message-store.ts';
 import { onOneLine } from './party.ts';
 import { approvalOf, presenceEvidenceOf } from './phone-evidence.ts';
+import type { PhoneRecord } from './phone-store.ts';
 import { moved, stateInFolder } from './rules/delivery.ts';
 import { appendHops } from './rules/hops.ts';
 import { publicMessage } from './rules/public-message.ts';
-import type { HomeRecord, MessageRecord, PhoneRecord, Write } from './store.ts';
+import type { Write } from './store.ts';
 
 type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
 type Unnumbered<Event> = Event extends HomeEvent ? Omit<Event, 'id' | 'home' | 'time'> : never;

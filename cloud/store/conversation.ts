@@ -5,8 +5,9 @@ import type { Conversation, Message } from '../../protocol/model.ts';
 import type { Party } from '../../protocol/phone-model.ts';
 import type { Change, EventBody } from './changes.ts';
 import { correspondentOf, countryOf, rulesVersion } from './correspondent.ts';
+import type { HomeRecord } from './home-store.ts';
+import type { MessageRecord } from './message-store.ts';
 import { onOneLine } from './party.ts';
-import type { HomeRecord, MessageRecord } from './store.ts';
 
 /** The key under which the message is stored. Undefined for what is in the phone's bin. */
 export function conversationKey(message: Message): string | undefined {

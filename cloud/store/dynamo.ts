@@ -2,10 +2,10 @@
 // is defined in table.ts, what is too large for it goes to Blobs.
 import { randomBytes } from 'node:crypto';
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
-import type { InventoryItem, PhonePresence } from '../../protocol/frames.ts';
-import type { Conversation, HomeEvent, Message, MessageState, Session } from '../../protocol/model.ts';
+import type { HomeEvent } from '../../protocol/model.ts';
 import { newUlid } from '../../shared/ulid.ts';
 import type { Blobs } from './blobs.ts';
+import type { Clock } from './clock.ts';
 import { DynamoCommits } from './dynamo/commits.ts';
 import { DynamoConversations } from './dynamo/conversations.ts';
 import { DynamoEngine } from './dynamo/engine.ts';
@@ -21,22 +21,8 @@ import { DynamoRequests } from './dynamo/requests.ts';
 import { DynamoSessions } from './dynamo/sessions.ts';
 import { DynamoTokens } from './dynamo/tokens.ts';
 import { DynamoUpkeep } from './dynamo/upkeep.ts';
-import type {
-  BegunRequest,
-  Clock,
-  HomeRecord,
-  MessageFilter,
-  MessageRecord,
-  MissingMessage,
-  Page,
-  PageRequest,
-  PhoneRecord,
-  SessionFilter,
-  Store,
-  TokenKind,
-  TokenRecord,
-  Write,
-} from './store.ts';
+import { Cursors } from './rules/cursor.ts';
+import type { Store, Write } from './store.ts';
 import { attributes } from './table.ts';
 
 /** Less than an agent waits for an acknowledgement. */
@@ -63,18 +49,18 @@ export class DynamoStore implements Store {
   readonly #engine: DynamoEngine;
   readonly #clock: Clock;
   readonly #records: Records;
-  readonly #homes: DynamoHomes;
-  readonly #tokens: DynamoTokens;
-  readonly #phones: DynamoPhones;
-  readonly #conversations: DynamoConversations;
-  readonly #messages: DynamoMessages;
-  readonly #sessions: DynamoSessions;
-  readonly #events: DynamoEvents;
-  readonly #requests: DynamoRequests;
+  readonly homes: DynamoHomes;
+  readonly tokens: DynamoTokens;
+  readonly phones: DynamoPhones;
+  readonly conversations: DynamoConversations;
+  readonly messages: DynamoMessages;
+  readonly sessions: DynamoSessions;
+  readonly events: DynamoEvents;
+  readonly requests: DynamoRequests;
   readonly #upkeep: DynamoUpkeep;
   readonly #commits: DynamoCommits;
+  readonly #cursors = new Cursors();
   #id = '';
-  #cursorSecret = '';
 
   constructor(options: DynamoStoreOptions) {
     const { client, table, blobs, clock = Date, deadlineMs = standardDeadlineMs } = options;
@@ -85,21 +71,25 @@ export class DynamoStore implements Store {
     this.#engine = engine;
     this.#clock = clock;
     this.#records = records;
-    this.#tokens = new DynamoTokens(records);
-    this.#requests = new DynamoRequests(records);
-    this.#homes = new DynamoHomes(records, homes);
-    this.#phones = new DynamoPhones(homes);
-    this.#conversations = new DynamoConversations(homes);
-    this.#messages = new DynamoMessages(homes, this.#conversations);
-    this.#sessions = new DynamoSessions(homes);
-    this.#events = new DynamoEvents(homes);
-    this.#upkeep = new DynamoUpkeep(homes, this.#conversations);
+    this.tokens = new DynamoTokens(records);
+    this.requests = new DynamoRequests(records);
+    this.homes = new DynamoHomes(records, homes);
+    this.phones = new DynamoPhones(homes);
+    this.conversations = new DynamoConversations(homes, this.#cursors);
+    this.messages = new DynamoMessages(homes, {
+      phones: this.phones,
+      conversations: this.conversations,
+      cursors: this.#cursors,
+    });
+    this.sessions = new DynamoSessions(homes, this.#cursors);
+    this.events = new DynamoEvents(homes);
+    this.#upkeep = new DynamoUpkeep(homes, this.conversations);
     this.#commits = new DynamoCommits({
       records: homes,
-      homes: this.#homes,
-      phones: this.#phones,
-      messages: this.#messages,
-      sessions: this.#sessions,
+      homes: this.homes,
+      phones: this.phones,
+      messages: this.messages,
+      sessions: this.sessions,
       upkeep: this.#upkeep,
     });
   }
@@ -120,7 +110,7 @@ export class DynamoStore implements Store {
       return stored ?? made;
     });
     this.#id = id;
-    this.#cursorSecret = cursorSecret;
+    this.#cursors.secret = cursorSecret;
   }
 
   /** Commits under way are finished first. */
@@ -136,66 +126,6 @@ export class DynamoStore implements Store {
     await this.#engine.putIfNewer(item);
   }
 
-  createHome(home: { id: string; account: string; name: string; owner: string }): Promise<void> {
-    return this.#homes.create(home);
-  }
-
-  homesOf(account: string): Promise<string[]> {
-    return this.#homes.of(account);
-  }
-
-  getHome(home: string): Promise<HomeRecord | undefined> {
-    return this.#homes.get(home);
-  }
-
-  createToken(token: TokenRecord): Promise<void> {
-    return this.#tokens.create(token);
-  }
-
-  findToken(hash: string): Promise<TokenRecord | undefined> {
-    return this.#tokens.find(hash);
-  }
-
-  listTokens(account: string, filter: { kind: TokenKind; home?: string }): Promise<TokenRecord[]> {
-    return this.#tokens.list(account, filter);
-  }
-
-  revokeToken(account: string, id: string): Promise<boolean> {
-    return this.#tokens.revoke(account, id);
-  }
-
-  touchToken(account: string, id: string, usedMs: number): Promise<void> {
-    return this.#tokens.touch(account, id, usedMs);
-  }
-
-  barSecret(hash: string): Promise<void> {
-    return this.#tokens.bar(hash);
-  }
-
-  isBarred(hash: string): Promise<boolean> {
-    return this.#tokens.isBarred(hash);
-  }
-
-  takeToken(hash: string): Promise<TokenRecord | undefined> {
-    return this.#tokens.take(hash);
-  }
-
-  putPhones(home: string, phones: readonly PhonePresence[]): Promise<PhoneRecord[]> {
-    return this.#phones.see(home, phones);
-  }
-
-  listPhones(home: string): Promise<PhoneRecord[]> {
-    return this.#phones.list(home);
-  }
-
-  getPhone(home: string, id: string): Promise<PhoneRecord | undefined> {
-    return this.#phones.get(home, id);
-  }
-
-  approvePhone(home: string, id: string, approved: boolean, change?: string): Promise<PhoneRecord | undefined> {
-    return this.#phones.approve(home, id, approved, change);
-  }
-
   commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
     return this.#commits.commit(home, writes);
   }
@@ -203,70 +133,5 @@ export class DynamoStore implements Store {
   /** Resolves when everything that an earlier version stored is as this one would store it, in homes that wrote since. */
   upkeep(): Promise<void> {
     return this.#upkeep.settled();
-  }
-
-  getMessage(home: string, id: string): Promise<MessageRecord | undefined> {
-    return this.#messages.get(home, id);
-  }
-
-  listMessages(home: string, filter: MessageFilter, page: PageRequest): Promise<Page<Message>> {
-    return this.#messages.list(this.#cursorSecret, home, filter, page);
-  }
-
-  listConversations(home: string, page: PageRequest): Promise<Page<Conversation>> {
-    return this.#conversations.list(this.#cursorSecret, home, page);
-  }
-
-  countUnread(home: string): Promise<number> {
-    return this.#conversations.countUnread(home);
-  }
-
-  openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]> {
-    return this.#messages.openSends(home, states, limit);
-  }
-
-  async inventory(
-    home: string,
-    phone: string,
-    page: { after?: string | undefined; limit: number },
-  ): Promise<{ items: InventoryItem[]; next?: string }> {
-    const record = await this.#phones.get(home, phone);
-    return record === undefined ? { items: [] } : this.#messages.inventory(home, record, page);
-  }
-
-  missingFrom(home: string, phone: string): Promise<{ listed: number; missing: MissingMessage[] }> {
-    return this.#messages.missingFrom(home, phone);
-  }
-
-  olderThan(home: string, beforeMs: number, page: { after: string; limit: number }): Promise<MessageRecord[]> {
-    return this.#messages.olderThan(home, beforeMs, page);
-  }
-
-  getSession(home: string, id: string): Promise<Session | undefined> {
-    return this.#sessions.get(home, id);
-  }
-
-  listSessions(home: string, filter: SessionFilter, page: PageRequest): Promise<Page<Session>> {
-    return this.#sessions.list(this.#cursorSecret, home, filter, page);
-  }
-
-  eventsAfter(home: string, after: string, limit: number): Promise<HomeEvent[] | undefined> {
-    return this.#events.after(home, after, limit);
-  }
-
-  beginRequest(scope: string, key: string, fingerprint: string): Promise<BegunRequest> {
-    return this.#requests.begin(scope, key, fingerprint);
-  }
-
-  finishRequest(scope: string, key: string, answer: { status: number; body: string }): Promise<void> {
-    return this.#requests.finish(scope, key, answer);
-  }
-
-  releaseRequest(scope: string, key: string): Promise<void> {
-    return this.#requests.release(scope, key);
-  }
-
-  abandonRequest(scope: string, key: string): Promise<void> {
-    return this.#requests.abandon(scope, key);
   }
 }

@@ -1,8 +1,9 @@
 // The store that the settings of a Node host choose.
 import { join } from 'node:path';
+import type { Clock } from './clock.ts';
 import type { UpkeepReport } from './sqlite/upkeep.ts';
 import { SqliteStore } from './sqlite.ts';
-import type { Clock, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 export interface StoreSettings {
   store: 'sqlite' | 'dynamodb';

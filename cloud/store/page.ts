@@ -1,16 +1,12 @@
-// Where a page of a list begins: after its cursor, or at the end, for lists are read newest first.
-import { GatewayError } from '../../protocol/errors.ts';
-import { type List, readCursor } from './cursor.ts';
-import type { PageRequest } from './store.ts';
+// Pages of the lists that a store answers.
+export interface Page<Item> {
+  items: Item[];
+  /** Opaque, bound to home and filter; null on the last page. */
+  next: string | null;
+}
 
-const largestPage = 200;
-/** After every identifier. */
-const end = '~';
-
-/** The position before which the page is read. Throws `invalid-request`. */
-export function startOfPage(secret: string, list: List, { limit, cursor }: PageRequest): string {
-  if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
-    throw new GatewayError('invalid-request', `The limit must be a whole number from 1 to ${largestPage}.`);
-  }
-  return cursor === undefined ? end : readCursor(secret, list, cursor);
+export interface PageRequest {
+  /** 1–200. */
+  limit: number;
+  cursor?: string | undefined;
 }

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { PhoneEvidence, PhonePresence } from '../../protocol/frames.ts';
-import type { PhoneRecord } from './store.ts';
+import type { PhoneRecord } from './phone-store.ts';
 
 /** `moved`: the same host by its name or its network card, elsewhere or described otherwise: a notice is enough. */
 export type Likeness = 'same' | 'moved' | 'other';

@@ -316,7 +316,7 @@ class Day {
 
   async #moveIn(): Promise<void> {
     const access = new Access({ store: this.#workerStore, clock });
-    await this.#workerStore.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
+    await this.#workerStore.homes.create({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
     const grant = { account: 'account', home, name: 'cost' };
     this.#authorization = `Bearer ${(await access.issue('api', { ...grant, scopes: ['*'] })).token}`;
     this.#agentAuthorization = `Bearer ${(await access.issue('agent', { ...grant, scopes: ['phones:approve'] })).token}`;

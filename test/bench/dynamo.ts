@@ -11,7 +11,8 @@ import { keys } from '../../cloud/store/dynamo/keys.ts';
 import { placementOf } from '../../cloud/store/dynamo/placement.ts';
 import { DynamoStore } from '../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../cloud/store/folder-blobs.ts';
-import type { MessageFilter, Write } from '../../cloud/store/store.ts';
+import type { MessageFilter } from '../../cloud/store/message-store.ts';
+import type { Write } from '../../cloud/store/store.ts';
 import { attributes } from '../../cloud/store/table.ts';
 import { DynamoDbLocal } from '../cloud/store/dynamodb-local.ts';
 import { messageId, phoneMessage, presence, send, sessionId } from '../contract/messages.ts';
@@ -57,8 +58,8 @@ try {
 
 /** Answers the phone's id. */
 async function furnish(of: DynamoStore, id: string): Promise<string> {
-  await of.createHome({ id, account: 'account', name: 'Home', owner: 'Owner' });
-  return (await of.putPhones(id, [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
+  await of.homes.create({ id, account: 'account', name: 'Home', owner: 'Owner' });
+  return (await of.phones.put(id, [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
 }
 
 async function measureWrites(phone: string): Promise<void> {
@@ -112,7 +113,7 @@ async function measurePages(phone: string): Promise<void> {
     const seconds = Math.round((performance.now() - beganMs) / 1_000);
     print({ bench: 'dynamo.fill', messages: size, seconds });
     for (const [name, filter] of Object.entries(filters)) {
-      const page = () => store.listMessages(home, filter, { limit: pageSize });
+      const page = () => store.messages.list(home, filter, { limit: pageSize });
       const { items } = await page();
       for (let n = 0; n < warmUpRounds; n++) await page();
       const { readUnits, p50Ms, p99Ms } = await measure(rounds, page);

@@ -3,8 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { MessageFilter } from '../../cloud/store/message-store.ts';
 import { SqliteStore } from '../../cloud/store/sqlite.ts';
-import type { MessageFilter, Write } from '../../cloud/store/store.ts';
+import type { Write } from '../../cloud/store/store.ts';
 
 const home = 'home';
 const sizes = [100, 10_000, 100_000];
@@ -16,8 +17,8 @@ const folder = mkdtempSync(join(tmpdir(), 'homeline-pages-'));
 const store = new SqliteStore({ path: join(folder, 'homeline.db') });
 try {
   await store.start();
-  await store.createHome({ id: home, account: 'account', name: 'Home', owner: 'Owner' });
-  const [phone] = await store.putPhones(home, [
+  await store.homes.create({ id: home, account: 'account', name: 'Home', owner: 'Owner' });
+  const [phone] = await store.phones.put(home, [
     { udn: 'uuid:1', name: 'Phone', deviceType: '', address: '', online: true, epoch: 0, trusted: true },
   ]);
   await measurePages(phone?.id ?? '');
@@ -48,18 +49,18 @@ async function measurePages(phone: string): Promise<void> {
     for (const [name, filter] of Object.entries(filters)) {
       for (const part of ['first', 'second'] as const) {
         const page = { limit: pageSize, cursor: undefined as string | undefined };
-        if (part === 'second') page.cursor = (await store.listMessages(home, filter, page)).next ?? undefined;
-        const { items } = await store.listMessages(home, filter, page);
+        if (part === 'second') page.cursor = (await store.messages.list(home, filter, page)).next ?? undefined;
+        const { items } = await store.messages.list(home, filter, page);
         // A page that is not full says nothing about one that is.
         if (items.length < pageSize || (part === 'second' && page.cursor === undefined)) continue;
-        const { p50, p99 } = await time(rounds, () => store.listMessages(home, filter, page));
+        const { p50, p99 } = await time(rounds, () => store.messages.list(home, filter, page));
         const key = `${name}/${part}`;
         if (!smallest.has(key)) smallest.set(key, p50);
         const ratio = round(p50 / (smallest.get(key) ?? p50));
         print({ bench: 'page', filter: name, page: part, messages: size, p50Us: p50, p99Us: p99, ratio });
       }
     }
-    const { p50, p99 } = await time(rounds, () => store.listConversations(home, { limit: pageSize }));
+    const { p50, p99 } = await time(rounds, () => store.conversations.list(home, { limit: pageSize }));
     print({ bench: 'conversations', messages: size, p50Us: p50, p99Us: p99 });
   }
 }

@@ -94,7 +94,7 @@ export async function seedHomes(
     (await access.issue(kind, { account: `account-${n}`, home: `home-${n}`, name: 'bench', scopes })).token;
   const numbers = Array.from({ length: homes.count }, (_, n) => (homes.from ?? 0) + n);
   await Promise.all(
-    numbers.map((n) => store.createHome({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
+    numbers.map((n) => store.homes.create({ id: `home-${n}`, account: `account-${n}`, name: 'Home', owner: 'Owner' })),
   );
   const agentTokens = await Promise.all(numbers.map((n) => issue('agent', n, ['phones:approve'])));
   const readerTokens = await Promise.all(numbers.slice(0, readers.count).map((n) => issue('api', n, readers.scopes)));

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { Page } from '../../cloud/store/store.ts';
+import type { Page } from '../../cloud/store/page.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import type { Phone } from '../../protocol/model.ts';
 import { StoreService } from '../workers/store-service.ts';
@@ -238,7 +238,7 @@ async function callEach(url: string, readerTokens: readonly string[]): Promise<v
 
 /** Objects that have read their phones from the store, which each does once in a life. */
 function woken(): number {
-  return stores.asked.get('listPhones') ?? 0;
+  return stores.asked.get('phones.list') ?? 0;
 }
 
 /** Until the store was asked nothing for some seconds. */

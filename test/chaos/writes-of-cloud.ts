@@ -6,7 +6,7 @@ import { messageId, phoneMessage } from '../contract/messages.ts';
 
 const store = new SqliteStore({ path: join(process.argv[2] ?? '', 'cloud.db') });
 await store.start();
-await store.createHome({ id: 'home', account: 'a', name: 'Home', owner: 'Ada' });
+await store.homes.create({ id: 'home', account: 'a', name: 'Home', owner: 'Ada' });
 for (let n = 1; n <= 20; n++) {
   writeSync(1, 'begin\n');
   const put = { type: 'message.put', id: messageId(n), phone: 'p_1', epoch: 0, session: null } as const;

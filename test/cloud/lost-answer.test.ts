@@ -49,7 +49,7 @@ it('sends it once, and answers what came of it', async () => {
   agent.tunnel = bench.hub.resume(agent, agent.attachment ?? expect.fail('The link keeps nothing.'));
   await bench.hub.start();
   await bench.hub.commit([]);
-  const { items } = await bench.store.listMessages('home', {}, { limit: 9 });
+  const { items } = await bench.store.messages.list('home', {}, { limit: 9 });
   expect(items).toMatchObject([{ body: 'once', state: 'sent' }]);
   expect(agent.of('call')).toHaveLength(1);
 });

@@ -1,5 +1,5 @@
 // Samples of what a store is given: identifiers in their order, phones, messages, sessions and sends.
-import type { MessageRecord } from '../../cloud/store/store.ts';
+import type { MessageRecord } from '../../cloud/store/message-store.ts';
 import type { PhonePresence } from '../../protocol/frames.ts';
 import type { PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 

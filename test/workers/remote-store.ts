@@ -1,6 +1,8 @@
 // The Store of tests in workerd: asks store-service.ts, so that every operation is a real request with real waiting.
-import type { Clock, Store } from '../../cloud/store/store.ts';
+import type { Clock } from '../../cloud/store/clock.ts';
+import type { Store } from '../../cloud/store/store.ts';
 import { GatewayError } from '../../protocol/errors.ts';
+import type { HomeEvent } from '../../protocol/model.ts';
 
 /** How the store behaves, and what was asked of it; shared by all who use the same isolate. */
 export const remote = {
@@ -41,22 +43,30 @@ export function remoteStore(url: string, clock: Clock = Date): Store {
     committed.set(home, settled);
     return asked;
   };
-  return new Proxy({} as Store, {
-    get: (_, operation) => {
-      switch (operation) {
-        case 'id':
-          return id;
-        case 'start':
-          return async () => {
-            id = String(await ask('id', []));
-          };
-        case 'commit':
-          return commit;
-        case 'then':
-          return undefined;
-        default:
-          return (...given: unknown[]) => ask(String(operation), given);
-      }
+  const part = <Part extends object>(name: keyof Store): Part =>
+    new Proxy({} as Part, {
+      get:
+        (_, operation) =>
+        (...given: unknown[]) =>
+          ask(`${name}.${String(operation)}`, given),
+    });
+  return {
+    homes: part('homes'),
+    tokens: part('tokens'),
+    phones: part('phones'),
+    messages: part('messages'),
+    conversations: part('conversations'),
+    sessions: part('sessions'),
+    events: part('events'),
+    requests: part('requests'),
+    get id() {
+      return id;
     },
-  });
+    start: async () => {
+      id = String(await ask('id', []));
+    },
+    stop: async () => void (await ask('stop', [])),
+    ping: async () => void (await ask('ping', [])),
+    commit: (...given) => commit(...given) as Promise<HomeEvent[]>,
+  };
 }

@@ -1,6 +1,7 @@
 // In the place of store/sqlite.ts in workerd (vitest.workers.config.ts): the same store, kept by the process outside.
 import { env } from 'cloudflare:workers';
-import type { Clock, Store } from '../../cloud/store/store.ts';
+import type { Clock } from '../../cloud/store/clock.ts';
+import type { Store } from '../../cloud/store/store.ts';
 import { remoteStore } from './remote-store.ts';
 
 /** Called with `new`, as the class is. */

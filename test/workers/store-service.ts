@@ -49,11 +49,7 @@ export class StoreService {
       const { nowMs, given }: { nowMs: number; given: unknown[] } = JSON.parse(await text(request));
       const { store, clock } = await this.#store(name);
       clock.nowMs = nowMs;
-      const member = operation === 'id' ? async () => store.id : Reflect.get(store, operation);
-      const value = await member.apply(
-        store,
-        given.map((one) => one ?? undefined),
-      );
+      const value = await operationOf(store, operation)(...given.map((one) => one ?? undefined));
       response.end(JSON.stringify({ value }));
     } catch (error) {
       const code = error instanceof GatewayError ? error.code : 'internal';
@@ -71,4 +67,12 @@ export class StoreService {
     }
     return kept;
   }
+}
+
+/** `operation`: such as `commit` or `messages.list`. */
+function operationOf(store: SqliteStore, operation: string): (...given: unknown[]) => Promise<unknown> {
+  if (operation === 'id') return async () => store.id;
+  const [name = '', inner] = operation.split('.');
+  const owner: unknown = inner === undefined ? store : Reflect.get(store, name);
+  return Reflect.get(owner as object, inner ?? name).bind(owner);
 }

@@ -1,12 +1,12 @@
 // Commits: what a batch of writes makes of what is stored, with the events that tell of it, in order for each home.
 import type { HomeEvent } from '../../../protocol/model.ts';
 import type { EventBody } from '../changes.ts';
-import type { Write } from '../store.ts';
+import type { MessageWrite, Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { DynamoHomes } from './homes.ts';
 import { type Key, keys } from './keys.ts';
-import type { DynamoMessages, MessageWrite } from './messages.ts';
+import type { DynamoMessages } from './messages.ts';
 import type { DynamoPhones } from './phones.ts';
 import type { DynamoSessions } from './sessions.ts';
 import type { StoredTold } from './stored.ts';

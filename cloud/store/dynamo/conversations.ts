@@ -9,8 +9,11 @@ import {
   mergeParties,
   presentKey,
 } from '../conversation.ts';
+import type { ConversationStore } from '../conversation-store.ts';
+import type { MessageRecord } from '../message-store.ts';
+import type { Page, PageRequest } from '../page.ts';
+import type { Cursors } from '../rules/cursor.ts';
 import { publicMessage } from '../rules/public-message.ts';
-import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
@@ -23,17 +26,19 @@ import type { StoredConversation, StoredMessageOrTombstone } from './stored.ts';
 /** As JSON: with it, a conversation still takes one write unit. */
 const copiedChars = 1_000;
 
-export class DynamoConversations {
+export class DynamoConversations implements ConversationStore {
   readonly #records: HomeRecords;
+  readonly #cursors: Cursors;
 
-  constructor(records: HomeRecords) {
+  constructor(records: HomeRecords, cursors: Cursors) {
     this.#records = records;
+    this.#cursors = cursors;
   }
 
-  async list(secret: string, home: string, request: PageRequest): Promise<Page<Conversation>> {
+  async list(home: string, request: PageRequest): Promise<Page<Conversation>> {
     const view = await this.#records.open(home);
     const page = await readDynamoPage<StoredConversation>(
-      secret,
+      this.#cursors,
       { kind: 'conversations', home, filter: {} },
       request,
       {

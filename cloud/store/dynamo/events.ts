@@ -2,6 +2,7 @@
 // where expired ones were deleted, without anybody having to write down what was.
 import type { HomeEvent } from '../../../protocol/model.ts';
 import { ulidFloor } from '../../../shared/ulid.ts';
+import type { EventStore } from '../event-store.ts';
 import type { HomeRecords } from './home-records.ts';
 import { eventsOf } from './home-view.ts';
 import { keptMs } from './stored.ts';
@@ -9,14 +10,13 @@ import { keptMs } from './stored.ts';
 /** Longer than any identifier, shorter than a key may be. */
 const longestPoint = 64;
 
-export class DynamoEvents {
+export class DynamoEvents implements EventStore {
   readonly #records: HomeRecords;
 
   constructor(records: HomeRecords) {
     this.#records = records;
   }
 
-  /** In their order; undefined if some after that point are no longer kept, or the point has not been reached yet. */
   async after(home: string, after: string, limit: number): Promise<HomeEvent[] | undefined> {
     const view = await this.#records.open(home);
     const { stored } = view.head;

@@ -5,7 +5,7 @@ import type { HomeEvent } from '../../../protocol/model.ts';
 import { nextUlid } from '../../../shared/ulid.ts';
 import type { EventBody } from '../changes.ts';
 import type { Keying } from '../conversation.ts';
-import type { HomeRecord } from '../store.ts';
+import type { HomeRecord } from '../home-store.ts';
 import type { HomeView, Standing } from './home-view.ts';
 import { isPossible, type Key } from './keys.ts';
 import type { StoredChange, StoredHome, StoredTold } from './stored.ts';

@@ -3,7 +3,7 @@
 
 import { GatewayError } from '../../../protocol/errors.ts';
 import { timeOfUlid } from '../../../shared/ulid.ts';
-import type { Clock } from '../store.ts';
+import type { Clock } from '../clock.ts';
 import { attributes } from '../table.ts';
 import { type DynamoEngine, pause } from './engine.ts';
 import { HomeBatch } from './home-batch.ts';

@@ -2,7 +2,8 @@
 import { type EventBody, setHomeStatus } from '../changes.ts';
 import { rulesFor } from '../conversation.ts';
 import { type HomeWrite as ChangeWrite, changeHome, isHomeWrite } from '../home-changes.ts';
-import type { HomeRecord, Write } from '../store.ts';
+import type { HomeRecord, HomeStore } from '../home-store.ts';
+import type { Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
@@ -10,7 +11,7 @@ import type { Records } from './records.ts';
 
 export type HomeItemWrite = ChangeWrite | Extract<Write, { type: 'home.status' }>;
 
-export class DynamoHomes {
+export class DynamoHomes implements HomeStore {
   readonly #records: Records;
   readonly #homes: HomeRecords;
 
@@ -32,7 +33,7 @@ export class DynamoHomes {
     });
   }
 
-  async of(account: string): Promise<string[]> {
+  async idsOf(account: string): Promise<string[]> {
     const links = await this.#records.all(keys.homeOf(account, ''));
     return links.map(({ home }) => home);
   }

@@ -2,7 +2,8 @@
 // homes, so that no partition is hot. Only what is looked up by a secret or for a token stands by itself.
 import { createHash } from 'node:crypto';
 import type { Session } from '../../../protocol/model.ts';
-import type { Role, TokenRecord } from '../store.ts';
+import type { Role } from '../home-store.ts';
+import type { TokenRecord } from '../token-store.ts';
 import type {
   StoredConversation,
   StoredDeleted,

@@ -2,7 +2,7 @@
 // behind. The first is a record by itself: a version that knows no second part reads it, and learns the rest anew.
 import type { Message } from '../../../protocol/model.ts';
 import { upgradeRecord } from '../changes.ts';
-import type { MessageRecord } from '../store.ts';
+import type { MessageRecord } from '../message-store.ts';
 import { keys } from './keys.ts';
 import type { StoredMessageOrTombstone, StoredTombstone } from './stored.ts';
 

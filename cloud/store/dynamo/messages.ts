@@ -19,9 +19,12 @@ import {
 } from '../changes.ts';
 import { conversationKey, countryFor, placedChange } from '../conversation.ts';
 import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
+import type { MessageFilter, MessageRecord, MessageStore, MissingMessage } from '../message-store.ts';
+import type { Page, PageRequest } from '../page.ts';
+import type { Cursors } from '../rules/cursor.ts';
 import { publicMessage } from '../rules/public-message.ts';
 import { searchText, searchWords } from '../search-text.ts';
-import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
+import type { MessageWrite } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
 import type { DynamoConversations } from './conversations.ts';
 import type { HomeBatch } from './home-batch.ts';
@@ -30,11 +33,10 @@ import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
 import { compact, isTombstone, present } from './message-parts.ts';
 import { mergeNewestFirst, readDynamoPage } from './page.ts';
+import type { DynamoPhones } from './phones.ts';
 import { isListed } from './placement.ts';
 import type { StoredMessageOrTombstone } from './stored.ts';
 import { amongUnread } from './unread.ts';
-
-export type MessageWrite = Extract<Write, { type: `message.${string}` | `send.${string}` }>;
 
 interface Way {
   read: (before: string, count: number) => AsyncIterable<StoredMessageOrTombstone>;
@@ -49,13 +51,23 @@ const mostTimes = 8;
 /** Messages, where all of a home are gone through. */
 const readAtOnce = 1_000;
 
-export class DynamoMessages {
-  readonly #records: HomeRecords;
-  readonly #conversations: DynamoConversations;
+export interface MessageParts {
+  phones: DynamoPhones;
+  conversations: DynamoConversations;
+  cursors: Cursors;
+}
 
-  constructor(records: HomeRecords, conversations: DynamoConversations) {
+export class DynamoMessages implements MessageStore {
+  readonly #records: HomeRecords;
+  readonly #phones: DynamoPhones;
+  readonly #conversations: DynamoConversations;
+  readonly #cursors: Cursors;
+
+  constructor(records: HomeRecords, parts: MessageParts) {
     this.#records = records;
-    this.#conversations = conversations;
+    this.#phones = parts.phones;
+    this.#conversations = parts.conversations;
+    this.#cursors = parts.cursors;
   }
 
   async get(home: string, id: string): Promise<MessageRecord | undefined> {
@@ -103,7 +115,7 @@ export class DynamoMessages {
     return change.event;
   }
 
-  async list(secret: string, home: string, given: MessageFilter, request: PageRequest): Promise<Page<Message>> {
+  async list(home: string, given: MessageFilter, request: PageRequest): Promise<Page<Message>> {
     const words = searchWords(given.text ?? '');
     const view = await this.#records.open(home);
     const { conversation } = given;
@@ -112,7 +124,7 @@ export class DynamoMessages {
     const way = wayTo(view, filter);
     const asked = Object.entries(filter).filter(([, value]) => value !== undefined);
     const page = await readDynamoPage<StoredMessageOrTombstone>(
-      secret,
+      this.#cursors,
       { kind: 'messages', home, filter: given },
       request,
       {
@@ -126,7 +138,6 @@ export class DynamoMessages {
     return { items: items.map(publicMessage), next: page.next };
   }
 
-  /** Sends that no phone has taken yet, in one of these states, oldest first. */
   async openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]> {
     const view = await this.#records.open(home);
     if (view.head.stored?.open === 0) return [];
@@ -140,12 +151,13 @@ export class DynamoMessages {
     return found.slice(0, limit);
   }
 
-  /** What a phone is known to hold, by id. A send that the phone has not shown yet has an empty fingerprint. */
   async inventory(
     home: string,
-    phone: { id: string; epoch: number },
+    phoneId: string,
     { after, limit }: { after?: string | undefined; limit: number },
   ): Promise<{ items: InventoryItem[]; next?: string }> {
+    const phone = await this.#phones.read(home, phoneId);
+    if (phone === undefined) return { items: [] };
     const view = await this.#records.open(home);
     const { pk: partition, sk: from } = keys.message(home, after ?? '');
     const items: InventoryItem[] = [];

@@ -1,7 +1,6 @@
 // Pages of what is read newest first and sifted here, since DynamoDB charges for what a filter leaves out all the same.
-import { type List, writeCursor } from '../cursor.ts';
-import { startOfPage } from '../page.ts';
-import type { Page, PageRequest } from '../store.ts';
+import type { Page, PageRequest } from '../page.ts';
+import type { Cursors, List } from '../rules/cursor.ts';
 
 /** A page that looks at more than this ends early, with a cursor: no request reads a home of a million messages. */
 const mostSeen = 10_000;
@@ -10,7 +9,7 @@ const siftedAtOnce = 200;
 
 /** Goes through `read`, newest first, until `limit` are wanted; `positionOf` tells where each stands. */
 export async function readDynamoPage<Item>(
-  secret: string,
+  cursors: Cursors,
   list: List,
   request: PageRequest,
   parts: {
@@ -23,19 +22,19 @@ export async function readDynamoPage<Item>(
 ): Promise<Page<Item>> {
   const { limit } = request;
   const { read, positionOf, isWanted, isDense = isWanted === undefined } = parts;
-  const start = startOfPage(secret, list, request);
+  const start = cursors.startOf(list, request);
   const items: Item[] = [];
   let seen = 0;
   let last = '';
   for await (const item of read(start, isDense ? limit + 1 : siftedAtOnce)) {
     const position = positionOf(item);
     if (position === start) continue;
-    if (seen++ === mostSeen) return { items, next: writeCursor(secret, list, last) };
+    if (seen++ === mostSeen) return { items, next: cursors.write(list, last) };
     if (isWanted?.(item) === false) {
       if (items.length < limit) last = position;
       continue;
     }
-    if (items.length === limit) return { items, next: writeCursor(secret, list, last) };
+    if (items.length === limit) return { items, next: cursors.write(list, last) };
     items.push(item);
     last = position;
   }

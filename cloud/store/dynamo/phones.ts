@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../../protocol/frames.ts';
 import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../changes.ts';
 import { decide } from '../phone-evidence.ts';
-import type { PhoneRecord, Write } from '../store.ts';
+import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
+import type { Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
@@ -12,15 +13,14 @@ import type { StoredPhone } from './stored.ts';
 
 export type PhoneWrite = Extract<Write, { type: 'phone.status' }>;
 
-export class DynamoPhones {
+export class DynamoPhones implements PhoneStore {
   readonly #records: HomeRecords;
 
   constructor(records: HomeRecords) {
     this.#records = records;
   }
 
-  /** Answers all phones of the home. Throws `not-found`. */
-  async see(home: string, presences: readonly PhonePresence[]): Promise<PhoneRecord[]> {
+  async put(home: string, presences: readonly PhonePresence[]): Promise<PhoneRecord[]> {
     const { result } = await this.#records.change(home, async (batch) => {
       const known = new Map((await allOf(batch.view)).map((each) => [each.phone.udn, each]));
       await batch.load(presences.map(({ udn }) => keys.phone(home, udn)));
@@ -43,17 +43,16 @@ export class DynamoPhones {
     return result;
   }
 
-  /** In the order in which they were first seen. */
   async list(home: string): Promise<PhoneRecord[]> {
     return inOrder(await allOf(await this.#records.open(home)));
   }
 
-  async get(home: string, id: string): Promise<PhoneRecord | undefined> {
+  async read(home: string, id: string): Promise<PhoneRecord | undefined> {
     return find(await allOf(await this.#records.open(home)), id)?.phone;
   }
 
   async approve(home: string, id: string, approved: boolean, change?: string): Promise<PhoneRecord | undefined> {
-    if ((await this.get(home, id)) === undefined) return undefined;
+    if ((await this.read(home, id)) === undefined) return undefined;
     const { result } = await this.#records.change(home, async (batch) => {
       const found = find(await allOf(batch.view), id);
       if (found === undefined) return undefined;

@@ -1,7 +1,7 @@
 // Records by their keys, where no home is concerned (home-records.ts): looked up, listed, and changed together. What
 // has expired is not there.
 import { GatewayError } from '../../../protocol/errors.ts';
-import type { Clock } from '../store.ts';
+import type { Clock } from '../clock.ts';
 import { Batch } from './batch.ts';
 import { type DynamoEngine, pause } from './engine.ts';
 import type { Items } from './items.ts';

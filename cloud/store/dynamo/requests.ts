@@ -1,6 +1,6 @@
 // Requests under an Idempotency-Key: begun once, answered the same for 24 hours.
 import { randomUUID } from 'node:crypto';
-import type { BegunRequest } from '../store.ts';
+import type { BegunRequest, RequestStore } from '../request-store.ts';
 import type { Batch } from './batch.ts';
 import { type Key, keys } from './keys.ts';
 import type { Records } from './records.ts';
@@ -16,7 +16,7 @@ interface Begun {
   request: StoredRequest;
 }
 
-export class DynamoRequests {
+export class DynamoRequests implements RequestStore {
   readonly #records: Records;
   readonly #begun = new Map<string, Begun>();
 

@@ -1,7 +1,10 @@
 // Sessions as the phones show them.
 import type { Session } from '../../../protocol/model.ts';
 import { type EventBody, putSession } from '../changes.ts';
-import type { Page, PageRequest, SessionFilter, Write } from '../store.ts';
+import type { Page, PageRequest } from '../page.ts';
+import type { Cursors } from '../rules/cursor.ts';
+import type { SessionFilter, SessionStore } from '../session-store.ts';
+import type { Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
@@ -9,11 +12,13 @@ import { readDynamoPage } from './page.ts';
 
 export type SessionWrite = Extract<Write, { type: 'session.put' }>;
 
-export class DynamoSessions {
+export class DynamoSessions implements SessionStore {
   readonly #records: HomeRecords;
+  readonly #cursors: Cursors;
 
-  constructor(records: HomeRecords) {
+  constructor(records: HomeRecords, cursors: Cursors) {
     this.#records = records;
+    this.#cursors = cursors;
   }
 
   async get(home: string, id: string): Promise<Session | undefined> {
@@ -29,11 +34,11 @@ export class DynamoSessions {
     return change?.event;
   }
 
-  async list(secret: string, home: string, filter: SessionFilter, request: PageRequest): Promise<Page<Session>> {
+  async list(home: string, filter: SessionFilter, request: PageRequest): Promise<Page<Session>> {
     const view = await this.#records.open(home);
     const { sessionClass, status, phone } = filter;
     const isSifted = sessionClass !== undefined || status !== undefined || phone !== undefined;
-    return readDynamoPage<Session>(secret, { kind: 'sessions', home, filter }, request, {
+    return readDynamoPage<Session>(this.#cursors, { kind: 'sessions', home, filter }, request, {
       read: (before, count) => {
         const { pk: partition, sk: from } = keys.session(home, '');
         return view.range({ partition, from, to: keys.session(home, before).sk, newestFirst: true, count });

@@ -1,12 +1,12 @@
 // Tokens twice: by the hash of their secret, for whoever shows it, and with their account, for whoever owns them.
 // Both are written in one transaction and go together; what is revoked or has expired is not there.
 import { GatewayError } from '../../../protocol/errors.ts';
-import type { TokenKind, TokenRecord } from '../store.ts';
+import type { TokenKind, TokenRecord, TokenStore } from '../token-store.ts';
 import type { Batch } from './batch.ts';
 import { keys } from './keys.ts';
 import type { Records } from './records.ts';
 
-export class DynamoTokens {
+export class DynamoTokens implements TokenStore {
   readonly #records: Records;
 
   constructor(records: Records) {

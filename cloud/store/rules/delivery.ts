@@ -1,7 +1,8 @@
 // The delivery of a send: state × event → state. The hub and both stores follow this one table.
 import type { MessageState } from '../../../protocol/model.ts';
 import type { MessageFolder } from '../../../protocol/phone-model.ts';
-import type { MessageRecord, Write } from '../store.ts';
+import type { MessageRecord } from '../message-store.ts';
+import type { Write } from '../store.ts';
 import { appendHops } from './hops.ts';
 
 /** What the hub learns of a send. */

@@ -1,5 +1,5 @@
 // The way of a message: kept with its record, and bounded.
-import type { StoredHop } from '../store.ts';
+import type { StoredHop } from '../message-store.ts';
 
 /** A send that is tried for days would grow without end: its first and its latest hops are kept. */
 const firstHops = 8;

@@ -1,6 +1,6 @@
 // The only place that knows which fields of a stored message leave the cloud.
 import type { Message } from '../../../protocol/model.ts';
-import type { MessageRecord } from '../store.ts';
+import type { MessageRecord } from '../message-store.ts';
 
 /** An allow-list: a field that only the cloud needs cannot leak by being forgotten here. */
 const isPublic: Readonly<Record<keyof Message, true>> = {

@@ -2,8 +2,11 @@
 import type { Conversation } from '../../../protocol/model.ts';
 import { upgradeRecord } from '../changes.ts';
 import { conversationKey, correspondents, countsAsUnread, mergeParties, presentKey } from '../conversation.ts';
+import type { ConversationStore } from '../conversation-store.ts';
+import type { MessageRecord } from '../message-store.ts';
+import type { Page, PageRequest } from '../page.ts';
+import type { Cursors } from '../rules/cursor.ts';
 import { publicMessage } from '../rules/public-message.ts';
-import type { MessageRecord, Page, PageRequest } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 import type { SqliteHomes } from './homes.ts';
 import { readSqlitePage } from './page.ts';
@@ -16,17 +19,19 @@ interface ConversationRow {
   unread: number;
 }
 
-export class SqliteConversations {
+export class SqliteConversations implements ConversationStore {
   readonly #engine: SqliteEngine;
   readonly #homes: SqliteHomes;
+  readonly #cursors: Cursors;
 
-  constructor(engine: SqliteEngine, homes: SqliteHomes) {
+  constructor(engine: SqliteEngine, homes: SqliteHomes, cursors: Cursors) {
     this.#engine = engine;
     this.#homes = homes;
+    this.#cursors = cursors;
   }
 
-  list(secret: string, home: string, page: PageRequest): Page<Conversation> {
-    return readSqlitePage(secret, { kind: 'conversations', home, filter: {} }, page, (position, count) =>
+  async list(home: string, page: PageRequest): Promise<Page<Conversation>> {
+    return readSqlitePage(this.#cursors, { kind: 'conversations', home, filter: {} }, page, (position, count) =>
       this.#engine
         .all<ConversationRow & { record: string }>(
           `SELECT key, c.session, parties, last_id, unread, record
@@ -40,7 +45,7 @@ export class SqliteConversations {
     );
   }
 
-  countUnread(home: string): number {
+  async countUnread(home: string): Promise<number> {
     return this.#engine.get<{ unread: number }>('SELECT unread FROM homes WHERE id = ?', home)?.unread ?? 0;
   }
 

@@ -2,7 +2,8 @@
 import type { HomeEvent } from '../../../protocol/model.ts';
 import { nextUlid, ulidFloor } from '../../../shared/ulid.ts';
 import type { EventBody } from '../changes.ts';
-import type { Clock } from '../store.ts';
+import type { Clock } from '../clock.ts';
+import type { EventStore } from '../event-store.ts';
 import type { SqliteEngine } from './engine.ts';
 
 const keptMs = 24 * 3_600_000;
@@ -13,7 +14,7 @@ interface Span {
   pruned_event: string;
 }
 
-export class SqliteEvents {
+export class SqliteEvents implements EventStore {
   readonly #engine: SqliteEngine;
   readonly #clock: Clock;
 
@@ -40,8 +41,7 @@ export class SqliteEvents {
     return events;
   }
 
-  /** In their order; undefined if some after that point are no longer kept, or the point has not been reached yet. */
-  after(home: string, after: string, limit: number): HomeEvent[] | undefined {
+  async after(home: string, after: string, limit: number): Promise<HomeEvent[] | undefined> {
     const span = this.#span(home);
     if (span === undefined || after < span.pruned_event) return undefined;
     if (after > span.last_event && after > ulidFloor(this.#clock.now() + 1)) return undefined;

@@ -1,7 +1,7 @@
 // Accounts, homes and the people who own them.
 import { GatewayError } from '../../../protocol/errors.ts';
 import { countryFor, type Keying } from '../conversation.ts';
-import type { HomeRecord, HomeSettings } from '../store.ts';
+import type { HomeRecord, HomeSettings, HomeStore } from '../home-store.ts';
 import type { SqliteEngine } from './engine.ts';
 
 interface HomeRow {
@@ -16,7 +16,7 @@ interface HomeRow {
 
 const columns = 'id, account, name, online, since_ms, agent, settings';
 
-export class SqliteHomes {
+export class SqliteHomes implements HomeStore {
   readonly #engine: SqliteEngine;
 
   constructor(engine: SqliteEngine) {
@@ -37,19 +37,18 @@ export class SqliteHomes {
     });
   }
 
-  of(account: string): string[] {
+  async idsOf(account: string): Promise<string[]> {
     const rows = this.#engine.all<{ id: string }>('SELECT id FROM homes WHERE account = ? ORDER BY id', account);
     return rows.map(({ id }) => id);
   }
 
-  get(id: string): HomeRecord | undefined {
-    const row = this.#engine.get<HomeRow>(`SELECT ${columns} FROM homes WHERE id = ?`, id);
-    return row && toRecord(row);
+  async get(id: string): Promise<HomeRecord | undefined> {
+    return this.#read(id);
   }
 
   /** Throws `not-found`. */
   require(id: string): HomeRecord {
-    const home = this.get(id);
+    const home = this.#read(id);
     if (home === undefined) throw new GatewayError('not-found', 'There is no such home.');
     return home;
   }
@@ -61,7 +60,7 @@ export class SqliteHomes {
 
   /** By which the numbers of a home are read. */
   countryOf(id: string): string | undefined {
-    return countryFor(this.get(id)?.settings, this.keyingOf(id));
+    return countryFor(this.#read(id)?.settings, this.keyingOf(id));
   }
 
   /** Within a write. */
@@ -79,6 +78,11 @@ export class SqliteHomes {
       home.settings === undefined ? null : JSON.stringify(home.settings),
       home.id,
     );
+  }
+
+  #read(id: string): HomeRecord | undefined {
+    const row = this.#engine.get<HomeRow>(`SELECT ${columns} FROM homes WHERE id = ?`, id);
+    return row && toRecord(row);
   }
 }
 

@@ -1,7 +1,8 @@
 // The query for a page of messages. The index is named, not guessed: of the fields that are asked for, the one that
 // leaves the fewest messages leads, so that a page costs the same however many there are.
+
+import type { MessageFilter } from '../message-store.ts';
 import { searchWords } from '../search-text.ts';
-import type { MessageFilter } from '../store.ts';
 
 type Field = Exclude<keyof MessageFilter, 'text' | 'onPhone'>;
 

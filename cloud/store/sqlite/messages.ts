@@ -17,16 +17,18 @@ import {
 } from '../changes.ts';
 import { conversationKey, placedChange } from '../conversation.ts';
 import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
+import type { MessageFilter, MessageRecord, MessageStore, MissingMessage } from '../message-store.ts';
+import type { Page, PageRequest } from '../page.ts';
+import type { Cursors } from '../rules/cursor.ts';
 import { publicMessage } from '../rules/public-message.ts';
 import { searchText } from '../search-text.ts';
-import type { MessageFilter, MessageRecord, MissingMessage, Page, PageRequest, Write } from '../store.ts';
+import type { MessageWrite, Write } from '../store.ts';
 import type { SqliteConversations } from './conversations.ts';
 import type { SqliteEngine } from './engine.ts';
 import type { SqliteHomes } from './homes.ts';
 import { messageQuery } from './message-query.ts';
 import { readSqlitePage } from './page.ts';
-
-type MessageWrite = Extract<Write, { type: `message.${string}` | `send.${string}` }>;
+import type { SqlitePhones } from './phones.ts';
 
 interface MessageRow {
   id: string;
@@ -35,20 +37,30 @@ interface MessageRow {
 
 type TombstoneRow = Pick<MessageRecord, 'id' | 'messageId' | 'epoch' | 'fingerprint'>;
 
-export class SqliteMessages {
+export interface MessageParts {
+  homes: SqliteHomes;
+  phones: SqlitePhones;
+  conversations: SqliteConversations;
+  cursors: Cursors;
+}
+
+export class SqliteMessages implements MessageStore {
   readonly #engine: SqliteEngine;
   readonly #homes: SqliteHomes;
+  readonly #phones: SqlitePhones;
   readonly #conversations: SqliteConversations;
+  readonly #cursors: Cursors;
 
-  constructor(engine: SqliteEngine, homes: SqliteHomes, conversations: SqliteConversations) {
+  constructor(engine: SqliteEngine, parts: MessageParts) {
     this.#engine = engine;
-    this.#homes = homes;
-    this.#conversations = conversations;
+    this.#homes = parts.homes;
+    this.#phones = parts.phones;
+    this.#conversations = parts.conversations;
+    this.#cursors = parts.cursors;
   }
 
-  get(home: string, id: string): MessageRecord | undefined {
-    const row = this.#engine.get<MessageRow>('SELECT id, record FROM messages WHERE home = ? AND id = ?', home, id);
-    return row && parse(row);
+  async get(home: string, id: string): Promise<MessageRecord | undefined> {
+    return this.#read(home, id);
   }
 
   /** Within a write. */
@@ -75,19 +87,18 @@ export class SqliteMessages {
     }
   }
 
-  list(secret: string, home: string, filter: MessageFilter, page: PageRequest): Page<Message> {
+  async list(home: string, filter: MessageFilter, page: PageRequest): Promise<Page<Message>> {
     const { conversation } = filter;
     const present = conversation === undefined ? undefined : this.#conversations.presentKey(home, conversation);
     const { sql, values } = messageQuery(home, { ...filter, conversation: present });
-    return readSqlitePage(secret, { kind: 'messages', home, filter }, page, (position, count) =>
+    return readSqlitePage(this.#cursors, { kind: 'messages', home, filter }, page, (position, count) =>
       this.#engine
         .all<MessageRow>(sql, ...values, position, count)
         .map((row) => ({ position: row.id, item: publicMessage(parse(row)) })),
     );
   }
 
-  /** Sends that no phone has taken yet, in one of these states, oldest first. */
-  openSends(home: string, states: readonly MessageState[], limit: number): MessageRecord[] {
+  async openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]> {
     return this.#engine
       .all<MessageRow>(
         `SELECT id, record FROM messages WHERE home = ? AND message_id IS NULL
@@ -99,12 +110,13 @@ export class SqliteMessages {
       .map(parse);
   }
 
-  /** What is known of a phone's messages, by id. A send that the phone has not shown yet has an empty fingerprint. */
-  inventory(
+  async inventory(
     home: string,
-    phone: { id: string; epoch: number },
+    phoneId: string,
     { after, limit }: { after?: string | undefined; limit: number },
-  ): { items: InventoryItem[]; next?: string } {
+  ): Promise<{ items: InventoryItem[]; next?: string }> {
+    const phone = this.#phones.read(home, phoneId);
+    if (phone === undefined) return { items: [] };
     const place = [home, phone.id, after ?? '', limit + 1] as const;
     const held = this.#engine
       .all<MessageRow>(
@@ -126,7 +138,7 @@ export class SqliteMessages {
     return rows.length > limit && last !== undefined ? { items, next: last.id } : { items };
   }
 
-  missingFrom(home: string, phone: string): { listed: number; missing: MissingMessage[] } {
+  async missingFrom(home: string, phone: string): Promise<{ listed: number; missing: MissingMessage[] }> {
     const listed = this.#engine.get<{ count: number }>(
       'SELECT count(*) AS count FROM messages INDEXED BY messages_by_phone WHERE home = ? AND phone = ? AND on_phone = 1',
       home,
@@ -141,7 +153,11 @@ export class SqliteMessages {
     return { listed: listed?.count ?? 0, missing };
   }
 
-  olderThan(home: string, beforeMs: number, { after, limit }: { after: string; limit: number }): MessageRecord[] {
+  async olderThan(
+    home: string,
+    beforeMs: number,
+    { after, limit }: { after: string; limit: number },
+  ): Promise<MessageRecord[]> {
     return this.#engine
       .all<MessageRow>(
         `SELECT id, record FROM messages INDEXED BY messages_by_id
@@ -154,8 +170,13 @@ export class SqliteMessages {
       .map(parse);
   }
 
+  #read(home: string, id: string): MessageRecord | undefined {
+    const row = this.#engine.get<MessageRow>('SELECT id, record FROM messages WHERE home = ? AND id = ?', home, id);
+    return row && parse(row);
+  }
+
   #stored(home: string, id: string): StoredMessage {
-    const message = this.get(home, id);
+    const message = this.#read(home, id);
     if (message !== undefined) return message;
     const row = this.#engine.get('SELECT 1 FROM tombstones WHERE home = ? AND id = ?', home, id);
     return row === undefined ? undefined : tombstone;

@@ -1,47 +1,53 @@
 // The phones of each home, and what people decided about them.
 import type { PhonePresence } from '../../../protocol/frames.ts';
 import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../changes.ts';
+import type { Clock } from '../clock.ts';
 import { decide } from '../phone-evidence.ts';
-import type { Clock, PhoneRecord, Write } from '../store.ts';
+import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
+import type { Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
+import type { SqliteHomes } from './homes.ts';
 
-export class SqlitePhones {
+export class SqlitePhones implements PhoneStore {
   readonly #engine: SqliteEngine;
+  readonly #homes: SqliteHomes;
   readonly #clock: Clock;
 
-  constructor(engine: SqliteEngine, clock: Clock) {
+  constructor(engine: SqliteEngine, homes: SqliteHomes, clock: Clock) {
     this.#engine = engine;
+    this.#homes = homes;
     this.#clock = clock;
   }
 
-  /** Within a write. For a phone that is as it was, SQLite writes no page. Answers all phones of the home. */
-  see(home: string, presences: readonly PhonePresence[]): PhoneRecord[] {
-    for (const presence of presences) this.#put(home, seePhone(this.list(home), presence, this.#clock.now()));
-    const known = this.list(home);
-    const forgotten = phonesToForget(known, presences);
-    for (const { id } of forgotten) this.#engine.run('DELETE FROM phones WHERE home = ? AND id = ?', home, id);
-    return known.filter((phone) => !forgotten.includes(phone));
+  /** For a phone that is as it was, SQLite writes no page. */
+  put(home: string, presences: readonly PhonePresence[]): Promise<PhoneRecord[]> {
+    return this.#engine.write(() => {
+      this.#homes.require(home);
+      for (const presence of presences) this.#write(home, seePhone(this.#all(home), presence, this.#clock.now()));
+      const known = this.#all(home);
+      const forgotten = phonesToForget(known, presences);
+      for (const { id } of forgotten) this.#engine.run('DELETE FROM phones WHERE home = ? AND id = ?', home, id);
+      return known.filter((phone) => !forgotten.includes(phone));
+    });
   }
 
-  /** In the order in which they were first seen. */
-  list(home: string): PhoneRecord[] {
-    return this.#engine
-      .all<{ record: string }>('SELECT record FROM phones WHERE home = ? ORDER BY id', home)
-      .map(parse);
+  async list(home: string): Promise<PhoneRecord[]> {
+    return this.#all(home);
   }
 
-  get(home: string, id: string): PhoneRecord | undefined {
+  approve(home: string, id: string, approved: boolean, change?: string): Promise<PhoneRecord | undefined> {
+    return this.#engine.write(() => {
+      const phone = this.read(home, id);
+      if (phone === undefined) return undefined;
+      const next = decide(phone, approved, change);
+      this.#write(home, next);
+      return next;
+    });
+  }
+
+  read(home: string, id: string): PhoneRecord | undefined {
     const row = this.#engine.get<{ record: string }>('SELECT record FROM phones WHERE home = ? AND id = ?', home, id);
     return row && parse(row);
-  }
-
-  /** Within a write. */
-  approve(home: string, id: string, approved: boolean, change?: string): PhoneRecord | undefined {
-    const phone = this.get(home, id);
-    if (phone === undefined) return undefined;
-    const next = decide(phone, approved, change);
-    this.#put(home, next);
-    return next;
   }
 
   /** Within a write. */
@@ -62,7 +68,13 @@ export class SqlitePhones {
     return change.event;
   }
 
-  #put(home: string, phone: PhoneRecord): void {
+  #all(home: string): PhoneRecord[] {
+    return this.#engine
+      .all<{ record: string }>('SELECT record FROM phones WHERE home = ? ORDER BY id', home)
+      .map(parse);
+  }
+
+  #write(home: string, phone: PhoneRecord): void {
     this.#engine.run(
       `INSERT INTO phones (home, id, udn, record) VALUES (?, ?, ?, ?)
        ON CONFLICT (home, id) DO UPDATE SET record = excluded.record`,

@@ -1,5 +1,7 @@
 // Requests under an Idempotency-Key: begun once, answered the same for 24 hours.
-import type { BegunRequest, Clock } from '../store.ts';
+
+import type { Clock } from '../clock.ts';
+import type { BegunRequest, RequestStore } from '../request-store.ts';
 import type { SqliteEngine } from './engine.ts';
 
 const keptMs = 24 * 3_600_000;
@@ -14,7 +16,7 @@ interface RequestRow {
   body: string | null;
 }
 
-export class SqliteRequests {
+export class SqliteRequests implements RequestStore {
   readonly #engine: SqliteEngine;
   readonly #clock: Clock;
   /** Begun by this process: what another life of it began, it will never finish. */

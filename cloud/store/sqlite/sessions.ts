@@ -1,7 +1,11 @@
 // Sessions as the phones show them.
 import type { Session } from '../../../protocol/model.ts';
 import { type EventBody, putSession } from '../changes.ts';
-import type { Clock, Page, PageRequest, SessionFilter, Write } from '../store.ts';
+import type { Clock } from '../clock.ts';
+import type { Page, PageRequest } from '../page.ts';
+import type { Cursors } from '../rules/cursor.ts';
+import type { SessionFilter, SessionStore } from '../session-store.ts';
+import type { Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 import { readSqlitePage } from './page.ts';
 
@@ -10,23 +14,24 @@ interface SessionRow {
   record: string;
 }
 
-export class SqliteSessions {
+export class SqliteSessions implements SessionStore {
   readonly #engine: SqliteEngine;
+  readonly #cursors: Cursors;
   readonly #clock: Clock;
 
-  constructor(engine: SqliteEngine, clock: Clock) {
+  constructor(engine: SqliteEngine, cursors: Cursors, clock: Clock) {
     this.#engine = engine;
+    this.#cursors = cursors;
     this.#clock = clock;
   }
 
-  get(home: string, id: string): Session | undefined {
-    const row = this.#engine.get<SessionRow>('SELECT id, record FROM sessions WHERE home = ? AND id = ?', home, id);
-    return row && (JSON.parse(row.record) as Session);
+  async get(home: string, id: string): Promise<Session | undefined> {
+    return this.#read(home, id);
   }
 
   /** Within a write. */
   put(home: string, write: Extract<Write, { type: 'session.put' }>): EventBody | undefined {
-    const change = putSession(this.get(home, write.id), write, home, this.#clock.now());
+    const change = putSession(this.#read(home, write.id), write, home, this.#clock.now());
     if (change === undefined) return undefined;
     const { next } = change;
     this.#engine.run(
@@ -41,7 +46,7 @@ export class SqliteSessions {
     return change.event;
   }
 
-  list(secret: string, home: string, filter: SessionFilter, page: PageRequest): Page<Session> {
+  async list(home: string, filter: SessionFilter, page: PageRequest): Promise<Page<Session>> {
     const wanted = [
       ['phone', filter.phone],
       ['session_class', filter.sessionClass],
@@ -50,10 +55,15 @@ export class SqliteSessions {
     const conditions = wanted.map(([column]) => `AND ${column} = ?`).join(' ');
     const sql = `SELECT id, record FROM sessions WHERE home = ? ${conditions} AND id < ? ORDER BY id DESC LIMIT ?`;
     const values = wanted.map(([, value]) => value);
-    return readSqlitePage(secret, { kind: 'sessions', home, filter }, page, (position, count) =>
+    return readSqlitePage(this.#cursors, { kind: 'sessions', home, filter }, page, (position, count) =>
       this.#engine
         .all<SessionRow>(sql, home, ...values, position, count)
         .map((row) => ({ position: row.id, item: JSON.parse(row.record) as Session })),
     );
+  }
+
+  #read(home: string, id: string): Session | undefined {
+    const row = this.#engine.get<SessionRow>('SELECT id, record FROM sessions WHERE home = ? AND id = ?', home, id);
+    return row && (JSON.parse(row.record) as Session);
   }
 }

@@ -1,6 +1,7 @@
 // Tokens by the hash of their secret. What is revoked or has expired is not there for whoever asks.
 import { GatewayError } from '../../../protocol/errors.ts';
-import type { Clock, TokenKind, TokenRecord } from '../store.ts';
+import type { Clock } from '../clock.ts';
+import type { TokenKind, TokenRecord, TokenStore } from '../token-store.ts';
 import type { SqliteEngine } from './engine.ts';
 
 interface TokenRow {
@@ -21,7 +22,7 @@ interface TokenRow {
 
 const live = 'revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > ?)';
 
-export class SqliteTokens {
+export class SqliteTokens implements TokenStore {
   readonly #engine: SqliteEngine;
   readonly #clock: Clock;
 
@@ -56,12 +57,12 @@ export class SqliteTokens {
     });
   }
 
-  find(hash: string): TokenRecord | undefined {
+  async find(hash: string): Promise<TokenRecord | undefined> {
     const row = this.#engine.get<TokenRow>(`SELECT * FROM tokens WHERE hash = ? AND ${live}`, hash, this.#clock.now());
     return row && toRecord(row);
   }
 
-  list(account: string, { kind, home }: { kind: TokenKind; home?: string }): TokenRecord[] {
+  async list(account: string, { kind, home }: { kind: TokenKind; home?: string }): Promise<TokenRecord[]> {
     return this.#engine
       .all<TokenRow>(
         `SELECT * FROM tokens WHERE account = ? AND kind = ? AND ${live} AND (?4 IS NULL OR home = ?4) ORDER BY id DESC`,
@@ -105,7 +106,7 @@ export class SqliteTokens {
     });
   }
 
-  isBarred(hash: string): boolean {
+  async isBarred(hash: string): Promise<boolean> {
     return this.#engine.get('SELECT 1 FROM barred_secrets WHERE hash = ?', hash) !== undefined;
   }
 

@@ -2,8 +2,9 @@
 // by the present rules, and the text that is searched. In batches, each a transaction that says how far they are.
 import { setTimeout } from 'node:timers/promises';
 import { conversationKey, countrySeen, placed, rulesFor } from '../conversation.ts';
+import type { MessageRecord } from '../message-store.ts';
 import { searchText, searchVersion } from '../search-text.ts';
-import type { MessageRecord, Write } from '../store.ts';
+import type { Write } from '../store.ts';
 import type { SqliteConversations } from './conversations.ts';
 import type { SqliteEngine } from './engine.ts';
 import type { SqliteHomes } from './homes.ts';

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Access, type AccessStore, type Grant } from '../../../cloud/access/access.ts';
+import { Access, type Grant } from '../../../cloud/access/access.ts';
 import { everyScope, type Scope, scopes } from '../../../cloud/access/scopes.ts';
 import { hashSecret, newSecret } from '../../../cloud/access/secret.ts';
+import { interceptStore } from '../../../cloud/store/intercept.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 
 const account = 'account';
@@ -22,9 +23,9 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'homeline-access-'));
   store = new SqliteStore({ path: join(folder, 'homeline.db'), clock });
   await store.start();
-  await store.createHome({ id: 'home', account, name: 'Home', owner: 'Ada' });
-  await store.createHome({ id: 'cabin', account, name: 'Cabin', owner: 'Ada' });
-  await store.createHome({ id: 'theirs', account: 'other', name: 'Theirs', owner: 'Bob' });
+  await store.homes.create({ id: 'home', account, name: 'Home', owner: 'Ada' });
+  await store.homes.create({ id: 'cabin', account, name: 'Cabin', owner: 'Ada' });
+  await store.homes.create({ id: 'theirs', account: 'other', name: 'Theirs', owner: 'Bob' });
   access = new Access({ store, clock });
 });
 afterEach(async () => {
@@ -39,28 +40,14 @@ function grant(more: Partial<Grant> = {}): Grant {
 /** The same store, with its look-ups of tokens counted. */
 function countingAccess(before: () => Promise<void> = async () => {}) {
   const counts = { lookUps: 0 };
-  const findToken = async (hash: string) => {
+  const counted = interceptStore(store, async (operation, call) => {
+    if (operation !== 'tokens.find') return call();
     counts.lookUps++;
-    const token = await store.findToken(hash);
+    const token = await call();
     await before();
     return token;
-  };
-  const bound = Object.fromEntries(
-    (
-      [
-        'createHome',
-        'homesOf',
-        'createToken',
-        'listTokens',
-        'revokeToken',
-        'touchToken',
-        'takeToken',
-        'barSecret',
-        'isBarred',
-      ] as const
-    ).map((name) => [name, store[name].bind(store)]),
-  );
-  return { counts, access: new Access({ store: { ...bound, findToken } as AccessStore, clock }) };
+  });
+  return { counts, access: new Access({ store: counted, clock }) };
 }
 
 describe('a secret', () => {
@@ -242,7 +229,7 @@ describe('the owner', () => {
     const { token } = await access.ensureOwner(fresh);
     expect((await access.identify(token ?? ''))?.may('tokens:manage', 'villa')).toBe(true);
     expect(await access.ensureOwner(fresh)).toEqual({});
-    expect(await store.getHome('villa')).toMatchObject({ account: 'new' });
+    expect(await store.homes.get('villa')).toMatchObject({ account: 'new' });
     expect(await access.list('new', { kind: 'owner' })).toHaveLength(1);
   });
 
@@ -280,6 +267,6 @@ describe('the owner', () => {
     await expect(access.ensureOwner({ ...fresh, presetToken: 'a'.repeat(31) })).rejects.toMatchObject({
       code: 'invalid-request',
     });
-    expect(await store.getHome('villa')).toBeUndefined();
+    expect(await store.homes.get('villa')).toBeUndefined();
   });
 });

@@ -19,8 +19,8 @@ let store: SqliteStore;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'homeline-archive-'));
   store = await open('from');
-  await store.createHome({ id: 'home', account: 'a', name: 'Home', owner: 'Ada' });
-  const phone = (await store.putPhones('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
+  await store.homes.create({ id: 'home', account: 'a', name: 'Home', owner: 'Ada' });
+  const phone = (await store.phones.put('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
   for (let n = 1; n <= 30; n++) {
     const message = phoneMessage({ messageId: `m-${n}`, body: `Dinner number ${n}?` });
     const put = { type: 'message.put', id: messageId(n), phone, epoch: 0, session: null, message } as const;
@@ -49,7 +49,7 @@ function run(verb: string, data: string, ...rest: string[]) {
 async function allMessages(asked: SqliteStore): Promise<Message[]> {
   const messages: Message[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = await asked.listMessages('home', {}, { limit: 200, cursor });
+    const page = await asked.messages.list('home', {}, { limit: 200, cursor });
     messages.push(...page.items);
     if (page.next === null) return messages;
     cursor = page.next;
@@ -58,18 +58,18 @@ async function allMessages(asked: SqliteStore): Promise<Message[]> {
 
 /** All that can be asked of a store about its home. */
 async function contentsOf(asked: SqliteStore) {
-  const phones = await asked.listPhones('home');
+  const phones = await asked.phones.list('home');
   return {
-    homes: await asked.homesOf('a'),
+    homes: await asked.homes.idsOf('a'),
     phones,
     messages: await allMessages(asked),
-    found: (await asked.listMessages('home', { text: 'number 12' }, { limit: 200 })).items,
-    record: await asked.getMessage('home', messageId(40)),
-    inventory: await asked.inventory('home', phones[0]?.id ?? '', { limit: 100 }),
-    conversations: await asked.listConversations('home', { limit: 50 }),
-    unread: await asked.countUnread('home'),
-    events: await asked.eventsAfter('home', '', 1000),
-    open: await asked.openSends('home', ['queued'], 10),
+    found: (await asked.messages.list('home', { text: 'number 12' }, { limit: 200 })).items,
+    record: await asked.messages.get('home', messageId(40)),
+    inventory: await asked.messages.inventory('home', phones[0]?.id ?? '', { limit: 100 }),
+    conversations: await asked.conversations.list('home', { limit: 50 }),
+    unread: await asked.conversations.countUnread('home'),
+    events: await asked.events.after('home', '', 1000),
+    open: await asked.messages.openSends('home', ['queued'], 10),
   };
 }
 
@@ -126,11 +126,18 @@ describe('export and import', () => {
 
   it('tell of what changed since they broke off', async () => {
     const token = { id: 't_1', kind: 'api', account: 'a', home: null, name: 'old', scopes: [] } as const;
-    await store.createToken({ ...token, scopes: [], hash: 'h', createdAtMs: 1, expiresAtMs: null, revokedAtMs: null });
+    await store.tokens.create({
+      ...token,
+      scopes: [],
+      hash: 'h',
+      createdAtMs: 1,
+      expiresAtMs: null,
+      revokedAtMs: null,
+    });
     run('export', 'from', file());
     const whole = readFileSync(file(), 'utf8');
     writeFileSync(file(), whole.slice(0, whole.indexOf('"table":"tombstones"')));
-    const [phone = { id: '' }] = await store.listPhones('home');
+    const [phone = { id: '' }] = await store.phones.list('home');
     const read = phoneMessage({ messageId: 'm-2', body: 'Dinner number 2?', status: 'Read' });
     await store.commit('home', [
       { type: 'message.delete', id: messageId(1) },
@@ -144,26 +151,26 @@ describe('export and import', () => {
         fingerprint: '2',
       },
     ]);
-    await store.revokeToken('a', 't_1');
+    await store.tokens.revoke('a', 't_1');
     run('export', 'from', file());
     expect(run('import', 'to', file()).status).toBe(0);
     const restored = await open('to');
-    expect(await restored.findToken('h')).toBeUndefined();
-    expect(await restored.getMessage('home', messageId(1))).toBeUndefined();
-    expect((await restored.listMessages('home', { text: 'number' }, { limit: 200 })).items).toHaveLength(28);
+    expect(await restored.tokens.find('h')).toBeUndefined();
+    expect(await restored.messages.get('home', messageId(1))).toBeUndefined();
+    expect((await restored.messages.list('home', { text: 'number' }, { limit: 200 })).items).toHaveLength(28);
     // What was told before it changed is as it was: the agent compares, and tells it again.
     const unread = (await allMessages(restored)).filter(
       ({ folder, status }) => `${folder} ${status}` === 'Received Unread',
     );
-    expect(await restored.countUnread('home')).toBe(unread.length);
-    const conversations = (await restored.listConversations('home', { limit: 50 })).items;
+    expect(await restored.conversations.countUnread('home')).toBe(unread.length);
+    const conversations = (await restored.conversations.list('home', { limit: 50 })).items;
     expect(conversations.reduce((sum, conversation) => sum + conversation.unread, 0)).toBe(unread.length);
     expect(unread).not.toHaveLength(0);
     await restored.stop();
   });
 
   it('go on after the import was killed half-way, and begin anew with another export', async () => {
-    const phone = (await store.listPhones('home'))[0]?.id ?? '';
+    const phone = (await store.phones.list('home'))[0]?.id ?? '';
     const many = Array.from({ length: 1200 }, (_, at) => at + 100).map((n) => {
       const message = phoneMessage({ messageId: `m-${n}`, body: `Supper number ${n}?` });
       const put = { type: 'message.put', id: messageId(n), phone, epoch: 0, session: null } as const;
@@ -260,7 +267,7 @@ describe('backup', () => {
     for (let n = 300; !ended; n++) await store.commit('home', [{ type: 'send.create', message: send(messageId(n)) }]);
     await made;
     const copy = await open('copy');
-    expect((await copy.getMessage('home', messageId(299)))?.body).toBe(body);
+    expect((await copy.messages.get('home', messageId(299)))?.body).toBe(body);
     await copy.stop();
   });
 

@@ -40,15 +40,15 @@ it('that another process revoked', async () => {
   const { id, token } = (await cloud.post('/v1/tokens', { name: 'r', scopes: ['events:read'] })).body;
   const stream = await follow({ authorization: `Bearer ${token}` });
   const other = await follow({ authorization: `Bearer ${ownerToken}` });
-  await store.revokeToken('household', id);
+  await store.tokens.revoke('household', id);
   await expect.poll(() => stream.hasEnded, patiently).toBe(true);
   expect(other.hasEnded).toBe(false);
 });
 
 it('cuts the tunnel of an agent whose token another process revoked', async () => {
   const { agent } = await cloud.homeWithPhone();
-  const [token] = await store.listTokens('household', { kind: 'agent' });
-  await store.revokeToken('household', token?.id ?? '');
+  const [token] = await store.tokens.list('household', { kind: 'agent' });
+  await store.tokens.revoke('household', token?.id ?? '');
   await agent.until(() => agent.closeCode !== undefined);
   expect(agent.closeCode).toBe(closeCodes.revoked);
   expect((await cloud.get('/v1/homes/home')).body.phones).toMatchObject([{ online: false }]);
@@ -70,6 +70,6 @@ it('is not opened with a token that was revoked a moment ago, though it is still
   const { id, token } = (await cloud.post('/v1/tokens', { name: 'r', scopes: ['events:read'] })).body;
   const headers = { authorization: `Bearer ${token}` };
   expect((await cloud.get('/v1/me', headers)).status).toBe(200);
-  await store.revokeToken('household', id);
+  await store.tokens.revoke('household', id);
   expect((await cloud.get('/v1/homes/home/events', headers)).status).toBe(401);
 });

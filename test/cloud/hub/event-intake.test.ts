@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EventIntake } from '../../../cloud/hub/event-intake.ts';
 import { PhoneRegistry } from '../../../cloud/hub/phone-registry.ts';
-import type { PhoneRecord, Store, Write } from '../../../cloud/store/store.ts';
+import type { PhoneRecord } from '../../../cloud/store/phone-store.ts';
+import type { Store, Write } from '../../../cloud/store/store.ts';
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { CloudFrame, SequencedEvent } from '../../../protocol/frames.ts';
 import { presence } from '../../contract/messages.ts';

@@ -7,6 +7,7 @@ import type { Deadlines, HubDeps } from '../../../cloud/hub/hub-deps.ts';
 import type { Link, SocketAttachment } from '../../../cloud/hub/link.ts';
 import type { PhoneRegistryNote } from '../../../cloud/hub/phone-registry.ts';
 import type { Tunnel } from '../../../cloud/hub/tunnel.ts';
+import { interceptStore } from '../../../cloud/store/intercept.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Store, Write } from '../../../cloud/store/store.ts';
 import { GatewayError } from '../../../protocol/errors.ts';
@@ -120,7 +121,7 @@ export class HubHarness {
 
   async start(): Promise<void> {
     await this.#sqlite.start();
-    await this.#sqlite.createHome({ id: 'home', account: 'a', name: 'Home', owner: 'Ada' });
+    await this.#sqlite.homes.create({ id: 'home', account: 'a', name: 'Home', owner: 'Ada' });
     await this.revive();
   }
 
@@ -164,7 +165,7 @@ export class HubHarness {
     agent.hello();
     agent.says({ type: 'phones', phones: phones.length > 0 ? phones : [presence(udn, { trusted: true })] });
     await settled(() => agent.of('approvals').length > 0);
-    const phone = (await this.store.listPhones('home'))[0]?.id ?? '';
+    const phone = (await this.store.phones.list('home'))[0]?.id ?? '';
     await settled(async () => (await this.hub.status())?.phones.some((each) => each.online) === true);
     await settled(() => this.commits.at(-1)?.[0]?.type === 'phone.status');
     // Published when this is: whoever watches from now on sees none of it.
@@ -184,24 +185,21 @@ export class HubHarness {
   }
 
   #faulty(): Store {
-    return new Proxy(this.#sqlite, {
-      get: (store, name) => {
-        if (name === 'commit') {
-          return async (home: string, writes: readonly Write[]) => {
-            const fault = this.fault?.(writes);
-            if (fault !== undefined) throw fault;
-            this.commits.push(writes);
-            const events = await store.commit(home, writes);
-            const lost = this.lost?.(writes);
-            if (lost !== undefined) throw lost;
-            return events;
-          };
-        }
-        this.reads++;
-        const value: unknown = Reflect.get(store, name);
-        return typeof value === 'function' ? value.bind(store) : value;
-      },
+    return interceptStore(this.#sqlite, (operation, call, given) => {
+      if (operation === 'commit') return this.#commit(call, given[1] as readonly Write[]);
+      this.reads++;
+      return call();
     });
+  }
+
+  async #commit(call: () => unknown, writes: readonly Write[]): Promise<unknown> {
+    const fault = this.fault?.(writes);
+    if (fault !== undefined) throw fault;
+    this.commits.push(writes);
+    const events = await call();
+    const lost = this.lost?.(writes);
+    if (lost !== undefined) throw lost;
+    return events;
   }
 }
 

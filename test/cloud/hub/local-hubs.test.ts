@@ -12,7 +12,7 @@ it('spreads the return of a fleet over as long as it takes to let it in', async 
     const drained: string[] = [];
     await Promise.all(
       Array.from({ length: homes }, async (_, n) => {
-        await bench.store.createHome({ id: `home-${n}`, account: 'a', name: 'Home', owner: 'Ada' });
+        await bench.store.homes.create({ id: `home-${n}`, account: 'a', name: 'Home', owner: 'Ada' });
         const hub = await hubs.hub(`home-${n}`);
         const link = { send: (text: string) => drained.push(text), close: () => undefined, keep: () => undefined };
         hub.attach(link, { id: 't_1', name: 'agent', mayApprove: true });

@@ -21,7 +21,7 @@ it('goes on with sends that wait for a phone, under their keys', async () => {
   await settled(() => agent.of('call').length === 2);
   expect(agent.of('call')[1]).toMatchObject({ action: 'SendMessage', key: record.id });
   agent.answer({ MessageID: 'phone-1' });
-  await settled(async () => (await bench.store.getMessage('home', record.id))?.state === 'sent');
+  await settled(async () => (await bench.store.messages.get('home', record.id))?.state === 'sent');
 });
 
 it('knows the phones from the link, as people approved them, without asking the store', async () => {
@@ -49,7 +49,7 @@ it('reads the phones anew where the last life ended while they were being change
   await settled(() => agent.attachment?.phones === undefined);
   const { attachment } = agent;
   await bench.revive(attachment);
-  await settled(async () => (await bench.store.getPhone('home', phone))?.approved === false);
+  await settled(async () => (await bench.store.phones.list('home')).find(({ id }) => id === phone)?.approved === false);
   expect((await bench.hub.status())?.phones).toMatchObject([{ id: phone, approved: false }]);
 });
 

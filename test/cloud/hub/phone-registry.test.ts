@@ -1,7 +1,8 @@
 // The phones that a hub knows, while the store that holds them is slow or fails.
 import { expect, it } from 'vitest';
 import { PhoneRegistry } from '../../../cloud/hub/phone-registry.ts';
-import type { PhoneRecord, Store } from '../../../cloud/store/store.ts';
+import type { PhoneRecord, PhoneStore } from '../../../cloud/store/phone-store.ts';
+import type { Store } from '../../../cloud/store/store.ts';
 import { unavailable } from './hub-harness.ts';
 
 const phone = (approved: boolean): PhoneRecord => {
@@ -10,8 +11,8 @@ const phone = (approved: boolean): PhoneRecord => {
 };
 
 /** Of a store it needs this alone. */
-function storeOf(listPhones: () => Promise<PhoneRecord[]>): Store {
-  return { listPhones } as Pick<Store, 'listPhones'> as Store;
+function storeOf(list: () => Promise<PhoneRecord[]>): Store {
+  return { phones: { list } as Pick<PhoneStore, 'list'> as PhoneStore } as Pick<Store, 'phones'> as Store;
 }
 
 it('reads the phones anew after a change whose end nobody knows', async () => {

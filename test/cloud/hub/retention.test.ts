@@ -18,7 +18,7 @@ let retention: Retention;
 beforeEach(async () => {
   bench = new HubHarness();
   await bench.start();
-  phone = (await bench.store.putPhones('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
+  phone = (await bench.store.phones.put('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
   retention = made();
 });
 afterEach(async () => {
@@ -42,8 +42,8 @@ function put(n: number, time = '2026-11-22T11:00:00.000Z', id = messageId(n)): W
 const missing = (n: number, isConfirmed = true): Write => {
   return { type: 'message.absent', id: messageId(n), atMs: bench.clock.nowMs, isConfirmed };
 };
-const settings = async () => (await bench.store.getHome('home'))?.settings;
-const held = async () => (await bench.store.listMessages('home', {}, { limit: 200 })).items.length;
+const settings = async () => (await bench.store.homes.get('home'))?.settings;
+const held = async () => (await bench.store.messages.list('home', {}, { limit: 200 })).items.length;
 
 describe('like-the-phone', () => {
   beforeEach(() => commit({ type: 'home.change', keep: 'like-the-phone' }, ...numbers(1, 20).map((n) => put(n))));
@@ -52,7 +52,7 @@ describe('like-the-phone', () => {
     await commit(...[1, 2].map((n) => missing(n)), missing(3, false));
     await retention.run();
     expect(await held()).toBe(18);
-    expect(await bench.store.getMessage('home', messageId(3))).toBeDefined();
+    expect(await bench.store.messages.get('home', messageId(3))).toBeDefined();
     expect(await commit(put(1))).toEqual([]);
     // The agent repeats what the cloud seems not to know, also of messages that a reset of the phone took.
     bench.clock.nowMs += hourMs;
@@ -137,7 +137,7 @@ describe('like-the-phone', () => {
         await bench.stop();
         bench = new HubHarness();
         await bench.start();
-        phone = (await bench.store.putPhones('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
+        phone = (await bench.store.phones.put('home', [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
         retention = made();
         const first = numbers(1, 20);
         await commit({ type: 'home.change', keep: 'like-the-phone' }, ...first.map((n) => put(n)));

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SendQueue } from '../../../cloud/hub/sends.ts';
-import type { MessageRecord } from '../../../cloud/store/store.ts';
+import type { MessageRecord } from '../../../cloud/store/message-store.ts';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { messageId, presence, send } from '../../contract/messages.ts';
 import { HubHarness, type LinkedAgent, put, settled, udn, unavailable } from './hub-harness.ts';
@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => bench.stop());
 
 const draft = (more: Partial<MessageRecord> = {}) => send(messageId(++n), { phone, ...more });
-const stored = (id: string) => bench.store.getMessage('home', id);
+const stored = (id: string) => bench.store.messages.get('home', id);
 const called = (count: number) => settled(() => agent.of('call').length === count);
 
 describe('a send', () => {

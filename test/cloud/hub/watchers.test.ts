@@ -16,7 +16,7 @@ async function commitOne(): Promise<string> {
   const event = put(++n);
   if (event.type !== 'message.put') throw new Error('no put');
   const { id, epoch, message, fingerprint } = event;
-  const phone = (await bench.store.listPhones('home'))[0]?.id ?? '';
+  const phone = (await bench.store.phones.list('home'))[0]?.id ?? '';
   const [made] = await bench.hub.commit([
     { type: 'message.put', id, phone, epoch, session: null, message, fingerprint },
   ]);

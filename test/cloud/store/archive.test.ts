@@ -60,8 +60,8 @@ it('keeps every message that was ever shown and that the household did not delet
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       const home = `home ${homes++}`;
-      await store.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
-      const phones = await store.putPhones(home, [presence(udn, { trusted: true })]);
+      await store.homes.create({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
+      const phones = await store.phones.put(home, [presence(udn, { trusted: true })]);
       const phoneRegistry = new PhoneRegistry(home, store, { online: [] });
       phoneRegistry.keep(phones);
       const expected = new Map<string, boolean>();
@@ -78,11 +78,11 @@ it('keeps every message that was ever shown and that the household did not delet
         } else if (judged.write.type === 'message.put' && !deleted.has(id)) expected.set(id, true);
         else if (judged.write.type === 'message.absent' && expected.has(id)) expected.set(id, false);
       }
-      const { items } = await store.listMessages(home, {}, { limit: 200 });
+      const { items } = await store.messages.list(home, {}, { limit: 200 });
       expect(new Map(items.map((message) => [message.id, message.onPhone]))).toEqual(expected);
       for (const message of items) expect(`text ${Number(message.id.slice(2))}`).toBe(message.body);
-      expect(await store.countUnread(home)).toBe(items.filter(countsAsUnread).length);
-      const { items: known } = await store.inventory(home, phones[0]?.id ?? '', { limit: 100 });
+      expect(await store.conversations.countUnread(home)).toBe(items.filter(countsAsUnread).length);
+      const { items: known } = await store.messages.inventory(home, phones[0]?.id ?? '', { limit: 100 });
       expect(known.filter(({ deleted: isDeleted }) => isDeleted).map(({ id }) => id)).toEqual([...deleted].sort());
       expect(known.filter(({ absent }) => absent).map(({ id }) => id)).toEqual(
         [...expected]

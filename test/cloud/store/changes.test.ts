@@ -6,10 +6,11 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { moveSend, putMessage, type StoredMessage } from '../../../cloud/store/changes.ts';
 import { conversationKey, countsAsUnread } from '../../../cloud/store/conversation.ts';
-import { readCursor, writeCursor } from '../../../cloud/store/cursor.ts';
+import type { MessageRecord } from '../../../cloud/store/message-store.ts';
+import { Cursors } from '../../../cloud/store/rules/cursor.ts';
 import { searchText, searchWords } from '../../../cloud/store/search-text.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
-import type { MessageRecord, Write } from '../../../cloud/store/store.ts';
+import type { Write } from '../../../cloud/store/store.ts';
 import { messageFolders, messageStatuses } from '../../../protocol/actions.ts';
 import { messageStates } from '../../../protocol/model.ts';
 import type { PhoneMessage } from '../../../protocol/phone-model.ts';
@@ -72,9 +73,9 @@ describe('any history of writes', () => {
     await fc.assert(
       fc.asyncProperty(history, async (batches) => {
         const home = `home ${homes++}`;
-        await store.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
+        await store.homes.create({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
         const events = (await Promise.all(batches.map((batch) => store.commit(home, batch)))).flat();
-        const { items } = await store.listMessages(home, {}, { limit: 200 });
+        const { items } = await store.messages.list(home, {}, { limit: 200 });
 
         const expected = new Map<string, { last: string; unread: number }>();
         for (const each of items) {
@@ -83,11 +84,11 @@ describe('any history of writes', () => {
           const known = expected.get(key) ?? { last: each.id, unread: 0 };
           expected.set(key, { ...known, unread: known.unread + Number(countsAsUnread(each)) });
         }
-        const conversations = (await store.listConversations(home, { limit: 200 })).items;
+        const conversations = (await store.conversations.list(home, { limit: 200 })).items;
         expect(new Map(conversations.map(({ key, last, unread }) => [key, { last: last.id, unread }]))).toEqual(
           expected,
         );
-        expect(await store.countUnread(home)).toBe(items.filter(countsAsUnread).length);
+        expect(await store.conversations.countUnread(home)).toBe(items.filter(countsAsUnread).length);
 
         const told = new Map<string, unknown>();
         for (const event of events) {
@@ -99,7 +100,7 @@ describe('any history of writes', () => {
 
         const deleted = events.filter((event) => event.type === 'message.deleted').map((event) => event.data.id);
         expect(new Set(deleted).size).toBe(deleted.length);
-        for (const id of deleted) expect(await store.getMessage(home, id)).toBeUndefined();
+        for (const id of deleted) expect(await store.messages.get(home, id)).toBeUndefined();
       }),
       { numRuns: 60 },
     );
@@ -160,13 +161,15 @@ describe('ordered identifiers', () => {
 
 describe('cursors', () => {
   const list = { kind: 'messages', home: 'home', filter: { folder: 'Sent' } } as const;
+  const cursors = new Cursors();
+  cursors.secret = 'secret';
 
   it('carry any position, and open with the secret only', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (position) => {
-        const cursor = writeCursor('secret', list, position);
-        expect(readCursor('secret', list, cursor)).toBe(position);
-        expect(() => readCursor('another secret', list, cursor)).toThrow('another list');
+        const cursor = cursors.write(list, position);
+        expect(cursors.read(list, cursor)).toBe(position);
+        expect(() => new Cursors().read(list, cursor)).toThrow('another list');
       }),
     );
   });
@@ -174,7 +177,7 @@ describe('cursors', () => {
   it('cannot be made up', () => {
     fc.assert(
       fc.property(fc.string(), (cursor) => {
-        expect(() => readCursor('secret', list, cursor)).toThrow('another list');
+        expect(() => cursors.read(list, cursor)).toThrow('another list');
       }),
     );
   });

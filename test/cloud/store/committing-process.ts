@@ -7,7 +7,7 @@ import { messageId, phoneMessage } from '../../contract/messages.ts';
 const store = new SqliteStore({ path: process.argv[2] ?? '' });
 try {
   await store.start();
-  await store.createHome({ id: 'home', account: 'account', name: 'Home', owner: 'Ada' });
+  await store.homes.create({ id: 'home', account: 'account', name: 'Home', owner: 'Ada' });
   for (let n = 1; n < 100_000; n++) {
     const message = phoneMessage({ messageId: `phone-${n}`, body: 'Dinner at 8? '.repeat(100) });
     const write = {

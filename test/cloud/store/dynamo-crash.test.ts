@@ -105,10 +105,10 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     for (const n of [3, 4]) await prompt.commit(home, [long(n)]);
     gate.resolve();
     await delayed;
-    const { items } = await prompt.listMessages(home, {}, { limit: 9 });
+    const { items } = await prompt.messages.list(home, {}, { limit: 9 });
     expect(items).toMatchObject([...[4, 3, 2].map((n) => ({ id: messageId(n) })), ...left]);
-    expect(await prompt.countUnread(home)).toBe(3);
-    const conversations = (await prompt.listConversations(home, { limit: 9 })).items;
+    expect(await prompt.conversations.countUnread(home)).toBe(3);
+    const conversations = (await prompt.conversations.list(home, { limit: 9 })).items;
     expect(conversations).toMatchObject([{ unread: 3, last: { id: messageId(4) } }]);
   });
 
@@ -126,8 +126,8 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
       }),
     );
     const store = await open();
-    const { items } = await store.listMessages(home, {}, { limit: 200 });
-    const events = (await store.eventsAfter(home, '', 1_000)) ?? [];
+    const { items } = await store.messages.list(home, {}, { limit: 200 });
+    const events = (await store.events.after(home, '', 1_000)) ?? [];
     // Each event once, in order, and told to exactly one of them.
     expect(events.map(({ id }) => id)).toEqual(told.flatMap((each) => each.map(({ id }) => id)).sort());
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
@@ -140,13 +140,13 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     expect(retold.size).toBe(items.length);
     for (const item of items) expect(retold.get(item.id)).toEqual(item);
     // Conversations and counts are as a recount gives them.
-    const conversations = (await store.listConversations(home, { limit: 200 })).items;
+    const conversations = (await store.conversations.list(home, { limit: 200 })).items;
     for (const { key, last, unread } of conversations) {
       const among = items.filter((item) => conversationKey(item) === key);
       expect({ last: last.id, unread }).toEqual({ last: among[0]?.id, unread: among.filter(countsAsUnread).length });
     }
     expect(new Set(conversations.map(({ key }) => key))).toEqual(new Set(items.map(conversationKey)));
-    expect(await store.countUnread(home)).toBe(items.filter(countsAsUnread).length);
+    expect(await store.conversations.countUnread(home)).toBe(items.filter(countsAsUnread).length);
   });
 });
 

@@ -71,8 +71,8 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     let commits = 0;
     road.fate = (passing) => (isCommit(passing) && ++commits === 1 ? fate : 'pass');
     expect(toldOf(await patient.commit(home, [put(1)]))).toEqual([messageId(1)]);
-    expect(toldOf(await patient.eventsAfter(home, '', 10))).toEqual([messageId(1)]);
-    expect(await patient.countUnread(home)).toBe(1);
+    expect(toldOf(await patient.events.after(home, '', 10))).toEqual([messageId(1)]);
+    expect(await patient.conversations.countUnread(home)).toBe(1);
   });
 
   it.each<Fate>(['throttle', 'break', 'lose'])(
@@ -80,8 +80,8 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     async (fate) => {
       let puts = 0;
       road.fate = ({ operation }) => (operation === 'PutItem' && ++puts === 1 ? fate : 'pass');
-      expect(await patient.beginRequest('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
-      expect(await patient.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+      expect(await patient.requests.begin('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
+      expect(await patient.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
     },
   );
 
@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
       road.fate = () => fate;
       const error = { code: 'store-unavailable', retryAfterMs: expect.any(Number) };
       await expect(store.commit(home, [put(1)])).rejects.toMatchObject(error);
-      await expect(store.getMessage(home, messageId(1))).rejects.toMatchObject(error);
+      await expect(store.messages.get(home, messageId(1))).rejects.toMatchObject(error);
       await expect(store.ping()).rejects.toMatchObject(error);
       road.fate = () => 'pass';
       expect(toldOf(await store.commit(home, [put(1)]))).toEqual([messageId(1)]);
@@ -104,7 +104,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     road.fate = () => 'pass';
     const events = await store.commit(home, [put(1), put(2)]);
     expect(toldOf(events)).toEqual(ids(2));
-    expect(await store.eventsAfter(home, '', 10)).toEqual(events);
+    expect(await store.events.after(home, '', 10)).toEqual(events);
     expect(await store.commit(home, [put(1)])).toEqual([]);
   });
 
@@ -113,13 +113,13 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     const batch = () => Array.from({ length: count }, (_, n) => put(n + 1, `Dinner no. ${n}, ${Math.random()}?`));
 
     async function hasAll(of: DynamoStore): Promise<void> {
-      expect(toldOf(await of.eventsAfter(home, '', 100))).toEqual(ids(count));
-      expect(await of.countUnread(home)).toBe(count);
-      expect((await of.listConversations(home, { limit: 9 })).items).toMatchObject([
+      expect(toldOf(await of.events.after(home, '', 100))).toEqual(ids(count));
+      expect(await of.conversations.countUnread(home)).toBe(count);
+      expect((await of.conversations.list(home, { limit: 9 })).items).toMatchObject([
         { unread: count, last: { id: messageId(count) } },
       ]);
       for (const filter of [{}, { conversation: '+390110001' }, { status: 'Unread' }]) {
-        const { items } = await of.listMessages(home, filter, { limit: 200 });
+        const { items } = await of.messages.list(home, filter, { limit: 200 });
         expect(items.map(({ id }) => id).reverse()).toEqual(ids(count));
       }
     }
@@ -144,7 +144,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
         const other = open(local.endpoint, 2_000);
         await other.start();
         expect(toldOf(await other.commit(home, [put(count, 'Lunch?')]))).toEqual([messageId(count)]);
-        expect(await other.countUnread(home)).toBe(count);
+        expect(await other.conversations.countUnread(home)).toBe(count);
         await other.stop();
       },
     );
@@ -173,8 +173,8 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     const told = await Promise.all(
       Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? other : patient).commit(home, [put(n + 1)])),
     );
-    expect(await other.countUnread(home)).toBe(20);
-    const events = await other.eventsAfter(home, '', 100);
+    expect(await other.conversations.countUnread(home)).toBe(20);
+    const events = await other.events.after(home, '', 100);
     expect(events?.map(({ id }) => id)).toEqual(
       told
         .flat()
@@ -189,7 +189,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     road.fate = ({ body }) => (body.IndexName === 'by-group' ? { Items: [], Count: 0, ScannedCount: 0 } : 'pass');
     await store.commit(home, [{ type: 'message.delete', id: messageId(3) }]);
     road.fate = () => 'pass';
-    expect((await store.listConversations(home, { limit: 9 })).items).toMatchObject([{ last: { id: messageId(2) } }]);
+    expect((await store.conversations.list(home, { limit: 9 })).items).toMatchObject([{ last: { id: messageId(2) } }]);
   });
 
   it('names the mend when there is no such table', async () => {

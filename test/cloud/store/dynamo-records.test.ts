@@ -70,10 +70,10 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     const body = incompressible(limits.bodyChars);
     const [event] = await store.commit(home, [put(1, body), put(2, 'short')]);
     expect(event).toMatchObject({ data: { body } });
-    expect(await store.eventsAfter(home, '', 1)).toEqual([event]);
-    expect(await store.getMessage(home, messageId(1))).toMatchObject({ body });
+    expect(await store.events.after(home, '', 1)).toEqual([event]);
+    expect(await store.messages.get(home, messageId(1))).toMatchObject({ body });
     for (const filter of [{}, { folder: 'Received' }, { from: '+390110001' }, { text: body.slice(0, 9) }]) {
-      const { items } = await store.listMessages(home, filter, { limit: 9 });
+      const { items } = await store.messages.list(home, filter, { limit: 9 });
       expect(items.at(-1)).toMatchObject({ id: messageId(1), body });
     }
     expect(blobs('kept')).toHaveLength(1);
@@ -82,7 +82,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     await store.commit(home, [{ type: 'message.delete', id: messageId(1) }]);
     expect(blobs('kept')).toEqual([]);
     expect(blobs('until/2026-11-23')).toHaveLength(2);
-    expect(await store.eventsAfter(home, '', 1)).toEqual([event]);
+    expect(await store.events.after(home, '', 1)).toEqual([event]);
   });
 
   it.each([
@@ -93,12 +93,13 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     ['parts keys', '#'],
     ['is empty', ''],
   ])('knows nothing by a name that %s', async (_, name) => {
-    expect(await store.getMessage(home, name)).toBeUndefined();
-    expect(await store.getSession(home, name)).toBeUndefined();
-    expect(await store.getHome(name)).toBeUndefined();
-    expect(await store.getPhone(home, name)).toBeUndefined();
-    expect(await store.eventsAfter(name, '', 1)).toBeUndefined();
-    expect(await store.findToken(name)).toBeUndefined();
+    expect(await store.messages.get(home, name)).toBeUndefined();
+    expect(await store.sessions.get(home, name)).toBeUndefined();
+    expect(await store.homes.get(name)).toBeUndefined();
+    expect(await store.phones.list(name)).toEqual([]);
+    expect(await store.phones.approve(home, name, true)).toBeUndefined();
+    expect(await store.events.after(name, '', 1)).toBeUndefined();
+    expect(await store.tokens.find(name)).toBeUndefined();
     await store.commit(home, [put(1, 'here')]);
     for (const filter of [
       { folder: name },
@@ -107,11 +108,11 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
       { conversation: name },
       { from: name },
     ]) {
-      expect((await store.listMessages(home, filter, { limit: 9 })).items).toEqual([]);
+      expect((await store.messages.list(home, filter, { limit: 9 })).items).toEqual([]);
     }
-    expect((await store.inventory(home, phone, { after: name, limit: 9 })).items.length).toBeLessThan(2);
+    expect((await store.messages.inventory(home, phone, { after: name, limit: 9 })).items.length).toBeLessThan(2);
     await expect(store.commit(name, [put(1, 'there')])).rejects.toMatchObject({ code: 'not-found' });
-    expect(await store.beginRequest('t_1', name, name)).toMatchObject({ state: 'new' });
+    expect(await store.requests.begin('t_1', name, name)).toMatchObject({ state: 'new' });
   });
 
   it.each(['x'.repeat(2_000), '\ud800'])('refuses a message whose id no key can hold, and goes on', async (id) => {
@@ -120,14 +121,14 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     });
     await store.commit(home, [put(1, 'here'.repeat(999))]);
     await store.commit(home, [put(2, 'there')]);
-    expect((await store.listMessages(home, {}, { limit: 9 })).items).toHaveLength(2);
+    expect((await store.messages.list(home, {}, { limit: 9 })).items).toHaveLength(2);
   });
 
   it('shows the others when one large text was lost, and does not write over what it cannot read', async () => {
     await store.commit(home, [put(1, incompressible(200_000)), put(2, 'short')]);
     rmSync(join(place, 'blobs/kept'), { recursive: true });
     for (const filter of [{}, { folder: 'Received' }]) {
-      const { items } = await store.listMessages(home, filter, { limit: 9 });
+      const { items } = await store.messages.list(home, filter, { limit: 9 });
       expect(items).toMatchObject([{ id: messageId(2) }]);
     }
     await expect(store.commit(home, [put(1, 'new')])).rejects.toMatchObject({ code: 'store-unavailable' });
@@ -145,7 +146,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
   it('takes a batch of the largest messages', async () => {
     const writes = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => put(n, incompressible(99_000)));
     expect(await store.commit(home, writes)).toHaveLength(8);
-    const page = await store.listMessages(home, {}, { limit: 200 });
+    const page = await store.messages.list(home, {}, { limit: 200 });
     expect(page.items.map(({ body }) => body?.length)).toEqual(writes.map(() => 99_000));
     expect(page.next).toBeNull();
   });
@@ -179,12 +180,12 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
       expect(await everything(later, home)).toEqual(before);
       await later.commit(home, many([0, 1, 39], 'Read'));
       await later.commit(home, [{ type: 'message.delete', id: messageId(38) }, ...many([40], 'Unread')]);
-      const { items } = await later.listMessages(home, { status: 'Unread' }, { limit: 200 });
+      const { items } = await later.messages.list(home, { status: 'Unread' }, { limit: 200 });
       const unread = [40, ...numbers.filter((n) => n % 3 === 0 && n > 0 && n < 38).reverse()];
       expect(items.map(({ id }) => id)).toEqual(unread.map(messageId));
-      const conversations = (await later.listConversations(home, { limit: 9 })).items;
+      const conversations = (await later.conversations.list(home, { limit: 9 })).items;
       expect(conversations.map(({ last }) => last.id)).toEqual([40, 39, 37, 36, 33].map(messageId));
-      expect((await later.getMessage(home, messageId(7)))?.fingerprint).toBe('f');
+      expect((await later.messages.get(home, messageId(7)))?.fingerprint).toBe('f');
     } finally {
       await later.stop();
     }

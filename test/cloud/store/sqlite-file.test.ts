@@ -35,7 +35,7 @@ async function open(at = path, clock = { now: () => Date.now() }): Promise<Sqlit
   const store = new SqliteStore({ path: at, clock });
   opened.push(store);
   await store.start();
-  await store.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
+  await store.homes.create({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
   return store;
 }
 
@@ -60,28 +60,32 @@ describe('the file of SqliteStore', () => {
   it('begins a request anew at once that another life of the process began and cannot finish', async () => {
     const clock = { now: () => 1_000 };
     const store = await open(path, clock);
-    await store.beginRequest('t_1', 'key', 'print');
-    expect(await store.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+    await store.requests.begin('t_1', 'key', 'print');
+    expect(await store.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
     await store.stop();
     clock.now = () => 2_000;
     const next = await open(path, clock);
-    expect(await next.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'new', firstBegunMs: 1_000, isAnew: true });
-    expect(await next.beginRequest('t_1', 'key', 'print')).toEqual({ state: 'running' });
+    expect(await next.requests.begin('t_1', 'key', 'print')).toEqual({
+      state: 'new',
+      firstBegunMs: 1_000,
+      isAnew: true,
+    });
+    expect(await next.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
   });
 
   it('does not take a request for running whose beginning could not be written', async () => {
     const store = await open();
-    await store.beginRequest('t_1', 'key', 'print');
+    await store.requests.begin('t_1', 'key', 'print');
     await store.stop();
     const next = await open();
     editDatabase((database) => {
       // As a full disk does, it undoes all that was to be written together.
       database.exec("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ROLLBACK, 'no space'); END");
     });
-    const together = [next.beginRequest('t_1', 'key', 'print'), next.commit(home, [put(1)])];
+    const together = [next.requests.begin('t_1', 'key', 'print'), next.commit(home, [put(1)])];
     expect((await Promise.allSettled(together)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     editDatabase((database) => database.exec('DROP TRIGGER full'));
-    expect(await next.beginRequest('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
+    expect(await next.requests.begin('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
   });
 
   it('is brought forward from an older version with all that it holds', async () => {
@@ -169,10 +173,10 @@ describe('durability', () => {
       if (acknowledged.length === 100) writer.kill('SIGKILL');
     }
     const store = await open();
-    for (const n of acknowledged) expect(await store.getMessage(home, messageId(n))).toBeDefined();
-    const events = await store.eventsAfter(home, '', 10_000);
+    for (const n of acknowledged) expect(await store.messages.get(home, messageId(n))).toBeDefined();
+    const events = await store.events.after(home, '', 10_000);
     expect(events?.length).toBeGreaterThanOrEqual(acknowledged.length);
-    expect(await store.countUnread(home)).toBe(events?.length);
+    expect(await store.conversations.countUnread(home)).toBe(events?.length);
   });
 
   it('answers store-unavailable when the disk is full, and keeps what it acknowledged', async () => {
@@ -185,7 +189,8 @@ describe('durability', () => {
     expect(lines.at(-1)).toBe('store-unavailable');
     const store = await open();
     expect(lines.length).toBeGreaterThan(10);
-    for (const line of lines.slice(0, -1)) expect(await store.getMessage(home, messageId(Number(line)))).toBeDefined();
+    for (const line of lines.slice(0, -1))
+      expect(await store.messages.get(home, messageId(Number(line)))).toBeDefined();
     await store.commit(home, [put(999_999)]);
   });
 });
@@ -211,22 +216,22 @@ describe('what is kept and for how long', () => {
       const presences = Array.from({ length: 200 }, (_, i): Write => put(n + i));
       await store.commit(home, presences);
     }
-    const all = (await store.eventsAfter(home, '', 20_000)) ?? [];
+    const all = (await store.events.after(home, '', 20_000)) ?? [];
     expect(all).toHaveLength(10_200);
     await store.prune();
-    expect(await store.eventsAfter(home, '', 1)).toBeUndefined();
-    expect(await store.eventsAfter(home, all[198]?.id ?? '', 1)).toBeUndefined();
-    expect(await store.eventsAfter(home, all[199]?.id ?? '', 20_000)).toEqual(all.slice(200));
+    expect(await store.events.after(home, '', 1)).toBeUndefined();
+    expect(await store.events.after(home, all[198]?.id ?? '', 1)).toBeUndefined();
+    expect(await store.events.after(home, all[199]?.id ?? '', 20_000)).toEqual(all.slice(200));
   });
 
   it('forgets events, requests and tokens whose time is over, and nothing else', async () => {
     const clock = { nowMs: Date.now(), now: () => clock.nowMs };
     const store = await open(path, clock);
     await store.commit(home, [put(1)]);
-    await store.beginRequest('t', 'old', 'print');
+    await store.requests.begin('t', 'old', 'print');
     clock.nowMs += 13 * 3_600_000;
     const [kept] = await store.commit(home, [put(2)]);
-    await store.beginRequest('t', 'new', 'print');
+    await store.requests.begin('t', 'new', 'print');
     clock.nowMs += 12 * 3_600_000;
     await store.prune();
     await store.stop();
@@ -243,7 +248,7 @@ it('writes nothing for phones and homes that are as they were', async () => {
   const other = new DatabaseSync(path);
   const version = () => other.prepare('PRAGMA data_version').get();
   const comeBack = async (more: Partial<PhonePresence> = {}) => {
-    const [phone] = await store.putPhones(home, [presence('uuid:phone-1', more)]);
+    const [phone] = await store.phones.put(home, [presence('uuid:phone-1', more)]);
     if (phone === undefined) throw new Error('The phone was not kept.');
     const agent = { id: 't_1', name: 'agent' };
     await store.commit(home, [{ type: 'home.status', online: true, agent }]);

@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 
 async function conversationsOf(store: Store): Promise<[key: string, unread: number][]> {
-  const { items } = await store.listConversations(home, { limit: 200 });
+  const { items } = await store.conversations.list(home, { limit: 200 });
   return items.map(({ key, unread }) => [key, unread]);
 }
 
@@ -100,11 +100,11 @@ describe('a database of the first version', () => {
       ['+390110001', 600],
       ['ada@example.org', 400],
     ]);
-    expect(await store.countUnread(home)).toBe(1_200);
-    const found = async (text: string) => (await store.listMessages(home, { text }, { limit: 200 })).items.length;
+    expect(await store.conversations.countUnread(home)).toBe(1_200);
+    const found = async (text: string) => (await store.messages.list(home, { text }, { limit: 200 })).items.length;
     expect(await found('hauptstrasse')).toBe(200);
-    expect((await store.getMessage(home, messageId(5)))?.from.address).toBe('+1 Vodafone');
-    expect((await store.listMessages(home, { conversation: '011 0001' }, { limit: 1 })).items[0]?.from.address).toBe(
+    expect((await store.messages.get(home, messageId(5)))?.from.address).toBe('+1 Vodafone');
+    expect((await store.messages.list(home, { conversation: '011 0001' }, { limit: 1 })).items[0]?.from.address).toBe(
       '00390110001',
     );
   });
@@ -114,7 +114,7 @@ describe('a database of the first version', () => {
     const first = await open();
     const write: Write = { type: 'send.create', message: send(messageId(9_001), { to: [{ address: '011 0001' }] }) };
     expect(await first.commit(home, [write])).toHaveLength(1);
-    expect((await first.listMessages(home, {}, { limit: 1 })).items[0]?.id).toBe(messageId(9_001));
+    expect((await first.messages.list(home, {}, { limit: 1 })).items[0]?.id).toBe(messageId(9_001));
     await first.stop();
     const second = await open();
     await second.upkeep();
@@ -140,7 +140,7 @@ describe.skipIf(missingForDynamoDbLocal() !== undefined)('a table of an earlier 
   it('has one conversation a person after the next commit of the home', async () => {
     await local.createTable(basename(folder));
     const before = await open();
-    await before.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
+    await before.homes.create({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
     const addresses = ['011 0001', '+390110001', '011/0001'];
     for (const [n, address] of addresses.entries()) {
       const message = phoneMessage({ messageId: `phone-${n}`, from: { address }, to: [] });
@@ -155,8 +155,8 @@ describe.skipIf(missingForDynamoDbLocal() !== undefined)('a table of an earlier 
     const store = await open();
     await store.commit(home, [{ type: 'home.status', online: true, agent: null }]);
     await expect.poll(() => conversationsOf(store), patiently).toEqual([['+390110001', 3]]);
-    expect((await store.listMessages(home, { conversation: '011/0001' }, { limit: 5 })).items).toHaveLength(3);
-    expect(await store.countUnread(home)).toBe(3);
+    expect((await store.messages.list(home, { conversation: '011/0001' }, { limit: 5 })).items).toHaveLength(3);
+    expect(await store.conversations.countUnread(home)).toBe(3);
   });
 
   /** Nothing is noted of the home’s country, which its messages tell. */

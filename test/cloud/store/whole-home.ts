@@ -5,8 +5,8 @@ import { presence, sessionId } from '../../contract/messages.ts';
 /** Answers the phone's id. */
 export async function furnish(store: Store, of: string): Promise<string> {
   await store.start();
-  await store.createHome({ id: of, account: 'account', name: 'Home', owner: 'Ada' });
-  return (await store.putPhones(of, [presence('uuid:1')]))[0]?.id ?? '';
+  await store.homes.create({ id: of, account: 'account', name: 'Home', owner: 'Ada' });
+  return (await store.phones.put(of, [presence('uuid:1')]))[0]?.id ?? '';
 }
 
 export function homed(writes: readonly Write[], there: string): Write[] {
@@ -17,17 +17,17 @@ export function homed(writes: readonly Write[], there: string): Write[] {
 
 /** All that can be read, but for the home's own name and the ids that each store gives by itself. */
 export async function everything(store: Store, of: string) {
-  const phones = await store.listPhones(of);
+  const phones = await store.phones.list(of);
   const answer = {
-    messages: (await store.listMessages(of, {}, { limit: 200 })).items,
-    unread: (await store.listMessages(of, { status: 'Unread' }, { limit: 200 })).items.map(({ id }) => id),
-    received: (await store.listMessages(of, { folder: 'Received' }, { limit: 200 })).items.map(({ id }) => id),
-    session: (await store.listMessages(of, { session: sessionId(1) }, { limit: 200 })).items.map(({ id }) => id),
-    conversations: (await store.listConversations(of, { limit: 200 })).items,
-    counted: await store.countUnread(of),
-    open: await store.openSends(of, ['queued', 'sending'], 10),
-    inventory: await store.inventory(of, phones[0]?.id ?? '', { limit: 10 }),
-    events: (await store.eventsAfter(of, '', 1000))?.map(({ type, data }) => ({ type, data })),
+    messages: (await store.messages.list(of, {}, { limit: 200 })).items,
+    unread: (await store.messages.list(of, { status: 'Unread' }, { limit: 200 })).items.map(({ id }) => id),
+    received: (await store.messages.list(of, { folder: 'Received' }, { limit: 200 })).items.map(({ id }) => id),
+    session: (await store.messages.list(of, { session: sessionId(1) }, { limit: 200 })).items.map(({ id }) => id),
+    conversations: (await store.conversations.list(of, { limit: 200 })).items,
+    counted: await store.conversations.countUnread(of),
+    open: await store.messages.openSends(of, ['queued', 'sending'], 10),
+    inventory: await store.messages.inventory(of, phones[0]?.id ?? '', { limit: 10 }),
+    events: (await store.events.after(of, '', 1000))?.map(({ type, data }) => ({ type, data })),
   };
   const text = JSON.stringify(answer).replaceAll(phones[0]?.id ?? '-', 'p_1');
   return JSON.parse(text.replaceAll(`"home":${JSON.stringify(of)}`, '"home":"home"')) as unknown;

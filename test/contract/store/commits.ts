@@ -22,8 +22,8 @@ export function commitsContract(at: StoreUnderTest): void {
       ]);
       expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
       expect(await at.ids()).toEqual([messageId(4), messageId(1)]);
-      expect(await at.store.eventsAfter(home, '', 10)).toHaveLength(2);
-      expect(await at.store.countUnread(home)).toBe(2);
+      expect(await at.store.events.after(home, '', 10)).toHaveLength(2);
+      expect(await at.store.conversations.countUnread(home)).toBe(2);
     });
 
     it('answer in the order in which they were made, each with its own events', async () => {
@@ -39,13 +39,13 @@ export function commitsContract(at: StoreUnderTest): void {
       expect(order).toEqual(numbers(1, 300));
       const events = answers.flat();
       expect(events.map((event) => (event.data as { id: string }).id)).toEqual(numbers(1, 300).map(messageId));
-      expect(await at.store.eventsAfter(home, '', 1000)).toEqual(events);
+      expect(await at.store.events.after(home, '', 1000)).toEqual(events);
       expect(ascending(events)).toBe(true);
     });
 
     it('keep two homes apart', async () => {
-      await at.store.createHome({ id: 'other', account: 'account', name: 'Other', owner: 'Ada' });
-      const theirs = only(await at.store.putPhones('other', [presence('uuid:1')]));
+      await at.store.homes.create({ id: 'other', account: 'account', name: 'Other', owner: 'Ada' });
+      const theirs = only(await at.store.phones.put('other', [presence('uuid:1')]));
       await at.commit(at.put(messageId(1)), at.putSession(sessionId(1)), {
         type: 'send.create',
         message: send(messageId(7)),
@@ -67,18 +67,19 @@ export function commitsContract(at: StoreUnderTest): void {
       await at.store.commit('other', [{ type: 'message.delete', id: messageId(1) }]);
       expect(await snapshot(at.store)).toEqual(mine);
       expect(theirs.id).not.toBe(at.phone.id);
-      expect(await at.store.getPhone(home, theirs.id)).toBeUndefined();
-      expect(await at.store.getMessage('other', messageId(7))).toBeUndefined();
+      expect(await at.store.phones.list(home)).not.toContainEqual(expect.objectContaining({ id: theirs.id }));
+      expect(await at.store.phones.approve(home, theirs.id, true)).toBeUndefined();
+      expect(await at.store.messages.get('other', messageId(7))).toBeUndefined();
     });
   });
 
   describe('events', () => {
     it('go on after any of them, in their order', async () => {
       const events = await at.commit(...numbers(1, 5).map((n) => at.put(messageId(n))));
-      expect(await at.store.eventsAfter(home, events[1]?.id ?? '', 10)).toEqual(events.slice(2));
-      expect(await at.store.eventsAfter(home, events[1]?.id ?? '', 2)).toEqual(events.slice(2, 4));
-      expect(await at.store.eventsAfter(home, events[4]?.id ?? '', 2)).toEqual([]);
-      expect(await at.store.eventsAfter(home, '', 10)).toEqual(events);
+      expect(await at.store.events.after(home, events[1]?.id ?? '', 10)).toEqual(events.slice(2));
+      expect(await at.store.events.after(home, events[1]?.id ?? '', 2)).toEqual(events.slice(2, 4));
+      expect(await at.store.events.after(home, events[4]?.id ?? '', 2)).toEqual([]);
+      expect(await at.store.events.after(home, '', 10)).toEqual(events);
     });
 
     it('never go back, whatever the clock does, also across a restart', async () => {
@@ -90,19 +91,19 @@ export function commitsContract(at: StoreUnderTest): void {
       at.clock.nowMs += 20 * minuteMs;
       events.push(...(await at.commit(at.put(messageId(6)))));
       expect(ascending(events)).toBe(true);
-      expect(await at.store.eventsAfter(home, '', 10)).toEqual(events);
+      expect(await at.store.events.after(home, '', 10)).toEqual(events);
     });
 
     it('go on after any moment', async () => {
       const quiet = ulidFloor(at.clock.nowMs);
-      expect(await at.store.eventsAfter(home, quiet, 10)).toEqual([]);
+      expect(await at.store.events.after(home, quiet, 10)).toEqual([]);
       const [first] = await at.commit(at.put(messageId(1)));
       at.clock.nowMs += minuteMs;
       const between = ulidFloor(at.clock.nowMs);
-      expect(await at.store.eventsAfter(home, between, 10)).toEqual([]);
+      expect(await at.store.events.after(home, between, 10)).toEqual([]);
       const [second] = await at.commit(at.put(messageId(2)));
-      expect(await at.store.eventsAfter(home, quiet, 10)).toEqual([first, second]);
-      expect(await at.store.eventsAfter(home, between, 10)).toEqual([second]);
+      expect(await at.store.events.after(home, quiet, 10)).toEqual([first, second]);
+      expect(await at.store.events.after(home, between, 10)).toEqual([second]);
     });
 
     it('answer undefined for a point that is no longer kept, or that lies ahead', async () => {
@@ -110,14 +111,14 @@ export function commitsContract(at: StoreUnderTest): void {
       at.clock.nowMs += minuteMs;
       const [second] = await at.commit(at.put(messageId(2)));
       at.clock.nowMs += dayMs - minuteMs / 2;
-      expect(await at.store.eventsAfter(home, '', 10)).toBeUndefined();
-      expect(await at.store.eventsAfter(home, first?.id ?? '', 10)).toEqual([second]);
+      expect(await at.store.events.after(home, '', 10)).toBeUndefined();
+      expect(await at.store.events.after(home, first?.id ?? '', 10)).toEqual([second]);
       at.clock.nowMs += minuteMs;
-      expect(await at.store.eventsAfter(home, first?.id ?? '', 10)).toBeUndefined();
-      expect(await at.store.eventsAfter(home, second?.id ?? '', 10)).toEqual([]);
-      expect(await at.store.eventsAfter(home, '7ZZZZZZZZZZZZZZZZZZZZZZZZZ', 10)).toBeUndefined();
-      expect(await at.store.eventsAfter(home, ulidFloor(at.clock.nowMs + minuteMs), 10)).toBeUndefined();
-      expect(await at.store.eventsAfter('nowhere', '', 10)).toBeUndefined();
+      expect(await at.store.events.after(home, first?.id ?? '', 10)).toBeUndefined();
+      expect(await at.store.events.after(home, second?.id ?? '', 10)).toEqual([]);
+      expect(await at.store.events.after(home, '7ZZZZZZZZZZZZZZZZZZZZZZZZZ', 10)).toBeUndefined();
+      expect(await at.store.events.after(home, ulidFloor(at.clock.nowMs + minuteMs), 10)).toBeUndefined();
+      expect(await at.store.events.after('nowhere', '', 10)).toBeUndefined();
     });
   });
 }

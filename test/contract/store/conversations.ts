@@ -5,7 +5,7 @@ import { home, numbers, type StoreUnderTest } from './store-under-test.ts';
 
 export function conversationsContract(at: StoreUnderTest): void {
   describe('conversations', () => {
-    const list = async () => (await at.store.listConversations(home, { limit: 200 })).items;
+    const list = async () => (await at.store.conversations.list(home, { limit: 200 })).items;
 
     it('gather what was said with the same people, whoever spoke', async () => {
       await at.commit(
@@ -26,7 +26,7 @@ export function conversationsContract(at: StoreUnderTest): void {
         },
       ]);
       expect(await at.ids({ conversation: '+1' })).toEqual([messageId(2), messageId(1)]);
-      expect(await at.store.countUnread(home)).toBe(2);
+      expect(await at.store.conversations.countUnread(home)).toBe(2);
     });
 
     it('keep in step as messages are read, moved and deleted', async () => {
@@ -39,7 +39,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       expect(await list()).toMatchObject([{ unread: 1, last: { id: messageId(1) } }]);
       await at.commit(at.put(messageId(1), { folder: 'Deleted' }));
       expect(await list()).toEqual([]);
-      expect(await at.store.countUnread(home)).toBe(0);
+      expect(await at.store.conversations.countUnread(home)).toBe(0);
     });
 
     it('show the last message as it is now, however long it is', async () => {
@@ -48,7 +48,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       const last = async () => (await list())[0]?.last;
       expect(await last()).toMatchObject({ id: messageId(2), body });
       await at.commit(at.put(messageId(2), { body: 'a short one' }));
-      expect(await last()).toEqual((await at.store.listMessages(home, {}, { limit: 1 })).items[0]);
+      expect(await last()).toEqual((await at.store.messages.list(home, {}, { limit: 1 })).items[0]);
       await at.commit(at.put(messageId(1), { body: 'older, but changed later' }));
       expect(await last()).toMatchObject({ id: messageId(2), body: 'a short one' });
       await at.commit({ type: 'message.delete', id: messageId(2) });
@@ -62,8 +62,8 @@ export function conversationsContract(at: StoreUnderTest): void {
     it('come in pages, the last spoken first', async () => {
       await at.commit(...numbers(1, 5).map((n) => at.put(messageId(n), { from: { address: `+${n}` } })));
       await at.commit(at.put(messageId(6), { from: { address: '+1' } }));
-      const first = await at.store.listConversations(home, { limit: 3 });
-      const rest = await at.store.listConversations(home, { limit: 3, cursor: first.next ?? undefined });
+      const first = await at.store.conversations.list(home, { limit: 3 });
+      const rest = await at.store.conversations.list(home, { limit: 3, cursor: first.next ?? undefined });
       expect([...first.items, ...rest.items].map((each) => each.key)).toEqual(['+1', '+5', '+4', '+3', '+2']);
       expect(rest.next).toBeNull();
     });
@@ -115,7 +115,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       expect(await at.ids({ conversation: address })).toHaveLength(2);
       await at.commit({ type: 'home.change', country: null });
       await expect.poll(async () => (await list()).map(({ key }) => key)).toEqual(['+49301234567', address]);
-      expect(await at.store.countUnread(home)).toBe(2);
+      expect(await at.store.conversations.countUnread(home)).toBe(2);
     });
 
     it('move to another country in batches, which go on after a restart', async () => {
@@ -158,7 +158,7 @@ export function conversationsContract(at: StoreUnderTest): void {
         type: 'message.received',
         data: { conversation: '+390110001', from: { address: '011 0001' } },
       });
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ conversation: '+390110001' });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ conversation: '+390110001' });
       const [plain] = await at.commit(at.put(messageId(2), { from: { address: '+390110001' } }));
       expect(plain?.data).not.toHaveProperty('conversation');
     });

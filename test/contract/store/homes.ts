@@ -13,7 +13,7 @@ export function homesContract(at: StoreUnderTest): void {
       expect(at.store.id).toBe(id);
       expect(await snapshot(at.store)).toEqual(before);
       expect(before.messages).toHaveLength(1);
-      expect(await at.store.eventsAfter(home, event?.id ?? '', 10)).toHaveLength(1);
+      expect(await at.store.events.after(home, event?.id ?? '', 10)).toHaveLength(1);
     });
 
     it('answers a ping while it is open, and store-unavailable afterwards', async () => {
@@ -37,8 +37,8 @@ export function homesContract(at: StoreUnderTest): void {
   describe('homes', () => {
     it('leaves a home as it is when it is created again', async () => {
       await at.commit({ type: 'home.status', online: true, agent: { id: 'a', name: 'attic' } });
-      await at.store.createHome({ id: home, account: 'other', name: 'Other', owner: 'Bob' });
-      expect(await at.store.getHome(home)).toEqual({
+      await at.store.homes.create({ id: home, account: 'other', name: 'Other', owner: 'Bob' });
+      expect(await at.store.homes.get(home)).toEqual({
         id: home,
         account: 'account',
         name: 'Home',
@@ -46,19 +46,19 @@ export function homesContract(at: StoreUnderTest): void {
         sinceMs: at.clock.nowMs,
         agent: { id: 'a', name: 'attic' },
       });
-      expect(await at.store.homesOf('other')).toEqual([]);
+      expect(await at.store.homes.idsOf('other')).toEqual([]);
     });
 
     it('lists the homes of an account and of no other', async () => {
-      await at.store.createHome({ id: 'b', account: 'account', name: 'B', owner: 'Ada' });
-      await at.store.createHome({ id: 'c', account: 'other', name: 'C', owner: 'Bob' });
-      expect(await at.store.homesOf('account')).toEqual(['b', home]);
-      expect(await at.store.getHome('nowhere')).toBeUndefined();
+      await at.store.homes.create({ id: 'b', account: 'account', name: 'B', owner: 'Ada' });
+      await at.store.homes.create({ id: 'c', account: 'other', name: 'C', owner: 'Bob' });
+      expect(await at.store.homes.idsOf('account')).toEqual(['b', home]);
+      expect(await at.store.homes.get('nowhere')).toBeUndefined();
     });
 
     it('refuses to write to a home that does not exist', async () => {
       await expect(at.store.commit('nowhere', [at.put(messageId(1))])).rejects.toMatchObject({ code: 'not-found' });
-      await expect(at.store.putPhones('nowhere', [])).rejects.toMatchObject({ code: 'not-found' });
+      await expect(at.store.phones.put('nowhere', [])).rejects.toMatchObject({ code: 'not-found' });
     });
 
     it('tells that a home came or went once, at the change', async () => {
@@ -69,12 +69,12 @@ export function homesContract(at: StoreUnderTest): void {
       ]);
       at.clock.nowMs += 5;
       expect(await at.commit({ ...online, agent: { id: 'b', name: 'cellar' } })).toEqual([]);
-      expect(await at.store.getHome(home)).toMatchObject({ sinceMs: at.clock.nowMs - 5, agent: { name: 'cellar' } });
+      expect(await at.store.homes.get(home)).toMatchObject({ sinceMs: at.clock.nowMs - 5, agent: { name: 'cellar' } });
       expect(await at.commit({ ...online, online: false })).toMatchObject([{ type: 'home.offline' }]);
     });
 
     it('keeps settings, tells of a change once, and keeps nothing of a default', async () => {
-      const before = await at.store.getHome(home);
+      const before = await at.store.homes.get(home);
       const change = {
         type: 'home.change',
         name: 'Lake',
@@ -86,12 +86,12 @@ export function homesContract(at: StoreUnderTest): void {
       expect(await at.commit(change, { type: 'home.change' })).toEqual([]);
       const settings = { keep: 'like-the-phone', keepSinceMs: at.clock.nowMs, keepDays: 30, country: 'IT' };
       await at.reopen();
-      expect(await at.store.getHome(home)).toEqual({ ...before, name: 'Lake', settings });
+      expect(await at.store.homes.get(home)).toEqual({ ...before, name: 'Lake', settings });
       await at.commit({ type: 'home.status', online: true, agent: null }, { type: 'home.change', keepDays: 31 });
-      expect(await at.store.getHome(home)).toMatchObject({ online: true, settings: { ...settings, keepDays: 31 } });
+      expect(await at.store.homes.get(home)).toMatchObject({ online: true, settings: { ...settings, keepDays: 31 } });
       const back = { type: 'home.change', name: 'Home', keep: 'always', keepDays: null, country: null } as const;
       expect(await at.commit(back)).toHaveLength(1);
-      expect((await at.store.getHome(home))?.settings).toEqual({ keepSinceMs: at.clock.nowMs });
+      expect((await at.store.homes.get(home))?.settings).toEqual({ keepSinceMs: at.clock.nowMs });
     });
 
     it('keeps a question until it is answered, and what was decided, until messages are kept by another rule', async () => {
@@ -105,7 +105,7 @@ export function homesContract(at: StoreUnderTest): void {
         timeMs: 5,
         upToMs: 4,
       } as const;
-      const settings = async () => (await at.store.getHome(home))?.settings;
+      const settings = async () => (await at.store.homes.get(home))?.settings;
       const note = { type: 'home.missing', phone: 'p_1', atMs: at.clock.nowMs } as const;
       expect(await at.commit({ ...note, question })).toMatchObject([{ type: 'home.updated' }]);
       expect(await at.commit({ ...note, question }, { ...note, deleted: 2 }, { ...note, deleted: 3 })).toEqual([]);
@@ -125,11 +125,11 @@ export function homesContract(at: StoreUnderTest): void {
     });
 
     it('tells that a home is to be read anew each time that it is said', async () => {
-      const before = await at.store.getHome(home);
+      const before = await at.store.homes.get(home);
       for (let times = 0; times < 2; times++) {
         expect(await at.commit({ type: 'home.updated' })).toMatchObject([{ type: 'home.updated', data: { home } }]);
       }
-      expect(await at.store.getHome(home)).toEqual(before);
+      expect(await at.store.homes.get(home)).toEqual(before);
     });
   });
 }

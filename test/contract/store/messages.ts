@@ -32,13 +32,13 @@ export function messagesContract(at: StoreUnderTest): void {
         onPhone: true,
       };
       expect(events[0]?.data).toEqual({ ...message, recovered: true });
-      expect(await at.store.getMessage(home, messageId(1))).toEqual({
+      expect(await at.store.messages.get(home, messageId(1))).toEqual({
         ...message,
         epoch: 0,
         fingerprint: 'f',
         deliverByMs: null,
       });
-      expect((await at.store.listMessages(home, {}, { limit: 1 })).items).toEqual([message]);
+      expect((await at.store.messages.list(home, {}, { limit: 1 })).items).toEqual([message]);
       expect(await at.commit(at.put(messageId(1), { body: 'Dinner at 8?', subject: 'Tonight' }))).toEqual([]);
     });
 
@@ -57,15 +57,15 @@ export function messagesContract(at: StoreUnderTest): void {
     it('keeps a change that nobody sees without telling of it', async () => {
       await at.commit(at.put(messageId(1)));
       expect(await at.commit(at.put(messageId(1), {}, { fingerprint: 'g', epoch: 1 }))).toEqual([]);
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ fingerprint: 'g', epoch: 1 });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ fingerprint: 'g', epoch: 1 });
     });
 
     it('keeps a body that the phone leaves out later', async () => {
       await at.commit(at.put(messageId(1), { body: '', bodyOmitted: true }));
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ body: null });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ body: null });
       await at.commit(at.put(messageId(1), { body: 'fetched' }));
       expect(await at.commit(at.put(messageId(1), { body: '', bodyOmitted: true }))).toEqual([]);
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ body: 'fetched' });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ body: 'fetched' });
     });
 
     it('tells of what was written at the phone itself as a send, not as an arrival', async () => {
@@ -90,10 +90,10 @@ export function messagesContract(at: StoreUnderTest): void {
       );
       await at.reopen();
       expect(await at.commit(at.put(messageId(1), { body: 'back' }))).toEqual([]);
-      expect(await at.store.getMessage(home, messageId(1))).toBeUndefined();
+      expect(await at.store.messages.get(home, messageId(1))).toBeUndefined();
       expect(await at.ids()).toEqual([messageId(2)]);
       expect(await at.ids({ text: 'dinner' })).toEqual([messageId(2)]);
-      expect((await at.store.inventory(home, at.phone.id, { limit: 10 })).items).toEqual([
+      expect((await at.store.messages.inventory(home, at.phone.id, { limit: 10 })).items).toEqual([
         { id: messageId(1), messageId: 'phone-1', epoch: 0, fingerprint: 'f', deleted: true },
         { id: messageId(2), messageId: 'phone-2', epoch: 0, fingerprint: 'f' },
       ]);
@@ -105,15 +105,15 @@ export function messagesContract(at: StoreUnderTest): void {
         ...[3, 1, 2].map((n) => at.put(messageId(n), { messageId: `phone-${n}` }, { fingerprint: `f${n}` })),
       );
       await at.commit({ type: 'send.create', message: send(messageId(4)) });
-      const first = await at.store.inventory(home, at.phone.id, { limit: 2 });
+      const first = await at.store.messages.inventory(home, at.phone.id, { limit: 2 });
       expect(first.items).toEqual([
         { id: messageId(1), messageId: 'phone-1', epoch: 0, fingerprint: 'f1' },
         { id: messageId(2), messageId: 'phone-2', epoch: 0, fingerprint: 'f2' },
       ]);
-      const rest = await at.store.inventory(home, at.phone.id, { limit: 2, after: first.next });
+      const rest = await at.store.messages.inventory(home, at.phone.id, { limit: 2, after: first.next });
       expect(rest.items.map((item) => item.id)).toEqual([messageId(3)]);
       expect(rest.next).toBeUndefined();
-      expect(await at.store.inventory(home, 'p_none', { limit: 2 })).toEqual({ items: [] });
+      expect(await at.store.messages.inventory(home, 'p_none', { limit: 2 })).toEqual({ items: [] });
     });
 
     it('keeps what the phone no longer lists, found and counted as before, and takes it back under its id', async () => {
@@ -133,14 +133,14 @@ export function messagesContract(at: StoreUnderTest): void {
         before.conversations.map((each) => ({ ...each, last: { ...each.last, onPhone: false } })),
       );
       expect(await at.ids({ text: 'dinner' })).toEqual([messageId(2), messageId(1)]);
-      expect((await at.store.inventory(home, at.phone.id, { limit: 10 })).items).toMatchObject([
+      expect((await at.store.messages.inventory(home, at.phone.id, { limit: 10 })).items).toMatchObject([
         { id: messageId(1), messageId: 'phone-1', fingerprint: 'f', absent: true },
         { id: messageId(2), absent: true },
       ]);
       expect(await at.commit(at.put(messageId(1)))).toMatchObject([
         { type: 'message.updated', data: { id: messageId(1), onPhone: true } },
       ]);
-      expect(await at.store.getMessage(home, messageId(1))).not.toHaveProperty('absentSinceMs');
+      expect(await at.store.messages.get(home, messageId(1))).not.toHaveProperty('absentSinceMs');
     });
 
     it('notes since when a message is missing, and whether its agent says that a second list lacked it too', async () => {
@@ -150,7 +150,7 @@ export function messagesContract(at: StoreUnderTest): void {
         return { type: 'message.absent', id: messageId(n), atMs, isConfirmed };
       };
       const note = async (n: number) => {
-        const { absentSinceMs, absentTwice } = (await at.store.getMessage(home, messageId(n))) ?? {};
+        const { absentSinceMs, absentTwice } = (await at.store.messages.get(home, messageId(n))) ?? {};
         return { absentSinceMs, absentTwice };
       };
       await at.commit(absent(1, sinceMs), absent(2, sinceMs));
@@ -165,15 +165,15 @@ export function messagesContract(at: StoreUnderTest): void {
 
     it('marks a message read here alone, and leaves it read when the phone lists it again', async () => {
       await at.commit(at.put(messageId(1)), { type: 'message.absent', id: messageId(1), atMs: 1 });
-      expect(await at.store.countUnread(home)).toBe(1);
+      expect(await at.store.conversations.countUnread(home)).toBe(1);
       const read = { type: 'message.read', id: messageId(1) } as const;
       expect(await at.commit(read)).toMatchObject([
         { type: 'message.updated', data: { status: 'Read', onPhone: false } },
       ]);
       expect(await at.commit(read, { ...read, id: messageId(9) })).toEqual([]);
-      expect(await at.store.countUnread(home)).toBe(0);
+      expect(await at.store.conversations.countUnread(home)).toBe(0);
       await at.commit(at.put(messageId(1)));
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ status: 'Read', onPhone: true });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ status: 'Read', onPhone: true });
     });
 
     it('lists what is on its phone, or what is not, with other filters and in pages', async () => {
@@ -189,26 +189,26 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.ids({ onPhone: false, text: 'even' })).toEqual([4, 2].map(messageId));
       expect(await at.ids({ onPhone: false, folder: 'Received', status: 'Unread' })).toEqual([4, 2, 1].map(messageId));
       expect(await at.ids({ onPhone: true, conversation: '+390110001' })).toEqual([6, 5, 3].map(messageId));
-      const first = await at.store.listMessages(home, { onPhone: false }, { limit: 2 });
-      const rest = await at.store.listMessages(home, { onPhone: false }, { limit: 2, cursor: first.next ?? '' });
+      const first = await at.store.messages.list(home, { onPhone: false }, { limit: 2 });
+      const rest = await at.store.messages.list(home, { onPhone: false }, { limit: 2, cursor: first.next ?? '' });
       expect([...first.items, ...rest.items].map(({ id }) => id)).toEqual([7, 4, 2, 1].map(messageId));
     });
 
     it('counts a send as on the phone once the phone has taken it', async () => {
       await at.commit({ type: 'send.create', message: send(messageId(1)) });
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ onPhone: false });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ onPhone: false });
       expect(await at.commit({ type: 'message.absent', id: messageId(1), atMs: 1 })).toEqual([]);
       const moved = { type: 'send.move', id: messageId(1), from: ['queued'], to: 'sent', phone: at.phone.id } as const;
       await at.commit({ ...moved, messageId: 'phone-1' });
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ onPhone: true });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ onPhone: true });
     });
 
     it('carries which fields were cut until the phone shows them whole', async () => {
       const truncated = { fields: ['body' as const, 'to' as const] };
       expect(await at.commit(at.put(messageId(1), { truncated }))).toMatchObject([{ data: { truncated } }]);
-      expect((await at.store.listMessages(home, {}, { limit: 1 })).items[0]).toMatchObject({ truncated });
+      expect((await at.store.messages.list(home, {}, { limit: 1 })).items[0]).toMatchObject({ truncated });
       await at.commit(at.put(messageId(1), { body: 'Dinner at 8? Bring wine.' }));
-      expect(await at.store.getMessage(home, messageId(1))).not.toHaveProperty('truncated');
+      expect(await at.store.messages.get(home, messageId(1))).not.toHaveProperty('truncated');
     });
 
     it('does not take a deleted message back under another id, and takes another one under its identifier', async () => {
@@ -238,7 +238,7 @@ export function messagesContract(at: StoreUnderTest): void {
         const told: string[] = [];
         let after: string | undefined;
         do {
-          const page = await at.store.inventory(home, at.phone.id, { limit, after });
+          const page = await at.store.messages.inventory(home, at.phone.id, { limit, after });
           told.push(...page.items.map((item) => `${item.messageId}${item.deleted ? 'd' : item.absent ? 'a' : ''}`));
           after = page.next;
         } while (after !== undefined);
@@ -247,7 +247,7 @@ export function messagesContract(at: StoreUnderTest): void {
     });
 
     it('tells what two lists of a phone lacked, of that phone alone, and deletes it only while it is so', async () => {
-      const other = (await at.store.putPhones(home, [presence('uuid:2')])).find(({ udn }) => udn === 'uuid:2');
+      const other = (await at.store.phones.put(home, [presence('uuid:2')])).find(({ udn }) => udn === 'uuid:2');
       const theirs = { phone: other?.id ?? '' };
       const absent = (n: number, isConfirmed: boolean): Write => {
         return { type: 'message.absent', id: messageId(n), atMs: 7, isConfirmed };
@@ -262,11 +262,11 @@ export function messagesContract(at: StoreUnderTest): void {
         { type: 'send.create', message: send(messageId(6), { phone: at.phone.id }) },
       );
       const missing = [1, 3].map((n) => ({ id: messageId(n), sinceMs: 7 }));
-      expect(await at.store.missingFrom(home, at.phone.id)).toEqual({ listed: 1, missing });
+      expect(await at.store.messages.missingFrom(home, at.phone.id)).toEqual({ listed: 1, missing });
       await at.commit(at.put(messageId(1)));
       const drop = (n: number): Write => ({ type: 'message.delete', id: messageId(n), onlyMissing: true });
       expect(await at.commit(...numbers(1, 4).map(drop))).toMatchObject([{ data: { id: messageId(3) } }]);
-      expect(await at.store.missingFrom(home, at.phone.id)).toEqual({ listed: 2, missing: [] });
+      expect(await at.store.messages.missingFrom(home, at.phone.id)).toEqual({ listed: 2, missing: [] });
     });
 
     it('tells the oldest messages before a time in pages, without sends under way', async () => {
@@ -278,7 +278,7 @@ export function messagesContract(at: StoreUnderTest): void {
         { type: 'message.delete', id: idAt(2) },
       );
       const older = async (n: number, after: string) =>
-        (await at.store.olderThan(home, timeMs(n), { after, limit: 2 })).map(({ id }) => id);
+        (await at.store.messages.olderThan(home, timeMs(n), { after, limit: 2 })).map(({ id }) => id);
       expect(await older(5, '')).toEqual([1, 3].map(idAt));
       expect(await older(5, idAt(3))).toEqual([idAt(4)]);
       expect(await older(5, idAt(4))).toEqual([]);

@@ -11,7 +11,7 @@ export function pagesContract(at: StoreUnderTest): void {
       const seen: string[] = [];
       let cursor: string | undefined;
       do {
-        const page = await at.store.listMessages(home, {}, { limit: 10, cursor });
+        const page = await at.store.messages.list(home, {}, { limit: 10, cursor });
         seen.push(...page.items.map((message) => message.id));
         cursor = page.next ?? undefined;
         await at.commit(at.put(messageId(100 + seen.length)));
@@ -21,12 +21,12 @@ export function pagesContract(at: StoreUnderTest): void {
 
     it('end without a cursor, also when they are just full', async () => {
       await at.commit(...numbers(1, 4).map((n) => at.put(messageId(n))));
-      expect((await at.store.listMessages(home, {}, { limit: 4 })).next).toBeNull();
-      expect((await at.store.listMessages(home, {}, { limit: 3 })).next).not.toBeNull();
+      expect((await at.store.messages.list(home, {}, { limit: 4 })).next).toBeNull();
+      expect((await at.store.messages.list(home, {}, { limit: 3 })).next).not.toBeNull();
     });
 
     it('take every combination of filters', async () => {
-      const second = (await at.store.putPhones(home, [presence('uuid:2')]))[1] ?? at.phone;
+      const second = (await at.store.phones.put(home, [presence('uuid:2')]))[1] ?? at.phone;
       const spread = numbers(0, 63);
       const traits = (n: number) =>
         ({
@@ -82,7 +82,7 @@ export function pagesContract(at: StoreUnderTest): void {
           const seen: string[] = [];
           let cursor: string | undefined;
           do {
-            const page = await at.store.listMessages(home, filter, { limit: 7, cursor });
+            const page = await at.store.messages.list(home, filter, { limit: 7, cursor });
             seen.push(...page.items.map((message) => message.id));
             cursor = page.next ?? undefined;
           } while (cursor !== undefined);
@@ -104,14 +104,14 @@ export function pagesContract(at: StoreUnderTest): void {
     });
 
     it('refuse a limit that is none, and a cursor that was given for something else', async () => {
-      await at.store.createHome({ id: 'other', account: 'account', name: 'Other', owner: 'Ada' });
+      await at.store.homes.create({ id: 'other', account: 'account', name: 'Other', owner: 'Ada' });
       await at.commit(...numbers(1, 3).map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));
-      const { next } = await at.store.listMessages(home, { folder: 'Received' }, { limit: 1 });
+      const { next } = await at.store.messages.list(home, { folder: 'Received' }, { limit: 1 });
       const cursor = next ?? '';
       const altered = cursor.slice(0, -1) + (cursor.endsWith('A') ? 'E' : 'A');
       const invalid = { code: 'invalid-request' };
       for (const limit of [0, -1, 1.5, 201, Number.NaN]) {
-        await expect(at.store.listMessages(home, {}, { limit })).rejects.toMatchObject(invalid);
+        await expect(at.store.messages.list(home, {}, { limit })).rejects.toMatchObject(invalid);
       }
       for (const [place, filter, given] of [
         ['other', { folder: 'Received' }, cursor],
@@ -123,12 +123,12 @@ export function pagesContract(at: StoreUnderTest): void {
         [home, { folder: 'Received' }, ''],
         [home, { folder: 'Received' }, 'not a cursor ☃'],
       ] as const) {
-        await expect(at.store.listMessages(place, filter, { limit: 1, cursor: given })).rejects.toMatchObject(invalid);
+        await expect(at.store.messages.list(place, filter, { limit: 1, cursor: given })).rejects.toMatchObject(invalid);
       }
-      await expect(at.store.listConversations(home, { limit: 1, cursor })).rejects.toMatchObject(invalid);
-      await expect(at.store.listSessions(home, {}, { limit: 1, cursor })).rejects.toMatchObject(invalid);
+      await expect(at.store.conversations.list(home, { limit: 1, cursor })).rejects.toMatchObject(invalid);
+      await expect(at.store.sessions.list(home, {}, { limit: 1, cursor })).rejects.toMatchObject(invalid);
       await at.reopen();
-      const page = await at.store.listMessages(home, { folder: 'Received', status: undefined }, { limit: 1, cursor });
+      const page = await at.store.messages.list(home, { folder: 'Received', status: undefined }, { limit: 1, cursor });
       expect(page.items.map((message) => message.id)).toEqual([messageId(2)]);
     });
   });

@@ -10,75 +10,73 @@ export function phonesContract(at: StoreUnderTest): void {
   describe('phones', () => {
     it('gives a phone an id for ever, and keeps what the agent sees of it', async () => {
       const capabilities = { classes: [], sessionClasses: [], fileTransfer: true };
-      await at.store.putPhones(home, [presence('uuid:1', { name: 'Hall', epoch: 3, capabilities })]);
-      const [seen, second] = await at.store.putPhones(home, [
+      await at.store.phones.put(home, [presence('uuid:1', { name: 'Hall', epoch: 3, capabilities })]);
+      const [seen, second] = await at.store.phones.put(home, [
         presence('uuid:1', { name: 'Hall', epoch: 3 }),
         presence('uuid:2'),
       ]);
       expect(seen).toMatchObject({ id: at.phone.id, name: 'Hall', epoch: 3, capabilities });
-      expect(await at.store.listPhones(home)).toEqual([seen, second]);
-      expect(await at.store.getPhone(home, at.phone.id)).toEqual(seen);
-      expect(await at.store.getPhone(home, 'p_none')).toBeUndefined();
+      expect(await at.store.phones.list(home)).toEqual([seen, second]);
     });
 
     it('approves a trusted phone when it is first seen, and later only by decision', async () => {
       expect(at.phone.approved).toBe(false);
       expect(
-        await at.store.putPhones(home, [presence('uuid:1', { trusted: true }), presence('uuid:2', { trusted: true })]),
+        await at.store.phones.put(home, [presence('uuid:1', { trusted: true }), presence('uuid:2', { trusted: true })]),
       ).toMatchObject([{ approved: false }, { approved: true }]);
-      expect(await at.store.approvePhone(home, at.phone.id, true)).toMatchObject({ id: at.phone.id, approved: true });
-      expect(await at.store.putPhones(home, [presence('uuid:1')])).toMatchObject([
+      expect(await at.store.phones.approve(home, at.phone.id, true)).toMatchObject({ id: at.phone.id, approved: true });
+      expect(await at.store.phones.put(home, [presence('uuid:1')])).toMatchObject([
         { approved: true },
         { approved: true },
       ]);
-      expect(await at.store.approvePhone(home, 'p_none', true)).toBeUndefined();
+      expect(await at.store.phones.approve(home, 'p_none', true)).toBeUndefined();
     });
 
     it('asks about an approved phone that comes back as another, and knows it again as it was', async () => {
       const as = (address: string, more: PhonePresence['evidence'] = {}) =>
         presence('uuid:1', { address: `${address}:80`, evidence: { address, digest: 'd1', ...more } });
-      const see = async (seen: PhonePresence) => (await at.store.putPhones(home, [seen]))[0];
+      const see = async (seen: PhonePresence) => (await at.store.phones.put(home, [seen]))[0];
       await see(as('10.0.0.2'));
-      await at.store.approvePhone(home, at.phone.id, true);
+      await at.store.phones.approve(home, at.phone.id, true);
       expect(await see({ ...as('10.0.0.2'), address: '10.0.0.2:99' })).toMatchObject({ approved: true });
       const changed = { approved: false, changed: { from: '10.0.0.2', to: '10.0.0.66' } };
       expect(await see(as('10.0.0.66'))).toMatchObject(changed);
-      expect(await at.store.getPhone(home, at.phone.id)).toMatchObject(changed);
+      expect(await at.store.phones.list(home)).toMatchObject([changed]);
       expect(await see(as('10.0.0.2', { digest: 'd2' }))).toMatchObject({ approved: false });
       const back = await see(as('10.0.0.2'));
       expect(back).toMatchObject({ approved: true });
       expect(back?.changed).toBeUndefined();
       await see(as('10.0.0.66'));
-      const again = await at.store.approvePhone(home, at.phone.id, true);
+      const again = await at.store.phones.approve(home, at.phone.id, true);
       expect(again).toMatchObject({ approved: true });
       expect(again?.changed).toBeUndefined();
       expect(await see(as('10.0.0.66'))).toMatchObject({ approved: true });
       expect(await see(as('10.0.0.2'))).toMatchObject({ approved: false });
       // Refused, it stays out wherever it is seen.
-      await at.store.approvePhone(home, at.phone.id, false);
+      await at.store.phones.approve(home, at.phone.id, false);
       expect(await see(as('10.0.0.66'))).toMatchObject({ approved: false });
     });
 
     it('approves what was shown of a phone, and nothing that was seen of it after', async () => {
       const see = async (address: string, digest: string) =>
-        (await at.store.putPhones(home, [presence('uuid:1', { evidence: { address, digest } })]))[0]?.changed?.id;
+        (await at.store.phones.put(home, [presence('uuid:1', { evidence: { address, digest } })]))[0]?.changed?.id;
       await see('10.0.0.2', 'd1');
-      await at.store.approvePhone(home, at.phone.id, true);
+      await at.store.phones.approve(home, at.phone.id, true);
       const shown = await see('10.0.0.66', 'd1');
       expect(await see('10.0.0.66', 'd1')).toBe(shown);
       const last = await see('10.0.0.66', 'd2');
-      const late = at.store.approvePhone(home, at.phone.id, true, shown);
+      const late = at.store.phones.approve(home, at.phone.id, true, shown);
       await expect(late).rejects.toMatchObject({ code: 'conflict' });
-      expect(await at.store.getPhone(home, at.phone.id)).toMatchObject({ approved: false, changed: { id: last } });
-      expect(await at.store.approvePhone(home, at.phone.id, true, last)).toMatchObject({ approved: true });
-      expect(await at.store.approvePhone(home, at.phone.id, true, last)).toMatchObject({ approved: true });
+      expect(await at.store.phones.list(home)).toMatchObject([{ approved: false, changed: { id: last } }]);
+      expect(await at.store.phones.approve(home, at.phone.id, true, last)).toMatchObject({ approved: true });
+      expect(await at.store.phones.approve(home, at.phone.id, true, last)).toMatchObject({ approved: true });
     });
 
     it('follows an approved phone that moves with its network card or its host name', async () => {
       const see = async (evidence: PhonePresence['evidence']) =>
-        (await at.store.putPhones(home, [presence('uuid:1', { evidence })]))[0];
+        (await at.store.phones.put(home, [presence('uuid:1', { evidence })]))[0];
       await see({ address: '10.0.0.2', digest: 'd1', hardware: '02:00:00:00:00:01', host: 'kitchen.local' });
-      await at.store.approvePhone(home, at.phone.id, true);
+      await at.store.phones.approve(home, at.phone.id, true);
       const moved = { approved: true, moved: { from: '10.0.0.2', to: '10.0.0.9' } };
       expect(await see({ address: '10.0.0.9', digest: 'd1', hardware: '02:00:00:00:00:01' })).toMatchObject(moved);
       expect(await see({ address: '10.0.0.7', digest: 'd2', host: 'kitchen.local' })).toMatchObject({ approved: true });
@@ -88,29 +86,29 @@ export function phonesContract(at: StoreUnderTest): void {
     });
 
     it('judges an agent that tells no evidence by the host of the address', async () => {
-      const see = async (address: string) => (await at.store.putPhones(home, [presence('uuid:1', { address })]))[0];
+      const see = async (address: string) => (await at.store.phones.put(home, [presence('uuid:1', { address })]))[0];
       await see('10.0.0.2:80');
-      await at.store.approvePhone(home, at.phone.id, true);
+      await at.store.phones.approve(home, at.phone.id, true);
       expect(await see('10.0.0.2:49200')).toMatchObject({ approved: true });
       expect(await see('10.0.0.3:80')).toMatchObject({ approved: false, changed: { to: '10.0.0.3' } });
     });
 
     it('keeps no more than an agent can show, but for those that somebody approved', async () => {
-      const known = async () => (await at.store.listPhones(home)).map(({ udn }) => udn);
+      const known = async () => (await at.store.phones.list(home)).map(({ udn }) => udn);
       const strangers = (from: number, trusted = false) =>
         Array.from({ length: limits.phones }, (_, n) => presence(`uuid:stranger-${from + n}`, { trusted }));
-      await at.store.putPhones(home, [presence('uuid:absent')]);
-      await at.store.approvePhone(home, at.phone.id, true);
-      await at.store.putPhones(home, strangers(100));
+      await at.store.phones.put(home, [presence('uuid:absent')]);
+      await at.store.phones.approve(home, at.phone.id, true);
+      await at.store.phones.put(home, strangers(100));
       expect(await known()).toEqual(['uuid:1', ...strangers(100).map(({ udn }) => udn)]);
-      expect(await at.store.putPhones(home, strangers(200))).toHaveLength(limits.phones + 1);
+      expect(await at.store.phones.put(home, strangers(200))).toHaveLength(limits.phones + 1);
       expect(await known()).toEqual(['uuid:1', ...strangers(200).map(({ udn }) => udn)]);
       // An agent that trusts whatever it sees does not fill the home with what may never be forgotten.
-      await at.store.putPhones(home, strangers(300, true));
-      const [ours, ...trusted] = await at.store.putPhones(home, strangers(400, true));
+      await at.store.phones.put(home, strangers(300, true));
+      const [ours, ...trusted] = await at.store.phones.put(home, strangers(400, true));
       expect(ours).toMatchObject({ udn: 'uuid:1', approved: true });
       expect(trusted.filter(({ approved }) => approved)).toHaveLength(limits.phones - 1);
-      expect(await at.store.putPhones(home, [])).toHaveLength(limits.phones);
+      expect(await at.store.phones.put(home, [])).toHaveLength(limits.phones);
     });
 
     it('tells that a phone came or went once, at the change', async () => {

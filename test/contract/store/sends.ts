@@ -1,6 +1,6 @@
 // The contract of Store: sends, from being written down to being sent.
 import { describe, expect, it } from 'vitest';
-import type { MessageRecord } from '../../../cloud/store/store.ts';
+import type { MessageRecord } from '../../../cloud/store/message-store.ts';
 import { messageId, send } from '../messages.ts';
 import { home, type StoreUnderTest } from './store-under-test.ts';
 
@@ -12,7 +12,7 @@ export function sendsContract(at: StoreUnderTest): void {
         { type: 'send.updated', data: { id: messageId(1), state: 'queued' } },
       ]);
       expect(await at.commit({ ...create, message: send(messageId(1), { body: 'other' }) })).toEqual([]);
-      expect(await at.store.getMessage(home, messageId(1))).toEqual(send(messageId(1)));
+      expect(await at.store.messages.get(home, messageId(1))).toEqual(send(messageId(1)));
     });
 
     it('moves a send on only from the states that are named', async () => {
@@ -27,7 +27,7 @@ export function sendsContract(at: StoreUnderTest): void {
       const [sent] = await move('unknown', 'sent', { messageId: 'phone-7', epoch: 2 });
       expect(sent).toMatchObject({ data: { state: 'sent', folder: 'Sent', messageId: 'phone-7' } });
       expect(sent?.data).not.toHaveProperty('stateReason');
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ epoch: 2 });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ epoch: 2 });
     });
 
     it('keeps the place and the way of a send, and shows neither', async () => {
@@ -43,7 +43,7 @@ export function sendsContract(at: StoreUnderTest): void {
       });
       const hops: [['phone', number, string]] = [['phone', 3, 'It took it.']];
       await at.commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'sending', hops });
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({
         sendSeq: 7,
         hops: [
           ['api', 1],
@@ -51,7 +51,7 @@ export function sendsContract(at: StoreUnderTest): void {
           ['phone', 3, 'It took it.'],
         ],
       });
-      const { items } = await at.store.listMessages(home, {}, { limit: 10 });
+      const { items } = await at.store.messages.list(home, {}, { limit: 10 });
       for (const shown of [created?.data, ...items]) {
         expect(shown).not.toHaveProperty('sendSeq');
         expect(shown).not.toHaveProperty('hops');
@@ -64,7 +64,7 @@ export function sendsContract(at: StoreUnderTest): void {
         const [from, to] = n % 2 === 1 ? (['queued', 'sending'] as const) : (['sending', 'queued'] as const);
         await at.commit({ type: 'send.move', id: messageId(1), from: [from], to, hops: [['hub', n]] });
       }
-      const times = (await at.store.getMessage(home, messageId(1)))?.hops?.map(([, timeMs]) => timeMs);
+      const times = (await at.store.messages.get(home, messageId(1)))?.hops?.map(([, timeMs]) => timeMs);
       expect(times).toEqual([0, 1, 2, 3, 4, 5, 6, 7, ...Array.from({ length: 24 }, (_, index) => 27 + index)]);
     });
 
@@ -87,14 +87,17 @@ export function sendsContract(at: StoreUnderTest): void {
         { type: 'send.updated', data: { state: 'sent', time: send(messageId(1)).time } },
       ]);
       await at.commit(at.put(messageId(1), { folder: 'Outgoing' }));
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ state: 'sent' });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ state: 'sent' });
     });
 
     it('does not take lying in Outgoing for a second try of what failed', async () => {
       await at.commit({ type: 'send.create', message: send(messageId(1)) });
       await at.commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'failed', reason: 'refused' });
       await at.commit(at.put(messageId(1), { folder: 'Outgoing' }));
-      expect(await at.store.getMessage(home, messageId(1))).toMatchObject({ state: 'failed', stateReason: 'refused' });
+      expect(await at.store.messages.get(home, messageId(1))).toMatchObject({
+        state: 'failed',
+        stateReason: 'refused',
+      });
       const [sent] = await at.commit(at.put(messageId(1), { folder: 'Sent' }));
       expect(sent).toMatchObject({ type: 'send.updated', data: { state: 'sent' } });
       expect(sent?.data).not.toHaveProperty('stateReason');
@@ -106,7 +109,7 @@ export function sendsContract(at: StoreUnderTest): void {
       await at.commit({ type: 'send.move', id: messageId(4), from: ['queued'], to: 'sending', messageId: 'phone-4' });
       await at.commit(at.put(messageId(5), { folder: 'Outgoing' }));
       const open = async (states: MessageRecord['state'][], limit = 10) =>
-        (await at.store.openSends(home, states, limit)).map((record) => record.id);
+        (await at.store.messages.openSends(home, states, limit)).map((record) => record.id);
       expect(await open(['queued', 'sending'])).toEqual([1, 2, 3].map(messageId));
       expect(await open(['queued'], 1)).toEqual([messageId(2)]);
       expect(await open([])).toEqual([]);

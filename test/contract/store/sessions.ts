@@ -22,20 +22,20 @@ export function sessionsContract(at: StoreUnderTest): void {
         updatedAt: iso(at.clock.nowMs),
       };
       expect(events).toMatchObject([{ type: 'session.updated', data: session }]);
-      expect(await at.store.getSession(home, sessionId(1))).toEqual(session);
+      expect(await at.store.sessions.get(home, sessionId(1))).toEqual(session);
       at.clock.nowMs += minuteMs;
       expect(await at.commit(at.putSession(sessionId(1), { subject: 'Plumber' }))).toEqual([]);
-      expect(await at.store.getSession(home, sessionId(1))).toEqual(session);
+      expect(await at.store.sessions.get(home, sessionId(1))).toEqual(session);
       expect(await at.commit(at.putSession(sessionId(1)))).toMatchObject([
         { data: { subject: null, updatedAt: iso(at.clock.nowMs) } },
       ]);
-      expect(await at.store.getSession(home, sessionId(2))).toBeUndefined();
+      expect(await at.store.sessions.get(home, sessionId(2))).toBeUndefined();
     });
 
     it('never lets older news replace newer', async () => {
       await at.commit(at.putSession(sessionId(1), { status: 'Closed', updatedAt: '2026-11-22T11:00:00.002Z' }));
       expect(await at.commit(at.putSession(sessionId(1), { updatedAt: '2026-11-22T11:00:00.001Z' }))).toEqual([]);
-      expect(await at.store.getSession(home, sessionId(1))).toMatchObject({ status: 'Closed' });
+      expect(await at.store.sessions.get(home, sessionId(1))).toMatchObject({ status: 'Closed' });
       expect(
         await at.commit(at.putSession(sessionId(1), { status: 'Parked', updatedAt: '2026-11-22T11:00:00.003Z' })),
       ).toHaveLength(1);
@@ -48,13 +48,13 @@ export function sessionsContract(at: StoreUnderTest): void {
         at.putSession(sessionId(3), { sessionClass: 'File-Transfer' }),
       );
       const list = async (filter: object) =>
-        (await at.store.listSessions(home, filter, { limit: 200 })).items.map((session) => session.id);
+        (await at.store.sessions.list(home, filter, { limit: 200 })).items.map((session) => session.id);
       expect(await list({})).toEqual([3, 2, 1].map(sessionId));
       expect(await list({ status: 'Running' })).toEqual([3, 1].map(sessionId));
       expect(await list({ status: 'Running', sessionClass: 'Chat', phone: at.phone.id })).toEqual([sessionId(1)]);
       expect(await list({ phone: 'p_none' })).toEqual([]);
-      const first = await at.store.listSessions(home, {}, { limit: 2 });
-      const rest = await at.store.listSessions(home, {}, { limit: 2, cursor: first.next ?? undefined });
+      const first = await at.store.sessions.list(home, {}, { limit: 2 });
+      const rest = await at.store.sessions.list(home, {}, { limit: 2, cursor: first.next ?? undefined });
       expect(rest).toMatchObject({ items: [{ id: sessionId(1) }], next: null });
     });
 

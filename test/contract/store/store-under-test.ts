@@ -1,5 +1,8 @@
 // One store that the contract is tried on, with what most of its tests do.
-import type { Clock, MessageFilter, PhoneRecord, Store, Write } from '../../../cloud/store/store.ts';
+import type { Clock } from '../../../cloud/store/clock.ts';
+import type { MessageFilter } from '../../../cloud/store/message-store.ts';
+import type { PhoneRecord } from '../../../cloud/store/phone-store.ts';
+import type { Store, Write } from '../../../cloud/store/store.ts';
 import type { HomeEvent } from '../../../protocol/model.ts';
 import type { PhoneMessage, PhoneSession } from '../../../protocol/phone-model.ts';
 import { phoneMessage, phoneSession, presence } from '../messages.ts';
@@ -42,8 +45,8 @@ export class StoreUnderTest {
     this.#place = await this.#places.make();
     const store = this.#makeStore(this.#place, this.clock);
     await store.start();
-    await store.createHome({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
-    this.#opened = { store, phone: only(await store.putPhones(home, [presence('uuid:1')])) };
+    await store.homes.create({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
+    this.#opened = { store, phone: only(await store.phones.put(home, [presence('uuid:1')])) };
   }
 
   async stop(): Promise<void> {
@@ -79,7 +82,7 @@ export class StoreUnderTest {
 
   /** Of the messages that pass the filter, in the order of the list. */
   async ids(filter: MessageFilter = {}): Promise<string[]> {
-    const { items } = await this.store.listMessages(home, filter, { limit: 200 });
+    const { items } = await this.store.messages.list(home, filter, { limit: 200 });
     return items.map((message) => message.id);
   }
 
@@ -91,14 +94,14 @@ export class StoreUnderTest {
 
 export async function snapshot(store: Store, of = home) {
   return {
-    messages: (await store.listMessages(of, {}, { limit: 200 })).items,
-    conversations: (await store.listConversations(of, { limit: 200 })).items,
-    sessions: (await store.listSessions(of, {}, { limit: 200 })).items,
-    phones: await store.listPhones(of),
-    events: await store.eventsAfter(of, '', 1000),
-    unread: await store.countUnread(of),
-    open: await store.openSends(of, ['queued'], 10),
-    home: await store.getHome(of),
+    messages: (await store.messages.list(of, {}, { limit: 200 })).items,
+    conversations: (await store.conversations.list(of, { limit: 200 })).items,
+    sessions: (await store.sessions.list(of, {}, { limit: 200 })).items,
+    phones: await store.phones.list(of),
+    events: await store.events.after(of, '', 1000),
+    unread: await store.conversations.countUnread(of),
+    open: await store.messages.openSends(of, ['queued'], 10),
+    home: await store.homes.get(of),
   };
 }
 

@@ -1,82 +1,82 @@
 // The contract of Store: tokens and sign-in codes.
 import { describe, expect, it } from 'vitest';
-import type { TokenRecord } from '../../../cloud/store/store.ts';
+import type { TokenRecord } from '../../../cloud/store/token-store.ts';
 import { home, minuteMs, type StoreUnderTest } from './store-under-test.ts';
 
 export function tokensContract(at: StoreUnderTest): void {
   describe('tokens', () => {
     it('finds a token by its hash, and lists it by account, kind and home', async () => {
       const token = tokenRecord('t_1', { scopes: ['messages:read'], home });
-      await at.store.createToken(token);
-      await at.store.createToken(tokenRecord('t_2', { kind: 'agent' }));
-      expect(await at.store.findToken('hash of t_1')).toEqual(token);
-      expect(await at.store.listTokens('account', { kind: 'api' })).toEqual([token]);
-      expect(await at.store.listTokens('account', { kind: 'api', home })).toEqual([token]);
-      expect(await at.store.listTokens('account', { kind: 'api', home: 'other' })).toEqual([]);
-      expect(await at.store.listTokens('other', { kind: 'api' })).toEqual([]);
+      await at.store.tokens.create(token);
+      await at.store.tokens.create(tokenRecord('t_2', { kind: 'agent' }));
+      expect(await at.store.tokens.find('hash of t_1')).toEqual(token);
+      expect(await at.store.tokens.list('account', { kind: 'api' })).toEqual([token]);
+      expect(await at.store.tokens.list('account', { kind: 'api', home })).toEqual([token]);
+      expect(await at.store.tokens.list('account', { kind: 'api', home: 'other' })).toEqual([]);
+      expect(await at.store.tokens.list('other', { kind: 'api' })).toEqual([]);
     });
 
     it('forgets a token that is revoked or has expired', async () => {
-      await at.store.createToken(tokenRecord('t_1'));
-      await at.store.createToken(tokenRecord('t_2', { expiresAtMs: at.clock.nowMs + minuteMs }));
-      expect(await at.store.revokeToken('other', 't_1')).toBe(false);
-      expect(await at.store.revokeToken('account', 't_1')).toBe(true);
-      expect(await at.store.revokeToken('account', 't_1')).toBe(false);
-      expect(await at.store.findToken('hash of t_1')).toBeUndefined();
-      expect(await at.store.findToken('hash of t_2')).toBeDefined();
+      await at.store.tokens.create(tokenRecord('t_1'));
+      await at.store.tokens.create(tokenRecord('t_2', { expiresAtMs: at.clock.nowMs + minuteMs }));
+      expect(await at.store.tokens.revoke('other', 't_1')).toBe(false);
+      expect(await at.store.tokens.revoke('account', 't_1')).toBe(true);
+      expect(await at.store.tokens.revoke('account', 't_1')).toBe(false);
+      expect(await at.store.tokens.find('hash of t_1')).toBeUndefined();
+      expect(await at.store.tokens.find('hash of t_2')).toBeDefined();
       at.clock.nowMs += minuteMs;
-      expect(await at.store.findToken('hash of t_2')).toBeUndefined();
-      expect(await at.store.listTokens('account', { kind: 'api' })).toEqual([]);
+      expect(await at.store.tokens.find('hash of t_2')).toBeUndefined();
+      expect(await at.store.tokens.list('account', { kind: 'api' })).toEqual([]);
     });
 
     it('gives no two tokens in use the same secret, but a revoked one may be used again', async () => {
-      await at.store.createToken(tokenRecord('t_1', { hash: 'same' }));
-      await expect(at.store.createToken(tokenRecord('t_2', { hash: 'same' }))).rejects.toMatchObject({
+      await at.store.tokens.create(tokenRecord('t_1', { hash: 'same' }));
+      await expect(at.store.tokens.create(tokenRecord('t_2', { hash: 'same' }))).rejects.toMatchObject({
         code: 'conflict',
       });
-      await at.store.revokeToken('account', 't_1');
-      await at.store.createToken(tokenRecord('t_3', { hash: 'same' }));
-      expect(await at.store.findToken('same')).toMatchObject({ id: 't_3' });
+      await at.store.tokens.revoke('account', 't_1');
+      await at.store.tokens.create(tokenRecord('t_3', { hash: 'same' }));
+      expect(await at.store.tokens.find('same')).toMatchObject({ id: 't_3' });
     });
 
     it('keeps what opened a session, on which device, and when it was last used', async () => {
       const session = tokenRecord('t_1', { kind: 'session', openedBy: 't_0', device: 'Firefox on Linux' });
-      await at.store.createToken(session);
-      await at.store.touchToken('account', 't_1', at.clock.nowMs + minuteMs);
+      await at.store.tokens.create(session);
+      await at.store.tokens.touch('account', 't_1', at.clock.nowMs + minuteMs);
       const used = { ...session, lastUsedMs: at.clock.nowMs + minuteMs };
-      expect(await at.store.findToken('hash of t_1')).toEqual(used);
-      expect(await at.store.listTokens('account', { kind: 'session' })).toEqual([used]);
+      expect(await at.store.tokens.find('hash of t_1')).toEqual(used);
+      expect(await at.store.tokens.list('account', { kind: 'session' })).toEqual([used]);
     });
 
     it('brings no token back by noting its use', async () => {
-      await at.store.createToken(tokenRecord('t_1'));
-      await at.store.revokeToken('account', 't_1');
-      await at.store.touchToken('account', 't_1', at.clock.nowMs);
-      await at.store.touchToken('account', 't_2', at.clock.nowMs);
-      expect(await at.store.findToken('hash of t_1')).toBeUndefined();
-      expect(await at.store.listTokens('account', { kind: 'api' })).toEqual([]);
+      await at.store.tokens.create(tokenRecord('t_1'));
+      await at.store.tokens.revoke('account', 't_1');
+      await at.store.tokens.touch('account', 't_1', at.clock.nowMs);
+      await at.store.tokens.touch('account', 't_2', at.clock.nowMs);
+      expect(await at.store.tokens.find('hash of t_1')).toBeUndefined();
+      expect(await at.store.tokens.list('account', { kind: 'api' })).toEqual([]);
     });
 
     it('remembers a secret that must not be used again', async () => {
-      await at.store.barSecret('hash of t_1');
-      await at.store.barSecret('hash of t_1');
-      expect(await at.store.isBarred('hash of t_1')).toBe(true);
-      expect(await at.store.isBarred('hash of t_2')).toBe(false);
+      await at.store.tokens.bar('hash of t_1');
+      await at.store.tokens.bar('hash of t_1');
+      expect(await at.store.tokens.isBarred('hash of t_1')).toBe(true);
+      expect(await at.store.tokens.isBarred('hash of t_2')).toBe(false);
     });
 
     it('lets a sign-in token be taken exactly once, however many try', async () => {
-      await at.store.createToken(tokenRecord('t_1', { kind: 'sign-in' }));
-      const takers = await Promise.all(Array.from({ length: 50 }, () => at.store.takeToken('hash of t_1')));
+      await at.store.tokens.create(tokenRecord('t_1', { kind: 'sign-in' }));
+      const takers = await Promise.all(Array.from({ length: 50 }, () => at.store.tokens.take('hash of t_1')));
       expect(takers.filter((taken) => taken !== undefined)).toMatchObject([{ id: 't_1' }]);
-      expect(await at.store.findToken('hash of t_1')).toBeUndefined();
+      expect(await at.store.tokens.find('hash of t_1')).toBeUndefined();
     });
 
     it('lets nothing be taken that is not a sign-in token, or has expired', async () => {
-      await at.store.createToken(tokenRecord('t_1', { kind: 'owner' }));
-      await at.store.createToken(tokenRecord('t_2', { kind: 'sign-in', expiresAtMs: at.clock.nowMs }));
-      expect(await at.store.takeToken('hash of t_1')).toBeUndefined();
-      expect(await at.store.takeToken('hash of t_2')).toBeUndefined();
-      expect(await at.store.findToken('hash of t_1')).toBeDefined();
+      await at.store.tokens.create(tokenRecord('t_1', { kind: 'owner' }));
+      await at.store.tokens.create(tokenRecord('t_2', { kind: 'sign-in', expiresAtMs: at.clock.nowMs }));
+      expect(await at.store.tokens.take('hash of t_1')).toBeUndefined();
+      expect(await at.store.tokens.take('hash of t_2')).toBeUndefined();
+      expect(await at.store.tokens.find('hash of t_1')).toBeDefined();
     });
   });
 

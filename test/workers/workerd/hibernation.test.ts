@@ -138,7 +138,7 @@ describe('a home whose object hibernates', () => {
         if (note.id === id) socket.serializeAttachment({ ...note, goodMs: Date.now() - 300_000 });
       }
     });
-    await (await storePastApi(env)).revokeToken('household', id);
+    await (await storePastApi(env)).tokens.revoke('household', id);
     await evictDurableObject(home());
     await agent.deliver('not for it');
     await until(() => reader.ended);

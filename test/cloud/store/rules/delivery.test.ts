@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { moveSend, putMessage, type StoredMessage } from '../../../../cloud/store/changes.ts';
+import type { MessageRecord } from '../../../../cloud/store/message-store.ts';
 import {
   type DeliveryEvent,
   type DeliveryState,
@@ -11,7 +12,6 @@ import {
   stateAfter,
   transitions,
 } from '../../../../cloud/store/rules/delivery.ts';
-import type { MessageRecord } from '../../../../cloud/store/store.ts';
 import { messageFolders } from '../../../../protocol/actions.ts';
 import { type MessageState, messageStates } from '../../../../protocol/model.ts';
 import { messageId, phoneMessage, send } from '../../../contract/messages.ts';

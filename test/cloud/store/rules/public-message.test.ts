@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import type { MessageRecord } from '../../../../cloud/store/message-store.ts';
 import { publicMessage } from '../../../../cloud/store/rules/public-message.ts';
-import type { MessageRecord } from '../../../../cloud/store/store.ts';
 import type { Message } from '../../../../protocol/model.ts';
 import { messageId, sessionId } from '../../../contract/messages.ts';
 

@@ -1,0 +1,27 @@
+// A store whose operations all go through one function, which may watch, count, delay or fail them.
+import type { Store } from './store.ts';
+
+/** Gets the operation's name, such as `commit` or `messages.list`; what it answers is the operation's answer. */
+export type Interceptor = (operation: string, call: () => unknown, given: readonly unknown[]) => unknown;
+
+/** The same store, sub-stores included. What is no operation, such as `id`, is handed on. */
+export function interceptStore(store: Store, intercept: Interceptor): Store {
+  return intercepted(store, '', intercept);
+}
+
+function intercepted<Part extends object>(part: Part, prefix: string, intercept: Interceptor): Part {
+  const known = new Map<string | symbol, unknown>();
+  return new Proxy(part, {
+    get(target, name) {
+      if (known.has(name)) return known.get(name);
+      const member: unknown = Reflect.get(target, name, target);
+      const operation = `${prefix}${String(name)}`;
+      if (typeof member === 'function') {
+        known.set(name, (...given: unknown[]) => intercept(operation, () => member.apply(target, given), given));
+      } else if (typeof member === 'object' && member !== null) {
+        known.set(name, intercepted(member, `${operation}.`, intercept));
+      } else return member;
+      return known.get(name);
+    },
+  });
+}
