@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { flagOf, readSettings, type SettingValues } from '../../protocol/settings.ts';
 import { FolderFault, FolderLock } from '../../shared/node/folder-lock.ts';
+import { isDiskFull } from '../../shared/node/sqlite-result.ts';
 import { controlFileName } from './control-page.ts';
-import { isFull } from './database.ts';
 import { DemonstrationLine } from './lines/demonstration.ts';
 import { SoftwarePhone, telephonyClient, telephonyServer } from './phone.ts';
 import { say } from './say.ts';
@@ -123,7 +123,7 @@ function mendOf(error: unknown, settings: SettingValues<typeof phoneSettings>): 
   // SQLite: 8 read-only, 14 cannot open, 5 busy (sqlite.org/rescode.html).
   if (errcode === 8 || errcode === 14) return 'Its data folder cannot be written: choose another by --data.';
   if (errcode === 5) return 'Another phone runs on this data folder: stop it or choose another folder by --data.';
-  if (isFull(error)) return 'The disk is full.';
+  if (isDiskFull(error)) return 'The disk is full.';
   if (messageOf(error).startsWith('There is no address')) {
     return settings.interfaces.includes('lo')
       ? 'Bring lo up, or name another interface by --interface.'

@@ -11,9 +11,9 @@ import {
   stateVariables,
 } from '../../protocol/actions.ts';
 import type { ActionInput, ActionOutput, DocumentOf, Party } from '../../protocol/phone-model.ts';
+import { isDiskFull } from '../../shared/node/sqlite-result.ts';
 import { readDocument, writeDocument } from '../messaging/documents.ts';
 import type { Caller, HostedService } from '../upnp/hosting/hosted-device.ts';
-import { isFull } from './database.ts';
 import type { Line } from './lines/line.ts';
 import type { MessageActions } from './message-actions.ts';
 import type { News, NewsVariable } from './news.ts';
@@ -55,7 +55,7 @@ export function messagingService(options: MessagingServiceOptions): HostedServic
       try {
         return encode(name, await handle(decode(name, given), caller));
       } catch (error) {
-        throw isFull(error) ? refuse('no-room', error) : error;
+        throw isDiskFull(error) ? refuse('no-room', error) : error;
       }
     },
   };

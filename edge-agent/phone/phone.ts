@@ -6,7 +6,7 @@ import { RootDevice } from '../upnp/hosting/root-device.ts';
 import { canonicalAddress } from '../upnp/network/address.ts';
 import { LanNetwork } from '../upnp/network/network.ts';
 import { ControlPage } from './control-page.ts';
-import { PhoneDatabase } from './database.ts';
+import { openPhoneDatabase, type PhoneDatabase } from './database.ts';
 import { PhoneFiles } from './files.ts';
 import { countStart, keepBootId } from './identity.ts';
 import type { Line, LineEvents } from './lines/line.ts';
@@ -124,7 +124,7 @@ export class SoftwarePhone {
   async #begin(closing: (() => unknown)[]): Promise<Life> {
     const { line, report, interfaces, dataFolder } = this.#options;
     const owner: Party = { address: this.#options.number, displayName: this.#options.name };
-    const database = PhoneDatabase.open(dataFolder);
+    const database = openPhoneDatabase(dataFolder);
     closing.push(() => database.close());
     const identity = await countStart(database, Date.now());
 

@@ -4,9 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync }
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-
-/** SQLite's result code for a lock that another connection holds (sqlite.org/rescode.html). */
-const busy = 5;
+import { sqliteResult, sqliteResultOf } from './sqlite-result.ts';
 
 interface Holder {
   pid: number;
@@ -27,11 +25,11 @@ const reasons = new Map<unknown, string>([
   ['EPERM', 'this user may not write there'],
   ['EROFS', 'the disk is read-only'],
   ['ENOSPC', 'the disk is full'],
-  [8, 'this user may not write there'],
-  [10, 'the disk does not take or give the data'],
-  [13, 'the disk is full'],
-  [14, 'this user may not write there'],
-  [26, 'its lock file is damaged: delete it'],
+  [sqliteResult.readOnly, 'this user may not write there'],
+  [sqliteResult.ioError, 'the disk does not take or give the data'],
+  [sqliteResult.full, 'the disk is full'],
+  [sqliteResult.cannotOpen, 'this user may not write there'],
+  [sqliteResult.notADatabase, 'its lock file is damaged: delete it'],
 ]);
 
 export class FolderLock {
@@ -61,9 +59,10 @@ export class FolderLock {
       database.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE');
     } catch (error) {
       if (database?.isOpen) database.close();
-      const { errcode, code, message } = error as { errcode?: number; code?: string; message: string };
-      if (errcode === busy) throw new FolderFault(sentence(folder, name, readHolder(note)));
-      const reason = reasons.get(errcode === undefined ? code : errcode & 0xff) ?? message;
+      const { code, message } = error as { code?: string; message: string };
+      const result = sqliteResultOf(error);
+      if (result === sqliteResult.busy) throw new FolderFault(sentence(folder, name, readHolder(note)));
+      const reason = reasons.get(result ?? code) ?? message;
       const remedy = 'Choose another folder with HOMELINE_DATA (--data)';
       throw new FolderFault(`the data folder ${folder} cannot be used: ${reason}. ${remedy}`, { cause: error });
     }

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteEngine } from '../../cloud/store/sqlite/engine.ts';
-import { PhoneDatabase } from '../../edge-agent/phone/database.ts';
+import { openPhoneDatabase } from '../../edge-agent/phone/database.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import { WalTruncation } from '../../shared/node/private-database.ts';
 
@@ -46,7 +46,7 @@ const programs: Record<string, () => Tried> = {
     };
   },
   'phone.db': () => {
-    const database = PhoneDatabase.open(folder);
+    const database = openPhoneDatabase(folder);
     const insert = database.prepare('INSERT INTO facts VALUES (hex(randomblob(8)), ?)');
     return {
       write: (text) => database.write(() => insert.run(text)),

@@ -94,6 +94,22 @@ describe('the agent’s database', () => {
     expect(names(database)).toEqual([]);
   });
 
+  it('gives back the space of the XML that earlier versions kept of each message', () => {
+    database.exec('ALTER TABLE known_messages ADD COLUMN xml TEXT; PRAGMA user_version = 4');
+    const insert = database.prepare(
+      "INSERT INTO known_messages (udn, id, message_id, epoch, fingerprint, xml) VALUES ('u', ?, ?, 0, 'f', ?)",
+    );
+    database.commit(() => {
+      for (let n = 0; n < 1000; n++) insert.run(`m_${n}`, `${n}`, `<message>${'x'.repeat(1200)}</message>`);
+    });
+    database.close();
+    const path = join(folder, 'agent.db');
+    const before = statSync(path).size;
+    database = openDatabase(folder);
+    expect(statSync(path).size).toBeLessThan(before / 4);
+    expect(database.prepare('SELECT count(*) AS messages FROM known_messages').get()).toEqual({ messages: 1000 });
+  });
+
   it('loses nothing when it is closed', () => {
     database.commitSoon(() => put('a'));
     database.close();
