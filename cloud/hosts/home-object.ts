@@ -1,5 +1,5 @@
-// One Durable Object per home: the hub between hibernating sockets of its agent and of its watchers.
-// What must outlive it is in the sockets' attachments and in the store; of its own storage it uses the alarm alone.
+// One Durable Object per home: the hub between the hibernating sockets of its agent and its watchers. What must survive
+// eviction is in the sockets' attachments and in the store; of its own storage it uses the alarm alone.
 import { DurableObject } from 'cloudflare:workers';
 import { closeCodes, heartbeat, subprotocol } from '../../protocol/frames.ts';
 import { HomeHub } from '../hub/home-hub.ts';
@@ -16,57 +16,57 @@ import type { RemoteHome } from './worker-hubs.ts';
 import type { SharedStore } from './worker-store.ts';
 import { fromHeader, watchTokenOf } from './worker-watch.ts';
 
-/** Below the 100 seconds after which idle connections are cut on their way. */
+/** Below the 100 seconds after which proxies cut idle connections. */
 const heartbeatMs = 45_000;
-/** Heartbeats without a sign of life. */
-const patience = 2.5;
+/** Heartbeats that an agent may miss. */
+const heartbeatsMissed = 2.5;
 
-/** What hibernation leaves with a tunnel's socket. */
-interface TunnelNote extends SocketAttachment {
+/** Survives hibernation with a tunnel's socket. */
+interface TunnelAttachment extends SocketAttachment {
   /** Epoch milliseconds. */
   acceptedMs: number;
 }
 
 /**
- * How long a watcher's token is believed before an event has it looked up again. A revocation is told to this object at
- * once; the look-up is for one that was made past the API, or whose telling was lost. At 4 s it was a read an event.
+ * How long a watcher's token is trusted before the next event looks it up again. Revocations end watches at once
+ * (`endWatches`); the look-up is for one that was lost, or made in the table itself. At 4 s it was a read an event.
  */
-const believedMs = 300_000;
+const tokenCheckMs = 300_000;
 
-/** What hibernation leaves with a watcher's socket. */
-interface WatchNote extends WatchToken {
-  /** When the token was last known to be in use, epoch milliseconds. */
+/** Survives hibernation with a watcher's socket. */
+interface WatcherAttachment extends WatchToken {
+  /** When the token was last looked up, epoch milliseconds. */
   goodMs: number;
 }
 
 const tags = { tunnel: 'tunnel', watcher: 'watcher' } as const;
 
-/** What an object is made of; the rest it has from its runtime. */
+/** What an object needs beside its runtime. */
 export interface HomeObjectDeps {
   readonly store: SharedStore;
   readonly log: Log;
 }
 
-/** From the first event after the constructor to the next hibernation. */
-interface Life {
+/** In memory from the first event after a wake-up to the next hibernation or eviction. */
+interface AwakeHome {
   hub: HomeHub;
   tunnels: Map<WebSocket, Tunnel>;
-  /** By the watch that feeds the socket, how to stop it. */
+  /** How to stop the watch that feeds the socket. */
   watchers: Map<WebSocket, () => void>;
 }
 
 export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements Pick<RemoteHome, 'invoke'> {
   readonly #deadlines = new ObjectDeadlines(this.ctx.storage);
-  readonly #heardMs = new WeakMap<WebSocket, number>();
-  #life: Promise<Life> | undefined;
-  #settled: Promise<void> | undefined;
+  readonly #receivedMs = new WeakMap<WebSocket, number>();
+  #awake: Promise<AwakeHome> | undefined;
+  #checkedAbsence: Promise<void> | undefined;
 
   protected abstract deps(): HomeObjectDeps;
 
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
-    const life = await this.#live();
-    return url.pathname === '/tunnel' ? this.#acceptTunnel(life, url) : this.#acceptWatcher(life, url);
+    const awake = await this.#wake();
+    return url.pathname === '/tunnel' ? this.#acceptTunnel(awake, url) : this.#acceptWatcher(awake, url);
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -74,31 +74,31 @@ export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements 
       socket.close(1003, 'text only');
       return;
     }
-    this.#heardMs.set(socket, Date.now());
-    let life: Life;
+    this.#receivedMs.set(socket, Date.now());
+    let awake: AwakeHome;
     try {
-      life = await this.#live();
+      awake = await this.#wake();
     } catch (error) {
-      // What was said is lost to us: the agent comes back and says it again.
+      // The frame is lost. Closing makes the agent reconnect and send it again.
       this.deps().log.warn('home.not-awake', { home: this.ctx.id.name, error: String(error) });
       socket.close(1011, 'the cloud is not ready');
       return;
     }
-    life.tunnels.get(socket)?.receive(message);
+    awake.tunnels.get(socket)?.receive(message);
   }
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
-    await this.#gone(socket);
+    await this.#detach(socket);
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {
-    await this.#gone(socket);
+    await this.#detach(socket);
   }
 
-  /** A deadline of hours, perhaps of an earlier life: the hub finds in the store what is due. */
+  /** A long deadline, possibly set before an eviction: the hub finds in the store what is due. */
   override async alarm(): Promise<void> {
-    const { hub } = await this.#live();
-    this.#deadlines.ring();
+    const { hub } = await this.#wake();
+    this.#deadlines.fireDue();
     await hub.start();
   }
 
@@ -114,77 +114,77 @@ export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements 
   }
 
   async #endWatches(token: string): Promise<void> {
-    const life = await this.#life?.catch(() => undefined);
-    await life?.hub.endWatches(token);
+    const awake = await this.#awake?.catch(() => undefined);
+    await awake?.hub.endWatches(token);
     for (const socket of this.#openSockets(tags.watcher)) {
-      if (watchNoteOf(socket)?.id === token) socket.close(closeCodes.tokenEnded, 'tokenEnded');
+      if (watcherAttachmentOf(socket)?.id === token) socket.close(closeCodes.tokenEnded, 'tokenEnded');
     }
   }
 
-  /** The hub as a request may ask it: it knows who is really there. */
+  /** The hub for a request, after a check of who is still connected. */
   async #hub(): Promise<HomeHub> {
-    const { hub, tunnels } = await this.#live();
-    await this.#dropSilent(hub, tunnels);
+    const { hub, tunnels } = await this.#wake();
+    await this.#closeSilent(hub, tunnels);
     if (tunnels.size === 0) {
-      // An agent that a deploy cut off left no word of its going.
-      this.#settled ??= hub.start().catch((error) => {
-        this.#settled = undefined;
+      // A deploy closes sockets without a close event.
+      this.#checkedAbsence ??= hub.start().catch((error) => {
+        this.#checkedAbsence = undefined;
         throw error;
       });
-      await this.#settled;
+      await this.#checkedAbsence;
     }
     return hub;
   }
 
-  #live(): Promise<Life> {
-    this.#life ??= this.#begin().catch((error) => {
-      this.#life = undefined;
+  #wake(): Promise<AwakeHome> {
+    this.#awake ??= this.#rebuild().catch((error) => {
+      this.#awake = undefined;
       throw error;
     });
-    return this.#life;
+    return this.#awake;
   }
 
-  async #begin(): Promise<Life> {
+  async #rebuild(): Promise<AwakeHome> {
     const { log, store } = this.deps();
     const home = this.ctx.id.name;
     if (home === undefined) throw new Error('This object was not asked for by the name of a home.');
-    this.#deadlines.inherit(await this.ctx.storage.getAlarm());
+    this.#deadlines.resume(await this.ctx.storage.getAlarm());
     const deps = {
       store: keepingAwake(await store.open(), this.ctx),
       clock: Date,
       deadlines: this.#deadlines,
       log,
-      observer: uncounted,
+      observer: noObserver,
       heartbeatMs,
     };
     const [newest, ...replaced] = this.#openSockets(tags.tunnel)
-      .map((socket) => ({ socket, note: noteOf(socket) }))
-      .sort((one, other) => other.note.acceptedMs - one.note.acceptedMs);
+      .map((socket) => ({ socket, attachment: tunnelAttachmentOf(socket) }))
+      .sort((one, other) => other.attachment.acceptedMs - one.attachment.acceptedMs);
     for (const { socket } of replaced) socket.close(closeCodes.replaced, 'another connection of this home took over');
-    const hub = new HomeHub(home, deps, newest?.note);
-    const life: Life = { hub, tunnels: new Map(), watchers: new Map() };
+    const hub = new HomeHub(home, deps, newest?.attachment);
+    const awake: AwakeHome = { hub, tunnels: new Map(), watchers: new Map() };
     if (newest !== undefined) {
-      const { socket, note } = newest;
-      life.tunnels.set(socket, hub.resume(linkOf(socket, note.acceptedMs), note));
+      const { socket, attachment } = newest;
+      awake.tunnels.set(socket, hub.resume(linkOf(socket, attachment.acceptedMs), attachment));
     }
-    // Nothing happened while the object slept, or it would not have slept: they go on from now.
+    // No event happened during hibernation (an event wakes the object), so watchers go on from now.
     for (const socket of this.#openSockets(tags.watcher)) {
-      const note = watchNoteOf(socket);
-      // A version before this one kept no token with it: its reader comes back with one.
-      if (note === undefined) socket.close(1001, 'draining');
-      else await this.#feed(life, socket, undefined, note);
+      const attachment = watcherAttachmentOf(socket);
+      // An earlier version kept no token with the socket: its reader reconnects with one.
+      if (attachment === undefined) socket.close(1001, 'draining');
+      else await this.#feed(awake, socket, undefined, attachment);
     }
-    return life;
+    return awake;
   }
 
   #openSockets(tag: string): WebSocket[] {
     return this.ctx.getWebSockets(tag).filter((socket) => socket.readyState === WebSocket.OPEN);
   }
 
-  #acceptTunnel({ hub, tunnels }: Life, { searchParams }: URL): Response {
+  #acceptTunnel({ hub, tunnels }: AwakeHome, { searchParams }: URL): Response {
     const { 0: outer, 1: socket } = new WebSocketPair();
     this.ctx.acceptWebSocket(socket, [tags.tunnel]);
-    // Answered by the runtime without waking the object.
+    // The runtime answers without waking the object.
     this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(heartbeat.ping, heartbeat.pong));
     const agent = {
       id: searchParams.get('id') ?? '',
@@ -196,21 +196,26 @@ export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements 
     return new Response(null, { status: 101, webSocket: outer, headers });
   }
 
-  async #acceptWatcher(life: Life, { searchParams }: URL): Promise<Response> {
+  async #acceptWatcher(awake: AwakeHome, { searchParams }: URL): Promise<Response> {
     const { 0: outer, 1: socket } = new WebSocketPair();
     this.ctx.acceptWebSocket(socket, [tags.watcher]);
-    // The Worker looks the token up once the watch is open.
-    const note: WatchNote = { ...watchTokenOf(searchParams), goodMs: Date.now() };
-    socket.serializeAttachment(note);
-    const from = await this.#feed(life, socket, searchParams.get('after') ?? undefined, note);
+    // The Worker looks the token up after the watch is open.
+    const attachment: WatcherAttachment = { ...watchTokenOf(searchParams), goodMs: Date.now() };
+    socket.serializeAttachment(attachment);
+    const from = await this.#feed(awake, socket, searchParams.get('after') ?? undefined, attachment);
     return new Response(null, { status: 101, webSocket: outer, headers: { [fromHeader]: from } });
   }
 
-  /** Sends the home's events to a watcher's socket; answers where they begin. */
-  async #feed({ hub, watchers }: Life, socket: WebSocket, after: string | undefined, note: WatchNote): Promise<string> {
-    const watch = await hub.watch(after, note);
+  /** Sends the home's events to a watcher's socket; answers the cursor that they begin after. */
+  async #feed(
+    { hub, watchers }: AwakeHome,
+    socket: WebSocket,
+    after: string | undefined,
+    attachment: WatcherAttachment,
+  ): Promise<string> {
+    const watch = await hub.watch(after, attachment);
     watchers.set(socket, () => watch.stop());
-    const isGood = this.#tokenCheck(socket, note);
+    const isGood = this.#tokenCheck(socket, attachment);
     const pump = async () => {
       for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
         if (!(await isGood())) watch.end('tokenEnded');
@@ -228,53 +233,53 @@ export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements 
   }
 
   /** Whether the token is in use. */
-  #tokenCheck(socket: WebSocket, { goodMs, ...token }: WatchNote): () => Promise<boolean> {
+  #tokenCheck(socket: WebSocket, { goodMs, ...token }: WatcherAttachment): () => Promise<boolean> {
     let lastMs = goodMs;
     return async () => {
       if (isOver(token, Date.now())) return false;
-      if (Date.now() - lastMs < believedMs) return true;
+      if (Date.now() - lastMs < tokenCheckMs) return true;
       const store = await this.deps().store.open();
       if ((await store.tokens.find(token.hash)) === undefined) return false;
       lastMs = Date.now();
-      const note: WatchNote = { ...token, goodMs: lastMs };
-      if (socket.readyState === WebSocket.OPEN) socket.serializeAttachment(note);
+      const attachment: WatcherAttachment = { ...token, goodMs: lastMs };
+      if (socket.readyState === WebSocket.OPEN) socket.serializeAttachment(attachment);
       return true;
     };
   }
 
-  async #gone(socket: WebSocket): Promise<void> {
-    // An object that cannot wake has nobody to tell: its next life finds the socket gone.
-    const life = await this.#live().catch(() => undefined);
-    if (life === undefined) return;
-    const { hub, tunnels, watchers } = life;
+  async #detach(socket: WebSocket): Promise<void> {
+    // Without a hub there is nothing to detach: the next wake-up finds the socket closed.
+    const awake = await this.#wake().catch(() => undefined);
+    if (awake === undefined) return;
+    const { hub, tunnels, watchers } = awake;
     watchers.get(socket)?.();
     watchers.delete(socket);
     const tunnel = tunnels.get(socket);
     tunnels.delete(socket);
-    if (tunnel !== undefined) await hub.left(tunnel);
+    if (tunnel !== undefined) await hub.detach(tunnel);
   }
 
-  /** A connection that broke without a word is found out when somebody asks for the home: no timer watches over it. */
-  async #dropSilent(hub: HomeHub, tunnels: Life['tunnels']): Promise<void> {
+  /** No timer watches for silent connections: it would keep the object in memory. Requests check instead. */
+  async #closeSilent(hub: HomeHub, tunnels: AwakeHome['tunnels']): Promise<void> {
     for (const [socket, tunnel] of tunnels) {
       if (socket.readyState !== WebSocket.OPEN) continue;
       const answered = this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
-      const signMs = Math.max(answered, this.#heardMs.get(socket) ?? 0, noteOf(socket).acceptedMs);
-      if (Date.now() - signMs <= patience * heartbeatMs) continue;
+      const signMs = Math.max(answered, this.#receivedMs.get(socket) ?? 0, tunnelAttachmentOf(socket).acceptedMs);
+      if (Date.now() - signMs <= heartbeatsMissed * heartbeatMs) continue;
       tunnel.close(closeCodes.silent, 'no heartbeat');
       tunnels.delete(socket);
-      await hub.left(tunnel);
+      await hub.detach(tunnel);
     }
   }
 }
 
-function noteOf(socket: WebSocket): TunnelNote {
+function tunnelAttachmentOf(socket: WebSocket): TunnelAttachment {
   return socket.deserializeAttachment();
 }
 
-function watchNoteOf(socket: WebSocket): WatchNote | undefined {
-  const note: (WatchToken & Partial<WatchNote>) | null = socket.deserializeAttachment();
-  return note === null ? undefined : { goodMs: 0, ...note };
+function watcherAttachmentOf(socket: WebSocket): WatcherAttachment | undefined {
+  const attachment: (WatchToken & Partial<WatcherAttachment>) | null = socket.deserializeAttachment();
+  return attachment === null ? undefined : { goodMs: 0, ...attachment };
 }
 
 function linkOf(socket: WebSocket, acceptedMs: number): Link {
@@ -291,7 +296,7 @@ function linkOf(socket: WebSocket, acceptedMs: number): Link {
   };
 }
 
-/** The same store; while it is asked, the object stays in memory, whoever asked. */
+/** The same store; each operation keeps the object in memory until it is answered. */
 function keepingAwake(store: Store, ctx: DurableObjectState): Store {
   return interceptStore(store, (_, call) => {
     const answer = call();
@@ -300,8 +305,8 @@ function keepingAwake(store: Store, ctx: DurableObjectState): Store {
   });
 }
 
-/** Workers count by their own means (Workers Metrics, Logpush). */
-const uncounted: Observer = {
+/** On Workers, Workers Metrics and Logpush count instead. */
+const noObserver: Observer = {
   call: () => undefined,
   event: () => undefined,
   tunnel: () => undefined,

@@ -288,7 +288,7 @@ async function serveAgent(hubs: LocalHubs, home: string, agent: AgentIdentity): 
     protocol: 'homeline.v1',
     open: (socket) => {
       const tunnel = hub.attach({ ...socket, keep: () => undefined }, agent);
-      return { text: (text) => tunnel.receive(text), closed: () => void hub.left(tunnel) };
+      return { text: (text) => tunnel.receive(text), closed: () => void hub.detach(tunnel) };
     },
   };
 }

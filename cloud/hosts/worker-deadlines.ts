@@ -1,8 +1,8 @@
-// Deadlines of a Durable Object. A timer keeps its object in memory, and memory is what costs: short ones are timers,
+// Deadlines of a Durable Object. A timer keeps its object in memory, which is billed, so only short deadlines are timers;
 // long ones share the object's one alarm, which wakes it.
 import type { Deadlines } from '../hub/hub-deps.ts';
 
-/** Longer than any call may take (protocol/frames.ts), so that only what waits for hours pays for an alarm. */
+/** Longer than any call may take (protocol/frames.ts), so that only deadlines of hours pay for an alarm. */
 const longestTimerMs = 125_000;
 
 /** The part of DurableObjectStorage that alarms need. */
@@ -22,16 +22,16 @@ export class ObjectDeadlines implements Deadlines {
   readonly #long = new Set<LongDeadline>();
   /** When the alarm rings; undefined when none is set. */
   #alarmMs: number | undefined;
-  /** The alarm of an earlier life, which knew what it was for: it must not be lost to a later one of this life. */
-  #inheritedMs: number | undefined;
+  /** An alarm that was set before eviction. Its reason is not known any more, so no later deadline may replace it. */
+  #earlierMs: number | undefined;
 
   constructor(alarms: Alarms) {
     this.#alarms = alarms;
   }
 
   /** `atMs`: the alarm that is set already, epoch milliseconds; null: none. */
-  inherit(atMs: number | null): void {
-    this.#inheritedMs = atMs ?? undefined;
+  resume(atMs: number | null): void {
+    this.#earlierMs = atMs ?? undefined;
     this.#alarmMs = atMs ?? undefined;
   }
 
@@ -48,10 +48,10 @@ export class ObjectDeadlines implements Deadlines {
     };
   }
 
-  /** The alarm rang: fires what is due. Deadlines of an earlier life are gone, and theirs to set who set them then. */
-  ring(): void {
+  /** The alarm rang. Deadlines do not survive eviction; their owners set them again. */
+  fireDue(): void {
     this.#alarmMs = undefined;
-    this.#inheritedMs = undefined;
+    this.#earlierMs = undefined;
     for (const deadline of [...this.#long]) {
       if (deadline.atMs > Date.now()) continue;
       this.#long.delete(deadline);
@@ -61,9 +61,9 @@ export class ObjectDeadlines implements Deadlines {
   }
 
   #arm(): void {
-    const nextMs = Math.min(this.#inheritedMs ?? Number.POSITIVE_INFINITY, ...[...this.#long].map(({ atMs }) => atMs));
+    const nextMs = Math.min(this.#earlierMs ?? Number.POSITIVE_INFINITY, ...[...this.#long].map(({ atMs }) => atMs));
     if (nextMs === (this.#alarmMs ?? Number.POSITIVE_INFINITY)) return;
-    // Storage writes in their order, and holds back answers until they are durable: nothing to wait for here.
+    // Storage keeps the order of writes and holds back answers until they are durable, so there is nothing to await.
     if (nextMs === Number.POSITIVE_INFINITY) {
       this.#alarmMs = undefined;
       void this.#alarms.deleteAlarm();

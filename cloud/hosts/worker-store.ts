@@ -1,4 +1,4 @@
-// A store that requests and objects of one isolate share: started once, by whoever comes first.
+// The store that the requests and objects of one isolate share. The first user starts it.
 import type { Store } from '../store/store.ts';
 
 export class SharedStore {
@@ -9,7 +9,7 @@ export class SharedStore {
     this.store = store;
   }
 
-  /** The store, started. A start that failed is tried again by the next who asks. */
+  /** The started store. After a failed start the next caller tries again. */
   async open(): Promise<Store> {
     this.#started ??= this.store.start().catch((error) => {
       this.#started = undefined;

@@ -1,4 +1,4 @@
-// From an event of the agent to a write of the store; or why it can never be one.
+// Turns an event of the agent into a write of the store, or tells why it can never be stored.
 import type { ErrorCodeName } from '../../protocol/errors.ts';
 import { type EdgeEvent, edgeEventSchema, type SequencedEvent } from '../../protocol/frames.ts';
 import type { StoredHop } from '../store/message-store.ts';
@@ -8,23 +8,23 @@ import type { PhoneRegistry } from './phone-registry.ts';
 export interface StoredEvent {
   seq: number;
   udn: string;
-  /** Undefined for what proves the way and is not kept. */
+  /** Undefined for a probe answer, which is not stored. */
   write: Write | undefined;
 }
 
-/** The agent keeps such an event aside and goes on. */
+/** An event that is refused for good: the agent makes it a dead letter and goes on. */
 export interface TermedEvent {
   seq: number;
   code: ErrorCodeName;
   reason: string;
 }
 
-/** Whether it can be judged without the phones of the home: what only proves the way costs a sleeping home no look. */
+/** Probe answers need no phones: they must not cost a hibernated home a read of the store. */
 export function isProbeAnswer({ event }: SequencedEvent): boolean {
   return typeof event === 'object' && event !== null && 'type' in event && event.type === 'phone.answered';
 }
 
-/** Each event is checked by itself: a bad one costs only itself. */
+/** Each event is validated by itself, so that a bad one does not fail its batch. */
 export function toStoredEvent(
   { seq, time, event }: SequencedEvent,
   phoneRegistry: PhoneRegistry,
@@ -65,7 +65,7 @@ function writeOf(
   }
 }
 
-/** The way of a message that came in. The first time is the phone's own. */
+/** The trace of a received message. The first time is by the phone's clock. */
 function hopsOf(
   { message, notified, recovered }: Extract<EdgeEvent, { type: 'message.put' }>,
   { agentMs, nowMs }: { agentMs: number; nowMs: number },

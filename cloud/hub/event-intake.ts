@@ -1,4 +1,4 @@
-// The events that come up a tunnel: judged, stored, and only then acknowledged, in order (protocol/README.md).
+// Events from the tunnel: checked, stored and only then acknowledged, in order (protocol/README.md).
 import type { GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, SequencedEvent } from '../../protocol/frames.ts';
 import { BackOff } from '../../shared/back-off.ts';
@@ -8,7 +8,7 @@ import type { HubDeps } from './hub-deps.ts';
 import type { PhoneRegistry } from './phone-registry.ts';
 import { isUnavailable, storeAbsenceTimes } from './store-absence.ts';
 
-/** The home whose events they are. */
+/** The home that the events belong to. */
 export interface IntakeHome {
   readonly id: string;
   readonly phoneRegistry: PhoneRegistry;
@@ -16,14 +16,14 @@ export interface IntakeHome {
   commit(writes: readonly Write[], onStored?: () => void): Promise<unknown>;
 }
 
-/** The tunnel that they come up. */
+/** The tunnel that the events came through. */
 export interface IntakeTunnel {
-  /** Up to here everything is stored, or refused for good. */
+  /** Everything up to here is stored or refused for good. */
   readonly ackedSeq: number;
-  /** Tells the agent that everything up to here is; a number that was passed already changes nothing. */
+  /** Acknowledges everything up to `seq`; a number that is not higher than `ackedSeq` has no effect. */
   acknowledge(seq: number): void;
   send(frame: CloudFrame): void;
-  /** Something of this phone has just come up. */
+  /** An event of this phone has arrived. */
   noteActivity(udn: string): void;
 }
 
@@ -32,7 +32,7 @@ export class EventIntake {
   readonly #home: IntakeHome;
   readonly #deps: Pick<HubDeps, 'clock' | 'log'>;
   readonly #nakBackOff = new BackOff(storeAbsenceTimes);
-  /** After a nak, everything behind it is passed over until the agent sends again from there. */
+  /** After a nak, later events are dropped until the agent sends again from there: order is kept. */
   #nakedSeq: number | undefined;
 
   constructor(tunnel: IntakeTunnel, home: IntakeHome, deps: Pick<HubDeps, 'clock' | 'log'>) {
@@ -41,12 +41,12 @@ export class EventIntake {
     this.#deps = deps;
   }
 
-  /** The phones of the home are known by now, unless all of the events are proofs; no other take is under way. */
+  /** The home's phones must be loaded, unless all events are probe answers. Calls must not overlap. */
   async take(events: readonly SequencedEvent[]): Promise<void> {
     const fresh = events.filter((event) => event.seq > this.#tunnel.ackedSeq);
     const first = fresh[0];
     if (first === undefined) {
-      // All of it is stored: the acknowledgement was lost on its way.
+      // The acknowledgement was lost.
       this.#tunnel.send({ type: 'ack', seq: this.#tunnel.ackedSeq });
       return;
     }
@@ -69,7 +69,7 @@ export class EventIntake {
     }
   }
 
-  /** When a batch cannot be stored as a whole: one event that never can must not hold up the others. */
+  /** For a batch that the store rejects: one bad event must not hold up the others. */
   async #storeOneByOne(writes: readonly StoredEvent[], refused: TermedEvent[], lastSeq: number): Promise<void> {
     for (const event of writes) {
       const { seq } = event;

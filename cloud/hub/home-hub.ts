@@ -1,4 +1,4 @@
-// One home: its tunnel, the calls and sends that go down it, the events that come up it, and who watches them.
+// One home: its tunnel, the calls and sends that go down it, the events that come up it, and their watchers.
 import { actions } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import { closeCodes, type DeadLetterOutcome } from '../../protocol/frames.ts';
@@ -13,14 +13,14 @@ import { settingsOf } from './home-settings.ts';
 import type { HubDeps } from './hub-deps.ts';
 import type { CallAnswer, HomeHandle, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
 import { type AgentIdentity, type Link, noActivity, type SocketAttachment } from './link.ts';
-import { PhoneRegistry, type PhoneRegistryNote } from './phone-registry.ts';
+import { PhoneRegistry, type PhoneRegistrySnapshot } from './phone-registry.ts';
 import { Retention } from './retention.ts';
 import { SendQueue } from './sends.ts';
 import { isUnavailable } from './store-absence.ts';
 import { Tunnel, type TunnelHome } from './tunnel.ts';
 import { Watchers } from './watchers.ts';
 
-/** A router that dials again, a cloud that is updated: who is back by then was not away. */
+/** Grace period: a router redial or a deploy takes less than this and is not reported as offline. */
 const offlineGraceMs = 5_000;
 
 export class HomeHub implements HomeHandle {
@@ -36,18 +36,18 @@ export class HomeHub implements HomeHandle {
   #tunnel: Tunnel | undefined;
   #published: Promise<void> = Promise.resolve();
   #stopping = false;
-  /** Whether somebody was shown the home as away though its watchers were told nothing, for it may be back in a moment. */
-  #wasShownAway = false;
+  /** Whether `status` answered offline during the grace period, of which watchers are told nothing. */
+  #wasShownOffline = false;
   #lastActivity = noActivity;
-  /** Since when nobody is connected, epoch milliseconds. */
+  /** Since when no agent is connected, epoch milliseconds. */
   #awaySinceMs: number | undefined;
-  #cancelAbsence: (() => void) | undefined;
+  #cancelGracePeriod: (() => void) | undefined;
 
-  /** `noted`: of the link that outlived the hub's last life, if there is one. */
-  constructor(id: string, deps: HubDeps, noted: PhoneRegistryNote = { online: [] }) {
+  /** `snapshot`: from the attachment of a socket that survived eviction. */
+  constructor(id: string, deps: HubDeps, snapshot: PhoneRegistrySnapshot = { online: [] }) {
     this.id = id;
     this.#deps = deps;
-    this.#phoneRegistry = new PhoneRegistry(id, deps.store, noted);
+    this.#phoneRegistry = new PhoneRegistry(id, deps.store, snapshot);
     this.#calls = new Calls(id, deps);
     this.#deadLetters = new HomeDeadLetters(this.#phoneRegistry, this.#calls, () => this.#online());
     this.#watchers = new Watchers(id, deps);
@@ -73,34 +73,34 @@ export class HomeHub implements HomeHandle {
     };
   }
 
-  /** Sees to sends that wait or whose time ran out while nobody was here, and to a home that went away unseen. */
+  /** Handles sends that became due, and a home that went offline, while this hub was not in memory. May run again. */
   async start(): Promise<void> {
     await this.#phoneRegistry.load();
-    if (this.#tunnel === undefined) await this.#findAbsence();
+    if (this.#tunnel === undefined) await this.#loadAbsence();
     await this.#sends.expire();
     void this.#retention.run();
     if (this.#tunnel?.greeted === true) this.#sends.drain();
   }
 
-  /** Tells the watchers and the agent to come back, the latter within `spreadMs`, and ends what is under way. */
+  /** Drains the home: tells its watchers and its agent (within `spreadMs`) to reconnect, and fails calls in flight. */
   async stop(spreadMs: number): Promise<void> {
     this.#stopping = true;
-    this.#cancelAbsence?.();
+    this.#cancelGracePeriod?.();
     this.#sends.stop();
     const tunnel = this.#tunnel;
     if (tunnel !== undefined) {
       tunnel.send({ type: 'drain', spreadMs });
       tunnel.close(1001, 'the cloud stops');
-      await this.left(tunnel);
+      await this.detach(tunnel);
     }
     await this.#retention.stop();
     this.#watchers.end('draining');
     await this.#published;
   }
 
-  /** A new link, authenticated by its host. It takes the place of the one before. */
+  /** Takes a new link, which the host has authenticated. It replaces the one before. */
   attach(link: Link, { id, name, mayApprove }: AgentIdentity): Tunnel {
-    const provenMs = this.#deps.clock.now();
+    const nowMs = this.#deps.clock.now();
     const attachment: SocketAttachment = {
       agent: { id, name },
       mayApprove,
@@ -108,19 +108,19 @@ export class HomeHub implements HomeHandle {
       ackedSeq: 0,
       online: [],
       lastActivity: this.#lastActivity,
-      probedMs: provenMs,
+      probedMs: nowMs,
     };
     link.keep(attachment);
-    return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#deps));
+    return this.#setTunnel(new Tunnel(link, attachment, this.#tunnelHome, this.#deps));
   }
 
-  /** A link that outlived the hub's last life: hibernation or eviction. */
+  /** Takes a link that survived hibernation or eviction. */
   resume(link: Link, attachment: SocketAttachment): Tunnel {
-    return this.#adopt(new Tunnel(link, attachment, this.#tunnelHome, this.#deps));
+    return this.#setTunnel(new Tunnel(link, attachment, this.#tunnelHome, this.#deps));
   }
 
-  /** The link of this tunnel is gone. */
-  async left(tunnel: Tunnel): Promise<void> {
+  /** The link of this tunnel is closed. */
+  async detach(tunnel: Tunnel): Promise<void> {
     tunnel.closed();
     if (this.#tunnel !== tunnel) return;
     this.#tunnel = undefined;
@@ -130,15 +130,15 @@ export class HomeHub implements HomeHandle {
     this.#phoneRegistry.setOnline([]);
     this.#phoneRegistry.setTroubles([]);
     this.#awaySinceMs = this.#deps.clock.now();
-    this.#awaitReturn();
+    this.#startGracePeriod();
   }
 
   async status(): Promise<Home | undefined> {
     const [record] = await Promise.all([this.#deps.store.homes.get(this.id), this.#phoneRegistry.load()]);
     if (record === undefined) return undefined;
-    const flow = this.#tunnel?.lastActivity ?? this.#lastActivity;
+    const activity = this.#tunnel?.lastActivity ?? this.#lastActivity;
     this.#tunnel?.probe();
-    if (record.online && this.#tunnel?.hasShownPhones !== true) this.#wasShownAway = true;
+    if (record.online && this.#tunnel?.hasShownPhones !== true) this.#wasShownOffline = true;
     const trouble = this.#trouble();
     return {
       id: record.id,
@@ -149,13 +149,13 @@ export class HomeHub implements HomeHandle {
       phones: this.#phoneRegistry.phones,
       ...settingsOf(record),
       ...(trouble !== undefined && { trouble }),
-      flow: { fromPhones: timeOf(flow.fromPhonesMs), toPhones: timeOf(flow.toPhonesMs) },
+      flow: { fromPhones: timeOf(activity.fromPhonesMs), toPhones: timeOf(activity.toPhonesMs) },
       ...this.#tunnel?.counts,
     };
   }
 
-  /** For a host whose timers cost nothing, every few seconds: whoever watches is told when the agent falls silent. */
-  look(): void {
+  /** Run every few seconds by a host whose timers cost nothing, so that watchers are told when the agent stops answering. */
+  probeIfWatched(): void {
     if (!this.#watchers.isEmpty) this.#tunnel?.probe();
   }
 
@@ -175,10 +175,10 @@ export class HomeHub implements HomeHandle {
     });
   }
 
-  /** The store tells of a home only that it is online again if it told that it was not: others have read the home. */
+  /** The store makes an event of `online` only after one of `offline`; clients that read `status` in between need one too. */
   #corrections(): Write[] {
-    if (!this.#wasShownAway) return [];
-    this.#wasShownAway = this.#tunnel?.hasShownPhones !== true;
+    if (!this.#wasShownOffline) return [];
+    this.#wasShownOffline = this.#tunnel?.hasShownPhones !== true;
     return [{ type: 'home.updated' }];
   }
 
@@ -190,7 +190,7 @@ export class HomeHub implements HomeHandle {
       if (!(error instanceof GatewayError) || actions[call.action].repeatable) throw error;
       if (error.code !== 'tunnel-lost' && error.code !== 'deadline-exceeded') throw error;
       if (call.key !== undefined) {
-        // Asked again under its key, the agent tells what came of it.
+        // Asked again under the same key, the agent answers the outcome.
         const detail = `${error.message} Whether it did ${call.action} is told when it is repeated under its Idempotency-Key.`;
         throw new GatewayError('outcome-pending', detail, { cause: error });
       }
@@ -207,10 +207,7 @@ export class HomeHub implements HomeHandle {
     return this.#sends.earlier(record.id, new GatewayError('invalid-request', 'Say which phone is to send this.'));
   }
 
-  /**
-   * Stores and tells the watchers, who hear of commits in the order in which they were begun: the store numbers
-   * their events in that order too.
-   */
+  /** Watchers get commits in the order in which they began, which is the order of the store's event ids. */
   commit(writes: readonly Write[], onStored?: () => void): Promise<HomeEvent[]> {
     return this.#commit(writes, () => {
       onStored?.();
@@ -242,7 +239,7 @@ export class HomeHub implements HomeHandle {
 
   async approve(id: string, approved: boolean, change?: string): Promise<Phone | undefined> {
     await this.#phoneRegistry.load();
-    const isNews = this.#phoneRegistry.phones.some(
+    const isChange = this.#phoneRegistry.phones.some(
       (phone) => phone.id === id && (phone.approved !== approved || phone.changed !== undefined),
     );
     const changed = this.#phoneRegistry.change(
@@ -255,7 +252,7 @@ export class HomeHub implements HomeHandle {
     if (record === undefined) return undefined;
     const phone = this.#phoneRegistry.phoneOf(record);
     if (this.#tunnel?.greeted) this.#tunnel.send(this.#phoneRegistry.approvals);
-    await this.commit([{ type: 'phone.status', phone }, ...(isNews ? [{ type: 'home.updated' } as const] : [])]);
+    await this.commit([{ type: 'phone.status', phone }, ...(isChange ? [{ type: 'home.updated' } as const] : [])]);
     if (approved) this.#sends.drain();
     return phone;
   }
@@ -272,21 +269,21 @@ export class HomeHub implements HomeHandle {
     const tunnel = this.#tunnel;
     if (tunnel?.agent.id !== agent) return;
     tunnel.close(closeCodes.revoked, 'the token was revoked');
-    await this.left(tunnel);
+    await this.detach(tunnel);
   }
 
-  #adopt(tunnel: Tunnel): Tunnel {
+  #setTunnel(tunnel: Tunnel): Tunnel {
     if (this.#stopping) {
       tunnel.close(1001, 'the cloud stops');
       return tunnel;
     }
     const old = this.#tunnel;
     this.#tunnel = tunnel;
-    this.#cancelAbsence?.();
-    this.#cancelAbsence = undefined;
+    this.#cancelGracePeriod?.();
+    this.#cancelGracePeriod = undefined;
     if (old === undefined) this.#deps.observer.tunnel(1);
     else {
-      // No event of its going: the home does not become offline by it.
+      // No `offline` event: the home stays online.
       old.close(closeCodes.replaced, 'another connection of this home took over');
       this.#calls.lost();
     }
@@ -328,41 +325,41 @@ export class HomeHub implements HomeHandle {
     throw new GatewayError('home-offline', detail);
   }
 
-  /** Nobody is connected at the start: a home that was last told to be online has the grace to come back. */
-  async #findAbsence(): Promise<void> {
+  /** No agent is connected at the start: a home that is stored as online gets a grace period. */
+  async #loadAbsence(): Promise<void> {
     const record = await this.#deps.store.homes.get(this.id);
     if (record === undefined) return;
     this.#awaySinceMs = record.online ? this.#deps.clock.now() : (record.sinceMs ?? undefined);
-    if (record.online) this.#awaitReturn();
+    if (record.online) this.#startGracePeriod();
   }
 
-  #awaitReturn(): void {
-    this.#cancelAbsence?.();
+  #startGracePeriod(): void {
+    this.#cancelGracePeriod?.();
     if (this.#stopping) return;
-    this.#cancelAbsence = this.#deps.deadlines.after(this.#deps.offlineGraceMs ?? offlineGraceMs, () => {
-      this.#goneOffline().catch((error) => {
-        // A store that is away is the host's to tell, once.
+    this.#cancelGracePeriod = this.#deps.deadlines.after(this.#deps.offlineGraceMs ?? offlineGraceMs, () => {
+      this.#storeOffline().catch((error) => {
+        // The host reports an unavailable store, once.
         if (!isUnavailable(error)) {
           this.#deps.log.warn('home.offline-not-stored', { home: this.id, error: String(error) });
         }
-        if (this.#tunnel === undefined) this.#awaitReturn();
+        if (this.#tunnel === undefined) this.#startGracePeriod();
       });
     });
   }
 
-  async #goneOffline(): Promise<void> {
+  async #storeOffline(): Promise<void> {
     const record = await this.#deps.store.homes.get(this.id);
     if (record === undefined || this.#tunnel !== undefined) return;
     await this.commit([
       ...this.#phoneRegistry.phones.map((phone) => ({ type: 'phone.status', phone }) as const),
       { type: 'home.status', online: false, agent: record.agent },
     ]);
-    // Now the watchers know too, and are told by events when it is back.
-    this.#wasShownAway = false;
+    // From here on events tell watchers and readers alike.
+    this.#wasShownOffline = false;
   }
 }
 
-/** What is waited for without its value, which would be kept in memory by the wait. */
+/** Drops the value of an awaited commit, which `#published` would otherwise keep in memory. */
 const nothing = () => undefined;
 
 function timeOf(epochMs: number | null): string | null {

@@ -1,4 +1,4 @@
-// The settings of a home as its people see them: what is not stored has its default.
+// The settings of a home as REST shows them: a setting that is not stored has its default.
 import type { Home } from '../../protocol/model.ts';
 import type { HomeRecord } from '../store/home-store.ts';
 

@@ -1,4 +1,4 @@
-// What the hub is handed by its host: it owns no clock, no timer, no log and no database of its own.
+// What a host gives the hub, which owns no clock, timer, log or database.
 import type { HomeEventType, Trouble } from '../../protocol/model.ts';
 import type { Clock } from '../store/clock.ts';
 import type { Store } from '../store/store.ts';
@@ -9,19 +9,19 @@ export interface Deadlines {
 }
 
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
-/** Lines for the operator. Numbers, texts of messages and tokens never go in. */
+/** Lines for the operator. Phone numbers, message texts and tokens must not be logged. */
 export interface Log {
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
   error(event: string, fields?: LogFields): void;
 }
 
-/** What is counted for the operator. */
+/** Counters for the operator. */
 export interface Observer {
   /** `outcome` is `ok` or an error code. */
   call(action: string, outcome: string, durationMs: number): void;
   event(type: HomeEventType): void;
-  /** +1 for a tunnel that came, -1 for one that went. */
+  /** +1 for a tunnel that opened, -1 for one that closed. */
   tunnel(change: 1 | -1): void;
   watcher(change: 1 | -1): void;
 }
@@ -32,10 +32,10 @@ export interface HubDeps {
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly observer: Observer;
-  /** What keeps the store from taking anything now, as far as the host knows. */
+  /** Why the store takes no writes now, as far as the host knows. */
   readonly storeTrouble?: (() => Trouble | undefined) | undefined;
   /** How often agents must send `ping`. */
   readonly heartbeatMs: number;
-  /** How long a home may be away before anybody is told; 5,000 unless told. */
+  /** How long a home may be gone before it is reported as offline; 5,000 by default. */
   readonly offlineGraceMs?: number | undefined;
 }

@@ -4,11 +4,11 @@ import type { EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import type { Trouble } from '../../protocol/model.ts';
 import type { PhoneRecord } from '../store/phone-store.ts';
 
-/** An agent as its token tells of it. */
+/** An agent, by its token. */
 export interface AgentIdentity {
   id: string;
   name: string;
-  /** Whether phones count as approved because the agent's own configuration trusts them. */
+  /** Whether phones that the agent's configuration trusts count as approved. */
   mayApprove: boolean;
 }
 
@@ -16,12 +16,12 @@ export interface AgentIdentity {
 export type AgentCounts = Omit<FrameOf<EdgeFrame, 'phones'>, 'type' | 'phones'>;
 
 /**
- * What a hub needs to know of its socket after it was evicted from memory. Stays far below 16 KiB. Attachments of earlier
- * versions lack fields, and have others: earlier-versions.ts.
+ * What a hub must know of its socket after an eviction. Stays far below 16 KiB. Attachments of earlier versions lack
+ * fields and have others: earlier-versions.ts.
  */
 export interface SocketAttachment {
   agent: { id: string; name: string; version?: string };
-  /** As in AgentIdentity; absent from notes of earlier versions, whose agents then approve nothing. */
+  /** As in AgentIdentity; absent from attachments of earlier versions, whose agents then approve nothing. */
   mayApprove?: boolean;
   /** Null before `hello`. */
   bootId: string | null;
@@ -35,15 +35,15 @@ export interface SocketAttachment {
   phones?: readonly PhoneRecord[] | undefined;
   /** What is wrong with phones now, by `p_…`. */
   troubles?: Readonly<Record<string, Trouble>> | undefined;
-  /** Absent from notes of earlier versions. */
+  /** Absent from attachments of earlier versions. */
   lastActivity?: LastActivity;
-  /** When the way down was last probed, or the link was made: epoch milliseconds. Absent as `lastActivity` is. */
+  /** When the link was last probed, or made: epoch milliseconds. Absent as `lastActivity` is. */
   probedMs?: number;
   /** Absent before the first `phones`. */
   counts?: AgentCounts | undefined;
 }
 
-/** When something last really passed, epoch milliseconds; null while nothing has. */
+/** When data last passed in each direction, epoch milliseconds; null before the first. */
 export interface LastActivity {
   fromPhonesMs: number | null;
   toPhonesMs: number | null;
@@ -56,6 +56,6 @@ export interface Link {
   close(code: number, reason: string): void;
   /** Keeps the attachment with the socket; a host that never hibernates may ignore it. */
   keep(attachment: SocketAttachment): void;
-  /** Reads nothing more, or again, so that what the agent says waits at its own end; not every host can. */
+  /** Stops or resumes reading, so that the agent's frames wait at its own end; not every host can. */
   pause?: ((isPaused: boolean) => void) | undefined;
 }

@@ -1,25 +1,25 @@
-// Whether the agent at the other end of an open connection still answers. The heartbeat finds a dead one after two
-// minutes and costs a hibernating host nothing; a frozen one is looked for only while somebody looks at the home.
+// Whether the agent of an open connection still answers. Heartbeats find a dead connection after two minutes and cost a
+// hibernating host nothing; a frozen agent is probed for only while a user looks at the home.
 import type { Clock } from '../store/clock.ts';
 import type { Deadlines } from './hub-deps.ts';
 
-/** An agent that sent something so recently is not probed. */
+/** An agent that sent a frame within this time is not probed. */
 const freshMs = 4_000;
-/** A page looks every 8 s, so that a frozen agent is seen within 15 s. May be too short for a very busy Raspberry Pi. */
+/** A page asks every 8 s, so it shows a frozen agent within 15 s. May be too short for a very busy Raspberry Pi. */
 const answerMs = 4_000;
 
 export interface LivenessDeps {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
-  /** Asks the agent to say something. */
+  /** Sends the agent a `ping`. */
   ping(): void;
-  /** It fell silent, or answers again. */
+  /** The agent stopped answering, or answers again. */
   changed(): void;
 }
 
 export class Liveness {
   readonly #deps: LivenessDeps;
-  #heardMs = Number.NEGATIVE_INFINITY;
+  #receivedMs = Number.NEGATIVE_INFINITY;
   #cancelProbe: (() => void) | undefined;
   #silent = false;
 
@@ -31,19 +31,19 @@ export class Liveness {
     return this.#silent;
   }
 
-  /** The agent said something, whatever it was. */
-  heard(): void {
-    this.#heardMs = this.#deps.clock.now();
+  /** A frame of any kind arrived. */
+  noteReceived(): void {
+    this.#receivedMs = this.#deps.clock.now();
     this.stop();
     if (!this.#silent) return;
     this.#silent = false;
     this.#deps.changed();
   }
 
-  /** Somebody looks at the home, or waits for its agent. */
+  /** A user looks at the home, or a request waits for its agent. */
   probe(): void {
     if (this.#cancelProbe !== undefined || this.#silent) return;
-    if (this.#deps.clock.now() - this.#heardMs < freshMs) return;
+    if (this.#deps.clock.now() - this.#receivedMs < freshMs) return;
     this.#cancelProbe = this.#deps.deadlines.after(answerMs, () => {
       this.#cancelProbe = undefined;
       this.#silent = true;

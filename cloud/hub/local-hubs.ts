@@ -1,27 +1,27 @@
-// All homes in one process: a hub is made when its home is first asked for, and kept.
+// All homes in one process: a hub is made by the first request for its home, and kept.
 import { GatewayError } from '../../protocol/errors.ts';
 import { HomeHub } from './home-hub.ts';
 import type { HubDeps } from './hub-deps.ts';
 import { type HomeHandle, type Hubs, homeHandle, invokeOperation } from './hubs.ts';
 
-/** How long a drained fleet takes to come back, so that it does not all at once: 500 a second. */
+/** Spreads the reconnects of a drained fleet: 500 agents a second. */
 const shortestSpreadMs = 2_000;
 const spreadMsEach = 2;
-/** How often homes that are watched are looked at. */
-const lookMs = 5_000;
+/** How often the agents of watched homes are probed. */
+const probeIntervalMs = 5_000;
 
 export class LocalHubs implements Hubs {
   readonly #deps: HubDeps;
   readonly #hubs = new Map<string, Promise<HomeHub>>();
   readonly #made = new Map<string, HomeHub>();
-  #cancelLook: (() => void) | undefined;
+  #cancelProbe: (() => void) | undefined;
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
   }
 
   async stop(): Promise<void> {
-    this.#cancelLook?.();
+    this.#cancelProbe?.();
     this.#made.clear();
     const hubs = await Promise.allSettled(this.#hubs.values());
     const spreadMs = Math.max(shortestSpreadMs, hubs.length * spreadMsEach);
@@ -29,13 +29,13 @@ export class LocalHubs implements Hubs {
     this.#hubs.clear();
   }
 
-  /** The hub of a home that exists. Throws `not-found`. */
+  /** @throws `not-found` */
   async hub(home: string): Promise<HomeHub> {
     let hub = this.#hubs.get(home);
     if (hub === undefined) {
       hub = this.#make(home);
       this.#hubs.set(home, hub);
-      // What failed once (no such home, no store) is asked anew.
+      // No such home, or no store: the next request tries again.
       hub.catch(() => this.#hubs.delete(home));
     }
     return hub;
@@ -59,14 +59,14 @@ export class LocalHubs implements Hubs {
     const hub = new HomeHub(home, this.#deps);
     await hub.start();
     this.#made.set(home, hub);
-    if (this.#made.size === 1) this.#lookLater();
+    if (this.#made.size === 1) this.#scheduleProbe();
     return hub;
   }
 
-  #lookLater(): void {
-    this.#cancelLook = this.#deps.deadlines.after(lookMs, () => {
-      for (const hub of this.#made.values()) hub.look();
-      this.#lookLater();
+  #scheduleProbe(): void {
+    this.#cancelProbe = this.#deps.deadlines.after(probeIntervalMs, () => {
+      for (const hub of this.#made.values()) hub.probeIfWatched();
+      this.#scheduleProbe();
     });
   }
 }

@@ -1,4 +1,4 @@
-// The phones of one home: what the store keeps of them, and which are online now.
+// The phones of one home: their stored records, and which are online now.
 import { GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, FrameOf, PhonePresence } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -8,15 +8,15 @@ import type { Store } from '../store/store.ts';
 import type { SocketAttachment } from './link.ts';
 import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
-/** Of their JSON, so that the note of a link stays far below its 16 KiB: a dozen phones with long names. */
-const notedChars = 4_000;
+/** Of their JSON: a dozen phones with long names, far below the 16 KiB of a socket's attachment. */
+const snapshotChars = 4_000;
 
-export type PhoneRegistryNote = Pick<SocketAttachment, 'online' | 'phones' | 'troubles'>;
+export type PhoneRegistrySnapshot = Pick<SocketAttachment, 'online' | 'phones' | 'troubles'>;
 
 export class PhoneRegistry {
   readonly #home: string;
   readonly #store: Store;
-  /** A household has few phones: a list is as quick as a map, and ten thousand homes feel its weight. */
+  /** An array: a household has few phones, and a map costs memory in each of ten thousand homes. */
   #records: readonly PhoneRecord[] = [];
   #online: readonly string[];
   #troubles: Readonly<Record<string, Trouble>>;
@@ -25,8 +25,8 @@ export class PhoneRegistry {
   #changing = 0;
   #lastChange: Promise<unknown> = Promise.resolve();
 
-  /** `noted`: what a link that outlived the hub's last life knows. */
-  constructor(home: string, store: Store, { online, phones, troubles = {} }: PhoneRegistryNote) {
+  /** `snapshot`: from the attachment of a socket that survived eviction. */
+  constructor(home: string, store: Store, { online, phones, troubles = {} }: PhoneRegistrySnapshot) {
     this.#home = home;
     this.#store = store;
     this.#online = online;
@@ -35,14 +35,14 @@ export class PhoneRegistry {
   }
 
   /**
-   * For a link to keep. Nobody but this hub changes what the store holds of phones, so that it stays true; a life that
-   * ends in the middle of a change leaves a note without them, and the next one reads them.
+   * For the socket's attachment. It stays true, because only this hub changes the stored phones. During a change it has
+   * no phones: a hub that is evicted then reads them from the store.
    */
-  get note(): PhoneRegistryNote {
+  get snapshot(): PhoneRegistrySnapshot {
     const isSure = this.#loaded && this.#changing === 0;
-    const isSmall = isSure && JSON.stringify(this.#records).length <= notedChars;
-    // Sentences that are too long for the note are told again when the agent next has something to tell of its phones.
-    const areShort = JSON.stringify(this.#troubles).length <= notedChars;
+    const isSmall = isSure && JSON.stringify(this.#records).length <= snapshotChars;
+    // Troubles that are too long for the attachment come again with the agent's next list of phones.
+    const areShort = JSON.stringify(this.#troubles).length <= snapshotChars;
     return {
       online: [...this.#online],
       phones: isSmall ? this.#records : undefined,
@@ -51,8 +51,8 @@ export class PhoneRegistry {
   }
 
   /**
-   * Has the store change phones, and takes in what it answers. One after the other, so that an older answer does not
-   * take the place of a newer one. After a failure, which may have changed them, they are read again.
+   * Changes phones in the store and takes in the answer. One change at a time, so that an older answer cannot overwrite a
+   * newer one. A failed change may have been stored, so the phones are then read again.
    */
   change<Answer>(ask: () => Promise<Answer>, takeIn: (answer: Answer) => void): Promise<Answer> {
     this.#changing++;
@@ -72,7 +72,7 @@ export class PhoneRegistry {
     return change;
   }
 
-  /** Reads the phones from the store the first time; a failure is tried again by the next who asks. */
+  /** Reads the phones from the store once; after a failure the next caller tries again. */
   async load(): Promise<void> {
     while (!this.#loaded) {
       this.#loading ??= this.#read().finally(() => {
@@ -82,7 +82,7 @@ export class PhoneRegistry {
     }
   }
 
-  /** What is changed while they are read may or may not be in the answer: then they are read once more. */
+  /** A change during the read may or may not be in the answer: `load` then reads once more. */
   async #read(): Promise<void> {
     const lastChange = this.#lastChange;
     await lastChange;
@@ -90,13 +90,13 @@ export class PhoneRegistry {
     if (lastChange === this.#lastChange && !this.#loaded) this.keep(records);
   }
 
-  /** Takes in all phones of the home, as the store answers them. */
+  /** Replaces all phones of the home by the store's. */
   keep(records: readonly PhoneRecord[]): void {
     this.#records = records;
     this.#loaded = true;
   }
 
-  /** Takes in one phone anew. */
+  /** Replaces one phone. */
   update(record: PhoneRecord): void {
     this.#records = [...this.#records.filter(({ id }) => id !== record.id), record];
   }
@@ -105,7 +105,7 @@ export class PhoneRegistry {
     this.#online = ids;
   }
 
-  /** Takes in what the agent says is wrong with its phones; answers whether that is news. The phones are known by now. */
+  /** Takes the troubles that the agent reports; answers whether they changed. The phones must be loaded. */
   setTroubles(presences: readonly PhonePresence[]): boolean {
     const told = presences.flatMap(({ udn, trouble }) => {
       const id = this.byUdn(udn)?.id;
@@ -132,22 +132,22 @@ export class PhoneRegistry {
     return this.#records.map((record) => this.phoneOf(record));
   }
 
-  /** As many as a frame may name: of more, those that are online, and then those that came last. */
+  /** Capped to what a frame may name: phones that are online first, then the newest. */
   get approvedUdns(): string[] {
     const approved = this.#records.filter((record) => record.approved);
     const isOnline = ({ id }: PhoneRecord) => Number(this.isOnline(id));
-    // Sorting is stable.
+    // The sort is stable, so the newest stay last.
     const named = approved.toSorted((one, other) => isOnline(one) - isOnline(other)).slice(-limits.phones);
     return named.map((record) => record.udn);
   }
 
-  /** Changes with what people see of approvals: then the home is to be read again. A phone that is new tells itself. */
+  /** Differs when people must read the home again because an approval changed. A new phone has its own event. */
   get approvalState(): string {
     const told = this.#records.filter(({ approvedAs, changed }) => approvedAs !== undefined || changed !== undefined);
     return JSON.stringify(told.map(({ id, approved, changed, moved }) => [id, approved, changed, moved]));
   }
 
-  /** As the agent is told them: an approval counts for the phone as it was seen when it was given. */
+  /** For the agent, with evidence: an approval counts for the phone as it was seen when it was approved. */
   get approvals(): FrameOf<CloudFrame, 'approvals'> {
     const approved = this.approvedUdns;
     const evidence = approved.flatMap((udn) => {
@@ -182,7 +182,7 @@ export class PhoneRegistry {
     return able.length === 1 ? able[0] : undefined;
   }
 
-  /** The only phone that whoever names none can mean: of those that are online, or of all where none is. */
+  /** The only phone that a request without a phone can mean: of those online, or of all if none is online. */
   onlyApproved(): PhoneRecord | undefined {
     const approved = this.#records.filter((record) => record.approved);
     if (approved.some(({ id }) => this.isOnline(id))) return this.onlyApprovedOnline();

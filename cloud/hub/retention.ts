@@ -1,18 +1,17 @@
-// How long messages are kept, where the household wishes otherwise than for ever: `keep` and `keepDays` of its settings.
-
+// Deletes messages by the home's settings `keep` and `keepDays`.
 import type { HomeSettings } from '../store/home-store.ts';
 import type { MessageRecord, MissingMessage } from '../store/message-store.ts';
 import { recentlyDeleted } from '../store/rules/deletion-count.ts';
 import type { Write } from '../store/store.ts';
 import type { HubDeps } from './hub-deps.ts';
 
-/** Deletions in one commit: a page of them must not hold up messages that arrive. */
+/** Deletions in one commit; more would hold up messages that arrive. */
 const batchSize = 50;
 const dayMs = 24 * 3_600_000;
-/** Between two looks for what has become too old. */
-const lookAgainMs = 3_600_000;
+/** Between two checks for messages that have become too old. */
+const intervalMs = 3_600_000;
 const retryMs = 60_000;
-/** Clocks that were never set show 1970, 1980 or 2000: a message of such a time is as old as its arrival here. */
+/** Clocks that were never set show 1970, 1980 or 2000: such a message is as old as its arrival at the cloud. */
 const earliestBelievedMs = Date.UTC(2001);
 
 export interface RetentionHome {
@@ -25,10 +24,10 @@ export interface RetentionHome {
 export class Retention {
   readonly #home: RetentionHome;
   readonly #deps: HubDeps;
-  /** Undefined: to be read. Nobody but this hub changes them. */
+  /** Undefined until they are read. Only this hub changes them. */
   #settings: HomeSettings | undefined;
   #running: Promise<void> | undefined;
-  #again = false;
+  #runAgain = false;
   #stopped = false;
   #cancelNext: (() => void) | undefined;
 
@@ -37,7 +36,7 @@ export class Retention {
     this.#deps = deps;
   }
 
-  /** Looks at what the writes may have changed. Not awaited by the commit: deleting may take long. */
+  /** Runs if the writes can matter. The commit does not wait for it: deleting may take long. */
   follow(writes: readonly Write[]): void {
     const areSettings = writes.some(({ type }) => type === 'home.change' || type === 'question.answer');
     if (areSettings) this.#settings = undefined;
@@ -46,9 +45,9 @@ export class Retention {
     if (areSettings || (hasMissing && !isKnownToKeep && this.#mayConcern(writes))) void this.run();
   }
 
-  /** Deletes what is to go, once at a time; what is asked for meanwhile is looked at afterwards. Never rejects. */
+  /** Deletes what is due, one run at a time; a call during a run starts another one after it. Never rejects. */
   async run(): Promise<void> {
-    this.#again = true;
+    this.#runAgain = true;
     if (this.#stopped) return;
     this.#running ??= this.#runAll().finally(() => {
       this.#running = undefined;
@@ -56,22 +55,22 @@ export class Retention {
     await this.#running;
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when the current run has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelNext?.();
     await this.#running;
   }
 
-  /** A message that is listed again may end a question; without one it changes nothing here. */
+  /** A message that its phone lists again matters only where there is a question to the household. */
   #mayConcern(writes: readonly Write[]): boolean {
     if (writes.some(({ type }) => type === 'message.absent')) return true;
     return (this.#settings?.questions ?? []).length > 0;
   }
 
   async #runAll(): Promise<void> {
-    while (this.#again && !this.#stopped) {
-      this.#again = false;
+    while (this.#runAgain && !this.#stopped) {
+      this.#runAgain = false;
       try {
         await this.#runOnce();
       } catch (error) {
@@ -86,7 +85,7 @@ export class Retention {
     const settings = (await this.#deps.store.homes.get(this.#home.id))?.settings ?? {};
     this.#settings = settings;
     if (settings.keepDays !== undefined) {
-      this.#runLater(lookAgainMs);
+      this.#runLater(intervalMs);
       await this.#dropOlder(this.#deps.clock.now() - settings.keepDays * dayMs);
     }
     if (settings.keep !== 'like-the-phone') return;
@@ -112,7 +111,7 @@ export class Retention {
     }
   }
 
-  /** Deletes what the phone has deleted: a small part of its messages unasked, more only if the household says so. */
+  /** Deletes what the phone has deleted: a small part of its messages unasked, more only after the household agreed. */
   async #followPhone(phone: string, settings: HomeSettings): Promise<void> {
     const notes = settings.missing?.[phone] ?? {};
     const { keptUpToMs = -1, deleteUpToMs = -1 } = notes;
@@ -154,7 +153,7 @@ export class Retention {
     for (let at = 0; at < messages.length && !this.#stopped; at += batchSize) {
       const some = messages.slice(at, at + batchSize);
       await this.#home.commit([
-        // One that the phone lists again by now stays.
+        // A message that the phone lists again in the meantime stays.
         ...some.map(({ id }): Write => ({ type: 'message.delete', id, onlyMissing: true })),
         ...(note === undefined ? [] : [note(some.length)]),
       ]);

@@ -1,4 +1,4 @@
-// A store that does not answer for a while: how it is recognised, and when it is asked again.
+// A store that is unavailable for a while: how to recognise it, and when to ask it again.
 import { GatewayError } from '../../protocol/errors.ts';
 import type { BackOffTimes } from '../../shared/back-off.ts';
 

@@ -123,7 +123,7 @@ export class Tunnel implements IntakeTunnel, PhonesIntakeTunnel {
 
   receive(text: string): void {
     if (!this.#open) return;
-    this.#liveness.heard();
+    this.#liveness.noteReceived();
     if (text === heartbeat.pong) return;
     let frame: EdgeFrame;
     try {
@@ -182,12 +182,12 @@ export class Tunnel implements IntakeTunnel, PhonesIntakeTunnel {
 
   /** Keeps the registry with the socket, after a change of it. */
   keepPhoneRegistry(): void {
-    this.#keep(this.#home.phoneRegistry.note);
+    this.#keep(this.#home.phoneRegistry.snapshot);
   }
 
   notePhones({ type: _, phones: __, ...counts }: FrameOf<EdgeFrame, 'phones'>): void {
     this.#hasShownPhones = true;
-    this.#keep({ ...this.#home.phoneRegistry.note, counts });
+    this.#keep({ ...this.#home.phoneRegistry.snapshot, counts });
   }
 
   #noteActivity(direction: keyof LastActivity): void {

@@ -165,7 +165,7 @@ class SleepingHome {
 
   async hangUp(): Promise<void> {
     const hub = this.awake();
-    if (this.agent.tunnel !== undefined) await hub.left(this.agent.tunnel);
+    if (this.agent.tunnel !== undefined) await hub.detach(this.agent.tunnel);
     this.agent.attachment = undefined;
   }
 

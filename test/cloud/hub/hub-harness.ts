@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { HomeHub } from '../../../cloud/hub/home-hub.ts';
 import type { Deadlines, HubDeps } from '../../../cloud/hub/hub-deps.ts';
 import type { Link, SocketAttachment } from '../../../cloud/hub/link.ts';
-import type { PhoneRegistryNote } from '../../../cloud/hub/phone-registry.ts';
+import type { PhoneRegistrySnapshot } from '../../../cloud/hub/phone-registry.ts';
 import type { Tunnel } from '../../../cloud/hub/tunnel.ts';
 import { interceptStore } from '../../../cloud/store/intercept.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
@@ -126,9 +126,9 @@ export class HubHarness {
   }
 
   /** A new hub over the same store, as after a restart or an eviction. */
-  async revive(noted?: PhoneRegistryNote): Promise<void> {
-    this.hub = new HomeHub('home', this.surroundings, noted);
-    if (noted === undefined) await this.hub.start();
+  async revive(snapshot?: PhoneRegistrySnapshot): Promise<void> {
+    this.hub = new HomeHub('home', this.surroundings, snapshot);
+    if (snapshot === undefined) await this.hub.start();
   }
 
   async stop(): Promise<void> {

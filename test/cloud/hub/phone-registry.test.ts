@@ -23,7 +23,7 @@ it('reads the phones anew after a change whose end nobody knows', async () => {
     { online: [] },
   );
   await phoneRegistry.load();
-  expect(phoneRegistry.note.phones).toEqual([phone(true)]);
+  expect(phoneRegistry.snapshot.phones).toEqual([phone(true)]);
   const change = phoneRegistry.change(
     () => {
       approved = false;
@@ -32,9 +32,9 @@ it('reads the phones anew after a change whose end nobody knows', async () => {
     () => undefined,
   );
   await expect(change).rejects.toMatchObject({ code: 'store-unavailable' });
-  expect(phoneRegistry.note.phones).toBeUndefined();
+  expect(phoneRegistry.snapshot.phones).toBeUndefined();
   await phoneRegistry.load();
-  expect(phoneRegistry.note.phones).toEqual([phone(false)]);
+  expect(phoneRegistry.snapshot.phones).toEqual([phone(false)]);
 });
 
 it('does not take what was read before a change for what is there after it', async () => {

@@ -25,7 +25,7 @@ const called = (count: number) => settled(() => agent.of('call').length === coun
 
 describe('a send', () => {
   it('goes out after those before it, also when the clock was set back between them', async () => {
-    await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
+    await bench.hub.detach(agent.tunnel ?? expect.fail('It has no tunnel.'));
     const first = draft({ id: messageId(9), body: 'first' });
     const second = draft({ id: messageId(8), body: 'second' });
     await bench.hub.send(first, 'queue');
@@ -59,7 +59,7 @@ describe('a send', () => {
     await called(1);
     agent.answer({ MessageID: 'x' });
     await sent;
-    await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
+    await bench.hub.detach(agent.tunnel ?? expect.fail('It has no tunnel.'));
     expect((await bench.hub.send(record, 'fail')).message).toMatchObject({ state: 'sent', messageId: 'x' });
     await expect(bench.hub.send(draft(), 'fail')).rejects.toMatchObject({ code: 'home-offline' });
   });
@@ -100,7 +100,7 @@ describe('a send', () => {
   });
 
   it('says at once what will happen while the home is away', async () => {
-    await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
+    await bench.hub.detach(agent.tunnel ?? expect.fail('It has no tunnel.'));
     bench.clock.pass(60_000);
     const { message } = await bench.hub.send(draft({ deliverByMs: Date.UTC(2026, 10, 22, 18) }), 'queue');
     expect(message.stateReason).toBe(
@@ -248,7 +248,7 @@ describe('a send', () => {
     await called(1);
     agent.fail('outcome-pending');
     await sent;
-    await bench.hub.left(agent.tunnel ?? expect.fail('It has no tunnel.'));
+    await bench.hub.detach(agent.tunnel ?? expect.fail('It has no tunnel.'));
     bench.clock.nowMs += 6 * 86_400_000 - 1;
     await bench.revive();
     expect((await stored(record.id))?.state).toBe('sending');

@@ -251,7 +251,7 @@ describe('one live tunnel a home', () => {
     next.hello();
     expect(old.closed?.code).toBe(closeCodes.replaced);
     await expect(waiting).rejects.toMatchObject({ code: 'tunnel-lost' });
-    if (old.tunnel !== undefined) await bench.hub.left(old.tunnel);
+    if (old.tunnel !== undefined) await bench.hub.detach(old.tunnel);
     expect((await bench.hub.status())?.online).toBe(true);
     await settled(() => bench.commits.length > 3);
     expect(watch.types()).toEqual([]);
@@ -260,7 +260,7 @@ describe('one live tunnel a home', () => {
   it('makes home and phones offline when it goes, and online when it is back', async () => {
     const { agent } = await bench.online();
     const watch = await bench.follow();
-    if (agent.tunnel !== undefined) await bench.hub.left(agent.tunnel);
+    if (agent.tunnel !== undefined) await bench.hub.detach(agent.tunnel);
     expect((await bench.hub.status())?.online).toBe(false);
     bench.clock.pass(graceMs);
     await settled(() => watch.events.length === 2);
@@ -273,7 +273,7 @@ describe('one live tunnel a home', () => {
   it('that is back within the grace was not away, but a phone that is not back with it is', async () => {
     const { agent } = await bench.online(presence(udn, { trusted: true }), presence('uuid:phone-2', { trusted: true }));
     const watch = await bench.follow();
-    if (agent.tunnel !== undefined) await bench.hub.left(agent.tunnel);
+    if (agent.tunnel !== undefined) await bench.hub.detach(agent.tunnel);
     const since = (await bench.hub.status())?.since;
     expect(since).toBe(new Date(bench.clock.nowMs).toISOString());
     bench.clock.pass(graceMs - 1);
@@ -287,7 +287,7 @@ describe('one live tunnel a home', () => {
   it('tells watchers to read the home again when one of them was shown it as away within the grace', async () => {
     const { agent } = await bench.online();
     const watch = await bench.follow();
-    const leave = async (gone: LinkedAgent) => gone.tunnel && bench.hub.left(gone.tunnel);
+    const leave = async (gone: LinkedAgent) => gone.tunnel && bench.hub.detach(gone.tunnel);
     await leave(agent);
     expect(await bench.hub.status()).toMatchObject({ online: false, phones: [{ online: false }] });
     const back = bench.attach();
@@ -319,7 +319,7 @@ describe('one live tunnel a home', () => {
     // It has just said something.
     expect(agent.pings).toBe(0);
     bench.clock.pass(4_000);
-    bench.hub.look();
+    bench.hub.probeIfWatched();
     await bench.hub.status();
     expect(agent.pings).toBe(1);
     agent.tunnel?.receive('pong');
@@ -344,16 +344,16 @@ describe('one live tunnel a home', () => {
     const { agent } = await bench.online();
     bench.clock.pass(60_000);
     await bench.hub.status();
-    bench.hub.look();
+    bench.hub.probeIfWatched();
     expect(agent.pings).toBe(0);
     const next = bench.attach();
     next.hello(1, 'boot', ['ping', 'something-of-tomorrow']);
     await settled(() => next.of('welcome').length === 1);
     bench.clock.pass(60_000);
-    bench.hub.look();
+    bench.hub.probeIfWatched();
     expect(next.pings).toBe(0);
     const watch = await bench.follow();
-    bench.hub.look();
+    bench.hub.probeIfWatched();
     expect(next.pings).toBe(1);
     watch.stop();
   });
@@ -389,7 +389,7 @@ describe('one live tunnel a home', () => {
       refusals++;
       return unavailable();
     };
-    if (agent.tunnel !== undefined) await bench.hub.left(agent.tunnel);
+    if (agent.tunnel !== undefined) await bench.hub.detach(agent.tunnel);
     bench.clock.pass(graceMs);
     await settled(() => refusals === 1 && bench.clock.waiting.size > 0);
     bench.fault = undefined;
@@ -414,7 +414,7 @@ describe('one live tunnel a home', () => {
     await settled(() => agent.of('call').length === 1);
     agent.answer({ SessionsList: '' });
     await called;
-    if (agent.tunnel !== undefined) await bench.hub.left(agent.tunnel);
+    if (agent.tunnel !== undefined) await bench.hub.detach(agent.tunnel);
     expect(await flow()).toEqual({ fromPhones, toPhones });
     expect(agent.attachment?.lastActivity).toEqual({
       fromPhonesMs: Date.parse(fromPhones),

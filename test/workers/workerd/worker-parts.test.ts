@@ -66,7 +66,7 @@ describe('deadlines of an object', () => {
     cancel();
     expect(alarms.at(-1)).toBe(nowMs + 7_200_000);
     vi.setSystemTime(nowMs + 7_200_001);
-    deadlines.ring();
+    deadlines.fireDue();
     expect(fired).toEqual(['second']);
     expect(alarms.at(-1)).toBe(nowMs + 7_300_000);
   });
@@ -81,13 +81,13 @@ describe('deadlines of an object', () => {
   it('leave the alarm of an earlier life as it is until it rings', () => {
     const { deadlines, alarms } = made();
     const nowMs = Date.now();
-    deadlines.inherit(nowMs + 600_000);
+    deadlines.resume(nowMs + 600_000);
     const cancel = deadlines.after(3_600_000, () => undefined);
     cancel();
     expect(alarms).toEqual([]);
     deadlines.after(300_000, () => undefined)();
     expect(alarms).toEqual([nowMs + 300_000, nowMs + 600_000]);
-    deadlines.ring();
+    deadlines.fireDue();
     deadlines.after(3_600_000, () => undefined);
     expect(alarms.at(-1)).toBe(nowMs + 3_600_000);
   });
@@ -97,7 +97,7 @@ describe('deadlines of an object', () => {
     const nowMs = Date.now();
     deadlines.after(200_000, () => deadlines.after(300_000, () => fired.push('again')));
     vi.setSystemTime(nowMs + 200_000);
-    deadlines.ring();
+    deadlines.fireDue();
     expect(alarms.at(-1)).toBe(nowMs + 500_000);
   });
 });
