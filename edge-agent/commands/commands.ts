@@ -1,6 +1,7 @@
 // The cloud's `call` frames → a phone's actions → `result` or `failure`.
 import { type ActionName, actions, isActionName } from '../../protocol/actions.ts';
 import { GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
+import type { FrameHandlers } from '../../protocol/frame-handlers.ts';
 import type { AgentHop, CloudFrame, EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import {
@@ -60,6 +61,10 @@ export class Commands {
   readonly #open = new Map<string, AbortController>();
   /** Phones that refused for now, by UDN, and have done nothing since. */
   readonly #refusing = new Set<string>();
+  readonly frames: Pick<FrameHandlers<CloudFrame>, 'call' | 'cancel'> = {
+    call: (frame) => this.handle(frame),
+    cancel: ({ id }) => this.cancel(id),
+  };
 
   constructor(options: CommandsOptions) {
     this.#options = options;
@@ -117,6 +122,10 @@ export class Commands {
 
   /** Gives up all open calls: nobody is there any more to be answered. */
   stop(): void {
+    this.onLost();
+  }
+
+  onLost(): void {
     for (const id of [...this.#open.keys()]) this.cancel(id);
   }
 

@@ -8,7 +8,7 @@ export class HouseClock {
   #cloud: { readonly ms: number; readonly atMs: number } | undefined;
 
   /** The cloud has said its time. */
-  onCloudTime(time: string): void {
+  onWelcome({ time }: { readonly time: string }): void {
     this.#cloud = { ms: Date.parse(time), atMs: performance.now() };
   }
 

@@ -1,5 +1,6 @@
 // The cloud's `dead-letters` frames → the outbox's dead letters → `result` or `failure`.
 import { GatewayError } from '../../protocol/errors.ts';
+import type { FrameHandlers } from '../../protocol/frame-handlers.ts';
 import type {
   CloudFrame,
   DeadLetterOutcome,
@@ -16,16 +17,17 @@ export interface DeadLetterRequestsOptions {
   isReady(): boolean;
   /** False when there is no connection; throws `frame-too-large`. */
   send(frame: EdgeFrame): boolean;
-  /** Their number has changed, a moment ago. */
+  /** Their number has changed, at most half a second ago. */
   onCount(): void;
 }
 
-/** When a thousand events are refused in a row, their number is told a few times and not a thousand. */
+/** Debounce: when the cloud refuses a thousand events in a row, their number is sent a few times. */
 const tellAfterMs = 500;
 
 export class DeadLetterRequests {
   readonly #options: DeadLetterRequestsOptions;
   #telling: NodeJS.Timeout | undefined;
+  readonly frames: Pick<FrameHandlers<CloudFrame>, 'dead-letters'> = { 'dead-letters': (frame) => this.handle(frame) };
 
   constructor(options: DeadLetterRequestsOptions) {
     this.#options = options;
@@ -49,14 +51,14 @@ export class DeadLetterRequests {
   /** Answers with exactly one frame. */
   async handle({ id, request, deadlineMs }: FrameOf<CloudFrame, 'dead-letters'>): Promise<void> {
     try {
-      // A phone may have been revoked while the agent was away: nothing of it leaves the house (§3).
+      // The approval of a phone may have been taken back while the agent was away: nothing of it leaves the house (§3).
       if (!this.#options.isReady()) {
         throw new GatewayError('phone-offline', 'The agent has only just come back: try again in a moment.');
       }
       this.#options.send({ type: 'result', id, arguments: await this.#perform(request, deadlineMs) });
     } catch (error) {
       const known = error instanceof GatewayError;
-      // What else can go wrong here is the disk.
+      // Every other failure here is the disk's.
       const detail = known ? error.message : 'The agent could not write its journal.';
       this.#options.send({ type: 'failure', id, code: known ? error.code : 'store-unavailable', detail });
     }

@@ -1,5 +1,6 @@
 // Asks the cloud, page by page, what it knows of a phone's messages.
 import { GatewayError } from '../../protocol/errors.ts';
+import type { FrameHandlers } from '../../protocol/frame-handlers.ts';
 import type { CloudFrame, EdgeFrame, FrameOf, InventoryItem } from '../../protocol/frames.ts';
 
 interface Question {
@@ -11,25 +12,26 @@ interface Question {
 
 const pageDeadlineMs = 20_000;
 
-/** One question a phone at a time; a broken connection fails them all. */
+/** One question at a time for each phone. A lost connection fails them all. */
 export class InventoryReader {
   readonly #send: (frame: EdgeFrame) => boolean;
   readonly #questions = new Map<string, Question>();
+  readonly frames: Pick<FrameHandlers<CloudFrame>, 'inventory'> = { inventory: (frame) => this.#onPage(frame) };
 
   constructor(send: (frame: EdgeFrame) => boolean) {
     this.#send = send;
   }
 
-  /** Throws GatewayError `tunnel-lost` or `deadline-exceeded`. */
+  /** @throws GatewayError `tunnel-lost`, `deadline-exceeded`, or `conflict` when the phone's inventory is asked for again */
   read(udn: string): Promise<InventoryItem[]> {
-    this.#fail(udn, new GatewayError('conflict', 'The inventory is asked for anew.'));
+    this.#fail(udn, new GatewayError('conflict', 'The inventory is asked for again.'));
     return new Promise((resolve, reject) => {
       this.#questions.set(udn, { items: [], resolve, reject, timer: this.#arm(udn) });
       this.#ask(udn, undefined);
     });
   }
 
-  onPage(frame: FrameOf<CloudFrame, 'inventory'>): void {
+  #onPage(frame: FrameOf<CloudFrame, 'inventory'>): void {
     const question = this.#questions.get(frame.udn);
     if (question === undefined) return;
     clearTimeout(question.timer);
@@ -43,7 +45,10 @@ export class InventoryReader {
     this.#ask(frame.udn, frame.next);
   }
 
-  /** The connection is gone, or the agent stops. */
+  stop(): void {
+    this.onLost();
+  }
+
   onLost(): void {
     for (const udn of [...this.#questions.keys()]) {
       this.#fail(udn, new GatewayError('tunnel-lost', 'The connection broke off.'));
