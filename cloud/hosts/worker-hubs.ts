@@ -1,5 +1,5 @@
 // Hubs on Workers: each home is a Durable Object, asked by RPC; agents and watchers reach it by WebSocket.
-import { GatewayError } from '../../protocol/errors.ts';
+import { type Effect, GatewayError } from '../../protocol/errors.ts';
 import {
   type HomeHandle,
   type HomeOperation,
@@ -77,7 +77,8 @@ export class WorkerHubs implements Hubs {
     try {
       return await askOnce();
     } catch (cause) {
-      throw isOverloaded(cause) ? overloadError(cause) : movedError(cause);
+      // The first ask may have been done although its answer was lost.
+      throw isOverloaded(cause) ? overloadError(cause, 'pending') : movedError(cause);
     }
   }
 }
@@ -87,9 +88,9 @@ function unknownOutcome(cause: unknown): GatewayError {
   return new GatewayError('outcome-unknown', detail, { cause });
 }
 
-function overloadError(cause: unknown): GatewayError {
+function overloadError(cause: unknown, effect?: Effect): GatewayError {
   const detail = 'This home is asked too much at once.';
-  return new GatewayError('too-many-requests', detail, { retryAfterMs: returnMs, cause });
+  return new GatewayError('too-many-requests', detail, { retryAfterMs: returnMs, effect, cause });
 }
 
 /** Cloudflare sets `overloaded` on the error: such an object must not be asked again at once. */

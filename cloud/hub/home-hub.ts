@@ -1,6 +1,6 @@
 // One home: its tunnel, the calls and sends that go down it, the events that come up it, and their watchers.
 import { actions } from '../../protocol/actions.ts';
-import { GatewayError } from '../../protocol/errors.ts';
+import { effectOf, GatewayError } from '../../protocol/errors.ts';
 import { closeCodes, type DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Phone, Trouble } from '../../protocol/model.ts';
 import type { MessageRecord } from '../store/message-store.ts';
@@ -188,7 +188,7 @@ export class HomeHub implements HomeHandle {
       return await this.#begin(call);
     } catch (error) {
       if (!(error instanceof GatewayError) || actions[call.action].repeatable) throw error;
-      if (error.code !== 'tunnel-lost' && error.code !== 'deadline-exceeded') throw error;
+      if (effectOf(error) !== 'pending' || error.code === 'outcome-pending') throw error;
       if (call.key !== undefined) {
         // Asked again under the same key, the agent answers the outcome.
         const detail = `${error.message} Whether it did ${call.action} is told when it is repeated under its Idempotency-Key.`;

@@ -2,15 +2,17 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { actions, isActionName } from '../../protocol/actions.ts';
-import { type ErrorCodeName, GatewayError } from '../../protocol/errors.ts';
+import { canRetry, effectOf, GatewayError } from '../../protocol/errors.ts';
 import { secretOf } from './auth.ts';
 import { type AppDeps, type AppEnv, bodyText } from './route-kit.ts';
 
 const longestKey = 255;
-/** What a kept request takes beside its answer: key, fingerprint and index. */
+/** Bytes of a kept request beside its answer: key, fingerprint and index. */
 const rowBytes = 512;
-/** A longer answer of a request that may be repeated is not kept: the repeat asks again. Filled with whole messages read
- * again and again, the store grew by 61 MiB in 7 seconds. */
+/**
+ * Characters. A longer answer of a request that may be repeated is not kept: the repeat asks again. A client that read
+ * whole messages again and again made the store grow by 61 MiB in 7 seconds.
+ */
 const longestRepeatable = 4 * 1024;
 const twinPollMs = 100;
 const twinWaitMs = 60_000;
@@ -21,34 +23,32 @@ interface Answer {
   body: string;
 }
 
-/** What is said where an answer of the agent, of the home's hub or of the store was lost. */
-const lost: ReadonlySet<ErrorCodeName> = new Set([
-  'outcome-pending',
-  'tunnel-lost',
-  'deadline-exceeded',
-  'too-many-requests',
-  'store-unavailable',
-]);
-
 /**
- * Whether nobody knows yet what came of the request. The same request, asked again, is told it by the agent, or finds
- * the message that was stored. A send that was stored and failed is answered, and not thrown.
+ * What becomes of the key after this answer:
+ * - `keep`: the answer is stored, and a repeat gets it.
+ * - `release`: nobody knows yet what happened. The same request, asked again, learns it: the agent knows its key, and the
+ *   store the message that it made.
+ * - `forget`: the attempt did nothing, so any request may use the key.
  */
-function isOpen({ error }: Context<AppEnv>): boolean {
-  return error instanceof GatewayError && lost.has(error.code);
-}
+type KeyFate = 'keep' | 'release' | 'forget';
 
-/**
- * Whether this attempt had no effect, so that the same key may try again. Every other answer is kept: also a refusal
- * by the phone, and an outcome that nobody knows.
- */
-function isWithoutEffect({ res, error }: Context<AppEnv>): boolean {
-  if (error instanceof GatewayError && error.code === 'phone-unreachable') return true;
-  return [400, 401, 403, 404, 405, 409, 413, 415, 429, 503, 504].includes(res.status);
+function fateOf(error: GatewayError | undefined, isRepeat: boolean): KeyFate {
+  if (error === undefined) return 'keep';
+  switch (effectOf(error)) {
+    case 'pending':
+      return 'release';
+    case 'unknown':
+      return 'keep';
+    case 'none':
+      // The phone's final word on this key: the agent keeps it too.
+      if (error.code === 'phone-refused' && !canRetry(error)) return 'keep';
+      // An earlier attempt may still have happened, so the key stays this request's.
+      return isRepeat ? 'release' : 'forget';
+  }
 }
 
 export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): MiddlewareHandler<AppEnv> {
-  /** Twins in this process wait here; those of other processes ask the store again and again. */
+  /** Twins in this process wait here; twins in other processes poll the store. */
   const running = new Map<string, Promise<void>>();
 
   const begin = async (scope: string, key: string, fingerprint: string) => {
@@ -87,14 +87,14 @@ export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): M
     const mayRepeat = isRepeatable(c.req.path);
     if (waitMs > 0) {
       await store.requests.abandon(scope, key);
-      // Forgetting an older key in its place would let an older request happen twice.
+      // Evicting an older key instead would let an older request happen twice.
       if (!mayRepeat) {
         const words = 'This token has used more Idempotency-Keys within 24 hours than can be remembered.';
         throw new GatewayError('too-many-requests', words, { retryAfterMs: waitMs });
       }
       return next();
     }
-    // The agent knows the request by this, should the cloud die in the middle of it.
+    // The agent deduplicates by this if the cloud crashes during the request.
     c.set('callKey', await digest(`${scope} ${key}`));
     c.set('firstBegunMs', begun.firstBegunMs);
     const mark = `${scope} ${key}`;
@@ -102,19 +102,18 @@ export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): M
     running.set(mark, promise);
     try {
       await next();
-      if (isOpen(c) || (begun.isAnew && isWithoutEffect(c))) await store.requests.release(scope, key);
-      else if (isWithoutEffect(c)) await store.requests.abandon(scope, key);
-      else {
-        const answer = await answerOf(c);
-        if (mayRepeat && answer.length > longestRepeatable) await store.requests.release(scope, key);
-        else {
-          const body = await seal(secret, answer);
-          quotas.kept(scope, body.length);
-          await store.requests.finish(scope, key, { status: c.res.status, body });
-        }
+      const fate = fateOf(c.var.failure, begun.isAnew);
+      const answer = fate === 'keep' ? await answerOf(c) : '';
+      if (fate === 'forget') await store.requests.abandon(scope, key);
+      else if (fate === 'release' || (mayRepeat && answer.length > longestRepeatable)) {
+        await store.requests.release(scope, key);
+      } else {
+        const body = await seal(secret, answer);
+        quotas.kept(scope, body.length);
+        await store.requests.finish(scope, key, { status: c.res.status, body });
       }
     } catch (error) {
-      // The answer stands; only its repetition is lost.
+      // The client has its answer; only a repeat of it is lost.
       log.warn('idempotency.not-kept', { error: String(error) });
     } finally {
       running.delete(mark);
@@ -124,7 +123,7 @@ export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): M
   };
 }
 
-/** Whether the request may be done twice without harm: a message is marked Read, or an action that changes nothing is called. */
+/** Whether the request may be done twice without harm: it marks a message as Read, or calls a repeatable action. */
 function isRepeatable(path: string): boolean {
   const [, action = ''] = /\/actions\/(\w+)$/.exec(path) ?? [];
   return (
@@ -146,7 +145,7 @@ async function digest(text: string): Promise<string> {
   return base64(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))));
 }
 
-// Kept answers may hold new tokens, whose secrets the store must not know: only the asker's own token opens them.
+// Kept answers may hold new tokens, whose secrets must not be in the store: they are encrypted with the caller's token.
 
 async function seal(secret: string, text: string): Promise<string> {
   const iv = crypto.getRandomValues(new Uint8Array(12));

@@ -49,6 +49,8 @@ export interface AppEnv {
     bodies: RequestBodies;
     /** Set if this address presented invalid tokens too often: thrown in place of a plain 401. */
     tooOftenWrong?: GatewayError | undefined;
+    /** The error of which the answer tells. Set by `problem`. */
+    failure?: GatewayError;
     /** Identifies the request to the agent if it came with an Idempotency-Key. */
     callKey?: string;
     /** When that request was first begun, epoch milliseconds; unchanged when it is retried after a crash. */

@@ -84,6 +84,37 @@ describe('Idempotency-Key', () => {
     expect((await post('e')).status).toBe(201);
   });
 
+  it.each([
+    ['phone-unreachable', undefined, 'asks again', '5'],
+    ['too-many-requests', undefined, 'asks again', '5'],
+    ['store-unavailable', undefined, 'asks again', '5'],
+    ['deadline-exceeded', undefined, 'asks again', '5'],
+    ['outcome-pending', undefined, 'asks again', '5'],
+    ['phone-refused', 603, 'asks again', '5'],
+    ['phone-refused', 709, 'asks again', '5'],
+    ['phone-refused', 501, 'is kept', null],
+    ['phone-refused', 706, 'is kept', null],
+    ['phone-refused', undefined, 'is kept', null],
+    ['outcome-unknown', undefined, 'is kept', null],
+    ['phone-malformed', undefined, 'is kept', null],
+    ['internal', undefined, 'is kept', null],
+    ['invalid-request', undefined, 'asks again', null],
+    ['not-on-phone', undefined, 'asks again', null],
+  ])('with an answer of %s (%s) %s, and Retry-After is %s', async (code, upnpCode, fate, retryAfter) => {
+    let asked = 0;
+    agent.script.CreateSession = () => {
+      asked++;
+      return { code, ...(upnpCode !== undefined && { upnpCode }) };
+    };
+    const session = { sessionClass: 'SMS', recipients: ['+1'] };
+    const create = () =>
+      cloud.post('/v1/homes/home/sessions', session, { 'idempotency-key': `fate ${code} ${upnpCode}` });
+    const answers = [await create(), await create(), await create()];
+    expect(asked).toBe(fate === 'is kept' ? 1 : 3);
+    expect(new Set(answers.map(({ body }) => body.code)).size).toBe(1);
+    expect(answers[0]?.headers.get('retry-after')).toBe(retryAfter);
+  });
+
   it('belongs to the token that used it', async () => {
     const { token } = (await cloud.post('/v1/tokens', { name: 't', scopes: ['messages:send'] })).body;
     await post('f');
