@@ -1,4 +1,4 @@
-// Keeps the doors of the house shut: who may import whom, no cycle, no Node in the contract.
+// Checks imports between rooms, import cycles, and the language of the house.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -30,7 +30,7 @@ const storeSeam = [
   'token-store',
 ].map((name) => `cloud/store/${name}.ts`);
 
-/** Rooms whose imports are fenced: from a folder to the only folders and packages that it may name. */
+/** The only folders and packages that the files of a folder may import. */
 const doors: { room: string; own: string[]; packages: RegExp }[] = [
   { room: 'protocol', own: ['protocol'], packages: /^zod$/ },
   { room: 'shared', own: ['shared'], packages: /^node:/ },

@@ -1,4 +1,4 @@
-// docs/cost.md says what the record says: its tables are those that test/bench/cost.ts prints.
+// The tables of docs/cost.md are those that test/bench/cost.ts prints.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -28,7 +28,7 @@ describe('docs/cost.md', () => {
     for (const [household, kinds] of Object.entries(households)) {
       expect(Object.keys(record[household] ?? {})).toEqual(kinds);
     }
-    // Who pays for what commits left to be written is chance: only the day as a whole has a part of everything.
+    // Which operation pays for deferred writes is chance: only the sums of the whole day are stable.
     const shares = Object.values(record['100 messages a day'] ?? {}).map(sharesOf);
     for (const part of Object.keys(shares[0] ?? {})) {
       expect(Math.max(...shares.map((each) => each[part] ?? 0)), part).toBeGreaterThan(0);
@@ -37,7 +37,7 @@ describe('docs/cost.md', () => {
   });
 });
 
-/** A day on which everything took twice as much. */
+/** A day in which everything costs twice as much. */
 function timesTwo(day: DayRecord): DayRecord {
   const kinds = Object.entries(day).map(([kind, { times, ...counts }]) => {
     const doubled = Object.entries(counts).map(([name, count]) => [name, 2 * count]);

@@ -1,4 +1,4 @@
-// Documents say only what is true now: the files and commands that they name exist.
+// The files and commands that documents name exist.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';

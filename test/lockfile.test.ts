@@ -1,4 +1,4 @@
-// What `npm ci` installs is what was reviewed: every package of the lockfile by its hash, from whatever registry.
+// `npm ci` installs the reviewed packages: the lockfile has a hash for each, independent of the registry.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ const lockfile = JSON.parse(readFileSync(join(resolve(import.meta.dirname, '..')
 const packages = Object.entries<LockedPackage>(lockfile.packages).filter(([path, { link }]) => path !== '' && !link);
 
 describe('the lockfile', () => {
-  // npm leaves the hash out for optional packages of other platforms when it writes a lockfile from node_modules.
+  // npm omits the hash of optional packages for other platforms when it writes a lockfile from node_modules.
   it('has a hash for each package, those of other platforms too', () => {
     const without = packages.filter(([, { integrity = '' }]) => !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity));
     expect(packages.length).toBeGreaterThan(100);

@@ -1,4 +1,4 @@
-// The README's code blocks are run here, or their commands are those of other end-to-end tests.
+// Runs the README's code blocks, or checks that other end-to-end tests run them.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -12,7 +12,7 @@ const root = resolve(import.meta.dirname, '..');
 const text = readFileSync(join(root, 'README.md'), 'utf8');
 const lines = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap((match) => (match[1] ?? '').trim().split('\n'));
 
-/** Run as they stand elsewhere: by .ci/run, by test/end-to-end/start.test.ts, by the agent's own tests. */
+/** Run by .ci/run, by test/end-to-end/start.test.ts, or by the agent's tests. */
 const elsewhere = [
   'npm ci && npm start',
   'npm ci && npm test',

@@ -1,11 +1,11 @@
-// docs/upnp-conformance.md is true: every requirement and every quirk has its row, every file and every test that it names is there.
+// docs/upnp-conformance.md: every requirement and every quirk has a row, and every file and test that it names exists.
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..');
 const text = readFileSync(join(root, 'docs/upnp-conformance.md'), 'utf8');
-/** How many requirements each chapter has. */
+/** The number of requirements per chapter. */
 const chapters = { D: 24, S: 16, C: 18, E: 24, H: 24, X: 17, Z: 20 } as const;
 const quirks = 53;
 
@@ -48,7 +48,7 @@ it.each(withTests)('%s names tests that are there', (_, cell) => {
   expect(cell.split(' · ').map(whatIsMissing).filter(Boolean)).toEqual([]);
 });
 
-/** In words what is wrong with a reference such as `gena › an event › is read in chunks`. */
+/** The fault of a reference such as `gena › an event › is read in chunks`. */
 function whatIsMissing(reference: string): string | undefined {
   const [file = '', ...titles] = reference.split(' › ');
   const path = ['test/edge-agent/upnp', 'test/edge-agent', 'test']
@@ -59,7 +59,7 @@ function whatIsMissing(reference: string): string | undefined {
   return titles.every((title) => known.has(title)) ? undefined : `${reference}: no such test`;
 }
 
-/** What groups and tests are called that are not switched off; what a table of cases fills in is `…`. */
+/** The names of groups and tests that are not skipped; `…` stands for values of a table. */
 function titlesIn(path: string): Set<string> {
   const source = readFileSync(path, 'utf8');
   const calls = source.matchAll(/\(\s*(['"`])((?:(?!\1)[^\\]|\\.)+)\1,\s*(?:async\s*)?(?:\(|\w+ =>)/g);

@@ -1,4 +1,4 @@
-// A short run of the chaos suite, and its test of itself: with a safeguard taken away it must find what goes wrong.
+// A short run of the chaos suite, and its self-test: without a safeguard it must find the fault.
 import { describe, expect, it } from 'vitest';
 import { type RoundOptions, runRound } from './round.ts';
 
@@ -21,7 +21,7 @@ describe('when everything fails now and then', () => {
 });
 
 describe('the suite itself', () => {
-  /** What came twice in the first round in which anything did: on a busy machine a cut may meet nothing under way. */
+  /** The duplicates of the first round that has any: on a busy machine a cut may hit nothing in flight. */
   async function twice(seed: string, preload: RoundOptions['preload']): Promise<number> {
     let found = 0;
     for (let round = 0; found === 0 && round < 5; round++) {

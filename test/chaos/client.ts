@@ -1,4 +1,4 @@
-// The people's side: clients that send by REST and repeat what was not answered, and readers that follow the events.
+// The users' side: clients that send by REST and retry unanswered requests, and readers that follow the events.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket } from 'ws';
@@ -9,14 +9,14 @@ export interface Cloud {
   readonly token: string;
 }
 
-/** One message that a client wanted sent. */
+/** One message that a client sends. */
 export interface SentLetter {
   readonly to: string;
   readonly number: number;
   readonly body: string;
-  /** Undefined: the cloud never took it, as far as the client knows. */
+  /** Undefined if the client got no acceptance from the cloud. */
   id?: string;
-  /** How long the client asked until it was answered. */
+  /** The time until the answer. */
   tookMs?: number;
 }
 
@@ -32,7 +32,7 @@ export async function ask<Body>(cloud: Cloud, path: string): Promise<Body> {
   return (await answer.json()) as Body;
 }
 
-/** All messages that the cloud has. */
+/** All messages of the cloud. */
 export async function allMessages(cloud: Cloud): Promise<Message[]> {
   const messages: Message[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
@@ -45,8 +45,8 @@ export async function allMessages(cloud: Cloud): Promise<Message[]> {
 }
 
 /**
- * Writes to one address, a message after the other, as fast as `paceMs` allows, until `isOver`. What is not answered
- * is repeated under its Idempotency-Key until it is.
+ * Sends messages to one address, one at a time, at most one per `paceMs`, until `isOver`. Retries an unanswered request
+ * with its Idempotency-Key.
  */
 export async function writeTo(
   cloud: Cloud,
@@ -82,19 +82,19 @@ async function post(cloud: Cloud, { to, body }: SentLetter, mayRepeat: () => boo
         signal: AbortSignal.timeout(requestMs),
       });
       const said = (await answer.json()) as { id?: string; resource?: string };
-      // A problem that names the stored message is an answer too: what became of it stands there.
+      // A problem that names the stored message is an answer too.
       const id = answer.ok ? said.id : said.resource;
       if (id !== undefined) return id;
       if (![409, 429, 500, 502, 503, 504].includes(answer.status)) return undefined;
     } catch {
-      // The cloud is away, or died over the answer.
+      // The cloud is down, or crashed before it answered.
     }
     await pause(againMs);
   } while (mayRepeat());
   return undefined;
 }
 
-/** Follows the home's events, and comes back with the last one's id whenever the stream breaks off. */
+/** Follows the home's events, and resumes with the last id when the stream breaks off. */
 export class Reader {
   readonly events: HomeEvent[] = [];
   resets = 0;

@@ -1,4 +1,4 @@
-// Preloaded into a process under test: moves its clock by what CHAOS_CLOCK says, read at its start and at each SIGUSR2.
+// Preloaded into a process under test: shifts its clock by CHAOS_CLOCK, read at start and at each SIGUSR2.
 import { readFileSync } from 'node:fs';
 
 const file = process.env.CHAOS_CLOCK;

@@ -1,4 +1,4 @@
-// A small disk for each process under test, which can be filled: a tmpfs, where this user may mount one.
+// A small disk for each process under test, which can be filled: a tmpfs if this user may mount one.
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export class Disk {
     this.#mounted = mounted;
   }
 
-  /** Makes the folder, a disk of its own where that is allowed. */
+  /** Creates the folder, as a separate disk if mounting is allowed. */
   static make(folder: string, sizeMib: number): Disk {
     mkdirSync(folder, { recursive: true });
     const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m`, 'tmpfs', folder], { encoding: 'utf8' });
@@ -32,7 +32,7 @@ export class Disk {
     return existsSync(this.#filler);
   }
 
-  /** To the last byte, until `free`. */
+  /** Fills the disk to the last byte, until `free`. */
   fill(): void {
     if (!this.#mounted) return;
     const filler = openSync(this.#filler, 'w');
@@ -40,7 +40,7 @@ export class Disk {
       try {
         for (;;) if (writeSync(filler, bytes) < bytes.length) break;
       } catch {
-        // No space left: the next, smaller piece may still fit.
+        // No space left: a smaller piece may still fit.
       }
     }
     closeSync(filler);

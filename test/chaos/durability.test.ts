@@ -1,4 +1,4 @@
-// Power loss: what was acknowledged was flushed to the disk before. Counted by strace, for agent and cloud.
+// Power loss: every acknowledgement follows a flush to the disk. Counted by strace, for agent and cloud.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const strace = spawnSync('strace', ['-V']).status === 0;
-// On a developer's machine it may be missing; where everything is tested it must not be.
+// strace may be missing on a developer's machine, but not in CI.
 if (!strace && process.env.CI !== undefined) throw new Error('strace is missing, and durability would go untested.');
 if (!strace) process.stderr.write('Durability is not counted: strace is missing.\n');
 
@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Runs a program under strace; answers its system calls of interest in their order: flushes, and what it printed. */
+/** Runs a program under strace; returns its flushes and its output in order. */
 async function trace(program: string): Promise<string[]> {
   const file = join(folder, 'trace');
   const path = join(import.meta.dirname, program);
@@ -29,13 +29,13 @@ async function trace(program: string): Promise<string[]> {
   return readFileSync(file, 'utf8')
     .split('\n')
     .flatMap((line) => {
-      // Where another thread was heard in between, the end of the call is a line of its own: `<… fsync resumed>) = 0`.
+      // If another thread ran in between, the end of the call is a separate line: `<… fsync resumed>) = 0`.
       if (/ (fsync|fdatasync)(\(| resumed).* = 0$/.test(line)) return ['flush'];
       return /write\(1, "(begin|acknowledged)/.exec(line)?.[1] ?? [];
     });
 }
 
-/** In each stretch from `begin` to `acknowledged`, how often was it flushed? */
+/** The number of flushes between each `begin` and its `acknowledged`. */
 function flushesOf(calls: readonly string[]): number[] {
   const flushes: number[] = [];
   let count = 0;
@@ -51,7 +51,7 @@ describe.skipIf(!strace)('each acknowledged write was flushed to the disk before
   it.each([
     { program: 'writes-of-cloud.ts', atLeast: 1 },
     { program: 'writes-of-agent.ts', atLeast: 1 },
-    // The text, the new folder that names it, and the folder that names this one.
+    // The file, its folder, and the parent of that folder.
     { program: 'writes-of-blobs.ts', atLeast: 3 },
   ])(
     '$program',
@@ -64,7 +64,7 @@ describe.skipIf(!strace)('each acknowledged write was flushed to the disk before
   );
 
   it.each([
-    // Two hundred writes.
+    // For two hundred writes.
     { program: 'writes-together.ts', atMost: 20 },
     // Twenty writes that are waited for, and ten ends of sends that are not.
     { program: 'writes-of-agent.ts', atMost: 25 },

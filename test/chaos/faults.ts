@@ -1,4 +1,4 @@
-// What goes wrong in a round: a plan made by chance from the seed, and how each fault is done.
+// The faults of a round: a random plan from the seed, and how each fault is injected.
 import { setTimeout as pause } from 'node:timers/promises';
 import { type House, type ProgramName, programNames } from './house.ts';
 import { fairWeather } from './lan-road.ts';
@@ -23,13 +23,13 @@ export interface Fault {
   readonly kind: FaultKind;
   readonly atMs: number;
   readonly forMs: number;
-  /** Of the faults that strike a process. */
+  /** For faults of a process. */
   readonly at: ProgramName;
-  /** Of a clock: how far it jumps. */
+  /** For clock faults: how far the clock jumps. */
   readonly jumpMs: number;
 }
 
-/** Faults within the time of load; `kinds` may narrow what happens. */
+/** Faults during the load; `kinds` restricts them. */
 export function planFaults(
   random: Random,
   loadMs: number,
@@ -52,7 +52,7 @@ export async function strike(house: House, fault: Fault): Promise<void> {
     case 'kill':
       await kill(house, at, forMs);
       break;
-    // The phone comes back at the same port before anybody has asked it: all that it lost is its subscribers.
+    // The phone restarts on the same port before any request reaches it: it loses only its subscribers.
     case 'restart':
       await kill(house, 'phone', 0);
       break;
@@ -97,7 +97,7 @@ export async function strike(house: House, fault: Fault): Promise<void> {
 }
 
 async function kill(house: House, name: ProgramName, forMs: number): Promise<void> {
-  // While the phone is off, its port refuses, as its own machine would.
+  // While the phone is off, its port refuses connections, like its machine would.
   if (name === 'phone') house.lanRoad.close();
   await house.programs[name].kill();
   await pause(forMs);

@@ -1,4 +1,4 @@
-// The three processes, the roads between them and their disks: one household for one round.
+// One household for one round: the three processes, the networks between them and their disks.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,9 +20,9 @@ import { TunnelRoad } from './tunnel-road.ts';
 
 export interface HouseOptions {
   readonly random: Random;
-  /** Modules that each program loads first, relative to this folder: how a test takes a safeguard away. */
+  /** Modules to preload into each program, relative to this folder: they disable a safeguard for a test. */
   readonly preload?: Partial<Record<ProgramName, string>>;
-  /** The size of each disk; 48 unless told, so that it is soon full. */
+  /** The size of each disk in MiB; default 48, so that it fills quickly. */
   readonly diskMib?: number;
 }
 
@@ -38,7 +38,7 @@ export class House {
   readonly disks: Readonly<Record<ProgramName, Disk>>;
   readonly tunnelRoad: TunnelRoad;
   readonly lanRoad: LanRoad;
-  /** What the phone said that it took from its line. */
+  /** The messages that the phone accepted from its line. */
   readonly arrived: string[];
   readonly #lineFile: string;
   readonly #phoneLocation: string;
@@ -59,7 +59,7 @@ export class House {
     this.#phoneLocation = phoneLocation;
   }
 
-  /** Everything runs, and the phone is known to the cloud. */
+  /** Starts everything; resolves when the cloud knows the phone. */
   static async open({ random, preload = {}, diskMib = 48 }: HouseOptions): Promise<House> {
     const folder = mkdtempSync(join(tmpdir(), 'homeline-chaos-'));
     const disks = {
@@ -87,7 +87,7 @@ export class House {
         HOMELINE_PORT: String(cloudPort),
         HOMELINE_DATA: disks.cloud.folder,
         HOMELINE_OWNER_TOKEN: ownerToken,
-        // The client is as fast as it can be.
+        // The client sends as fast as it can.
         HOMELINE_RATE_PER_SECOND: '0',
         HOMELINE_SENDS_PER_DAY: '0',
         HOMELINE_IDEMPOTENCY_MIB: '0',
@@ -103,7 +103,7 @@ export class House {
       env: {
         HOMELINE_DATA: disks.phone.folder,
         HOMELINE_PHONE_PORT: String(phonePort),
-        // Nobody is to find it but by the road.
+        // It must be reachable only through the proxy.
         HOMELINE_SSDP_PORT: '20001',
         CHAOS_LINE: lineFile,
       },
@@ -156,7 +156,7 @@ export class House {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Whether the cloud has the phone online. */
+  /** Whether the phone is online in the cloud. */
   async isWhole(): Promise<boolean> {
     const home = await ask<Home>(this.cloud, '').catch(() => undefined);
     return home?.phones.some((phone) => phone.online && phone.approved) === true;
@@ -167,7 +167,7 @@ export class House {
     while (performance.now() < untilMs) {
       const lookedAtMs = performance.now();
       if (await isSo()) return true;
-      // To look keeps the programs from their work: never more than half of the time.
+      // Polling slows the programs down: spend at most half of the time on it.
       await pause(Math.max(200, performance.now() - lookedAtMs));
     }
     return false;
@@ -177,7 +177,7 @@ export class House {
     return readDeliveries(this.#lineFile);
   }
 
-  /** All that the phone holds, asked by a control point of our own. */
+  /** All messages of the phone, read by a separate control point. */
   async phoneMessages(): Promise<PhoneMessage[]> {
     const network = new LanNetwork({ interfaces: ['lo'], allowOwnAddress: true });
     await network.start();

@@ -1,18 +1,18 @@
-// The household's network between agent and phone: an HTTP proxy that loses the answers of actions that were done, loses,
-// doubles and reorders the phone's events, and answers for a phone whose lists are empty or cut for a moment.
+// The network between agent and phone: an HTTP proxy that drops the answers of completed actions, drops, duplicates and
+// reorders the phone's events, and answers with lists that are empty or truncated.
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Random } from './random.ts';
 
 export interface LanWeather {
-  /** Of the actions that change the phone, the share whose answer is lost. */
+  /** The share of changing actions whose answer is lost. */
   readonly lostAnswers: number;
   readonly lostEvents: number;
   readonly doubledEvents: number;
-  /** The share of events that is overtaken by the next one. */
+  /** The share of events that the next one overtakes. */
   readonly lateEvents: number;
-  /** The share of lists of messages that come empty, or cut in their middle. */
+  /** The share of message lists that are empty or truncated. */
   readonly shortLists: number;
 }
 
@@ -45,7 +45,7 @@ export class LanRoad {
     this.#random = random;
   }
 
-  /** Listens, on the same port each time: the phone is there. */
+  /** Listens on the same port each time: the phone is on. */
   async open(): Promise<number> {
     if (this.#server !== undefined) return this.#port;
     const server = createServer((incoming, outgoing) => {
@@ -68,7 +68,7 @@ export class LanRoad {
     return this.#port;
   }
 
-  /** Refuses connections: the phone is off, and what asks it is told so as by the phone's own machine. */
+  /** Refuses connections: the phone is off. */
   close(): void {
     this.#server?.close();
     this.#server?.closeAllConnections();
@@ -98,7 +98,7 @@ export class LanRoad {
     return lists && this.#happens('shortLists') ? this.#shorten(answer) : answer;
   }
 
-  /** As a phone that boots, or that runs out of memory over the answer: the envelope is whole, the list in it is not. */
+  /** Like a phone that boots or runs out of memory: the envelope is complete, the list in it is not. */
   #shorten(answer: Answer): Answer {
     const whole = answer.body.toString();
     const list = /<MessageList>([\s\S]*)<\/MessageList>/.exec(whole)?.[1];
@@ -106,14 +106,14 @@ export class LanRoad {
     const short = this.#random.pick([
       '',
       '&lt;messageList xmlns="urn:homeline:messaging:1"/&gt;',
-      // Not within an entity.
+      // Do not cut within an entity.
       list.slice(0, Math.floor(list.length * this.#random.next())).replace(/&[^;]*$/, ''),
     ]);
     const body = Buffer.from(whole.replace(list, () => short));
     return { ...answer, body, headers: { ...answer.headers, 'content-length': String(body.length) } };
   }
 
-  /** The phone is told at once that its event arrived, whatever becomes of it. */
+  /** Answers the phone's event immediately, whether it is forwarded or not. */
   async #passEvent(event: Exchange): Promise<void> {
     if (this.#happens('lostEvents')) return;
     const late = this.#late;
@@ -123,7 +123,7 @@ export class LanRoad {
       return;
     }
     const copies = this.#happens('doubledEvents') ? [event, event] : [event];
-    // A callback of an agent that is gone.
+    // The callback of an agent that has exited.
     for (const each of late === undefined ? copies : [...copies, late]) await exchange(each).catch(() => undefined);
   }
 

@@ -1,5 +1,5 @@
-// npm run chaos: rounds of faults under load; a JSON line for each on stdout, the sum at the end, exit 1 where anything
-// was lost, came twice or out of order.
+// npm run chaos: rounds of faults under load; a JSON line per round on stdout, the sum at the end. Exits with 1 if
+// anything was lost, duplicated or out of order.
 import { parseArgs } from 'node:util';
 import { faultKinds } from './faults.ts';
 import { type Round, runRound } from './round.ts';
@@ -62,7 +62,7 @@ if (values.help) {
   process.exitCode = wrong > 0 ? 1 : 0;
 }
 
-/** Ends the process with 2 where an argument is none, for a number that is none would mean rounds that never were. */
+/** Exits with 2 if an argument is no number: NaN would mean zero rounds. */
 function readArguments() {
   try {
     const { values } = parseArgs({

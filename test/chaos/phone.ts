@@ -1,11 +1,11 @@
-// The phone under test: the software phone with a line whose far end writes down, durably, each message that it gets.
+// The phone under test: the software phone with a line whose far end durably records each message that it gets.
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { DemonstrationLine } from '../../edge-agent/phone/lines/demonstration.ts';
 import type { Line, LineEvents } from '../../edge-agent/phone/lines/line.ts';
 import { SoftwarePhone } from '../../edge-agent/phone/phone.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 
-/** What the far end wrote down of one message, a line of JSON each. */
+/** One recorded message; a line of JSON each. */
 export interface Delivery {
   readonly messageId: string;
   readonly to: string;
@@ -37,11 +37,11 @@ class WitnessLine implements Line {
     return true;
   }
 
-  /** Handed over twice by a phone that died in between, a message is still delivered once: the messageId tells. */
+  /** A phone that crashed may hand a message over twice; the messageId shows that it is the same delivery. */
   async send({ messageId, to, body }: PhoneMessage): Promise<void> {
     if (this.#delivered.has(messageId)) return;
     const delivery: Delivery = { messageId, to: to[0]?.address ?? '', body };
-    // The line feed comes first, so that a record that was cut off spoils no other.
+    // The line feed comes first, so that a truncated record does not damage the next one.
     writeSync(this.#descriptor, `\n${JSON.stringify(delivery)}`);
     fsyncSync(this.#descriptor);
     this.#delivered.add(messageId);
@@ -92,7 +92,7 @@ async function main(): Promise<void> {
     if (message.type !== 'arrive') return;
     line.receive(message.from, message.body).then(
       (messageId) => process.send?.({ type: 'arrived', messageId }),
-      // A disk that is full: the line keeps what the phone did not take, and here that is nobody's message.
+      // The disk is full: the phone did not accept the message, so it does not count.
       (error: Error) => process.stdout.write(`refused an arrival: ${error.message}\n`),
     );
   });

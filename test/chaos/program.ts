@@ -1,4 +1,4 @@
-// A process under test: supervised as in earnest (what ends is started again), killed and frozen as it comes.
+// A process under test: restarted when it exits, as in production, and killed or frozen by faults.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,30 +12,30 @@ export interface ProgramOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Modules to load first, relative to this folder. */
   readonly preload?: readonly string[];
-  /** What it prints goes to `<name>.log` in here, and its clock's shift stands in `<name>.clock`. */
+  /** Holds its output in `<name>.log` and its clock shift in `<name>.clock`. */
   readonly folder: string;
-  /** Whether it may end by itself before it is ready: with no room on its disk nothing can start. */
+  /** Whether it may exit before it is ready: with a full disk it cannot start. */
   mayFailToStart?(): boolean;
   onMessage?(message: Readonly<Record<string, unknown>>): void;
 }
 
 const root = join(import.meta.dirname, '../..');
 const reviveMs = 300;
-/** Programs start in half the time; a round starts a dozen of them. */
+/** Halves the start time; a round starts a dozen programs. */
 const compileCache = join(tmpdir(), 'homeline-chaos-compile-cache');
 
 export class Program {
   readonly name: string;
-  /** How often it ended though nobody made it. */
+  /** How often it exited by itself. */
   crashes = 0;
   readonly #options: ProgramOptions;
   readonly #clockFile: string;
   #child: ChildProcess | undefined;
   #wanted = false;
-  /** Before it listens to the signal, the signal would end it. */
+  /** Before it handles the signal, the signal would kill it. */
   #hasClock = false;
   #isReady = false;
-  /** Of one that was killed before it was ready, the next start. */
+  /** If it was killed before it was ready, the next start counts. */
   #ready = Promise.withResolvers<Readonly<Record<string, unknown>>>();
 
   constructor(options: ProgramOptions) {
@@ -44,7 +44,7 @@ export class Program {
     this.#clockFile = join(options.folder, `${options.name}.clock`);
   }
 
-  /** Resolves with the program's own `ready` message, of this start or of the next. */
+  /** Resolves with the program's `ready` message of this start or the next one. */
   get ready(): Promise<Readonly<Record<string, unknown>>> {
     return this.#ready.promise;
   }
@@ -60,7 +60,7 @@ export class Program {
     mkdirSync(dirname(this.#clockFile), { recursive: true });
     writeFileSync(this.#clockFile, '0', { flag: 'a' });
     const imports = ['clock.ts', ...preload].flatMap((name) => ['--import', join(import.meta.dirname, name)]);
-    // As `npm start` starts them.
+    // Like `npm start`.
     const flags = ['--max-semi-space-size=16'];
     const child = spawn(process.execPath, [...flags, ...imports, join(root, path)], {
       cwd: folder,
@@ -77,13 +77,13 @@ export class Program {
         this.#ready.resolve(message);
       }
       if (message.type === 'clock') {
-        // What was written meanwhile is read now.
+        // Read what was written in the meantime.
         this.#hasClock = true;
         child.kill('SIGUSR2');
       }
       this.#options.onMessage?.(message);
     });
-    // A message to a process that was just killed.
+    // The process was just killed.
     child.on('error', () => undefined);
     child.once('close', (code, signal) => {
       log.end(`— ended: ${signal ?? code}\n`);
@@ -98,7 +98,7 @@ export class Program {
     });
   }
 
-  /** kill -9; resolves when it is gone. Nothing starts it again but start(). */
+  /** kill -9; resolves when the process has exited. Only start() starts it again. */
   async kill(): Promise<void> {
     this.#wanted = false;
     const child = this.#child;
@@ -116,13 +116,13 @@ export class Program {
     child?.kill('SIGCONT');
   }
 
-  /** Moves its clock by so much from the true time. */
+  /** Shifts its clock from the true time. */
   shiftClock(ms: number): void {
     writeFileSync(this.#clockFile, String(ms));
     if (this.#hasClock) this.#child?.kill('SIGUSR2');
   }
 
-  /** False where the process is not there. */
+  /** False if the process does not run. */
   send(message: object): boolean {
     const child = this.#child;
     if (child?.connected !== true) return false;

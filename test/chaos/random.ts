@@ -1,9 +1,9 @@
-// Chance that can be repeated: the same seed gives the same faults at the same moments.
+// A seeded random generator, so that a round can be repeated.
 export class Random {
   #state: number;
 
   constructor(seed: string) {
-    // FNV-1a, so that neighbouring seeds have nothing in common.
+    // FNV-1a, so that adjacent seeds give unrelated numbers.
     this.#state = [...seed].reduce((hash, char) => Math.imul(hash ^ char.charCodeAt(0), 16_777_619), 2_166_136_261);
   }
 

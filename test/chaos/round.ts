@@ -1,4 +1,4 @@
-// One round: a household under load in both directions, faults at their moments, quiet, and the verdict.
+// One round: load in both directions, faults at their times, a quiet phase, and the verdict.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HomeEvent, Message } from '../../protocol/model.ts';
 import { allMessages, Reader, type SentLetter, writeTo } from './client.ts';
@@ -9,7 +9,7 @@ import { Random } from './random.ts';
 import { judge, type Observed, type Verdict } from './verdict.ts';
 
 export interface RoundOptions {
-  /** Names the plan: the same seed, the same faults at the same moments. */
+  /** The same seed gives the same faults at the same times. */
   readonly seed: string;
   readonly loadMs: number;
   /** Messages each way. */
@@ -17,9 +17,9 @@ export interface RoundOptions {
   readonly faults: number;
   readonly kinds?: readonly FaultKind[];
   readonly preload?: HouseOptions['preload'];
-  /** How long the household may take to come to rest. */
+  /** The time limit for the quiet phase. */
   readonly quietMs: number;
-  /** Keep no folder, also where something went wrong. */
+  /** Delete the folder even after a fault. */
   readonly discard?: boolean;
 }
 
@@ -27,9 +27,9 @@ export interface Round extends Verdict {
   readonly seed: string;
   readonly plan: readonly Fault[];
   readonly quietAfterMs: number;
-  /** The longest that a client had to ask until its message was taken. */
+  /** The longest time until a client's message was accepted. */
   readonly slowestMs: number;
-  /** Processes that ended though nobody killed them. */
+  /** Processes that exited by themselves. */
   readonly crashes: number;
   readonly diskFilled: boolean;
   readonly folder?: string;
@@ -102,7 +102,7 @@ async function underLoad(house: House, options: RoundOptions, plan: readonly Fau
   return (await Promise.all(writing)).flat();
 }
 
-/** Everything runs again, and one more message arrives: whatever was overlooked must come to light by it. */
+/** Restores everything and delivers one more message, which makes missed messages show. */
 async function comeToRest(house: House): Promise<void> {
   house.lanRoad.weather = fairWeather;
   for (const name of programNames) {
@@ -127,7 +127,7 @@ async function observe(house: House, letters: readonly SentLetter[], readers: re
   };
 }
 
-/** All events as the store has them, read until none has come for a moment. */
+/** All stored events, read until no new one arrives. */
 async function replay(house: House): Promise<HomeEvent[]> {
   const reader = new Reader(house.cloud, 'sse', beginning);
   const following = reader.follow();

@@ -1,4 +1,4 @@
-// The road between agent and cloud: a TCP proxy that can be cut, stalled, slowed and closed.
+// The network between agent and cloud: a TCP proxy that can be cut, stalled, slowed down and closed.
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -28,12 +28,12 @@ export class TunnelRoad {
     await once(this.#server, 'close');
   }
 
-  /** Every connection breaks off, whatever was on its way. */
+  /** Destroys every connection, with the data in flight. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Nothing moves for a while, and nothing is lost. */
+  /** Holds all data for a while; nothing is lost. */
   async stall(forMs: number): Promise<void> {
     for (const socket of this.#sockets) socket.pause();
     await pause(forMs);

@@ -1,39 +1,39 @@
-// What must hold when quiet has returned: nothing lost, nothing twice, everything in order. Pure.
+// The invariants after a round: nothing lost, nothing duplicated, everything in order. Pure.
 import type { HomeEvent, Message } from '../../protocol/model.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import type { SentLetter } from './client.ts';
 import type { Delivery } from './phone.ts';
 
 export interface Observed {
-  /** Identifiers that the phone gave to what came by its line. */
+  /** The phone's identifiers of the messages that its line delivered. */
   readonly arrived: readonly string[];
-  /** All that the phone holds, in its own order. */
+  /** All messages of the phone, in its order. */
   readonly phone: readonly PhoneMessage[];
   readonly cloud: readonly Message[];
   readonly letters: readonly SentLetter[];
   readonly deliveries: readonly Delivery[];
-  /** All events of the round, as the store has them. */
+  /** All stored events of the round. */
   readonly events: readonly HomeEvent[];
-  /** What each reader saw, one after the other. */
+  /** The events that each reader saw, in order. */
   readonly readers: readonly (readonly HomeEvent[])[];
 }
 
 export interface Verdict {
-  /** Messages by the line and by REST that were there to be carried. */
+  /** The number of messages from the line and from REST. */
   readonly received: number;
   readonly sent: number;
   readonly lost: number;
   readonly twice: number;
   readonly disordered: number;
-  /** Sends of which nobody can say whether they went out. */
+  /** Sends of unknown outcome. */
   readonly unknown: number;
-  /** Sends that are still under way. */
+  /** Sends that are still in flight. */
   readonly unfinished: number;
-  /** Events that a reader missed, saw out of order, or saw under two ids. */
+  /** Events that a reader missed, saw out of order, or saw with two ids. */
   readonly misread: number;
-  /** In words, the first of each kind. */
+  /** Descriptions of the first fault of each kind. */
   readonly faults: readonly string[];
-  /** The first of the unknown sends in words: no faults, but each had better be known. */
+  /** Descriptions of the first unknown sends. They are no faults, but worth an investigation. */
   readonly unknowns: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export function judge(observed: Observed): Verdict {
 
 type Find = (kind: 'lost' | 'twice' | 'disordered' | 'unknown' | 'unfinished' | 'misread', words: string) => void;
 
-/** Every message that the phone has is in the cloud exactly once, was told exactly once, and in order for each sender. */
+/** Every message of the phone is in the cloud exactly once and was reported exactly once, in order per sender. */
 function judgeReceived({ arrived, phone, cloud, events }: Observed, find: Find): void {
   const held = phone.filter((message) => message.folder === 'Received');
   const heldIds = new Set(held.map(({ messageId }) => messageId));
@@ -82,17 +82,17 @@ function judgeReceived({ arrived, phone, cloud, events }: Observed, find: Find):
   for (const [sender, messages] of Map.groupBy(held, ({ from }) => from.address)) {
     for (const [index, message] of messages.entries()) {
       const next = messages[index + 1];
-      // A phone whose clock was set back says itself that the later one is older.
+      // A phone whose clock was set back reports the later message as the older one.
       if (next === undefined || next.time < message.time) continue;
       const [first, second] = [place.get(message.messageId), place.get(next.messageId)];
-      // What nobody was told of is lost, not late.
+      // A message that was never reported is lost, not late.
       if (first !== undefined && second !== undefined && second < first)
         find('disordered', `${sender}: ${next.messageId} was told before ${message.messageId}`);
     }
   }
 }
 
-/** Every accepted send went out exactly once, or is `unknown`, or is `failed` and did not. */
+/** Every accepted send went out exactly once, or is `unknown`, or is `failed` and did not go out. */
 function judgeSent({ letters, cloud, deliveries }: Observed, find: Find): void {
   const delivered = countBy(deliveries, ({ body }) => body);
   const sends = cloud.filter(({ state }) => state !== 'received');
@@ -124,7 +124,7 @@ function judgeSent({ letters, cloud, deliveries }: Observed, find: Find): void {
   }
 }
 
-/** Each reader saw every event, under one id and in order. */
+/** Each reader saw every event once, in order, with one id. */
 function judgeReaders({ events, readers }: Observed, find: Find): void {
   for (const [number, seen] of readers.entries()) {
     const ids = seen.map(({ id }) => id);

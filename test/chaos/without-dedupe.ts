@@ -1,4 +1,4 @@
-// Preloaded into the cloud: its store takes each delivery of an event for a new message. For the test of the suite.
+// Preloaded into the cloud: its store treats each delivery of an event as a new message. For the self-test.
 import { SqliteStore } from '../../cloud/store/sqlite.ts';
 
 const commit = SqliteStore.prototype.commit;

@@ -1,4 +1,4 @@
-// Preloaded into the agent: it forgets what it sends, as if there were no journal of sends. For the test of the suite.
+// Preloaded into the agent: it has no journal of sends. For the self-test.
 import { Journal } from '../../edge-agent/tunnel/journal.ts';
 
 Journal.prototype.findSend = () => undefined;

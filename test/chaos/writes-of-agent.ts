@@ -1,5 +1,5 @@
-// Ten events into the agent's outbox and ten sends into its journal, each announced and acknowledged on stdout, and the
-// end of each send, which nobody waits for. For durability.test.ts.
+// Writes ten events into the agent's outbox and ten sends into its journal, printing before and after each, and the end
+// of each send, which is not waited for. For durability.test.ts.
 import { writeSync } from 'node:fs';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import { Journal } from '../../edge-agent/tunnel/journal.ts';

@@ -1,4 +1,4 @@
-// Twenty large texts into a folder, each announced and acknowledged on stdout. For durability.test.ts.
+// Writes twenty large texts into a folder; prints before and after each. For durability.test.ts.
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { FolderBlobs } from '../../cloud/store/folder-blobs.ts';

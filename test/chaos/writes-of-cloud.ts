@@ -1,4 +1,4 @@
-// Twenty commits of the cloud's store, each announced and acknowledged on stdout. For durability.test.ts.
+// Twenty commits of the cloud's store; prints before and after each. For durability.test.ts.
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqliteStore } from '../../cloud/store/sqlite.ts';

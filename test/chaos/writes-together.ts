@@ -1,4 +1,4 @@
-// Two hundred commits of the cloud's store at once, announced and acknowledged on stdout. For durability.test.ts.
+// Two hundred concurrent commits of the cloud's store; prints before and after. For durability.test.ts.
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqliteStore } from '../../cloud/store/sqlite.ts';

@@ -1,4 +1,4 @@
-// As writes-of-agent.ts, with SQLite's flushes taken away: the count must tell. For durability.test.ts.
+// Like writes-of-agent.ts, without SQLite's flushes: the count must show it. For durability.test.ts.
 import { writeSync } from 'node:fs';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import { Outbox } from '../../edge-agent/tunnel/outbox.ts';

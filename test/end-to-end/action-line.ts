@@ -1,4 +1,4 @@
-// A line whose far end is the test: it sees what the phone sends and makes things arrive.
+// A line whose far end is the test: it records what the phone sends and delivers messages.
 
 import { DemonstrationLine } from '../../edge-agent/phone/lines/demonstration.ts';
 import type { ArrivedMessage, Line, LineEvents, LineSessionStep } from '../../edge-agent/phone/lines/line.ts';
@@ -8,7 +8,7 @@ export class ActionLine implements Line {
   readonly capabilities = new DemonstrationLine().capabilities;
   readonly sent: PhoneMessage[] = [];
   readonly steps: { session: PhoneSession; step: LineSessionStep }[] = [];
-  /** While it is set, the line says that it cannot be reached. */
+  /** While set, the line reports that it is unreachable. */
   isDown = false;
   #events: LineEvents | undefined;
 
@@ -44,7 +44,7 @@ export class ActionLine implements Line {
     return new Uint8Array(file.sizeBytes);
   }
 
-  /** Somebody writes to the phone. Answers the phone's own identifier. */
+  /** Delivers a message to the phone; returns the phone's identifier for it. */
   receive(from: string, body: string, more: Partial<ArrivedMessage> = {}): Promise<string> {
     return this.events.arrived({ messageClass: 'SMS', from: { address: from }, body, ...more });
   }

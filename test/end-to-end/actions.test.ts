@@ -1,4 +1,4 @@
-// All 18 actions of Messaging through cloud, tunnel and agent to the phone and back: by resource and argument for argument.
+// All 18 actions through cloud, tunnel and agent to the phone and back: as REST resources and with UPnP arguments.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ActionName, actionNames } from '../../protocol/actions.ts';
 import type { Session } from '../../protocol/model.ts';

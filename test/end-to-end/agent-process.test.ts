@@ -1,5 +1,5 @@
-// The agent as a process of its own: killed and back within the grace, or frozen. What a page shows that reads the home
-// once and then follows its events must be what is so.
+// The agent as a process: killed and back within the grace period, or frozen. A page that reads the home once and then
+// follows its events must show the true state.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -54,10 +54,10 @@ async function kill(agent: ChildProcess): Promise<void> {
 
 const read = (): Promise<Home> => household.home('GET', '');
 
-/** As often as the dashboard looks: a Durable Object that sleeps looks for its agent only when it is asked. */
+/** The dashboard's polling interval: a hibernating Durable Object checks its agent only when asked. */
 const lookMs = 8_000;
 
-/** A page: what it read last, and again whenever an event says that something of the home is otherwise. */
+/** A page that reads the home, and reads it again when an event says that it changed. */
 class Page {
   home!: Home;
   readonly #reader: EventReader;
@@ -65,7 +65,7 @@ class Page {
   #seen = 0;
   #lookedMs = 0;
 
-  /** `looks`: also again and again, as long as it is shown. */
+  /** `looks`: also polls the home. */
   constructor(reader: EventReader, looks = false) {
     this.#looks = looks;
     this.#reader = reader;

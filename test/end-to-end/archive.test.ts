@@ -1,4 +1,4 @@
-// A phone that hiccups, with the true agent and the true cloud: what the cloud stored stays, and what was deleted is gone.
+// A phone with faulty lists, with the real agent and cloud: stored messages stay, and deleted ones are gone.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** A list whose last message is cut in its sender, as a phone's buffer cuts it. */
+/** A list that is truncated in the sender of its last message, as a full buffer of a phone truncates it. */
 const cut = (count: number) => () => {
   const whole = writeDocument('messageList', phone.messages.slice(0, count));
   return whole.slice(0, whole.lastIndexOf('</address></sender>') - 4);
@@ -48,7 +48,7 @@ const cut = (count: number) => () => {
 
 const stored = async () => (await cloud.get(`${messages}?limit=200`)).body.items as Message[];
 
-/** Until the phone has answered two more lists: what the first of them said has been concluded by then. */
+/** Waits until the phone has answered two more lists, so that the agent has evaluated the first one. */
 async function listed(): Promise<void> {
   const before = phone.callsOf('SearchMessages').length;
   await expect.poll(() => phone.callsOf('SearchMessages').length, patiently).toBeGreaterThanOrEqual(before + 3);
@@ -121,7 +121,7 @@ describe('messages whose phone corrects them', () => {
     await agent.start();
     await expect.poll(async () => (await stored()).length, patiently).toBe(3);
     const before = await stored();
-    // A daylight offset and rounded seconds; an address that is spelled otherwise, or with a name; a class.
+    // A daylight saving offset and rounded seconds; another spelling of the address, or a name; another class.
     dinner.time = '2026-11-20T17:30:12.000Z';
     dinner.from = { address: '+390110001', displayName: 'Ada' };
     call.time = '2026-11-20T17:31:00.000Z';

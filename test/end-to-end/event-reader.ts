@@ -1,4 +1,4 @@
-// Reads a home's server-sent events as a client would: by the bytes of the stream (WHATWG HTML, 9.2).
+// Reads a home's server-sent events like a client, from the bytes of the stream (WHATWG HTML, 9.2).
 import type { HomeEvent } from '../../protocol/model.ts';
 
 export type EventOf<Type extends HomeEvent['type']> = HomeEvent & { type: Type };
@@ -14,7 +14,7 @@ export class EventReader {
   readonly #waiters = new Set<Waiter>();
   /** The id to resume from. */
   lastEventId = '';
-  /** Resolves when the stream ends, by whichever side. */
+  /** Resolves when either side ends the stream. */
   readonly ended: Promise<void>;
 
   private constructor(body: ReadableStream<Uint8Array>, controller: AbortController) {
@@ -36,7 +36,7 @@ export class EventReader {
     this.#controller.abort();
   }
 
-  /** The first event of that type, seen or to come, that `matches`; fails after ten seconds. */
+  /** The first past or future event of that type that `matches`; fails after ten seconds. */
   next<Type extends HomeEvent['type']>(
     type: Type,
     matches: (event: EventOf<Type>) => boolean = () => true,

@@ -1,4 +1,4 @@
-// A household for tests: cloud, software phones and agent as they run in earnest, on loopback and temporary folders.
+// A household for tests: real cloud, software phones and agent, on loopback and temporary folders.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ export class Household {
   readonly ownerToken = `hl_${'e'.repeat(43)}`;
   readonly #folder: string;
   readonly #options: HouseholdOptions;
-  /** Discovery by a port of our own, so that households in other test files stay strangers. */
+  /** A separate discovery port, so that households of other test files are not found. */
   readonly ssdpPort: number;
   readonly phones: TestPhone[] = [];
   readonly agentLines: string[] = [];
@@ -51,7 +51,7 @@ export class Household {
     this.ssdpPort = ssdpPort;
   }
 
-  /** A cloud alone; phones and the agent come as the test wants. */
+  /** A cloud only; the test adds phones and the agent. */
   static async open(options: HouseholdOptions = {}): Promise<Household> {
     const folder = await mkdtemp(join(tmpdir(), 'homeline-household-'));
     const household = new Household(folder, 20_000 + Math.floor(Math.random() * 40_000), options);
@@ -121,7 +121,7 @@ export class Household {
     return made;
   }
 
-  /** `fresh` forgets all that the agent ever knew. */
+  /** `fresh`: deletes the agent's data folder first. */
   async startAgent(
     options: {
       trust?: readonly string[];
@@ -168,7 +168,7 @@ export class Household {
     return { status: answer.status, body: text === '' ? undefined : JSON.parse(text), headers: answer.headers };
   }
 
-  /** What a request below the home answers; fails the test unless it succeeds. */
+  /** The body of a request below the home; fails the test unless it succeeds. */
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the API answered
   async home(method: string, path: string, body?: unknown): Promise<any> {
     const answer = await this.api(method, `/homes/home${path}`, body);
@@ -176,7 +176,7 @@ export class Household {
     return answer.body;
   }
 
-  /** The phone once the cloud has it online. */
+  /** Waits until the phone is online in the cloud, and returns it. */
   async phoneOnline(name: string): Promise<Phone> {
     return await this.until(`the phone ${name} is online`, async () => {
       const { items } = await this.home('GET', '/phones');
@@ -191,7 +191,7 @@ export class Household {
     return reader;
   }
 
-  /** Polls until `look` answers something; gives up, saying `what`, before the test runner would without a word. */
+  /** Polls until `look` returns a value; fails with `what` before the test's own timeout. */
   async until<Found>(
     what: string,
     look: () => Promise<Found | undefined | false> | Found | undefined | false,

@@ -1,4 +1,4 @@
-// The main job, whole: a phone's messages reach the cloud and come back.
+// The main job: a phone's messages reach the cloud, and messages from the cloud reach the phone.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { telephonyClient } from '../../edge-agent/phone/phone.ts';
 import type { Message, Phone } from '../../protocol/model.ts';
@@ -267,7 +267,7 @@ describe('several phones in one home', () => {
   });
 });
 
-/** Somebody else on the LAN uses the phone. */
+/** Another control point on the LAN uses the phone. */
 async function soap({ phone }: TestPhone, action: string, inside: string): Promise<void> {
   const type = 'urn:schemas-upnp-org:service:Messaging:2';
   const description = await (await fetch(phone.location)).text();

@@ -1,4 +1,4 @@
-// `npm start` as a newcomer types it: what it prints, what survives, how it ends, what it says when it cannot.
+// `npm start` for a newcomer: its output, what survives a restart, how it exits, and its errors.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../..');
-/** Milliseconds for what starts three programs, twice, on a busy machine. */
+/** Timeout for tests that start three programs twice on a busy machine. */
 const patience = 120_000;
 const ownerToken = `hl_${'s'.repeat(43)}`;
 
@@ -59,7 +59,7 @@ class Start {
     running.add(this);
   }
 
-  /** The first match in all that was printed; fails when the process ends without it. */
+  /** The first match in the output; fails if the process exits without it. */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((found, fail) => {
       const late = setTimeout(() => fail(new Error(`Never printed ${pattern}:\n${this.output}`)), patience / 2);
@@ -127,7 +127,7 @@ describe('npm start', () => {
       await expect.poll(() => subjects(url), { timeout: patience / 2 }).toEqual(['Dinner at 8?']);
 
       expect(await first.interrupt()).toBe(0);
-      // In this order, so that the phone is still there for the agent's UNSUBSCRIBE; and nobody had to be killed.
+      // In this order, so that the phone still answers the agent's UNSUBSCRIBE; no part had to be killed.
       expect(first.output).toMatch(/Stopping….*agent {2}Stopping\..*phone {2}goes off/s);
       await expect(fetch(`${url}/healthz`)).rejects.toThrow();
 
@@ -222,8 +222,8 @@ describe('npm start', () => {
         HOMELINE_PORT: '0',
         HOMELINE_SSDP_PORT: '19087',
       };
-      // Its standard input is the keyboard of the terminal in which npm and everything that it starts run. Without
-      // `exec` a shell that stays npm's parent (dash) would die of the same Ctrl-C and answer 130 for it.
+      // Its standard input is the terminal in which npm and its children run. Without `exec` a shell that stays npm's
+      // parent (dash) would be killed by the same Ctrl-C and exit with 130.
       const terminal = spawn('script', ['--quiet', '--return', '--command', 'exec npm start', '/dev/null'], {
         cwd: root,
         env,

@@ -1,4 +1,4 @@
-// The hop ledger: where a message was and when, both ways, as REST tells it.
+// The trace of a message in both directions, by REST.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Hop } from '../../protocol/model.ts';
 import { Household } from './household.ts';

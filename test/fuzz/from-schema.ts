@@ -1,14 +1,14 @@
-// Any value that a zod schema allows, as a fast-check arbitrary: the contract itself says what is to be tried.
+// A fast-check arbitrary of all values that a zod schema allows.
 import fc from 'fast-check';
 import { z } from 'zod';
 
-/** How strings without a form of their own are made, up to so many characters. */
+/** Generates strings without a format, up to a length. */
 export type Texts = (maxLength: number) => fc.Arbitrary<string>;
 
 const longest = 24;
 const mostItems = 4;
 
-/** @throws Error on a schema of a kind that is not known here: the generator is then to be completed */
+/** @throws Error for an unsupported kind of schema: add it here */
 export function arbitraryOf(schema: z.ZodType, texts: Texts): fc.Arbitrary<unknown> {
   if (schema instanceof z.ZodObject) return recordOf(schema, texts);
   if (schema instanceof z.ZodArray) return listOf(schema, texts);
@@ -24,7 +24,7 @@ export function arbitraryOf(schema: z.ZodType, texts: Texts): fc.Arbitrary<unkno
   if (schema instanceof z.ZodEnum) return fc.constantFrom(...schema.options);
   if (schema instanceof z.ZodLiteral) return fc.constantFrom(...schema.values);
   if (schema instanceof z.ZodUnknown) return fc.jsonValue();
-  // zod leaves `__proto__` out of a record, and that is as it should be: no argument has that name.
+  // zod drops `__proto__` from a record. That is right: no argument has that name.
   if (schema instanceof z.ZodRecord) {
     return fc.dictionary(
       texts(longest).filter((key) => key !== '__proto__'),
@@ -67,12 +67,12 @@ interface Check {
   readonly pattern?: RegExp;
 }
 
-/** What a schema was told to check, by the name that zod gives it. */
+/** A check of a schema by zod's name. */
 function checkOf(schema: z.ZodType, name: string): Check | undefined {
   return schema.def.checks?.map(({ _zod }) => _zod.def as Check).find(({ check }) => check === name);
 }
 
-/** Without a bound of the schema's own, numbers stay where they are likely. */
+/** Without a bound in the schema, numbers stay in a likely range. */
 function within(bound: number | null, usual: number): number {
   return bound !== null && Math.abs(bound) < Number.MAX_SAFE_INTEGER ? bound : usual;
 }

@@ -1,4 +1,4 @@
-// A small run of what `npm run fuzz` tries a hundred thousand times.
+// A small run of `npm run fuzz`.
 import { expect, it } from 'vitest';
 import { properties } from './properties.ts';
 

@@ -1,4 +1,4 @@
-// Input as hostile or broken devices make it: anything, markup in the wrong order, and good samples spoilt somewhere.
+// Input of hostile or broken devices: random text, misplaced markup, and valid samples with one mutation.
 import fc from 'fast-check';
 
 const anything = fc.oneof(
@@ -47,7 +47,7 @@ const pieces = [
 ];
 const soup = fc.array(fc.constantFrom(...pieces), { maxLength: 40 }).map((list) => Buffer.from(list.join('')));
 
-/** A sample with a part of it cut out, doubled or replaced. */
+/** A sample with a part removed, duplicated or replaced. */
 function spoilt(samples: readonly Buffer[]): fc.Arbitrary<Buffer> {
   return fc
     .tuple(fc.constantFrom(...samples), fc.nat(), fc.nat({ max: 40 }), fc.constantFrom('cut', 'double', 'put'), soup)

@@ -1,5 +1,5 @@
-// npm run fuzz: every property with random input, 100,000 cases in all unless told: `npm run fuzz -- [cases] [seed]`.
-// The seed of a failure gives the same cases again.
+// npm run fuzz: every property with random input, 100,000 cases by default: `npm run fuzz -- [cases] [seed]`.
+// The seed of a failure repeats its cases.
 import { properties } from './properties.ts';
 
 const usage = 'npm run fuzz -- [cases] [seed]: both are whole numbers; 100,000 cases and any seed unless told.\n';

@@ -1,5 +1,5 @@
-// What must hold for any input: inverses, and parsers that throw nothing but their own error and are done within a second.
-// Requirements X14, Z20. Run small by the test beside this file and large by `npm run fuzz`.
+// Properties for any input: inverses, and parsers that throw only their own error and finish within a second.
+// Requirements X14, Z20. fuzz.test.ts runs few cases, `npm run fuzz` many.
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { z } from 'zod';
@@ -36,7 +36,7 @@ import { hostile } from './inputs.ts';
 
 export interface Property {
   readonly name: string;
-  /** Tries so many cases; the seed gives the same ones again. */
+  /** Runs the cases; the same seed repeats them. */
   run(numRuns: number, seed: number): fc.RunDetails<unknown>;
 }
 
@@ -52,7 +52,7 @@ function inverse<Value>(name: string, values: fc.Arbitrary<Value>, there: (value
   });
 }
 
-/** What a parser may throw is its own typed error and nothing else. */
+/** A parser may throw only its own typed error. */
 function parser(
   name: string,
   inputs: fc.Arbitrary<Buffer>,
@@ -69,20 +69,20 @@ function parser(
 }
 
 const xmlText = fc.string({ unit: 'binary', maxLength: 60 }).filter(isXmlText);
-/** Where a document trims, what is tried has no blank ends; and blank is absent. */
+/** For trimmed fields: no blanks at the ends; blank counts as absent. */
 const trimmed = (maxLength: number) =>
   fc
     .string({ unit: 'binary', maxLength: Math.floor(maxLength / 2) - 2 })
     .filter(isXmlText)
     .map((text) => `x${text}x`);
 const plain = (maxLength: number) => fc.string({ unit: 'binary', maxLength: Math.floor(maxLength / 2) });
-/** As JSON knows them: without −0 and without prototypes of their own. */
+/** JSON values: without −0 and without own prototypes. */
 const framesOf = (schema: z.ZodType) =>
   arbitraryOf(schema, plain).map((frame) => JSON.parse(JSON.stringify(frame)) as unknown);
 const context = { device: 'uuid:a', action: 'a property' };
 const serviceType = 'urn:schemas-upnp-org:service:Messaging:2';
 
-/** What a reader had to cut it says beside the document, not in it. */
+/** Readers report truncation beside the document. */
 const asWritten = (model: unknown): unknown =>
   JSON.parse(JSON.stringify(model, (name, value) => (name === 'truncated' ? undefined : value)));
 

@@ -1,4 +1,4 @@
-// The agent as one file: built here, copied to an empty folder, and run there by a bare Node.
+// The bundled agent: built, copied to an empty folder, and run there by a bare Node.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// infra/dynamodb.json: the table is the one of table.ts, protected, and taken by DynamoDB as it stands.
+// infra/dynamodb.json: the table equals table.ts, is protected, and DynamoDB accepts it unchanged.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateTableCommand, type CreateTableCommandInput, DescribeTableCommand } from '@aws-sdk/client-dynamodb';

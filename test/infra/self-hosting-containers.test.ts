@@ -1,4 +1,4 @@
-// The Containerfiles, step by step but without an engine: their COPY, RUN and ENTRYPOINT lines are followed in folders.
+// The Containerfiles without an engine: their COPY, RUN and ENTRYPOINT lines are carried out in folders.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -22,7 +22,7 @@ import { Household } from '../end-to-end/household.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'homeline-image-'));
-/** Only root can become another user; for everybody else the files are their own. */
+/** Only root can become another user; otherwise the files belong to the current user. */
 const stranger = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
 chmodSync(folder, 0o755);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,13 +43,13 @@ function stepsOf(file: string): Step[][] {
   return stages;
 }
 
-/** What the ignore file lets into the build: top-level names, but for what stands in `**` lines. */
+/** The top-level names that the ignore file lets into the build, except for its `**` lines. */
 function contextOf(file: string): string[] {
   const lines = readFileSync(join(root, 'infra', `${file}.dockerignore`), 'utf8').split('\n');
   return lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
 }
 
-/** Follows both stages; answers the folder of the finished image. */
+/** Carries out both stages; returns the folder of the image. */
 function build(file: string): string {
   const image = join(folder, file);
   const [making = [], finished = []] = stepsOf(file);
@@ -60,7 +60,7 @@ function build(file: string): string {
     if (word === 'COPY') copy(rest, root, workshop, context);
     else if (rest === 'npm ci') symlinkSync(join(root, 'node_modules'), join(workshop, 'node_modules'));
     else if (word === 'RUN') {
-      // Development's packages are left out below, so that the checkout keeps them.
+      // Development packages are excluded below, so that the checkout keeps them.
       execFileSync('sh', ['-c', rest.replace(/ && npm prune --omit=dev$/, '')], { cwd: workshop, stdio: 'pipe' });
     }
   }
@@ -108,7 +108,7 @@ function environmentOf(file: string, image: string): Record<string, string> {
   return Object.fromEntries(pairs.map(([name, value]) => [name, value.replace('/data', join(image, 'data'))]));
 }
 
-/** The image's own command, as a user who may write to `/data` alone. */
+/** The image's command, run by a user who may write to `/data` only. */
 function run(file: string, image: string, env: Record<string, string>) {
   const entry = stepsOf(file)
     .flat()
@@ -123,7 +123,7 @@ function run(file: string, image: string, env: Record<string, string>) {
   });
 }
 
-/** The HEALTHCHECK's own command: whether it ends with 0. */
+/** Whether the HEALTHCHECK command exits with 0. */
 async function isHealthy(file: string, image: string, env: Record<string, string>): Promise<boolean> {
   const check = stepsOf(file)
     .flat()

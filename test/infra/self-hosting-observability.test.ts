@@ -1,4 +1,4 @@
-// What an operator sees of a household: metrics that move, one request's name in both logs, and nothing of what is said.
+// What an operator sees: changing metrics, one request id in both logs, and no content of messages.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { lineLog } from '../../cloud/hosts/node-log.ts';
 import { type Answer, Household } from '../end-to-end/household.ts';
@@ -19,7 +19,7 @@ const lines = (): Line[] => written.map((line) => JSON.parse(line));
 const linesOf = (answer: Answer) => lines().filter((line) => line.requestId === answer.headers.get('x-request-id'));
 const message = (more: object) => ({ messageClass: 'SMS', to: ['+390110002'], body: 'Parola segreta', ...more });
 
-/** The samples of `/metrics`, by name and labels as they are written there. */
+/** The samples of `/metrics` by name and labels. */
 async function scrape(): Promise<Map<string, number>> {
   const answer = await fetch(`${household.url}/metrics`);
   const samples = (await answer.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -52,7 +52,7 @@ beforeAll(async () => {
   await household.api('POST', '/homes/home/messages', { to: '+390110002', body: 'Parola segreta' });
   await fetch(`${household.url}/v1/me`, { headers: { authorization: 'Bearer hl_mistyped-390110001' } });
   await fetch(`${household.url}/v1/homes/home/messages/+390110001`);
-  // The cloud counts its metrics once a second at most: an earlier answer may be given again until then.
+  // The cloud collects its metrics at most once a second, so an older answer may be repeated until then.
   const strangers = 'homeline_request_seconds_count{method="GET",route="/v1/me",status="401"}';
   await vi.waitFor(
     async () => {
@@ -106,7 +106,7 @@ describe('the logs of a whole household', () => {
   });
 
   it('hold no number, no word of a message and no token', () => {
-    // Identifiers are random: any digits may stand in them.
+    // Identifiers are random and may contain any digits.
     const said = [...written, ...household.agentLines].join('\n').replace(/\b[rps]_\w+/g, '');
     const secrets = [
       ...['39011', 'nonna', 'nobody', 'PIN', 'Parola', 'segret', 'riservato'],

@@ -1,4 +1,4 @@
-// The proxies of infra/self-hosting.md, run as they stand there but for addresses: TLS in front of a cloud on loopback.
+// The proxy configurations of infra/self-hosting.md, unchanged except for addresses: TLS in front of a cloud on loopback.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ const snippet = (language: string) => new RegExp(`\`\`\`${language}\\n([\\s\\S]*
 
 interface Proxy {
   name: string;
-  /** Writes its settings and answers its command. */
+  /** Writes the configuration and returns the command. */
   prepare(port: number, cloud: string): string[];
 }
 

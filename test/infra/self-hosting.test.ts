@@ -1,4 +1,4 @@
-// infra/self-hosting.md and the units: what they name is there, what they set is known, and the backup is one.
+// infra/self-hosting.md and the systemd units: files and settings that they name exist, and the backup works.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -104,7 +104,7 @@ describe('the system calls', () => {
     'of starting and stopping are those that the units allow',
     async () => {
       const folder = mkdtempSync(join(tmpdir(), 'homeline-calls-'));
-      // As the units do: root would be asked for more (SQLite gives the file's owner to its journal).
+      // Like the units: root would need more capabilities (SQLite gives the database's owner to its journal).
       const stranger = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
       if (stranger.uid !== undefined) chownSync(folder, stranger.uid, stranger.gid);
       const programs = {
@@ -133,7 +133,7 @@ describe('the system calls', () => {
       const denied = new Set([...callsIn('@privileged'), ...callsIn('@resources')]);
       expect(called).toContain('listen');
       const refused = [...called].filter((name) => !allowed.has(name) || denied.has(name));
-      // Node asks for these and goes on without when they are refused.
+      // Node tries these system calls and continues if they are refused.
       expect(refused.filter((name) => !/^(pkey_\w+|io_uring_\w+|rseq|set_mempolicy)$/.test(name))).toEqual([]);
     },
     30_000,
@@ -171,7 +171,7 @@ describe('a backup', () => {
   }, 40_000);
 });
 
-/** Runs a block of the page as it stands there, on other folders. */
+/** Runs a code block of the page with other folders. */
 function run(beginning: RegExp, data: string, backup: string): void {
   const block = blocks.find(({ language, text }) => language === 'sh' && beginning.test(text));
   const script = (block?.text ?? 'false')
@@ -187,7 +187,7 @@ function cloudAt(dataFolder: string): NodeHost {
   return new NodeHost({ host: '127.0.0.1', port: 0, dataFolder, home: 'home', log, ownerToken: 'x'.repeat(32) });
 }
 
-/** The names in a group of systemd's, those of its own groups among them. */
+/** The system calls of a systemd group, nested groups included. */
 function callsIn(group: string): Set<string> {
   const text = execFileSync('systemd-analyze', ['syscall-filter', group], { encoding: 'utf8' });
   const names = text.split('\n').flatMap((line) => /^\s+(@?[\w-]+)$/.exec(line)?.[1] ?? []);

@@ -1,4 +1,4 @@
-// The software phone as gssdp-discover finds it: by root device, UDN, device type and both versions of its service.
+// gssdp-discover finds the software phone by root device, UDN, device type and both versions of its service.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -12,14 +12,14 @@ const program = '/usr/bin/gssdp-discover';
 const isAbsent = !existsSync(program);
 if (isAbsent) process.stderr.write('skipped: gssdp-discover is not here (Debian: apt-get install gupnp-tools)\n');
 
-// Where tests are the gate, a missing peer is a failure and not a reason to look away.
+// In CI a missing peer is a failure and not a reason to skip.
 describe.skipIf(isAbsent && process.env.CI === undefined)('gssdp-discover', () => {
   let home: PhoneUnderTest;
   beforeAll(async () => {
     const announced = await listenForAnnouncements();
     home = await startPhone({ ssdpPort: ssdpAddress.port });
     // Found by searching alone: gssdp takes an announcement of version 2 for the resource of a search for version 1.
-    // A phone says at its start three times what it is, and nothing more in the first seven minutes.
+    // A phone announces itself three times at start, and then not for seven minutes.
     const ofPhone = () => [...announced.timesOf].filter(([usn]) => usn.startsWith(home.phone.udn));
     await until(() => ofPhone().length === 4 && ofPhone().every(([, times]) => times === 3));
     announced.stop();
@@ -51,7 +51,7 @@ describe.skipIf(isAbsent && process.env.CI === undefined)('gssdp-discover', () =
 
 const searches = new Set<ChildProcess>();
 
-/** The USN under which a search finds the device at `location`, however long its answer takes on a busy machine. */
+/** The USN under which a search finds the device at `location`; retried for a busy machine. */
 async function usnFoundBy(target: string, location: string): Promise<string | undefined> {
   const search = discover(target);
   return until(() => {
@@ -72,7 +72,7 @@ function discover(target: string, ...options: string[]) {
   return { child, told: () => told };
 }
 
-/** How often each USN was announced as alive on loopback. */
+/** The number of ssdp:alive announcements per USN on loopback. */
 async function listenForAnnouncements() {
   const timesOf = new Map<string, number>();
   const socket = createSocket({ type: 'udp4', reuseAddr: true });

@@ -1,4 +1,4 @@
-// The software phone as GUPnP sees it: discovery, description, introspection, control and events by another's stack.
+// GUPnP as control point of the software phone: discovery, description, introspection, control and events.
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -29,7 +29,7 @@ interface Told {
   words?: string;
 }
 
-// Where tests are the gate, a missing peer is a failure and not a reason to look away.
+// In CI a missing peer is a failure and not a reason to skip.
 describe.skipIf(absent !== undefined && process.env.CI === undefined)('a GUPnP control point', () => {
   let home: PhoneUnderTest;
   let program: ChildProcessWithoutNullStreams;

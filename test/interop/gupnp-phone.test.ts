@@ -1,4 +1,4 @@
-// A Messaging device on a stack that nobody here wrote: found, read, commanded and heard by the agent, up to REST.
+// A Messaging device on a foreign UPnP stack: the agent finds, reads, commands and hears it, up to REST.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Message, Session } from '../../protocol/model.ts';
@@ -17,7 +17,7 @@ describe.skipIf(gupnpIsMissing()).each([1, 2] as const)('a GUPnP telephone with 
 
   beforeAll(async () => {
     household = await Household.open();
-    // Only its service description is borrowed: it stays a stranger by its own discovery port.
+    // Only its service description is used: a separate discovery port keeps it from being found.
     const own = await household.addPhone('Lender');
     const scpd = await (await fetch(new URL('/messaging/scpd.xml', own.phone.location))).text();
     expect(scpd).toContain('<scpd');

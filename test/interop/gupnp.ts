@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 const python = '/usr/bin/python3';
 const probe = "import gi; gi.require_version('GUPnP','1.6'); from gi.repository import GUPnP";
 
-/** Never a reason to skip where CI is set. */
+/** In CI this is an error instead of a skip. */
 export function gupnpIsMissing(): boolean {
   if (process.env.CI) return false;
   const { status } = spawnSync(python, ['-c', probe]);
@@ -28,7 +28,7 @@ export interface GupnpMessage {
   time: number;
 }
 
-/** What the telephone tells on its standard output. */
+/** A line of the telephone's standard output. */
 export type Told = Record<string, unknown>;
 
 export class GupnpPhone {
@@ -64,12 +64,12 @@ export class GupnpPhone {
     await rm(this.#folder, { recursive: true });
   }
 
-  /** A message arrives and the telephone notifies. */
+  /** Delivers a message; the telephone notifies. */
   async receive(message: GupnpMessage): Promise<void> {
     await this.#wish({ receive: message }, (told) => told.received === message.id);
   }
 
-  /** A message arrives and the telephone tells nobody. */
+  /** Delivers a message without a notification. */
   async receiveSilently(message: GupnpMessage): Promise<void> {
     await this.#wish({ silently: message }, (told) => told.received === message.id);
   }
@@ -84,7 +84,7 @@ export class GupnpPhone {
     return told.read as Record<string, string>;
   }
 
-  /** The first line told from now on that `matches`. */
+  /** The next line that `matches`. */
   next(matches: (told: Told) => boolean): Promise<Told> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error('The GUPnP telephone said nothing of the kind.')), 10_000);

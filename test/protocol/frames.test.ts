@@ -8,7 +8,7 @@ import { limits } from '../../protocol/limits.ts';
 const specification = readFileSync(new URL('../../protocol/README.md', import.meta.url), 'utf8');
 const typesOf = (schema: { options: readonly { shape: { type: { value: string } } }[] }) =>
   schema.options.map((option) => option.shape.type.value);
-/** The lines of the code blocks whose fence names the language. */
+/** The lines of the code blocks of a language. */
 const examples = (language: string) =>
   [...specification.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].flatMap((match) =>
     (match[1] ?? '').trim().split('\n'),

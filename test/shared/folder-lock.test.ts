@@ -32,7 +32,7 @@ async function kill(holder: ChildProcess, signal: 'SIGKILL' | 'release'): Promis
   await ended;
 }
 
-/** What a second one says when it is refused; undefined when it is let in. */
+/** The error of a second holder; undefined if it gets the lock. */
 function refusal(): string | undefined {
   const second = spawnSync(process.execPath, [program, folder], { encoding: 'utf8', timeout: 5_000 });
   return second.status === 1 ? second.stderr : undefined;

@@ -1,4 +1,4 @@
-// Takes the lock of a data folder and holds it until it is killed; ends with 1 and the reason where it is taken.
+// Takes the lock of a data folder and holds it until killed; exits with 1 and the reason if the lock is taken.
 import { FolderLock } from '../../shared/node/folder-lock.ts';
 
 const [folder = '', address] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-// What was deleted is in no file any more: agent, software phone and cloud.
+// Deleted content is in no file of agent, software phone and cloud.
 import {
   chmodSync,
   existsSync,
@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Short, and as long as several pages, which are freed as a whole. */
+/** A short secret, and one of several pages, which SQLite frees as a whole. */
 const secrets = ['Secret-of-one-line', 'Secret-of-many-pages '.repeat(2_000)];
 
 interface Tried {
@@ -67,7 +67,7 @@ const programs: Record<string, () => Tried> = {
   },
 };
 
-/** The files that hold the beginning of a secret. */
+/** The files that contain the beginning of a secret. */
 function traces(): string[] {
   return readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes('Secret-of'));
 }
@@ -108,11 +108,11 @@ describe('the write-ahead log', () => {
     reader.exec('BEGIN; SELECT * FROM t');
     database.exec("INSERT INTO t VALUES ('x')");
     truncation.written();
-    // By the second timer it was tried at least once, and did not hold up this thread for the reader's sake.
+    // By the second timer there was at least one attempt, which did not block this thread for the reader.
     await new Promise((resolve) => setTimeout(() => setTimeout(resolve, 15), 15));
     expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
     reader.exec('COMMIT');
-    // Sooner than the five seconds of one wait for the reader.
+    // Less than the five seconds of one wait for the reader.
     await expect.poll(() => statSync(`${path}-wal`).size).toBe(0);
     expect(database.prepare('PRAGMA busy_timeout').get()).toEqual({ timeout: 5_000 });
     truncation.stop();
