@@ -5,17 +5,17 @@ import { closeCodes, type DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Phone, Trouble } from '../../protocol/model.ts';
 import type { MessageRecord } from '../store/message-store.ts';
 import type { Page, PageRequest } from '../store/page.ts';
-import type { PhoneRecord } from '../store/phone-store.ts';
 import type { Write } from '../store/store.ts';
 import { Calls } from './calls.ts';
 import { HomeDeadLetters } from './dead-letters.ts';
+import { PhoneChoice } from './delivery/phone-choice.ts';
+import { SendQueue } from './delivery/queue.ts';
 import { settingsOf } from './home-settings.ts';
 import type { HubDeps } from './hub-deps.ts';
 import type { CallAnswer, HomeHandle, PhoneCall, SendOutcome, Watch, WatchToken } from './hubs.ts';
 import { type AgentIdentity, type Link, noActivity, type SocketAttachment } from './link.ts';
 import { PhoneRegistry, type PhoneRegistrySnapshot } from './phone-registry.ts';
 import { Retention } from './retention.ts';
-import { SendQueue } from './sends.ts';
 import { isUnavailable } from './store-absence.ts';
 import { Tunnel, type TunnelHome } from './tunnel.ts';
 import { Watchers } from './watchers.ts';
@@ -28,6 +28,7 @@ export class HomeHub implements HomeHandle {
   readonly #deadLetters: HomeDeadLetters;
   readonly #deps: HubDeps;
   readonly #phoneRegistry: PhoneRegistry;
+  readonly #phoneChoice: PhoneChoice;
   readonly #calls: Calls;
   readonly #sends: SendQueue;
   readonly #watchers: Watchers;
@@ -48,12 +49,13 @@ export class HomeHub implements HomeHandle {
     this.id = id;
     this.#deps = deps;
     this.#phoneRegistry = new PhoneRegistry(id, deps.store, snapshot);
+    this.#phoneChoice = new PhoneChoice(this.#phoneRegistry, () => this.#online());
     this.#calls = new Calls(id, deps);
     this.#deadLetters = new HomeDeadLetters(this.#phoneRegistry, this.#calls, () => this.#online());
     this.#watchers = new Watchers(id, deps);
     this.#sends = new SendQueue(id, deps, {
       commit: (writes) => this.commit(writes),
-      phoneFor: (record) => this.#phoneFor(record),
+      phoneFor: (record) => this.#phoneChoice.phoneFor(record),
       call: (call) => this.#begin(call),
       awaySinceMs: () => this.#awaySinceMs,
     });
@@ -201,7 +203,7 @@ export class HomeHub implements HomeHandle {
 
   async send(record: MessageRecord, ifOffline: 'queue' | 'fail', requestId?: string): Promise<SendOutcome> {
     await this.#phoneRegistry.load();
-    const phone = record.phone ?? this.#phoneRegistry.onlyApproved()?.id ?? null;
+    const phone = record.phone ?? this.#phoneChoice.meant() ?? null;
     const isNobodyKnown = this.#phoneRegistry.phones.length === 0 && this.#tunnel?.greeted !== true;
     if (phone !== null || isNobodyKnown) return this.#sends.send({ ...record, phone }, ifOffline, requestId);
     return this.#sends.earlier(record.id, new GatewayError('invalid-request', 'Say which phone is to send this.'));
@@ -292,31 +294,12 @@ export class HomeHub implements HomeHandle {
 
   #begin(call: PhoneCall): Promise<CallAnswer> {
     try {
-      const phone = this.#phoneRegistry.approved(call.phone);
-      const tunnel = this.#reachable(phone);
+      const { phone, tunnel } = this.#phoneChoice.reachable(call.phone);
       tunnel.probe();
       return this.#calls.begin(tunnel.link, phone.udn, call);
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  #phoneFor(record: MessageRecord): PhoneRecord {
-    if (record.phone !== null) {
-      const phone = this.#phoneRegistry.approved(record.phone);
-      this.#reachable(phone);
-      return phone;
-    }
-    this.#online();
-    const phone = this.#phoneRegistry.onlyApprovedOnline();
-    if (phone === undefined) throw new GatewayError('phone-offline', 'No phone of this home is there to send this.');
-    return phone;
-  }
-
-  #reachable(phone: PhoneRecord): Tunnel {
-    const tunnel = this.#online();
-    if (this.#phoneRegistry.isOnline(phone.id)) return tunnel;
-    throw new GatewayError('phone-offline', 'The home is online, but its agent does not see this phone now.');
   }
 
   #online(): Tunnel {

@@ -5,8 +5,8 @@ import { limits } from '../../protocol/limits.ts';
 import type { Phone, Trouble } from '../../protocol/model.ts';
 import type { PhoneRecord } from '../store/phone-store.ts';
 import type { Store } from '../store/store.ts';
+import { UnconfirmedPhone } from './delivery/unconfirmed-phone.ts';
 import type { SocketAttachment } from './link.ts';
-import { UnconfirmedPhone } from './unconfirmed-phone.ts';
 
 /** Of their JSON: a dozen phones with long names, far below the 16 KiB of a socket's attachment. */
 const snapshotChars = 4_000;
@@ -116,6 +116,10 @@ export class PhoneRegistry {
     return JSON.stringify(before) !== JSON.stringify(this.#troubles);
   }
 
+  get records(): readonly PhoneRecord[] {
+    return this.#records;
+  }
+
   get online(): string[] {
     return [...this.#online];
   }
@@ -174,18 +178,5 @@ export class PhoneRegistry {
       );
     }
     return record;
-  }
-
-  /** The only phone that a send without a named phone can mean, if it is online. */
-  onlyApprovedOnline(): PhoneRecord | undefined {
-    const able = this.#records.filter((record) => record.approved && this.isOnline(record.id));
-    return able.length === 1 ? able[0] : undefined;
-  }
-
-  /** The only phone that a request without a phone can mean: of those online, or of all if none is online. */
-  onlyApproved(): PhoneRecord | undefined {
-    const approved = this.#records.filter((record) => record.approved);
-    if (approved.some(({ id }) => this.isOnline(id))) return this.onlyApprovedOnline();
-    return approved.length === 1 ? approved[0] : undefined;
   }
 }

@@ -17,6 +17,8 @@ export type SendEvent =
   | 'held'
   /** The sender does not wait, and no attempt was made. */
   | 'dropped'
+  /** It waits, and the reason is told. */
+  | 'explained'
   /** The agent looks up whether it was done. */
   | 'pending'
   /** No answer came; asked again under the same key, the agent tells what was done. */
@@ -42,6 +44,7 @@ export const transitions: Readonly<Record<DeliveryEvent, Readonly<Partial<Record
   refused: { queued: 'failed', sending: 'failed' },
   held: { queued: 'queued', sending: 'queued' },
   dropped: { queued: 'failed' },
+  explained: { queued: 'queued' },
   pending: { queued: 'sending', sending: 'sending' },
   lost: {},
   undecided: { queued: 'unknown', sending: 'unknown' },

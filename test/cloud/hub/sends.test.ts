@@ -1,7 +1,7 @@
 // Sends: stored before they are tried, never two at once to the same people, never twice, never forgotten.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SendQueue } from '../../../cloud/hub/sends.ts';
+import { SendQueue } from '../../../cloud/hub/delivery/queue.ts';
 import type { MessageRecord } from '../../../cloud/store/message-store.ts';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { messageId, presence, send } from '../../contract/messages.ts';

@@ -26,6 +26,7 @@ const expected: Record<DeliveryEvent, string> = {
   refused: '              .        .        failed   failed   .        .        .',
   held: '                 .        .        queued   queued   .        .        .',
   dropped: '              .        .        failed   .        .        .        .',
+  explained: '            .        .        queued   .        .        .        .',
   pending: '              .        .        sending  sending  .        .        .',
   lost: '                 .        .        .        .        .        .        .',
   undecided: '            .        .        unknown  unknown  .        .        .',
@@ -61,7 +62,7 @@ describe('the delivery table', () => {
   it('has every event in every state', () => {
     expect([...columns].slice(1).sort()).toEqual([...messageStates].sort());
     expect(Object.keys(transitions).sort()).toEqual([...events].sort());
-    expect(cells).toHaveLength(7 * 14);
+    expect(cells).toHaveLength(7 * 15);
   });
 
   it.each(cells)('$state × $event → $end', ({ state, event, end }) => {

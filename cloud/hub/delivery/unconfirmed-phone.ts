@@ -1,8 +1,8 @@
-// A phone that was approved and came back as another: nothing passes until the household has said that it is its own.
-import { GatewayError } from '../../protocol/errors.ts';
-import type { PhoneMove } from '../../protocol/model.ts';
+// An approved phone that came back changed: nothing passes until the household confirms it.
+import { GatewayError } from '../../../protocol/errors.ts';
+import type { PhoneMove } from '../../../protocol/model.ts';
 
-/** `phone-offline`, and not a refusal: what is to be sent waits for the household's answer. */
+/** `phone-offline` and not a refusal, so that sends wait for the household's answer. */
 export class UnconfirmedPhone extends GatewayError {
   constructor({ from, to }: PhoneMove) {
     const now = from === to ? 'the device there describes itself differently' : `a device at ${to} uses its name`;
