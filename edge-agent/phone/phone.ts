@@ -1,9 +1,9 @@
 // A Telephony Server in software (UPnP Telephony:2) that hosts Messaging:2. Its messages come and go by a Line.
 import { release, type } from 'node:os';
 import type { Party } from '../../protocol/phone-model.ts';
+import { canonicalAddress } from '../../shared/ip-address.ts';
 import { type HostedDevice, type HostedService, serverToken } from '../upnp/hosting/hosted-device.ts';
 import { RootDevice } from '../upnp/hosting/root-device.ts';
-import { canonicalAddress } from '../upnp/network/address.ts';
 import { LanNetwork } from '../upnp/network/network.ts';
 import { ControlPage } from './control-page.ts';
 import { openPhoneDatabase, type PhoneDatabase } from './database.ts';

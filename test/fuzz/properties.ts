@@ -20,7 +20,6 @@ import { parseSeq, readPropertySet } from '../../edge-agent/upnp/eventing/gena-e
 import { readBrokenHead } from '../../edge-agent/upnp/eventing/gena-salvage.ts';
 import { searchOf } from '../../edge-agent/upnp/hosting/search-answer.ts';
 import { readSubscribe } from '../../edge-agent/upnp/hosting/subscribe-request.ts';
-import { canonicalAddress } from '../../edge-agent/upnp/network/address.ts';
 import { formatHttpUrl, parseHttpUrl, resolveHttpUrl } from '../../edge-agent/upnp/network/http-url.ts';
 import { decodeBytes } from '../../edge-agent/upnp/xml/byte-text.ts';
 import { element, innerXml, parseXml, writeXml } from '../../edge-agent/upnp/xml/xml.ts';
@@ -30,6 +29,7 @@ import { decodeCloudFrame, decodeEdgeFrame, encodeFrame } from '../../protocol/c
 import { GatewayError } from '../../protocol/errors.ts';
 import { type CloudFrame, cloudFrameSchema, type EdgeFrame, edgeFrameSchema } from '../../protocol/frames.ts';
 import { documentSchemas } from '../../protocol/phone-model.ts';
+import { canonicalAddress } from '../../shared/ip-address.ts';
 import { withinASecond } from '../fixtures/upnp/processor-time.ts';
 import { arbitraryOf } from './from-schema.ts';
 import { hostile } from './inputs.ts';

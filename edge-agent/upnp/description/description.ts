@@ -1,7 +1,7 @@
 // What a device says about itself: UPnP Device Architecture 2.0 §2.3. Requirements S1–S7, S13–S16, Z5, Z16.
 
+import { canonicalAddress } from '../../../shared/ip-address.ts';
 import { UpnpError } from '../error.ts';
-import { canonicalAddress } from '../network/address.ts';
 import { formatHttpUrl, type HttpUrl, parseHttpUrl, resolveHttpUrl } from '../network/http-url.ts';
 import type { Network } from '../network/network.ts';
 import { childOf, textOf, type XmlNode } from '../xml/xml.ts';

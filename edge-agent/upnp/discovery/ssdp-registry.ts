@@ -1,5 +1,6 @@
 // The devices advertised on the LAN: pure bookkeeping, without sockets or clock. UPnP Device Architecture 2.0 §1.2, §1.3. Requirements D10–D21, D24, Z3, Z11, Z12.
-import { canonicalAddress, type LocalInterface } from '../network/address.ts';
+import { canonicalAddress } from '../../../shared/ip-address.ts';
+import type { LocalInterface } from '../network/address.ts';
 import { formatHttpUrl, type HttpUrl, parseHttpUrl, sameFamily, withZone } from '../network/http-url.ts';
 import { countIn, maxAgeMs, type SsdpMessage, udnOfUsn } from './ssdp-message.ts';
 

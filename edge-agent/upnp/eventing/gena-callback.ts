@@ -2,7 +2,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/address.ts';
+import { canonicalAddress } from '../../../shared/ip-address.ts';
+import { interfaceOf, type LocalInterface } from '../network/address.ts';
 import { HttpBody } from '../network/http-body.ts';
 import { hostAndPort } from '../network/http-url.ts';
 import { PeerLimit } from '../network/peer-limit.ts';

@@ -1,7 +1,8 @@
 // Subscribing to events: UPnP Device Architecture 2.0, chapter 4. Owns the callback servers and all subscriptions. Requirements E1–E24.
 import { randomBytes } from 'node:crypto';
+import { canonicalAddress } from '../../../shared/ip-address.ts';
 import { UpnpError } from '../error.ts';
-import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/address.ts';
+import { interfaceOf, type LocalInterface } from '../network/address.ts';
 import { parseHttpUrl } from '../network/http-url.ts';
 import type { Network } from '../network/network.ts';
 import { CallbackServer } from './gena-callback.ts';

@@ -2,7 +2,8 @@
 // Requirements H15, H19, H20, H24, Z8, Z9: bound to LAN addresses, requested by IP literal, never from a web page.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { canonicalAddress, interfaceOf, type LocalInterface } from '../network/address.ts';
+import { canonicalAddress } from '../../../shared/ip-address.ts';
+import { interfaceOf, type LocalInterface } from '../network/address.ts';
 import { hostAndPort } from '../network/http-url.ts';
 import { zonedAddress } from '../network/multicast.ts';
 import { PeerLimit } from '../network/peer-limit.ts';

@@ -1,6 +1,6 @@
 // Validates SUBSCRIBE and UNSUBSCRIBE: UPnP Device Architecture 2.0 §4.1. Requirements H10, H14, Z6, Z7.
 import type { IncomingHttpHeaders } from 'node:http';
-import { canonicalAddress } from '../network/address.ts';
+import { canonicalAddress } from '../../../shared/ip-address.ts';
 import { type HttpUrl, parseHttpUrl } from '../network/http-url.ts';
 
 export type SubscribeRequest =

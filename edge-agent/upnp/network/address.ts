@@ -1,6 +1,6 @@
-// IP addresses: canonical form, prefixes, and which ones a peer may have. Requirements D13, Z1, Z3, Z4.
-import { isIP, isIPv4 } from 'node:net';
+// This machine's networks, and which addresses a peer may have there. Requirements D13, Z1, Z3, Z4.
 import { networkInterfaces } from 'node:os';
+import { addressBits, addressKind, canonicalAddress, isIPv4Address } from '../../../shared/ip-address.ts';
 
 export interface LocalInterface {
   name: string;
@@ -30,39 +30,13 @@ export function listInterfaces(names: readonly string[]): LocalInterface[] {
   return found;
 }
 
-/**
- * The canonical form of an IP literal: no brackets or zone, IPv6 compressed, IPv4-mapped IPv6 unwrapped.
- * Undefined for anything else, hexadecimal and octal IPv4 included.
- */
-export function canonicalAddress(text: string): string | undefined {
-  const bare = text.replace(/^\[(.*)\]$/, '$1').replace(/%.*$/, '');
-  if (isIPv4(bare)) return bare;
-  if (isIP(bare) !== 6) return undefined;
-  const compressed = new URL(`http://[${bare}]`).hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(compressed);
-  if (mapped === null) return compressed;
-  const bits = Number.parseInt(mapped[1] ?? '', 16) * 0x10000 + Number.parseInt(mapped[2] ?? '', 16);
-  return [bits >>> 24, (bits >>> 16) & 255, (bits >>> 8) & 255, bits & 255].join('.');
-}
-
-/** An address as one number, so that prefixes can be compared by shifting. */
-function bitsOf(address: string): bigint {
-  if (isIPv4(address)) return address.split('.').reduce((bits, part) => (bits << 8n) | BigInt(part), 0n);
-  const [head = '', tail] = address.split('::');
-  const groups = (part: string) => (part === '' ? [] : part.split(':'));
-  const front = groups(head);
-  const back = groups(tail ?? '');
-  const all = tail === undefined ? front : [...front, ...Array(8 - front.length - back.length).fill('0'), ...back];
-  return all.reduce((bits: bigint, group: string) => (bits << 16n) | BigInt(`0x${group}`), 0n);
-}
-
 /** Whether a canonical address lies in the prefix of an interface. */
 function sharesPrefix(address: string, of: LocalInterface): boolean {
-  const width = isIPv4(address) ? 32 : 128;
+  const width = isIPv4Address(address) ? 32 : 128;
   const own = canonicalAddress(of.address);
-  if (own === undefined || isIPv4(own) !== isIPv4(address)) return false;
+  if (own === undefined || isIPv4Address(own) !== isIPv4Address(address)) return false;
   const shift = BigInt(width - of.prefixLength);
-  return bitsOf(own) >> shift === bitsOf(address) >> shift;
+  return addressBits(own) >> shift === addressBits(address) >> shift;
 }
 
 /** The interface whose prefix holds the address, so that no router is needed to reach it. */
@@ -75,24 +49,26 @@ export function interfaceOf(address: string, interfaces: readonly LocalInterface
 export function objectionTo(address: string, interfaces: readonly LocalInterface[]): string | undefined {
   const canonical = canonicalAddress(address);
   if (canonical === undefined) return 'is no IP address';
-  if (canonical === '0.0.0.0' || canonical === '::') return 'is the unspecified address';
-  if (isMulticast(canonical)) return 'is a multicast address';
-  if (canonical.startsWith('169.254.')) return 'is link-local IPv4';
+  const kind = addressKind(canonical);
+  if (kind === 'unspecified') return 'is the unspecified address';
+  if (kind === 'multicast' || isBeyondUnicast(canonical)) return 'is a multicast address';
+  if (kind === 'link-local' && isIPv4Address(canonical)) return 'is link-local IPv4';
   const via = interfaceOf(canonical, interfaces);
   if (via === undefined) return 'is not on a network of ours';
   if (via.internal) return undefined;
   if (interfaces.some((one) => canonicalAddress(one.address) === canonical)) return 'is our own';
-  if (isIPv4(canonical) && via.prefixLength < 31 && isEndOfPrefix(canonical, via.prefixLength))
+  if (isIPv4Address(canonical) && via.prefixLength < 31 && isEndOfPrefix(canonical, via.prefixLength))
     return 'is a network or broadcast address';
   return undefined;
 }
 
-function isMulticast(canonical: string): boolean {
-  return isIPv4(canonical) ? Number(canonical.split('.')[0]) >= 224 : canonical.startsWith('ff');
+/** 224.0.0.0 and above: multicast, and what nobody has been given. */
+function isBeyondUnicast(canonical: string): boolean {
+  return isIPv4Address(canonical) && addressBits(canonical) >> 29n === 7n;
 }
 
 function isEndOfPrefix(ipv4: string, prefixLength: number): boolean {
   const hosts = (1n << BigInt(32 - prefixLength)) - 1n;
-  const host = bitsOf(ipv4) & hosts;
+  const host = addressBits(ipv4) & hosts;
   return host === 0n || host === hosts;
 }

@@ -1,6 +1,6 @@
 // http URLs of devices. WHATWG URL cannot hold the zone of a link-local IPv6 address, so it is stored beside it (D13, D21, D22).
 import { isIPv4 } from 'node:net';
-import { canonicalAddress } from './address.ts';
+import { canonicalAddress } from '../../../shared/ip-address.ts';
 
 export interface HttpUrl {
   /** The host as written: a name or an IP literal, without brackets and zone. */

@@ -1,8 +1,10 @@
 // The seam to the LAN: its interfaces, and HTTP requests to on-link addresses only. Requirements S1, C15–C17, Z1–Z5, Z18.
 import { lookup as dnsLookup } from 'node:dns/promises';
 import { Agent } from 'node:http';
+import { guardedAddress } from '../../../shared/address-guard.ts';
+import { canonicalAddress } from '../../../shared/ip-address.ts';
 import { UpnpError } from '../error.ts';
-import { canonicalAddress, interfaceOf, type LocalInterface, listInterfaces, objectionTo } from './address.ts';
+import { interfaceOf, type LocalInterface, listInterfaces, objectionTo } from './address.ts';
 import { exchange, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
 import { type HttpUrl, originOf, parseHttpUrl, resolveHttpUrl } from './http-url.ts';
 import { Turns } from './turns.ts';
@@ -100,16 +102,13 @@ export class LanNetwork implements Network {
   ): Promise<string> {
     if (forbiddenPorts.has(url.port)) throw forbidden('has the port of another service');
     const candidates = url.address !== undefined ? [url.address] : await this.#lookUp(url.host, untilMs);
-    const wanted = peer === undefined ? undefined : canonicalAddress(peer);
-    let objection = 'leads to no address';
-    for (const candidate of candidates) {
-      const canonical = canonicalAddress(candidate);
-      const found = canonical === undefined ? 'is no IP address' : this.#objectionNow(canonical, interfaceName);
-      if (canonical === undefined || found !== undefined) objection = found ?? objection;
-      else if (peer !== undefined && canonical !== wanted) objection = 'is not where the device is';
-      else return url.zone === undefined ? canonical : `${canonical}%${url.zone}`;
-    }
-    throw forbidden(objection);
+    const wanted = peer === undefined ? undefined : (canonicalAddress(peer) ?? '');
+    const found = guardedAddress(candidates, (address) => {
+      const objection = this.#objectionNow(address, interfaceName);
+      return objection ?? (wanted === undefined || address === wanted ? undefined : 'is not where the device is');
+    });
+    if ('objection' in found) throw forbidden(found.objection);
+    return url.zone === undefined ? found.address : `${found.address}%${url.zone}`;
   }
 
   /** Re-reads the interfaces before refusing: the address may be on a network that has just come up (D23). */

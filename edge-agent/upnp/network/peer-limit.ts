@@ -1,6 +1,6 @@
 // Caps the connections of one peer, so that a peer that keeps them all open cannot shut others out. Requirements H24, Z20.
 import type { Socket } from 'node:net';
-import { canonicalAddress } from './address.ts';
+import { canonicalAddress } from '../../../shared/ip-address.ts';
 
 export class PeerLimit {
   readonly #max: number;

@@ -1,7 +1,6 @@
 // Validation of addresses and URLs. Requirements D13, D21, D22, S4, Z1, Z4.
 import { describe, expect, it } from 'vitest';
 import {
-  canonicalAddress,
   interfaceOf,
   type LocalInterface,
   listInterfaces,
@@ -14,6 +13,7 @@ import {
   resolveHttpUrl,
   withZone,
 } from '../../../edge-agent/upnp/network/http-url.ts';
+import { canonicalAddress } from '../../../shared/ip-address.ts';
 
 const lan: LocalInterface = {
   name: 'eth0',
