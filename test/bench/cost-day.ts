@@ -1,5 +1,5 @@
-// A household's day on Workers and DynamoDB, counted: the real routes, hub and store, with DynamoDB Local behind them.
-// Minutes lie between two things that happen, so that the home's object sleeps in between, as it would.
+// Records a household's day on Workers and DynamoDB: the real routes, hub and store, on DynamoDB Local.
+// Minutes pass between two operations, so that the home's object hibernates in between, as it would.
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ import { DynamoDbLocal } from '../cloud/store/dynamodb-local.ts';
 import { phoneMessage, presence } from '../contract/messages.ts';
 import { type Consumption, Meter, Shadow } from './cost-meter.ts';
 
-/** What happens in a home. */
+/** The operations of a home. */
 export const kinds = [
   'reconnect',
   'probe',
@@ -33,37 +33,37 @@ export const kinds = [
 ] as const;
 export type Kind = (typeof kinds)[number];
 
-/** What one kind of thing took, all of its times together. */
+/** The sums of one kind of operation. */
 export interface Counts {
   times: number;
-  /** Requests that the stateless Worker got, and its processor time as Node took it. */
+  /** Requests to the stateless Worker, and its processor time as measured in Node. */
   workerRequests: number;
   cpuMs: number;
-  /** Calls and upgrades that the home's object got, and the agent's frames, of which 20 are billed as one. */
+  /** Calls and upgrades to the home's object, and the agent's frames, of which 20 are billed as one. */
   objectRequests: number;
   frames: number;
-  /** Requests to DynamoDB that the object waited for, one after the other: what runs side by side is one. */
+  /** Sequential DynamoDB requests of the object; concurrent ones count as one. */
   objectTrips: number;
-  /** The object's processor time as Node took it, which is part of the time that it is awake. */
+  /** The object's processor time as measured in Node, part of its time awake. */
   objectCpuMs: number;
-  /** Requests to the phone that the object waited for. */
+  /** Phone calls that the object waited for. */
   phoneCalls: number;
   readUnits: number;
   tableWriteUnits: number;
   indexWriteUnits: number;
   receivedBytes: number;
-  /** What stays in the table and its indexes, expiring items left out. */
+  /** The growth of the table and its indexes, without expiring items. */
   keptBytes: number;
 }
 
-/** Of the kinds that the day had. */
+/** By the kinds of the day. */
 export type DayRecord = Partial<Record<Kind, Counts>>;
 
 const home = 'home';
 const udn = 'uuid:phone-1';
 const times: Record<Kind, number> = {
   reconnect: 2,
-  // As when nothing else happens all day: every five minutes.
+  // Like an idle day: every five minutes.
   probe: 288,
   'message in': 50,
   'message out': 50,
@@ -72,14 +72,14 @@ const times: Record<Kind, number> = {
   dashboard: 10,
 };
 const people = 12;
-/** Of each of them, so that pages are full. */
+/** Messages per conversation, so that pages are full. */
 const earlier = 50;
 const minuteMs = 60_000;
 /** Between a probe and the event before it; all other events are a minute apart. */
 const probeMs = 5 * minuteMs;
-/** They come through the Worker: index.html each time; script and style sheet, which browsers keep, once a day. */
+/** Through the Worker: index.html each time; script and style sheet, which browsers cache, once a day. */
 const dashboardFiles = { always: 1, kept: 2 };
-/** Messages are made of these, each different, so that packing finds no more alike in them than in what people write. */
+/** The vocabulary of the messages, all different, so that they compress no better than real ones. */
 const words =
   `about after again another anything around because before bring call came children coffee come could dinner doctor door
   evening everything family first flowers found friday friend garden going good happy have hello home hope hour house just
@@ -91,7 +91,7 @@ const words =
 const textChars = 100;
 const names = 'Ada Bruno Chiara Davide Elena Fabio Giulia Hugo Irene Luca Marta Nonna'.split(' ');
 
-/** A day on which these kinds happen, for what one leaves undone another does. Needs DynamoDB Local. */
+/** Records a day with these kinds together, because one may pay for the deferred writes of another. Needs DynamoDB Local. */
 export async function recordDay(of: readonly Kind[]): Promise<DayRecord> {
   const local = new DynamoDbLocal();
   const folder = mkdtempSync(join(tmpdir(), 'homeline-cost-'));
@@ -136,8 +136,8 @@ const around: Omit<HubDeps, 'store'> = {
 };
 
 /**
- * The home's object: it lives while something happens, and is made anew the next time. Its store then remembers nothing
- * of the home; that it is started is what an isolate does once, for all homes in it.
+ * The home's object: created for each operation and evicted after it, so that its store remembers nothing of the home.
+ * Starting the store is not counted: an isolate does it once for all homes.
  */
 class SleepingHome {
   readonly agent = new CountedAgent();
@@ -145,14 +145,14 @@ class SleepingHome {
   #life: { hub: HomeHub; store: DynamoStore } | undefined;
   #next: DynamoStore | undefined;
   requests = 0;
-  /** Processor time, in milliseconds, of what the Worker waited for. */
+  /** Processor milliseconds of calls that the Worker waited for. */
   cpuMs = 0;
 
   constructor(openStore: () => DynamoStore) {
     this.#openStore = openStore;
   }
 
-  /** As from outside: a request that is billed. */
+  /** A billed request from outside. */
   readonly hubs: Hubs = {
     home: () => homeHandle((operation, args) => this.#asked((hub) => invokeOperation(hub, operation, args))),
   };
@@ -185,7 +185,7 @@ class SleepingHome {
     this.#life = undefined;
   }
 
-  /** Before anything is counted. */
+  /** Runs before the recording. */
   async prepare(): Promise<void> {
     this.#next = this.#openStore();
     await this.#next.start();
@@ -202,7 +202,7 @@ class SleepingHome {
   }
 }
 
-/** Its phone takes every message, and then shows it as sent. */
+/** Its phone accepts every message and then lists it as sent. */
 class CountedAgent extends LinkedAgent {
   said = 0;
   calls = 0;
@@ -224,7 +224,7 @@ class CountedAgent extends LinkedAgent {
     const frame = this.frames.at(-1);
     if (frame?.type !== 'call') return;
     const { id, key = '', action } = frame;
-    // That is a proof of the way, and the object does not wait for its answer.
+    // This is a probe, and the object does not wait for its answer.
     if (action === 'GetTelephonyIdentity') {
       queueMicrotask(() => this.says({ type: 'result', id, arguments: { TelephonyIdentity: '' } }));
       return;
@@ -263,7 +263,7 @@ class Day {
   readonly #app;
   #authorization = '';
   #agentAuthorization = '';
-  /** Identifiers of messages that came, as an agent mints them: in the order of their time. */
+  /** Identifiers of received messages, ordered by time like an agent's. */
   readonly #ids: string[] = [];
   #requests = 0;
   #workerCpuMs = 0;
@@ -302,7 +302,7 @@ class Day {
       'list page': (n) => this.#list(n),
       dashboard: (n) => this.#visit(n),
     };
-    // Things of all kinds in turn, each as often as its share of the day.
+    // Operations of all kinds in turn, by their share of the day.
     const rounds = Math.max(...of.map((kind) => times[kind]));
     for (let round = 0; round < rounds; round++) {
       for (const [kind, counts] of record) {
@@ -382,7 +382,7 @@ class Day {
     await this.#fetch('GET', `/homes/${home}/messages?${query}`);
   }
 
-  /** What the dashboard asks for when it is opened. */
+  /** The requests of a dashboard that opens. */
   async #visit(n: number): Promise<void> {
     this.#requests += dashboardFiles.always + (n === 0 ? dashboardFiles.kept : 0);
     for (const path of ['/me', '/homes', `/homes/${home}`, `/homes/${home}/conversations?limit=50`]) {
@@ -400,7 +400,7 @@ class Day {
       headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    // While the Worker waits for the object, it does nothing: what is done then is the object's.
+    // While the Worker waits for the object, the processor time is the object's.
     const [beforeMs, objectBeforeMs] = [processorMs(), this.#home.cpuMs];
     const answer = await this.#app.fetch(request, { accept: () => undefined });
     this.#workerCpuMs += processorMs() - beforeMs - (this.#home.cpuMs - objectBeforeMs);
@@ -481,7 +481,7 @@ function personOf(n: number) {
   return { address: `+39011000${String(n % people).padStart(2, '0')}`, displayName: names[n % people] ?? '' };
 }
 
-/** About 100 letters, always the same for the same seed. */
+/** About 100 letters; the same seed gives the same text. */
 function textOf(seed: string): string {
   let text = '';
   for (let n = 0; text.length < textChars; n++) {

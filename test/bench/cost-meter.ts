@@ -1,22 +1,22 @@
-// What requests to DynamoDB consume, counted by AWS's rules, which DynamoDB Local does not keep (docs/decisions/0005):
-// a write unit for each kilobyte of the larger of before and after, twice in a transaction; in an index once, or twice
-// where the place moves; a read unit for 4 KB, half where the read may be late. Sizes are those of AWS's item rules.
+// The capacity of DynamoDB requests by AWS's rules, which DynamoDB Local does not implement (docs/decisions/0005): a write
+// unit per kilobyte of the larger of before and after, twice in a transaction; per index once, or twice if the key
+// moves; a read unit per 4 KB, half if eventually consistent. Sizes follow AWS's item rules.
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { attributes, indexes } from '../../cloud/store/table.ts';
 
 export interface Consumption {
-  /** Requests that had to wait for one another: the longest chain in which each began after the one before had ended. */
+  /** The longest chain of requests in which each began after the previous one ended. */
   turns: number;
   readUnits: number;
   tableWriteUnits: number;
   indexWriteUnits: number;
-  /** Of answers, as JSON: they leave AWS. */
+  /** Bytes of answers as JSON: data that leaves AWS. */
   receivedBytes: number;
 }
 
 type Item = Record<string, unknown>;
 
-/** `{"Count":1,"Items":[],"ScannedCount":1}`; the other answers are shorter. Headers are not counted. */
+/** `{"Count":1,"Items":[],"ScannedCount":1}`; other answers are shorter. Headers are not counted. */
 const envelopeBytes = 40;
 
 interface Place {
@@ -24,7 +24,7 @@ interface Place {
   Item?: Item;
   Key?: Item;
 }
-/** What of the items is asked for. */
+/** The requested attributes. */
 interface Asked {
   ProjectionExpression?: string | undefined;
   ExpressionAttributeNames?: Record<string, string> | undefined;
@@ -47,7 +47,7 @@ const indexKeys = {
   [indexes.byList]: [attributes.list, attributes.sort],
 };
 
-/** The items of a table as they were last written through one of its meters. */
+/** The items of a table as last written through a meter. */
 export class Shadow {
   readonly #items = new Map<string, Item>();
 
@@ -60,7 +60,7 @@ export class Shadow {
     else this.#items.set(nameOf(place), place.Item);
   }
 
-  /** With their places in indexes, and the 100 bytes that each costs besides; without what expires. */
+  /** With index entries and 100 bytes of overhead each; without expiring items. */
   get keptBytes(): number {
     let bytes = 0;
     for (const item of this.#items.values()) {
@@ -87,7 +87,7 @@ export class Meter {
     this.#shadow = shadow;
   }
 
-  /** The same client, which from now on is counted. */
+  /** Counts the requests of this client from now on. */
   watch(client: DynamoDBClient): DynamoDBClient {
     client.middlewareStack.add(
       (next, context) => async (step) => {
@@ -103,7 +103,7 @@ export class Meter {
             for (const write of writes) this.#shadow.set(write);
             return result;
           }
-          // Whole items are paid, also where less is asked for: they are fetched, and what was asked for is passed on.
+          // AWS charges whole items even for a projection: fetch them, and return the requested attributes.
           const result = await next({ ...step, input: whole(input) as typeof step.input });
           return { ...result, output: this.#countRead(input, result.output as Output) as typeof result.output };
         } finally {
@@ -131,13 +131,13 @@ export class Meter {
     }
   }
 
-  /** Answers what was asked for. */
+  /** Returns the requested attributes. */
   #countRead(input: Input, output: Output): Output {
     const share = input.KeyConditionExpression !== undefined && input.ConsistentRead !== true ? 0.5 : 1;
     const [batch] = Object.values(input.RequestItems ?? {});
     const some = { ...output };
     if (batch !== undefined) {
-      // Each item of a batch is rounded up by itself, also one that is not there.
+      // Each item of a batch is rounded up separately, even a missing one.
       const found = Object.values(output.Responses ?? {}).flat();
       this.spent.readUnits += (batch.Keys?.length ?? 0) - found.length;
       for (const item of found) this.spent.readUnits += readUnits(sizeOf(item));
@@ -159,7 +159,7 @@ export class Meter {
   }
 }
 
-/** The same request for all attributes. Names that are not used are refused by DynamoDB. */
+/** The same request for all attributes. DynamoDB refuses unused names. */
 function whole(input: Input): Input {
   const asked = <Some extends Asked>({ ProjectionExpression: _, ExpressionAttributeNames: names, ...rest }: Some) => {
     const used = Object.entries(names ?? {}).filter(([name]) => rest.KeyConditionExpression?.includes(name) === true);
@@ -201,7 +201,7 @@ function readUnits(bytes: number): number {
   return Math.max(1, Math.ceil(bytes / 4096));
 }
 
-/** Names and values in UTF-8; a number takes a byte for two digits and one more. */
+/** Names and values in UTF-8; a number takes a byte per two digits plus one. */
 function sizeOf(item: Item): number {
   return Object.entries(item).reduce((sum, [name, value]) => {
     const bare = bareOf(value);
@@ -212,7 +212,7 @@ function sizeOf(item: Item): number {
   }, 0);
 }
 
-/** As JSON with the types of its attributes, bytes in base64: `"name":{"S":"value"},`. */
+/** The size as typed JSON, bytes in base64: `"name":{"S":"value"},`. */
 function travellingBytes(item: Item): number {
   return Object.entries(item).reduce((sum, [name, value]) => {
     const bare = bareOf(value);
@@ -229,7 +229,7 @@ function textOf(value: unknown): string {
   return String(bareOf(value) ?? '');
 }
 
-/** Of a value, or of an attribute value as it travels. */
+/** The size of a value, or of an attribute value on the wire. */
 function bareOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
   return Object.values(value)[0];

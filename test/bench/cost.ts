@@ -1,4 +1,4 @@
-// What a home costs in a month on Workers and DynamoDB, from a recorded day (cost-day.ts) and one table of prices.
+// The monthly cost of a home on Workers and DynamoDB, from a recorded day (cost-day.ts) and one table of prices.
 // `node test/bench/cost.ts` prints the tables of docs/cost.md and puts them there; with `--record` the days are recorded again
 // first, which takes minutes.
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ const prices = {
   leavingGb: 0.09,
 };
 
-/** The same day, lived by the layout of the table in which each change was a transaction. */
+/** The same day with the earlier table layout, a transaction per change. */
 const whenTransactions = {
   'DynamoDB writes': 0.03844,
   'DynamoDB reads': 0.0073,
@@ -35,17 +35,17 @@ const whenTransactions = {
   'the rest': 0.00903,
 };
 
-/** Incoming messages of a WebSocket that are billed as one request. */
+/** Incoming WebSocket messages that are billed as one request. */
 const framesPerRequest = 20;
 /** An object is billed as 128 MB while it is awake. */
 const objectGb = 0.125;
 /**
- * What a recording on one machine cannot tell: how long the object waits, awake, for DynamoDB and for a phone, and how
- * long a frame takes it by itself, with its waking.
+ * Assumptions that a recording on one machine cannot measure: how long the object waits for DynamoDB and for a phone, and
+ * how long a frame keeps it awake.
  */
 const waitsMs = { trip: 10, phone: 500, frame: 5 };
 
-/** Each lives its own day: a commit also pays for what commits before it left to be written. */
+/** Each has a separate recording: a commit may pay for the deferred writes of earlier ones. */
 export const households: Record<string, readonly Kind[]> = {
   idle: ['reconnect', 'probe'],
   '100 messages a day': ['reconnect', 'probe', 'message in', 'message out', 'list page', 'dashboard'],
@@ -62,7 +62,7 @@ export const households: Record<string, readonly Kind[]> = {
 
 export type CostRecord = Record<keyof typeof households, DayRecord>;
 
-/** Each share in dollars for a home and month. */
+/** Dollars per home and month by item. */
 export function sharesOf(counts: Counts): Record<string, number> {
   const { objectTrips, objectCpuMs, phoneCalls, frames } = counts;
   const waitedMs = objectTrips * waitsMs.trip + phoneCalls * waitsMs.phone + frames * waitsMs.frame;
@@ -76,7 +76,7 @@ export function sharesOf(counts: Counts): Record<string, number> {
     'Worker, processor': counts.cpuMs * prices.workerCpuMs,
     'Durable Object, requests': (counts.objectRequests + frames / framesPerRequest) * prices.objectRequest,
     'Durable Object, awake': objectSeconds * objectGb * prices.objectGbSecond,
-    // What a month has gathered, kept for a month.
+    // One month's data, stored for one month.
     'DynamoDB storage of one month’s messages': (counts.keptBytes / gigabyte) * prices.storedGbMonth,
   };
   return Object.fromEntries(Object.entries(daily).map(([share, dollars]) => [share, dollars * daysPerMonth]));
@@ -92,7 +92,7 @@ export function tables(record: CostRecord): string {
   return [...busy.map(unitTable), costTable(record), gainTable(record)].join('\n');
 }
 
-/** The text with these tables in the place of those that have the same heads, one after the other. */
+/** Replaces the tables with the same headers in the text, in order. */
 export function withTables(text: string, fresh: string): string {
   const waiting = fresh.trim().split('\n\n');
   return text.replace(/^(\|.*\n)(\|.*\n?)+/gm, (old, head: string) => {

@@ -1,5 +1,5 @@
-// What a LAN of 500 devices costs the agent: `node test/bench/devices.ts`. A child process announces 500 UDNs, each
-// rootdevice, UDN, type and service, every ten seconds; the agent's discovery runs beside it as `npm run agent` starts it.
+// The agent's cost on a LAN of 500 devices: `node test/bench/devices.ts`. A child process announces 500 UDNs (root
+// device, UDN, type and service) every ten seconds; the agent's discovery runs as in `npm run agent`.
 import { fork } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { report } from './report.ts';
 const devices = 500;
 const rounds = 6;
 const roundMs = 10_000;
-/** A LAN's router forwards what comes at once; so many datagrams a millisecond are what 500 real devices never reach. */
+/** Datagrams per millisecond; 500 real devices never reach this rate. */
 const burst = 4;
 const port = 21_900;
 const group = '239.255.255.250';
@@ -23,7 +23,7 @@ if (process.argv[2] === 'announce') {
   const found = new Set<string>();
   const discovery = new SsdpDiscovery({
     interfaces: ['lo'],
-    // The last one belongs to all 500, so that each of them is kept and compared, and not only filtered.
+    // The last address belongs to all 500, so that each device is kept and compared, and not only filtered.
     targets: process.argv[2] === 'kept' ? [...searchTargets, 'upnp:rootdevice'] : searchTargets,
     port,
     onFound: ({ udn }) => found.add(udn),
@@ -62,7 +62,7 @@ async function announce(): Promise<void> {
   const sockets = await Promise.all(
     Array.from({ length: devices }, async (_, at) => {
       const socket = createSocket('udp4');
-      // Loopback has an address for each of them.
+      // Loopback has an address for each device.
       await new Promise<void>((resolve) => socket.bind(0, `127.0.${1 + (at >> 7)}.${1 + (at & 127)}`, resolve));
       socket.setMulticastInterface('127.0.0.1');
       return socket;

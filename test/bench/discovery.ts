@@ -1,4 +1,4 @@
-// From the agent's start until it is subscribed to a phone that answers at once, and what the agent takes at rest:
+// The time from the agent's start until it is subscribed to a phone, and the agent's resources at rest:
 // `node test/bench/discovery.ts`. The phone speaks SSDP and HTTP on loopback and answers every search without delay.
 import { execFileSync, fork } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -61,7 +61,7 @@ report({ what: 'start to subscribed', rounds, p50Ms: quantile(tookMs, 0.5), p99M
 const root = resolve(import.meta.dirname, '../..');
 const bundleFolder = mkdtempSync(join(tmpdir(), 'homeline-bench-'));
 execFileSync(process.execPath, [join(root, 'infra/build-agent.ts'), '--dist', bundleFolder], { stdio: 'ignore' });
-// The release is one file of JavaScript; from source, Node's own type stripping stays in memory beside the agent.
+// The release is one JavaScript file; from source, Node's type stripping also stays in memory.
 await rest('released', join(bundleFolder, 'homeline-agent.mjs'));
 await rest('from source', join(root, 'edge-agent/main.ts'));
 rmSync(bundleFolder, { recursive: true });
@@ -69,7 +69,7 @@ ear.close();
 await cloud.stop();
 await phone.stop();
 
-/** The agent as a process of its own, connected and subscribed, after a while in which nothing happens. */
+/** The agent as a separate process, connected, subscribed and idle for a while. */
 async function rest(what: string, main: string): Promise<void> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'homeline-bench-'));
   const env = {
@@ -90,7 +90,7 @@ async function rest(what: string, main: string): Promise<void> {
   rmSync(dataFolder, { recursive: true });
 }
 
-/** Resident memory as Linux counts it. */
+/** Resident memory (Linux). */
 function rssMbOf(pid: number | undefined): number {
   const [, kilobytes = '0'] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Math.round(Number(kilobytes) / 1024);

@@ -1,6 +1,6 @@
-// What a page of 50 costs in DynamoDB with few and with many messages, and what each write costs.
-// node test/bench/dynamo.ts [messages]: one JSON object a line. Pages: units and times are those of DynamoDB Local;
-// writes: units by AWS's rules (cost-meter.ts), as many commits of a kind one after the other share them.
+// The cost of a page of 50 in DynamoDB with few and with many messages, and the cost of each write.
+// node test/bench/dynamo.ts [messages]: one JSON object per line. Pages: units and times of DynamoDB Local; writes: units
+// by AWS's rules (cost-meter.ts), averaged over consecutive commits of a kind.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,7 +56,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Answers the phone's id. */
+/** Returns the phone's id. */
 async function furnish(of: DynamoStore, id: string): Promise<string> {
   await of.homes.create({ id, account: 'account', name: 'Home', owner: 'Owner' });
   return (await of.phones.put(id, [presence('uuid:1', { trusted: true })]))[0]?.id ?? '';
@@ -133,7 +133,7 @@ async function measurePages(phone: string): Promise<void> {
   }
 }
 
-/** Messages as the store brings them to their places, written past it. */
+/** Writes message items directly, in the store's format. */
 async function fill(from: number, to: number, phone: string): Promise<void> {
   let next = from;
   await Promise.all(
@@ -146,7 +146,7 @@ async function fill(from: number, to: number, phone: string): Promise<void> {
   );
 }
 
-/** DynamoDB Local waits for its own locks for a while, and then asks to be asked again. */
+/** DynamoDB Local gives up on its own locks after a while and asks for a retry. */
 async function writeAll(items: WriteRequest[]): Promise<void> {
   for (let left = items; left.length > 0; ) {
     try {
@@ -178,7 +178,7 @@ function itemOf(n: number, phone: string): WriteRequest {
   };
 }
 
-/** Of ten messages six were received in one session and are unread; four were sent to one person. */
+/** Of ten messages, six are unread ones of a session and four were sent to one person. */
 function put(n: number, phone: string, status?: 'Read'): Write {
   const received = n % 10 < 6;
   return {
@@ -210,7 +210,7 @@ async function measure(count: number, operation: () => Promise<unknown>) {
   return { readUnits, p50Ms: quantile(timesMs, 0.5), p99Ms: quantile(timesMs, 0.99) };
 }
 
-/** Asks what every request consumed, and adds it up. */
+/** Sums the consumed capacity of every request. */
 function metered(of: DynamoDBClient): DynamoDBClient {
   of.middlewareStack.add(
     (next) => async (step) => {

@@ -1,6 +1,5 @@
-// What strangers and token holders can do to the cloud by asking too much: its memory, and what others wait meanwhile.
-// Each flood meets a cloud of its own, in a process of its own. FLOOD_ROOT names another checkout to
-// measure, and an argument the floods whose names hold it.
+// The effect of floods by strangers and token holders: the cloud's memory, and the latency of others. Each flood runs
+// against a separate cloud process. FLOOD_ROOT names another checkout to measure; an argument selects floods by name.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -52,7 +51,7 @@ class FloodedCloud {
       if (line.includes('#sign-in=')) break;
     }
     child.stdout.resume();
-    // The first requests compile what they need.
+    // Warm up: the first requests compile code.
     for (let n = 0; n < 20; n++) await (await fetch(`${url}/v1/homes`, { headers: authorized })).text();
     return new FloodedCloud(folder, child, url);
   }
@@ -63,7 +62,7 @@ class FloodedCloud {
     await rm(this.#folder, { recursive: true });
   }
 
-  /** Runs the flood, while somebody with a token asks for something small all the time. */
+  /** Runs the flood while a client with a token sends small requests continuously. */
   async measure(name: string, flood: (cloud: FloodedCloud) => Promise<Told>): Promise<void> {
     const before = await this.#usage();
     const began = performance.now();
@@ -110,7 +109,7 @@ class FloodedCloud {
       ['status', 'stat'].map((name) => readFile(`/proc/${this.#process.pid}/${name}`, 'utf8')),
     );
     const [utime = 0, stime = 0] = (stats ?? '').split(') ')[1]?.split(' ').slice(11, 13).map(Number) ?? [];
-    // Linux counts in hundredths of a second.
+    // Linux counts in units of 10 ms.
     return { rssBytes: Number(/VmRSS:\s+(\d+)/.exec(status ?? '')?.[1]) * 1024, cpuMs: (utime + stime) * 10 };
   }
 }
@@ -133,7 +132,7 @@ function ask(
   });
 }
 
-/** So many clients ask as fast as they are answered; how many answers there were of each status. */
+/** Closed-loop clients; returns the number of answers by status. */
 async function hammer(clients: number, shoot: (agent: Agent, n: number) => Promise<number>): Promise<Told> {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const until = performance.now() + seconds * 1_000;
@@ -151,7 +150,7 @@ async function hammer(clients: number, shoot: (agent: Agent, n: number) => Promi
   return { perSecond: Math.round(count / seconds), ...told };
 }
 
-/** Opens so many connections, says the same on each, and waits. */
+/** Opens connections, sends the same bytes on each, and waits. */
 async function hold(url: string, count: number, text: string, forMs: number): Promise<Told> {
   const { hostname, port } = new URL(url);
   const sockets: Socket[] = [];
@@ -222,7 +221,7 @@ const floods: Record<string, (cloud: FloodedCloud) => Promise<Told>> = {
     };
     await Promise.all(Array.from({ length: 32 }, client));
     const times: number[] = [];
-    // What it leaves behind is told of each event.
+    // The watches that it leaves open get each event.
     const owner = await tokenWith(url, ['messages:send']);
     for (let n = 0; n < 20; n++) {
       const body = JSON.stringify({ messageClass: 'SMS', to: ['+1'], body: `${n}` });
@@ -264,7 +263,7 @@ const floods: Record<string, (cloud: FloodedCloud) => Promise<Told>> = {
   },
 };
 
-/** A program’s token with those of the scopes that this cloud knows. */
+/** An API token with the scopes that this cloud knows. */
 async function tokenWith(url: string, scopes: readonly string[]): Promise<{ authorization: string }> {
   for (let count = scopes.length; count > 0; count--) {
     const made = await fetch(`${url}/v1/tokens`, {

@@ -1,6 +1,6 @@
-// `node test/bench/large-phone.ts [messages …]`: a phone that holds many messages, and what they cost the agent: seconds
-// until it is in step, its memory, its processor time, and how soon a new message is on the live stream meanwhile.
-// Cloud and agent run as they do in earnest; the phone makes its list as it is read.
+// `node test/bench/large-phone.ts [messages …]`: the agent's cost of a phone with many messages: seconds until it is in
+// step, memory, processor time, and the latency of a new message during the list. Cloud and agent are the real programs;
+// the phone generates its list while it is read.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -101,7 +101,7 @@ async function startAgent(household: Household, location: string, folder: string
   });
 }
 
-/** Resident memory as the kernel counts it (Linux). */
+/** Resident memory (Linux). */
 function watchMemory({ pid }: ChildProcess) {
   const started = Date.now();
   const mib = (name: string) =>

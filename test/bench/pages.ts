@@ -1,5 +1,5 @@
-// What a page of 50 costs with few and with many messages in the store, and how many commits a second it takes.
-// node test/bench/pages.ts: one JSON object a line.
+// The cost of a page of 50 with few and with many messages in the store, and the commits per second.
+// node test/bench/pages.ts: one JSON object per line.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ async function measurePages(phone: string): Promise<void> {
         const page = { limit: pageSize, cursor: undefined as string | undefined };
         if (part === 'second') page.cursor = (await store.messages.list(home, filter, page)).next ?? undefined;
         const { items } = await store.messages.list(home, filter, page);
-        // A page that is not full says nothing about one that is.
+        // A partial page cannot be compared with a full one.
         if (items.length < pageSize || (part === 'second' && page.cursor === undefined)) continue;
         const { p50, p99 } = await time(rounds, () => store.messages.list(home, filter, page));
         const key = `${name}/${part}`;
@@ -83,7 +83,7 @@ async function measureCommits(phone: string, clients: number): Promise<void> {
   print({ bench: 'commit', clients, perSecond: Math.round(commitsPerRun / seconds), ...percentiles(timesUs) });
 }
 
-/** Six of ten messages belong to the one session, sender and state that the filters ask for. */
+/** Six of ten messages match the session, sender and state of the filters. */
 function batch(from: number, count: number, phone: string): Write[] {
   return Array.from({ length: count }, (_, index) => {
     const n = from + index;

@@ -1,5 +1,5 @@
-// `node test/bench/phone.ts`: the software phone over loopback, in a process of its own. Prints JSON lines.
-// It says what a phone's CPU core gives, so the load comes from bare sockets that cost as little as can be.
+// `node test/bench/phone.ts`: the software phone over loopback, in a separate process. Prints JSON lines.
+// Measures what one core gives, so the load comes from bare sockets.
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -74,7 +74,7 @@ function print(what: string, figures: object): void {
   process.stdout.write(`${JSON.stringify({ what, ...figures })}\n`);
 }
 
-/** Each connection asks again as soon as it is answered. */
+/** Each connection sends the next request when it has the answer. */
 async function load(
   _: string,
   action: string,

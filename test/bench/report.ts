@@ -1,4 +1,4 @@
-// One figure: a JSON object a line on stdout for programs, a row on stderr for people.
+// Reports one figure: a JSON object on stdout for programs, a row on stderr for people.
 
 export function report(figures: Record<string, string | number>): void {
   process.stdout.write(`${JSON.stringify(figures)}\n`);

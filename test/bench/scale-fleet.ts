@@ -1,4 +1,4 @@
-// A fleet for scale.ts: one agent for each home, each with the real tunnel client and its full-jitter back-off.
+// A fleet for scale.ts: one agent per home, with the real tunnel client and its full-jitter back-off.
 import { Access } from '../../cloud/access/access.ts';
 import type { Scope } from '../../cloud/access/scopes.ts';
 import type { Store } from '../../cloud/store/store.ts';
@@ -7,20 +7,20 @@ import type { AgentDatabase } from '../../edge-agent/tunnel/database.ts';
 import { Outbox } from '../../edge-agent/tunnel/outbox.ts';
 import { messageId, phoneMessage, presence } from '../contract/messages.ts';
 
-/** An agent without a LAN: it has one phone, which never says anything of itself and has no sessions when asked. */
+/** An agent without a LAN: its one phone sends no events and has no sessions. */
 export class FleetAgent {
   readonly token: string;
   readonly #client: TunnelClient;
   #dialledMs = 0;
   #seq = 0;
-  /** From the first dial to the welcome. */
+  /** Time from the first dial to the welcome. */
   connectMs = 0;
   /** `performance.now()` of the last welcome. */
   welcomedMs = 0;
   welcomes = 0;
   onWelcome: () => void = () => {};
 
-  /** The outbox stays empty, so that all may share one. */
+  /** The outbox stays empty, so all agents share one. */
   constructor(url: string, token: string, outbox: Outbox) {
     this.token = token;
     this.#client = new TunnelClient({
@@ -57,7 +57,7 @@ export class FleetAgent {
     return this.#client.stop();
   }
 
-  /** A message arrives at the phone. */
+  /** Delivers a message to the phone. */
   tell(number: number): void {
     const seq = ++this.#seq;
     this.#client.send({
@@ -81,8 +81,8 @@ export class FleetAgent {
 }
 
 /**
- * Homes from number `from` on, each of an account of its own, and a token for the agent of each; the first of them get a
- * token with `scopes` too.
+ * Creates homes from number `from` on, each with its own account and an agent token; the first ones also get a token
+ * with `scopes`.
  */
 export async function seedHomes(
   store: Store,

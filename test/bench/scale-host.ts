@@ -1,5 +1,5 @@
-// The cloud as scale.ts starts it: a process of its own, so that its memory and processor time are its own.
-// Asked `memory` over the channel, it collects its garbage and answers what is left.
+// The cloud of scale.ts: a separate process, so that its memory and processor time can be measured.
+// On the IPC message `memory` it collects garbage and answers with what is left.
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { NodeHost } from '../../cloud/hosts/node.ts';
@@ -9,7 +9,7 @@ export interface HostMemory {
   rssBytes: number;
   heapBytes: number;
   externalBytes: number;
-  /** What V8's young generation has taken, be it used or not. */
+  /** The committed size of V8's young generation. */
   youngBytes: number;
 }
 
@@ -22,7 +22,7 @@ const host = new NodeHost({
   port: Number(port),
   dataFolder,
   home: 'home-0',
-  // Fleets of more than 10,000, whose client asks as fast as it can.
+  // For fleets of more than 10,000, and a client without rate limit.
   connections: 100_000,
   ratePerSecond: 0,
   log: lineLog('warn', (line) => process.stderr.write(line)),

@@ -1,15 +1,15 @@
-// Every try of a fleet to connect, from dialling to welcome: the agents themselves tell of a trouble once, not each time.
+// Every connection attempt of a fleet, from dialling to welcome; the agents themselves log repeated trouble only once.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
 import type { FleetAgent } from './scale-fleet.ts';
 
-/** What a try came to that is neither a welcome nor a word when to come instead. */
+/** How an attempt failed, other than by a Retry-After. */
 type Failure =
   /** No connection within the agent's deadline, or none at all. */
   | 'not connected'
   /** Connected, and no answer to the upgrade within the agent's deadline. */
   | 'not answered'
-  /** The other end broke off before it had answered. */
+  /** The other end disconnected before it answered. */
   | 'broken off'
   /** Upgraded, and closed without a welcome. */
   | 'not welcomed'
@@ -27,17 +27,17 @@ interface Try {
 
 export interface TryFigures {
   tries: number;
-  /** Nobody listened. */
+  /** Connection refused. */
   unheard: number;
-  /** Came upon the socket of a killed host, which the system closes after its connections. */
+  /** Reached the socket of a killed host, which the system closes after its connections. */
   metTheKilled: number;
-  /** 503 with the time to come back. */
+  /** 503 with Retry-After. */
   putOff: number;
-  /** Whatever else a try came to but a welcome. */
+  /** Any other failure. */
   failedHellos: number;
-  /** How many of which kind, and after how long. */
+  /** Number and durations by kind. */
   failures: string;
-  /** From dialling to the connection, from there to the answer, from there to the welcome. */
+  /** Times from dial to connection, to answer, to welcome. */
   slowestConnectMs: number;
   slowestAnswerMs: number;
   slowestWelcomeMs: number;
@@ -47,7 +47,7 @@ export class Tries {
   readonly #agents = new Map<string, FleetAgent>();
   readonly #tries: Try[] = [];
 
-  /** Counts the tries of this agent too. */
+  /** Also counts the attempts of this agent. */
   add(agent: FleetAgent): void {
     this.#agents.set(`Bearer ${agent.token}`, agent);
   }
@@ -60,7 +60,7 @@ export class Tries {
     unsubscribe('http.client.request.start', this.#onDial);
   }
 
-  /** `goneMs`: when a host that was killed had ended, before the next one was started; of `performance.now()`. */
+  /** `goneMs`: when the killed host had exited, on the clock of `performance.now()`. */
   figures(goneMs = 0): TryFigures {
     const failures = new Map<Failure, number[]>();
     let [unheard, metTheKilled, putOff] = [0, 0, 0];

@@ -1,5 +1,5 @@
-// How many homes one workerd takes, each an object with the tunnel of its agent, and what stops it: memory while they are
-// awake, while they sleep and when all were woken, and calls to them. `node test/bench/scale-workerd.ts`: JSON lines.
+// How many homes one workerd takes, each an object with its agent's tunnel, and what limits it: memory awake, hibernated
+// and after waking all, and calls. `node test/bench/scale-workerd.ts`: JSON lines.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -21,32 +21,32 @@ import { Tries } from './scale-tries.ts';
 const { values } = parseArgs({
   options: {
     homes: { type: 'string', default: '100000' },
-    /** Of workerd's memory, GiB. */
+    /** The limit of workerd's memory, GiB. */
     memory: { type: 'string', default: '8' },
-    /** For bringing them in. */
+    /** The time limit for connecting all homes. */
     minutes: { type: 'string', default: '8' },
   },
 });
 const most = Number(values.homes);
 const mostBytes = Number(values.memory) * 1024 ** 3;
 const untilMs = performance.now() + Number(values.minutes) * 60_000;
-/** Homes are brought in by as many; then it is seen whether the machine takes more. */
+/** Homes per batch; after each the limits are checked. */
 const step = Math.min(250, most);
 const dialsAtOnce = 32;
 const scopes = ['phones:read', 'actions:call'] as const;
 const sampled = Math.min(200, most);
-/** An object sleeps after ten seconds without work (Cloudflare's documents; so does workerd). */
+/** An object hibernates after ten idle seconds (Cloudflare's documents; workerd too). */
 const asleepMs = 20_000;
 const quietMs = 5_000;
-/** A home that is not in after as long is one that the machine does not take. */
+/** A home that takes longer to connect is over the machine's limit. */
 const patienceMs = 30_000;
 const leastFreeBytes = 1024 ** 3;
-/** Of those that workerd may open, for calls and for what woken objects ask the store: without, it closes on who calls. */
+/** Reserved file descriptors for calls and for store requests of woken objects; without them workerd closes callers' connections. */
 const spareFiles = 1_000;
 const wokenAtOnce = 32;
 const wakingMs = 100;
 
-/** Nothing of this leaves the machine. */
+/** Fake credentials: nothing leaves the machine. */
 const offline = { WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' };
 
 const root = resolve(import.meta.dirname, '../..');
@@ -104,7 +104,7 @@ try {
   const before = woken();
   for (let from = 0; from < agents.length; from += wokenAtOnce) {
     for (const agent of agents.slice(from, from + wokenAtOnce)) agent.tell(1);
-    // What an object asked the store over stays open for some seconds.
+    // An object's connection to the store stays open for some seconds.
     do await sleep(wakingMs);
     while (filesLeft(child) < spareFiles / 2);
   }
@@ -119,7 +119,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** The Worker's bundle in a bare workerd: what Cloudflare runs, without Wrangler's own Workers around it. */
+/** The Worker's bundle in a bare workerd, without Wrangler's additional Workers. */
 async function startWorkerd(storeUrl: string): Promise<{ child: ChildProcess; url: string }> {
   const empty = join(folder, 'empty');
   mkdirSync(empty);
@@ -140,7 +140,7 @@ async function startWorkerd(storeUrl: string): Promise<{ child: ChildProcess; ur
   return { child, url: `http://127.0.0.1:${JSON.parse(line).port}` };
 }
 
-/** What an object stores is its alarm (docs/decisions/0006-workers.md): on disk it would take three open files more. */
+/** An object stores only its alarm (docs/decisions/0006-workers.md); on disk that would take three more open files. */
 function configuration(compatibilityDate: string, storeUrl: string): string {
   return `
 using Workerd = import "/workerd/workerd.capnp";
@@ -166,7 +166,7 @@ const worker :Workerd.Worker = (
 `;
 }
 
-/** Answers why the machine takes no more. */
+/** Returns the limit that stopped it. */
 async function bringIn(child: ChildProcess, url: string, tokens: readonly string[]): Promise<string | undefined> {
   const waiting = tokens.values();
   let stoppedBy: string | undefined;
@@ -192,7 +192,7 @@ async function bringIn(child: ChildProcess, url: string, tokens: readonly string
   return failedHellos > 0 ? `failed hellos: ${failures}` : stoppedBy;
 }
 
-/** Which of the bounds is reached. */
+/** The limit that is reached, if any. */
 function bound(child: ChildProcess): string | undefined {
   if (agents.length >= most) return `the bound of ${most} homes`;
   if (rssBytes(child) >= mostBytes) return `the bound of ${values.memory} GiB`;
@@ -214,7 +214,7 @@ function dialFigures(): Record<string, number | string> {
   };
 }
 
-/** A call to each of some homes, which wakes them, and then calls to those that are awake. */
+/** Calls some homes, which wakes them, and then calls them again while awake. */
 async function callEach(url: string, readerTokens: readonly string[]): Promise<void> {
   const shots: Shot[] = [];
   for (const [n, token] of readerTokens.entries()) {
@@ -236,12 +236,12 @@ async function callEach(url: string, readerTokens: readonly string[]): Promise<v
   report({ bench: 'scale.workerd.calls', homes: agents.length, woken: woken() - before, ...figures });
 }
 
-/** Objects that have read their phones from the store, which each does once in a life. */
+/** The number of woken objects: each reads its phones from the store once. */
 function woken(): number {
   return stores.asked.get('phones.list') ?? 0;
 }
 
-/** Until the store was asked nothing for some seconds. */
+/** Waits until the store was idle for some seconds. */
 async function settled(): Promise<void> {
   const count = () => [...stores.asked.values()].reduce((total, each) => total + each, 0);
   for (let before = -1; before !== count(); ) {
@@ -255,7 +255,7 @@ function rssBytes({ pid }: ChildProcess): number {
   return Number(kibibytes) * 1024;
 }
 
-/** Linux tells their number as the size of their folder, since 6.2. */
+/** Since Linux 6.2 the size of the folder is the number of open files. */
 function openFiles({ pid }: ChildProcess): number {
   return statSync(`/proc/${pid}/fd`).size;
 }

@@ -1,5 +1,5 @@
-// How many homes one Node host takes: connecting, memory and processor at rest, events to many watchers, and the storm
-// when it was killed and all agents come back. `node test/bench/scale.ts --tunnels 10000`: one JSON object a line.
+// How many homes one Node host takes: connecting, memory and processor at rest, events to many watchers, and the
+// reconnect storm after a kill. `node test/bench/scale.ts --tunnels 10000`: one JSON object per line.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -19,11 +19,11 @@ import { Tries } from './scale-tries.ts';
 
 const { values } = parseArgs({ options: { tunnels: { type: 'string', default: '10000' } } });
 const tunnels = Number(values.tunnels);
-/** Handshakes under way at once while the fleet first connects. */
+/** Concurrent handshakes while the fleet first connects. */
 const dialsAtOnce = 128;
 const restMs = 30_000;
 const manyWatchers = Math.min(1_000, tunnels);
-/** Of Linux: processor time in /proc is counted in these. */
+/** Linux counts processor time in /proc in these units. */
 const ticksPerSecond = 100;
 
 interface RunningHost {
@@ -58,7 +58,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** As many homes as tunnels, written straight into the store. */
+/** One home per tunnel, written directly into the store. */
 async function seed(): Promise<{ agentTokens: string[]; readerTokens: string[] }> {
   const beganMs = performance.now();
   const store = openSqlite(join(folder, 'cloud'));
@@ -72,7 +72,7 @@ async function seed(): Promise<{ agentTokens: string[]; readerTokens: string[] }
 async function startHost(port: string): Promise<RunningHost> {
   const child = fork(join(import.meta.dirname, 'scale-host.ts'), [join(folder, 'cloud'), port], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    // As `npm run cloud` starts it.
+    // Like `npm run cloud`.
     execArgv: ['--max-semi-space-size=16'],
   });
   const [{ url }] = (await once(child, 'message')) as [{ url: string }];
@@ -112,7 +112,7 @@ async function connect(at: RunningHost): Promise<void> {
   });
 }
 
-/** Events to watchers by WebSocket: all of one home, or one of each home. */
+/** Events to WebSocket watchers: many of one home, or one per home. */
 async function fanOut(what: string, at: RunningHost, tokens: string | string[], kind: 'one' | 'each'): Promise<void> {
   const arrivedMs: number[] = [];
   let arrived = (): void => undefined;
@@ -151,7 +151,7 @@ async function fanOut(what: string, at: RunningHost, tokens: string | string[], 
   await sleep(1_000);
 }
 
-/** The host is killed and started again; answers the new one. */
+/** Kills and restarts the host; returns the new one. */
 async function storm(at: RunningHost): Promise<RunningHost> {
   const welcomesBefore = agents.map((agent) => agent.welcomes);
   const tries = new Tries();
@@ -190,11 +190,11 @@ async function storm(at: RunningHost): Promise<RunningHost> {
     allBackS: seconds(quantile(timesMs, 1)),
     peakCpuPercent: peakPercent,
     cpuPercent: percent(lastS - beganS, lastMs - backMs),
-    // It had nothing to do, though agents were to come: the rest it ran, or waited for a processor that others had.
+    // Idle although agents were due: otherwise it ran, or waited for a processor.
     idlePercent: Math.max(0, percent(idleMs / 1_000, lastMs - backMs)),
     fleetCpuPercent: percent((user + system) / 1e6, lastMs - backMs),
     ...tries.figures(goneMs),
-    // A fleet that is late itself takes its own lateness for the cloud's.
+    // A fleet that is late itself would attribute its delay to the cloud.
     fleetLagMs: Math.round(fleet.max / 1e6),
   });
   const welcomedMs = performance.now();
@@ -203,7 +203,7 @@ async function storm(at: RunningHost): Promise<RunningHost> {
   return next;
 }
 
-/** Until it has done what the hellos gave it to do. */
+/** Waits until the work of the hellos is done. */
 async function settled(at: RunningHost): Promise<void> {
   for (let quiet = 0; quiet < 3; ) {
     const beforeS = cpuSeconds(at);
@@ -221,7 +221,7 @@ function reportMemory(empty: HostMemory, full: HostMemory): void {
     rssKbPerTunnel: each('rssBytes'),
     heapKbPerTunnel: each('heapBytes'),
     externalKbPerTunnel: each('externalBytes'),
-    // Of the process and not of its tunnels: it grows with what comes at once.
+    // Belongs to the process and not to its tunnels: it grows with concurrent work.
     youngGenerationKbPerTunnel: each('youngBytes'),
   });
 }
@@ -232,19 +232,19 @@ async function memoryOf({ child }: RunningHost): Promise<HostMemory> {
   return memory;
 }
 
-/** User and system time of the process, all of its threads. */
+/** User and system time of all threads of the process. */
 function cpuSeconds({ child }: RunningHost): number {
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
-/** How long the process's main thread ran or waited for a processor. */
+/** How long the main thread ran or waited for a processor. */
 function busyMs({ child }: RunningHost): number {
   const [ranNs = 0, waitedNs = 0] = readFileSync(`/proc/${child.pid}/schedstat`, 'utf8').split(' ').map(Number);
   return (ranNs + waitedNs) / 1e6;
 }
 
-/** Of one processor. */
+/** As a share of one processor. */
 function percent(cpuS: number, elapsedMs: number): number {
   return Math.round((cpuS * 1_000 * 1_000) / elapsedMs) / 10;
 }

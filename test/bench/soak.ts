@@ -1,6 +1,6 @@
-// node test/bench/soak.ts [minutes] [messages a second, each way]: cloud, agent and phone under even load, and what their
-// memory does. A JSON line every 10 s; the last one holds for each process the slope and the mean over the second half.
-// Exit 1 where one grew by more than a tenth of its mean in that time.
+// node test/bench/soak.ts [minutes] [messages per second, each way]: the memory of cloud, agent and phone under constant
+// load. A JSON line every 10 s; the last one has the slope and mean of each process over the second half. Exits with 1 if
+// one grew by more than a tenth of its mean in that time.
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Message } from '../../protocol/model.ts';
@@ -11,9 +11,9 @@ import { Random } from '../chaos/random.ts';
 const minutes = Number(process.argv[2] ?? 30);
 const perSecond = Number(process.argv[3] ?? 10);
 const correspondents = 8;
-/** A phone keeps what nobody has read: on a machine that is too slow for the load, only as many arrive as are read. */
+/** A phone keeps unread messages, so on a slow machine no more arrive than are read. */
 const mostUnread = 100;
-/** Of the mean, within the second half. */
+/** The allowed growth within the second half, as a share of the mean. */
 const mostGrowth = 0.1;
 
 interface Sample extends Record<ProgramName, number> {
@@ -65,7 +65,7 @@ process.stdout.write(`${JSON.stringify({ minutes, perSecond, sent, received, mem
 if (Object.values(memory).some(({ isFlat }) => !isFlat)) process.exitCode = 1;
 await house.close(false);
 
-/** Somebody reads what arrives, so that the phone may forget it, as phones do. */
+/** Reads what arrives, so that the phone may drop it, as phones do. */
 async function readAll(): Promise<void> {
   while (!isOver()) {
     for (const event of reader.events.splice(0)) {
@@ -91,7 +91,7 @@ function meanOf(of: readonly Sample[], what: keyof Sample): number {
   return Math.round((of.reduce((sum, sample) => sum + sample[what], 0) / of.length) * 10) / 10;
 }
 
-/** MiB an hour, by least squares. */
+/** MiB per hour, by least squares. */
 function slopeOf(of: readonly Sample[], name: ProgramName): number {
   const [meanX, meanY] = [meanOf(of, 'seconds'), meanOf(of, name)];
   const above = of.reduce((sum, sample) => sum + (sample.seconds - meanX) * (sample[name] - meanY), 0);

@@ -1,5 +1,5 @@
-// How long one control point waits for GetSessions over loopback: `node test/bench/soap.ts`.
-// The device does nothing but answer, so what is measured is our side, the kernel and Node's HTTP.
+// The latency of GetSessions for one control point over loopback: `node test/bench/soap.ts`.
+// The device only answers, so this measures our side, the kernel and Node's HTTP.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { callAction } from '../../edge-agent/upnp/control/soap.ts';

@@ -1,5 +1,5 @@
-// How fast SOAP is read and written, beside fast-xml-parser alone on the same bytes: `node test/bench/xml.ts`.
-// Ours does more: it refuses DOCTYPE, judges well-formedness, keeps order, resolves namespaces and coerces nothing.
+// The speed of reading and writing SOAP, and of fast-xml-parser alone on the same bytes: `node test/bench/xml.ts`.
+// Ours does more: it refuses DOCTYPE, checks well-formedness, keeps order, resolves namespaces and coerces nothing.
 import { XMLBuilder, XMLParser } from 'fast-xml-parser';
 import { readActionAnswer, writeActionAnswer } from '../../edge-agent/upnp/control/soap-envelope.ts';
 import { element, parseXml, writeXml } from '../../edge-agent/upnp/xml/xml.ts';
@@ -31,7 +31,7 @@ const documents = {
   'message list of 20': list,
 };
 
-/** Operations a second: the median of the rounds. */
+/** Operations per second: the median of the rounds. */
 function perSecond(operation: () => unknown): number {
   const rates: number[] = [];
   for (let round = 0; round < rounds; round++) {
