@@ -1,29 +1,29 @@
-// Who dials in: a fleet that comes back at once is let in as fast as it can be served, a few at a time and in its order.
-// Whoever would wait in vain is told when to come instead: work for agents that have given up would delay all others.
+// Admission control for tunnels: a fleet that reconnects at once is let in a few agents at a time, in its order. An agent
+// that would time out in the queue is told when to retry, because work for it would only delay the others.
 import { GatewayError } from '../../protocol/errors.ts';
 
-/** Under way at once: enough to hide the way to a distant store, few enough that calls have their turn in between. */
+/** Concurrent handshakes: enough to hide the latency of a distant store, few enough that calls run in between. */
 const atOnce = 16;
 /**
- * The event loop accepts one connection a turn (libuv 1.52), and who is not accepted yet waits unseen. While one comes in
- * each turn, turns are kept short: one is let in for so many who come.
+ * The event loop accepts one connection a turn (libuv 1.52); connections that are not accepted yet are invisible here.
+ * While each turn brings one, turns are kept short: one agent is let in for so many that arrive.
  */
 const comingForOne = 2;
 /**
- * An agent waits 30 seconds for the answer to its dialling (edge-agent/tunnel/client.ts). As much as a third of them may
- * pass before it is accepted, where a machine is busy with other things too. Who may expect to wait this…
+ * An agent waits 30 seconds for the answer (edge-agent/tunnel/client.ts). On a busy machine a third of them may pass before
+ * the connection is accepted. An agent that is expected to wait longer than this is refused at once…
  */
 const longestWaitMs = 8_000;
-/** … and who has waited this, because it went more slowly than it had, is put off. */
+/** … and one that has waited longer than this is refused too: the queue was slower than expected. */
 const patienceMs = 10_000;
 const longestPutOffMs = 120_000;
-/** What one takes until that has been measured: too little costs some a second try, too much leaves the door idle. */
+/** The time of a handshake until one was measured: too low costs some agents a retry, too high wastes capacity. */
 const firstGuessMs = 2;
-/** To look at one who comes, and to put him off, takes about as much of what it takes to let one in. */
+/** The cost of refusing an agent, as a part of the cost of letting one in. */
 const lookShare = 1 / 3;
-/** How much the latest counts in the average: that of about fifty. */
+/** The weight of the latest handshake in the moving average: it spans about fifty. */
 const weight = 0.02;
-/** What took longer was something else: a process that was suspended, a disk that was busy. */
+/** A longer time measures something else: a suspended process, a busy disk. */
 const longestMeasureMs = 50;
 
 interface Arrival {
@@ -36,24 +36,24 @@ export class AdmissionControl {
   readonly #nowMs: () => number;
   readonly #waiting: Arrival[] = [];
   #underWay = 0;
-  /** Connections since the last who was let in, and whether there was one in this turn. */
+  /** Connections since the last agent was let in, and whether this turn had one. */
   #came = 0;
   #isComing = false;
   #eachMs = firstGuessMs;
   #measuredMs = 0;
-  /** Who came since then. */
+  /** Arrivals since then. */
   #lookedAt = 0;
-  /** Until when there is enough to do with those who were told to come back. */
+  /** The agents that were told to retry fill the capacity until then. */
   #bookedMs = 0;
   #turn: NodeJS.Immediate | undefined;
   #closed = false;
 
-  /** `nowMs`: of a clock that only goes on. */
+  /** `nowMs`: of a monotonic clock. */
   constructor(nowMs = () => performance.now()) {
     this.#nowMs = nowMs;
   }
 
-  /** A connection was accepted, whatever it is for. */
+  /** A connection of any kind was accepted. */
   came(): void {
     this.#came++;
     this.#isComing = true;
@@ -72,17 +72,16 @@ export class AdmissionControl {
     });
   }
 
-  /** Lets nobody in any more, whoever waits included. */
+  /** Refuses everybody, also the agents in the queue. */
   close(): void {
     this.#closed = true;
     const nowMs = this.#nowMs();
     for (const { refuse } of this.#waiting.splice(0)) refuse(this.#putOff(nowMs, 0));
   }
 
-  /** Each is told a later time than the one before, so that they come as they can be served. */
+  /** Each refused agent gets a later time than the one before, so that they return at the rate of service. */
   #putOff(nowMs: number, waitMs: number): GatewayError {
-    // In half the time that it seems to take: a door that is idle until they come loses more than it costs to put off some
-    // again, and once the crowd is gone it goes faster.
+    // Half of the estimate: idle capacity costs more than a second refusal, and handshakes get faster as the crowd shrinks.
     const booked = Math.max(this.#bookedMs, nowMs + waitMs / 2) + this.#eachMs / 2;
     this.#bookedMs = Math.min(booked, nowMs + longestPutOffMs);
     return new GatewayError('overloaded', 'Too many dial in at once: come back later.', {
@@ -90,7 +89,7 @@ export class AdmissionControl {
     });
   }
 
-  /** In the next turn of the event loop: what came in meanwhile on other sockets goes first. */
+  /** In the next turn of the event loop, after what arrived on other sockets. */
   #letInSoon(): void {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;

@@ -26,7 +26,7 @@ const verbs = {
     operands: '  npm run export -- <file>   one that broke off is gone on with; without a file, to stdout',
     run: async (database: string, file: string | undefined) => {
       if (file !== undefined) return exportTo(database, file);
-      // Whoever reads a pipe sets the pace.
+      // Back pressure: the reader of a pipe sets the pace.
       await pipeline(Readable.from(exported(database)), process.stdout, { end: false });
       return '';
     },
@@ -74,7 +74,7 @@ function* exported(database: string, last?: string): Generator<string> {
   }
 }
 
-/** Takes what follows the last line feed off the file, and answers its last whole line; undefined where it has none. */
+/** Cuts off a partial last line. Answers the last whole line; undefined if there is none. */
 function cutToWholeLines(file: number): string | undefined {
   let tail = Buffer.alloc(0);
   for (let at = fstatSync(file).size; at > 0; ) {
@@ -95,7 +95,7 @@ function cutToWholeLines(file: number): string | undefined {
 const chunkBytes = 64 * 1024;
 const lineFeed = 0x0a;
 
-/** Somebody waits for it: a word about every few seconds. */
+/** A progress line every few seconds, for the person who waits. */
 const progressLines = 100_000;
 
 async function* counted(lines: AsyncIterable<string>, verb: string): AsyncGenerator<string> {
@@ -125,7 +125,7 @@ async function main([verb = '', ...argv]: readonly string[]): Promise<number> {
     process.stderr.write('This is for the SQLite store. DynamoDB keeps point-in-time backups: see infra/README.md.\n');
     return 2;
   }
-  // Exports and backups hold everything: they are this user's alone.
+  // Exports and backups hold all messages: only this user may read them.
   process.umask(0o077);
   try {
     const words = await run(join(read.values.dataFolder, 'cloud.db'), read.rest[0]);

@@ -1,9 +1,9 @@
-// Who asks the Node host, also through proxies.
+// The client's address on the Node host, also behind proxies.
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { networkOf, plainAddress } from './client-network.ts';
 
-/** Addresses and networks (CIDR); throws an error that names the first that is neither. */
+/** Parses addresses and networks (CIDR). @throws an error that names the first invalid one */
 export function networksOf(entries: readonly string[]): BlockList {
   const list = new BlockList();
   for (const entry of entries) {
@@ -21,8 +21,8 @@ export function networksOf(entries: readonly string[]): BlockList {
 }
 
 /**
- * Who asks: the peer, or where that is a proxy of ours, the nearest address in X-Forwarded-For that is none. What stands
- * before it, the client may have written.
+ * The peer, or behind trusted proxies the last address in X-Forwarded-For that is not a trusted proxy. Addresses before it
+ * may be forged by the client.
  */
 export function clientAddress(incoming: IncomingMessage, proxies: BlockList): string {
   const peer = plainAddress(incoming.socket.remoteAddress ?? '');

@@ -1,6 +1,6 @@
-// What answers for a stranger’s attempts. A household has a /64 of IPv6, and changes its address within it as it likes.
+// The unit of rate limits for strangers: a household has a /64 of IPv6 and may change its address within it at any time.
 
-/** IPv4 as it is, of IPv6 the first 64 bits; what is neither stays as it is. */
+/** An IPv4 address as it is, the first 64 bits of an IPv6 address, any other text as it is. */
 export function networkOf(address: string): string {
   const bare = plainAddress(address);
   if (!bare.includes(':')) return bare;

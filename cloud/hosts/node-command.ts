@@ -1,4 +1,4 @@
-// `npm run cloud`: settings in, one line a step out, exit codes by convention (0 stopped, 1 cannot run, 2 wrong settings).
+// `npm run cloud`: reads settings, prints one line a step, exits with 0 (stopped), 1 (cannot run) or 2 (wrong settings).
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { readSettings, type Setting, type SettingValues } from '../../protocol/settings.ts';
@@ -65,7 +65,7 @@ export async function runCommand(make: (settings: CommandSettings) => Promise<Ho
     process.exitCode = await createTableCommand(values, yesAtAws !== undefined);
     return;
   }
-  // Whatever is made from here on is this user's alone: the database with its -wal and -shm, blobs, the lock.
+  // Only this user may read the files made from here on: the database with its -wal and -shm, blobs, the lock.
   process.umask(0o077);
   let lock: FolderLock | undefined;
   let host: Host;
@@ -91,17 +91,17 @@ async function announce(host: Host, { dataFolder, home }: { dataFolder: string; 
   if (host.madeToken !== undefined) console.log(`The owner’s API token, shown only now: ${host.madeToken}`);
   if (host.isPresetRevoked) console.log(presetRevoked);
   console.log(`Agents of home “${home}” dial ${host.baseUrl.replace(/^http/, 'ws')}/v1/tunnel`);
-  // A starter shows the link itself, when everything is there.
+  // `npm start` shows the link itself when everything runs.
   if (process.send === undefined) console.log(`Sign in within 15 minutes, once: ${signIn}`);
   process.on('message', (message) => void answerStarter(host, message));
   tellStarter({ type: 'ready', url: host.url, signIn });
 }
 
 const presetRevoked =
-  'The owner’s token that is preset (HOMELINE_OWNER_TOKEN) was revoked and lets nobody in. ' +
+  'The owner’s token in HOMELINE_OWNER_TOKEN was revoked and lets nobody in. ' +
   'Set another value and start again, or sign in by the link.';
 
-/** The whole-machine start asks for an agent's token in place of a person. */
+/** `npm start` asks for an agent's token. */
 async function answerStarter(host: Host, message: unknown): Promise<void> {
   if (typeof message !== 'object' || message === null || !('type' in message)) return;
   if (message.type !== 'issue-agent-token') return;
@@ -109,7 +109,7 @@ async function answerStarter(host: Host, message: unknown): Promise<void> {
   tellStarter({ type: 'agent-token', token: await host.issueAgentToken(name) });
 }
 
-/** A starter that went away in the middle is no fault: its going stops the cloud. */
+/** A parent process that exits in the middle is no error: its exit stops the cloud. */
 function tellStarter(message: object): void {
   process.send?.(message, undefined, undefined, () => undefined);
 }

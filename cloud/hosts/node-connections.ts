@@ -1,13 +1,13 @@
-// Connections of the Node host: how many there may be, and who goes when there are too many. Strangers go before those
-// who came with a token, and those of the address that holds most of them go first.
+// The cap on connections of the Node host, and which one is closed above it: connections without a valid token first,
+// and of those one of the address that holds most.
 import type { Socket } from 'node:net';
 import { GatewayError } from '../../protocol/errors.ts';
 import { networkOf } from './client-network.ts';
 
-/** Connections on which nothing was asked yet. An honest client asks within moments. */
+/** Connections without a request. An honest client sends one at once. */
 const mostSilent = 1_000;
 
-/** Sockets by the address from which they come, the oldest first. */
+/** Sockets by remote address, oldest first. */
 class ByAddress {
   readonly #groups = new Map<string, Set<Socket>>();
   size = 0;
@@ -25,7 +25,7 @@ class ByAddress {
     if (group.size === 0) this.#groups.delete(address);
   }
 
-  /** The one to go. */
+  /** The socket to close. */
   oldestOfMost(): Socket | undefined {
     let most: Set<Socket> | undefined;
     for (const group of this.#groups.values()) if (group.size > (most?.size ?? 0)) most = group;
@@ -41,7 +41,7 @@ export class NodeConnections {
   readonly #strangers = new ByAddress();
   #open = 0;
 
-  /** `most`: how many connections there may be in all. `refuse` ends one of them, and says why where it can. */
+  /** `most`: the cap. `refuse` ends a connection, with a reason where HTTP allows one. */
   constructor(most: number, refuse: (socket: Socket, why: GatewayError) => void) {
     this.#most = most;
     this.#refuse = refuse;
@@ -59,17 +59,17 @@ export class NodeConnections {
       this.#open--;
     });
     if (this.#silent.size > mostSilent) this.#drop(this.#silent.oldestOfMost());
-    // With nobody but known ones, the newcomer is the only stranger.
+    // Where all others have a token, the new connection is the only one without.
     if (this.#open > this.#most) this.#drop(this.#strangers.oldestOfMost());
   }
 
-  /** A whole request came, from a stranger or a token holder. */
+  /** A whole request arrived, with or without a token. */
   heard(socket: Socket): void {
     const address = this.#addresses.get(socket);
     if (address !== undefined) this.#silent.delete(address, socket);
   }
 
-  /** A request came with a token that is in use. */
+  /** A request arrived with a valid token. */
   known(socket: Socket): void {
     const address = this.#addresses.get(socket);
     if (address !== undefined) this.#strangers.delete(address, socket);

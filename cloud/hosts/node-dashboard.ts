@@ -1,5 +1,5 @@
-// The built dashboard from its folder: hashed assets for ever, the page itself always fresh. What was read stays in
-// memory, where everybody shares it: each of 1,000 slow readers would otherwise have a copy of his own.
+// The built dashboard from its folder: hashed assets are cached for ever, the page never. Files stay in memory and are
+// shared: otherwise each of 1,000 slow readers would have a copy of its own.
 import { readFile, stat } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import type { AppOptions } from '../app.ts';
@@ -23,7 +23,7 @@ const unbuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Hom
 <p>Its dashboard is not built yet: run <code>npm run build</code>, then load this page again.</p>
 <p>The API is described under <a href="/docs">/docs</a>.</p></html>`;
 
-/** Files under `folder`; addresses without a file are the page itself, which knows its own addresses. */
+/** Files under `folder`; a path without a file answers the page, which routes by itself. */
 export function folderDashboard(folder: string): NonNullable<AppOptions['dashboard']> {
   const files = new KeptFiles(folder);
   return async ({ path, isNavigation }) => {
@@ -49,7 +49,7 @@ class KeptFiles {
     this.#folder = folder;
   }
 
-  /** Undefined where there is no such file; another build of it is found without a restart. */
+  /** Undefined if there is no such file; a new build is found without a restart. */
   async find(name: string): Promise<KeptAnswer | undefined> {
     const contentType = contentTypes[extname(name)];
     if (contentType === undefined) return undefined;

@@ -1,4 +1,4 @@
-// Structured log lines: one JSON object a line on stderr. What names people or opens doors is made unreadable.
+// Structured log lines: one JSON object a line on stderr. Personal data and secrets are redacted.
 import type { Log, LogFields } from '../hub/hub-deps.ts';
 
 const levels = ['info', 'warn', 'error', 'silent'] as const;
@@ -14,7 +14,7 @@ export function lineLog(least: LogLevel, write: (line: string) => void): Log {
   return { info: at('info'), warn: at('warn'), error: at('error') };
 }
 
-/** Nobody logs these on purpose, but the words of an error may hold them: tokens, e-mail addresses, phone numbers. */
+/** Tokens, e-mail addresses and phone numbers are not logged on purpose, but the text of an error may hold them. */
 const secrets = [
   /\bhl_[\w-]+/g,
   /[^\s"'<>()@]{1,64}@[\w.-]{1,255}\.\w+/g,

@@ -1,4 +1,4 @@
-// What the cloud counts, in Prometheus' terms. Labels are patterns and codes, never names or addresses.
+// Prometheus metrics of the Node host. Labels are route patterns and codes, never names or addresses.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { AppOptions } from '../app.ts';
 import type { Observer } from '../hub/hub-deps.ts';

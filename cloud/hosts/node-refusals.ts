@@ -1,14 +1,14 @@
-// Answers that no route gives: what Node’s parser refuses, and whom the host cannot take. Problem documents too (RFC 9457).
+// Refusals before any route: malformed HTTP and too many connections. They are problem documents too (RFC 9457).
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { errorCodes, GatewayError } from '../../protocol/errors.ts';
 import { newRequestId, problemMembers } from '../routes/problem.ts';
 
-/** How long a client that is refused may take to read why, and to stop sending. */
+/** How long a refused client may take to read the answer and to stop sending. */
 const lingerMs = 2_000;
 
-/** What Node’s parser, or its watch over slow requests, says about a request. */
+/** The error for a code of Node’s HTTP parser or its request timeout. */
 export function refusalOf(error: Error): GatewayError {
   switch ('code' in error ? error.code : undefined) {
     case 'HPE_HEADER_OVERFLOW':
@@ -22,7 +22,7 @@ export function refusalOf(error: Error): GatewayError {
   }
 }
 
-/** Says why, and ends the connection. Nothing may have been answered on it that is still under way. */
+/** Answers the reason and ends the connection. No answer may be in progress on it. */
 export function refuseConnection(socket: Duplex, error: GatewayError, headers: Record<string, string> = {}): void {
   if (!socket.writable) {
     socket.destroy();
@@ -42,14 +42,14 @@ export function refuseConnection(socket: Duplex, error: GatewayError, headers: R
   endWith(socket, httpText(status, Object.entries(lines), body));
 }
 
-/** An answer in HTTP/1.1’s own words, after which the connection ends. */
+/** A raw HTTP/1.1 answer that ends the connection. */
 export function httpText(status: number, headers: Iterable<readonly [string, string]>, body: string): string {
   const lines = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
   const lead = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
   return `${lead}${lines}connection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-/** Closing at once would reset the connection, and take the answer from a client that is still sending. */
+/** Closing at once would reset the connection, and a client that is still sending would lose the answer. */
 export function endWith(socket: Duplex, text: string): void {
   socket.on('error', () => undefined);
   socket.end(text);
@@ -57,8 +57,8 @@ export function endWith(socket: Duplex, text: string): void {
 }
 
 /**
- * Has this socket take what its client still sends, for a moment, before it is destroyed: bytes that nobody read when it
- * closes become a reset, which overtakes the answer (RFC 9112, 9.6).
+ * Reads what the client still sends for a moment before the socket is destroyed: unread bytes at the close cause a reset,
+ * which overtakes the answer (RFC 9112, 9.6).
  */
 export function lingerOnClose(socket: Socket): void {
   socket.destroySoon = () => {

@@ -1,20 +1,20 @@
-// Requests of the Node host, one at a time on each connection. Node hands out all that a client pipelines at once:
-// 1,300 of 50 bytes each were served together, and everybody else waited for 9 seconds.
+// Requests of the Node host, one at a time on each connection. Node emits all pipelined requests at once: 1,300 of 50
+// bytes each were served together, and all other clients waited for 9 seconds.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../../protocol/errors.ts';
 import { lingerOnClose, refusalOf, refuseConnection } from './node-refusals.ts';
 
-/** What waits behind the request under way: about what two reads of 64 KiB can hold. Each takes some 3 KiB. */
+/** Cap of requests that wait on a connection: about what two reads of 64 KiB can hold. Each takes some 3 KiB. */
 const mostWaitingOfOne = 4_096;
 const mostWaitingOfAll = 16_384;
 
-/** How a request differs from most. */
+/** Special handling of a request. */
 export interface RequestNote {
-  /** It is refused, whatever it asks for. */
+  /** The request is refused before any route. */
   readonly refusal?: GatewayError;
-  /** To be called before its body is read: the client waits for it. */
+  /** Called before the body is read: the client waits for `100 Continue`. */
   readonly wantBody?: () => void;
 }
 
@@ -25,7 +25,7 @@ interface Waiting {
   readonly response: ServerResponse;
 }
 
-/** What one connection asked and is not answered yet. */
+/** The unanswered requests of one connection. */
 interface Line {
   current: Waiting | undefined;
   readonly waiting: Waiting[];
@@ -44,7 +44,7 @@ export class NodeRequests {
 
   listenTo(server: Server): void {
     server.on('request', (request, response) => this.#take(request, response));
-    // Whether the body is wanted is known when its route has let it in.
+    // `100 Continue` is sent only after the route has accepted the request.
     server.on('checkContinue', (request, response) => {
       this.#notes.set(request, { wantBody: () => response.writeContinue() });
       this.#take(request, response);
@@ -60,14 +60,14 @@ export class NodeRequests {
     server.on('clientError', (error, socket) => this.refuse(socket, refusalOf(error)));
   }
 
-  /** Ends a connection, and says why. In the middle of an answer there is nothing to say that would be understood. */
+  /** Ends a connection with a reason. In the middle of an answer no reason can be sent. */
   refuse(socket: Duplex, why: GatewayError): void {
     const response = this.#lines.get(socket)?.current?.response;
     if (response?.headersSent === true) socket.destroy();
     else refuseConnection(socket, why);
   }
 
-  /** How many requests are under way. */
+  /** Requests in progress. */
   get underWay(): number {
     return this.#underWay;
   }
@@ -76,12 +76,12 @@ export class NodeRequests {
     return this.#notes.get(request) ?? {};
   }
 
-  /** Whether a request of this connection is under way or waits. */
+  /** Whether this connection has a request in progress or waiting. */
   isBusy(socket: Duplex): boolean {
     return this.#lines.get(socket)?.current !== undefined;
   }
 
-  /** For an answer that is ready before its request is whole: the next request could not be told from the rest of it. */
+  /** Where the answer is ready before the request is complete, its rest could not be told from the next request. */
   closeAfter(request: IncomingMessage, headers: Headers): void {
     if (request.complete) return;
     headers.set('connection', 'close');
@@ -92,7 +92,7 @@ export class NodeRequests {
     const { socket } = request;
     const line = this.#lines.get(socket) ?? { current: undefined, waiting: [] };
     this.#lines.set(socket, line);
-    // What comes after the last answer, while the connection ends.
+    // A request that arrives after the last answer, while the connection ends.
     if (socket.writableEnded) return;
     if (line.current === undefined) {
       this.#begin(socket, line, { request, response });
@@ -114,7 +114,7 @@ export class NodeRequests {
       this.#underWay--;
       if (line.waiting.length > 0) socket.pause();
       if (line.waiting.length === 0) line.current = undefined;
-      // In a later turn of the event loop: what came in on other connections goes first.
+      // In a later turn of the event loop, after what arrived on other connections.
       else setImmediate(() => this.#goOn(socket, line));
     });
     this.#serve(next.request, next.response);

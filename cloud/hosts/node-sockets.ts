@@ -1,4 +1,4 @@
-// WebSockets of the Node host (ws): accepted only after the application's own routes and guards said yes.
+// WebSockets of the Node host (ws), accepted only after the application's routes and guards agreed.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
@@ -12,18 +12,18 @@ import { httpText } from './node-refusals.ts';
 
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
 const maxPayload = 3 * limits.frameChars;
-/** What may wait for a peer that does not read, before it is cut off: four times what a tunnel may have under way. */
+/** Cap of bytes that wait for a peer that does not read: four times what a tunnel may have in flight. */
 const maxWaiting = 4 * limits.callsInFlight;
 const maxWaitingBytes = 64 * 1024 * 1024;
-/** Heartbeats without a sign of life. */
+/** Heartbeats that a peer may miss. */
 const patience = 2.5;
-/** How long a silent peer may take to answer that it is closed. */
+/** How long a silent peer may take to answer a close. */
 const closeMs = 1_000;
 
-/** Asks the application about an upgrade: `accept` is called if it says yes, and the response tells why not. */
+/** Asks the application about an upgrade: it calls `accept` or answers the reason against it. */
 export type AskApplication = (request: Request, about: AppEnv['Bindings']) => Promise<Response>;
 
-/** What the host knows of who asks (Surface.Bindings). */
+/** What the host knows of the client (Bindings of the routes). */
 export type AboutClient = (incoming: IncomingMessage) => AppEnv['Bindings'];
 
 export class NodeSockets {
@@ -31,7 +31,7 @@ export class NodeSockets {
   readonly #about: AboutClient;
   readonly #heartbeatMs: number;
   readonly #server: WebSocketServer;
-  /** When each socket last gave a sign of life, epoch milliseconds. */
+  /** When each socket last sent something, epoch milliseconds. */
   readonly #lastSign = new Map<WebSocket, number>();
   readonly #admission = new AdmissionControl();
   readonly #protocols = new WeakMap<IncomingMessage, string>();
@@ -45,7 +45,7 @@ export class NodeSockets {
       noServer: true,
       maxPayload,
       perMessageDeflate: false,
-      // The route has seen to it that what it speaks was offered.
+      // The route has checked that the client offered this subprotocol.
       handleProtocols: (offered, request) => this.#protocols.get(request) ?? offered.values().next().value ?? false,
     });
   }
@@ -54,12 +54,12 @@ export class NodeSockets {
     this.#watch = setInterval(() => this.#dropSilent(), this.#heartbeatMs / 2);
   }
 
-  /** Refuses whoever is not in yet. */
+  /** Refuses handshakes from here on. */
   close(): void {
     this.#admission.close();
   }
 
-  /** Cuts off whoever has not closed by now. */
+  /** Cuts off peers that have not closed. */
   stop(): void {
     clearInterval(this.#watch);
     for (const socket of this.#server.clients) socket.terminate();
@@ -74,8 +74,8 @@ export class NodeSockets {
   /** For the HTTP server's `upgrade` event. */
   async upgrade(incoming: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
     duplex.on('error', destroyed);
-    // Who hangs up while waiting would be served in vain, and delay all who came later. Else there is nothing to read yet:
-    // a client waits for its answer before it says more (RFC 6455, 4.1).
+    // Reading notices a client that hangs up while it waits, whose handshake would delay all later ones. There is nothing
+    // else to read: a client sends no frame before the answer (RFC 6455, 4.1).
     duplex.on('readable', destroyed);
     try {
       await this.#admission.admit(() => this.#enter(incoming, duplex, head));
@@ -118,7 +118,7 @@ export class NodeSockets {
 
   #open(socket: WebSocket, handler: SocketHandler): void {
     let waiting = 0;
-    // Pongs too: asked for without end and never read, they alone would fill the memory.
+    // Pongs count too: a peer that pings without end and never reads would fill the memory with them.
     const send = (text: string, sent?: () => void) => {
       if (++waiting > maxWaiting || socket.bufferedAmount > maxWaitingBytes) socket.terminate();
       socket.send(text, () => {
@@ -126,7 +126,7 @@ export class NodeSockets {
         sent?.();
       });
     };
-    const ears = handler.open({
+    const listener = handler.open({
       send,
       close: (code, reason) => socket.close(code, reason),
       pause: (isPaused) => (isPaused ? socket.pause() : socket.resume()),
@@ -144,15 +144,15 @@ export class NodeSockets {
       }
       const text = data.toString();
       if (text === heartbeat.ping) send(heartbeat.pong);
-      else ears.text(text);
+      else listener.text(text);
     });
-    // A browser cannot be made to send texts: its pongs are its signs of life.
+    // A browser sends no heartbeat texts, but it answers pings.
     if (!isTunnel) socket.on('pong', sign);
     // The close that follows says enough.
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#lastSign.delete(socket);
-      ears.closed();
+      listener.closed();
     });
   }
 
@@ -162,19 +162,19 @@ export class NodeSockets {
       if (nowMs - lastMs > patience * this.#heartbeatMs) {
         this.#lastSign.delete(socket);
         socket.close(closeCodes.silent, 'no heartbeat');
-        // A dead peer answers no close either.
+        // A dead peer does not answer the close either.
         setTimeout(() => socket.terminate(), closeMs).unref();
       } else socket.ping();
     }
   }
 }
 
-/** No closure: it stays as long as its socket, and so would all that it could see. */
+/** Not a closure: it lives as long as its socket, and would keep everything in its scope in memory. */
 function destroyed(this: Duplex): void {
   this.destroy();
 }
 
-/** Who then neither reads nor goes is not waited for: a socket that has left its HTTP server has no other end. */
+/** A peer that neither reads nor closes is cut off: an upgraded socket has no timeout of its HTTP server any more. */
 function refuse(duplex: Duplex, text: string): void {
   duplex.end(text, () => duplex.destroy());
 }
@@ -187,7 +187,7 @@ function requestOf(incoming: IncomingMessage): Request {
     for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) headers.append(name, one);
   }
   const base = `http://${incoming.headers.host ?? 'localhost'}`;
-  // What cannot be an address of ours finds no route.
+  // A target that is no URL matches no route.
   const url = URL.parse(incoming.url ?? '/', base) ?? new URL('/v1/unreadable-address', 'http://localhost');
   return new Request(url, { method: incoming.method ?? 'GET', headers });
 }

@@ -1,16 +1,16 @@
-// Whether the store takes what it is given: told to the operator once when it stops (a full disk, an engine that is
-// away) and once when it is over, and in between to whoever looks at a home.
+// Whether the store takes writes: logged once when it stops (a full disk, an engine that is away) and once when it works
+// again, and shown on each home in between.
 import type { Trouble } from '../../protocol/model.ts';
 import type { Deadlines, Log } from '../hub/hub-deps.ts';
 import { isUnavailable } from '../hub/store-absence.ts';
 import { interceptStore } from '../store/intercept.ts';
 import type { Store } from '../store/store.ts';
 
-/** How soon it is noticed that there is room again. */
+/** How often the store is tried again. */
 const tryAgainMs = 2_000;
 
 export class StoreHealth {
-  /** The store as everybody is to use it: its failures are seen here. */
+  /** The store that everybody must use: failures are noticed here. */
   readonly store: Store;
   readonly #log: Log;
   readonly #deadlines: Deadlines;
@@ -28,12 +28,12 @@ export class StoreHealth {
     });
   }
 
-  /** For the household. */
+  /** The sentence for the household. */
   get trouble(): Trouble | undefined {
     return this.#trouble;
   }
 
-  /** What fails from here on fails because the cloud stops. */
+  /** From here on failures are caused by the stop and are not reported. */
   stop(): void {
     this.#stopped = true;
     this.#cancelTry?.();

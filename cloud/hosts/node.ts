@@ -29,42 +29,42 @@ import { NodeSockets } from './node-sockets.ts';
 import { StoreHealth } from './node-store-health.ts';
 
 const account = 'household';
-/** Heartbeats: longer than any call takes, and than an event stream is without a comment. */
+/** Heartbeats without progress after which an answer is cut: longer than any call, and than the gap between comments. */
 const stall = 5;
-/** How often the tokens of open streams are looked up: a stream ends within 5 s of its token. */
+/** How often the tokens of open streams are looked up, so that a stream ends within 5 s of its token. */
 const recheckMs = 2_000;
 /** How long requests may take to end when the cloud stops. */
 const stopMs = 2_000;
-/** Connections that wait to be accepted, for a fleet that comes back at once; what more come dial again, in seconds. */
+/** The listen backlog, for a fleet that reconnects at once. Agents above it dial again within seconds. */
 const backlog = 4096;
-/** What a household’s devices, its agents and its proxy need is a hundredth of it. Each takes some 10 KiB. */
-const connectionsUnlessTold = 10_000;
-/** How long the headers of a request may take, and the whole of it: longer than any body may (routes/request-body.ts). */
+/** A hundred times what a household’s devices, agents and proxy need. Each takes some 10 KiB. */
+const defaultConnections = 10_000;
+/** Timeouts of the headers and of the whole request; the latter is above that of any body (routes/request-body.ts). */
 const headersMs = 10_000;
 const requestMs = 65_000;
-/** How often Node looks for those that took longer; 30 seconds unless told. */
+/** How often Node checks these timeouts; its default is 30 seconds. */
 const checkMs = 1_000;
 
 export interface NodeHostSettings extends Partial<QuotaSettings> {
   host: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   port: number;
   dataFolder: string;
   home: string;
   log: Log;
   ownerToken?: string | undefined;
-  /** The address under which people reach the cloud, if not that on which it listens. */
+  /** The public address, if it differs from the one the server listens at. */
   baseUrl?: string | undefined;
-  /** 30,000 unless told. */
+  /** 30,000 by default. */
   heartbeatMs?: number;
   clock?: Clock;
   /** In place of SQLite in the data folder. */
   store?: Store;
-  /** How many connections there may be; 10,000 unless told. */
+  /** The cap on connections; 10,000 by default. */
   connections?: number;
-  /** Addresses and networks (CIDR) whose X-Forwarded-For is believed; none unless told. */
+  /** Addresses and networks (CIDR) whose X-Forwarded-For is trusted; none by default. */
   trustedProxies?: readonly string[];
-  /** Where the built dashboard is. */
+  /** The built dashboard. */
   dashboardFolder?: string;
 }
 
@@ -131,7 +131,7 @@ export class NodeHost {
     });
     const listener = getRequestListener(
       async (request, { incoming }) => {
-        // Node’s own server never hands out a request of HTTP/2.
+        // The type allows HTTP/2, which Node’s `http` server does not speak.
         const own = incoming as IncomingMessage;
         const answer = await app.fetch(request, { ...about(own), ...this.#requests.noteOf(own) });
         this.#requests.closeAfter(own, answer.headers);
@@ -143,34 +143,34 @@ export class NodeHost {
       headersTimeout: headersMs,
       requestTimeout: requestMs,
       connectionsCheckingInterval: checkMs,
-      // A request without Host is answered as one with another’s Host is.
+      // The routes refuse a missing Host as they refuse a foreign one.
       requireHostHeader: false,
-      // Its body, which is none, would have Node read on although requests wait.
+      // Without a body, Node would go on reading although requests wait.
       optimizeEmptyRequests: true,
       shouldUpgradeCallback: ({ method, headers }) =>
         method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket',
     });
-    // Nobody reads an answer of which nothing is taken for so long; whoever does after all comes back.
+    // A client that has read nothing for 5 heartbeats is dropped; it may reconnect.
     this.#server.setTimeout(stall * heartbeatMs);
     this.#requests = new NodeRequests((incoming, response) => {
       this.#connections.heard(incoming.socket);
       return listener(incoming, response);
     });
     this.#requests.listenTo(this.#server);
-    this.#connections = new NodeConnections(settings.connections ?? connectionsUnlessTold, (socket, why) =>
+    this.#connections = new NodeConnections(settings.connections ?? defaultConnections, (socket, why) =>
       this.#requests.refuse(socket, why),
     );
     this.#sockets = new NodeSockets(async (request, given) => app.fetch(request, given), heartbeatMs, about);
   }
 
-  /** Opens the store and listens. Throws an error that names the mend. */
+  /** Opens the store and listens. @throws an error that names what to do */
   async start(): Promise<void> {
     const { home, ownerToken: presetToken, host, port } = this.#settings;
     await this.#store.start();
     try {
       this.#owner = await this.#access.ensureOwner({ account, home, presetToken });
       if (this.isPresetRevoked) this.#settings.log.warn('owner-token.preset-revoked');
-      // Sends whose time ran out meanwhile are settled now, agent or no agent.
+      // Making the hub expires sends that became due while the cloud was down.
       await this.#hubs.hub(home);
       this.#server.on('connection', (socket) => {
         this.#connections.opened(socket);
@@ -178,7 +178,7 @@ export class NodeHost {
       });
       this.#server.on('upgrade', (request, socket, head) => {
         this.#connections.heard(request.socket);
-        // It would be answered in the middle of the answer before it.
+        // Its refusal would be written into the answer before it.
         if (this.#requests.isBusy(socket)) {
           socket.destroy();
           return;
@@ -199,7 +199,7 @@ export class NodeHost {
     }
   }
 
-  /** Tells agents and watchers to come back later, ends what is under way, and closes the store. */
+  /** Drains agents and watchers, ends requests in progress, and closes the store. */
   async stop(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
@@ -209,7 +209,7 @@ export class NodeHost {
       this.#sockets.stop();
       this.#server.closeAllConnections();
     }, stopMs);
-    // Browsers keep connections open on which they have asked nothing yet: once no answer is due, all may go.
+    // Browsers keep idle connections open: once no answer is due, all connections are closed.
     const sweep = setInterval(() => {
       if (this.#requests.underWay === 0) this.#server.closeAllConnections();
     }, 20);
@@ -221,24 +221,24 @@ export class NodeHost {
     await this.#store.stop();
   }
 
-  /** Where it listens: `http://127.0.0.1:8787`. */
+  /** The address it listens at: `http://127.0.0.1:8787`. */
   get url(): string {
     const { address, port } = this.#server.address() as AddressInfo;
     const reachable = address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
     return `http://${isIP(reachable) === 6 ? `[${reachable}]` : reachable}:${port}`;
   }
 
-  /** Where people reach it. */
+  /** The public address. */
   get baseUrl(): string {
     return this.#settings.baseUrl ?? this.url;
   }
 
-  /** The owner's token, if it was made at this start: to be shown once. */
+  /** The owner's token if this start made it, to be shown once. */
   get madeToken(): string | undefined {
     return this.#owner.token;
   }
 
-  /** Whether the preset owner's token was revoked, and so lets nobody in. */
+  /** Whether the owner's token in the settings was revoked and lets nobody in. */
   get isPresetRevoked(): boolean {
     return this.#owner.isPresetRevoked === true;
   }
@@ -248,7 +248,7 @@ export class NodeHost {
     return `${this.baseUrl}/#sign-in=${(await this.#access.createSignIn(account)).token}`;
   }
 
-  /** A token with which an agent connects the first home. It takes the place of an earlier one of that name. */
+  /** Makes a token for an agent of the first home. It replaces an earlier one of that name. */
   async issueAgentToken(name: string): Promise<string> {
     const { home } = this.#settings;
     const earlier = await this.#access.list(account, { kind: 'agent', home });
@@ -257,7 +257,7 @@ export class NodeHost {
     return token;
   }
 
-  /** Ends what a token has open. */
+  /** Ends the tunnel or the watches of a revoked token. */
   async #endAll({ home, id, kind }: TokenRecord): Promise<void> {
     const homes = home === null ? await this.#store.homes.idsOf(account) : [home];
     const handles = homes.map((each) => this.#hubs.home(each));
@@ -276,7 +276,7 @@ const deadlines: Deadlines = {
   },
 };
 
-/** For what Node’s parser takes and no URL can hold: `OPTIONS *`, or a Host that is none. */
+/** Answers a request that Node’s parser accepts and no URL can hold: `OPTIONS *`, or an invalid Host. */
 async function unreadable(app: CloudApp): Promise<Response> {
   const refusal = new GatewayError('invalid-request', 'The request names no address: its Host or its target is none.');
   return app.fetch(new Request('http://localhost/'), { refusal });

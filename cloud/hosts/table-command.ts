@@ -1,4 +1,4 @@
-// `npm run cloud -- create-table`: the table of DynamoDB in a local engine.
+// `npm run cloud -- create-table`: makes the table in a local DynamoDB engine.
 import type { SettingValues } from '../../protocol/settings.ts';
 import type { cloudSettings } from '../settings.ts';
 
@@ -17,7 +17,7 @@ export function isAtAws(endpoint: string | undefined): boolean {
   return endpoint === undefined || ownHosts.test(new URL(endpoint).hostname);
 }
 
-/** Answers the exit code: 0 made or there, 1 it could not be made, 2 not asked twice. */
+/** Answers the exit code: 0 made or already there, 1 failed, 2 refused without --yes-at-aws. */
 export async function createTableCommand(settings: TableSettings, isSure: boolean): Promise<number> {
   const { table, region } = settings;
   // The SDK knows this variable too.

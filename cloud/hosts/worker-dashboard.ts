@@ -1,10 +1,10 @@
 // The built dashboard on Workers: static assets of the deployment, served through the application for its headers.
 import type { AppOptions, DashboardFile } from '../app.ts';
 
-/** Files of the assets binding; addresses without a file are the page itself, which knows its own addresses. */
+/** Files of the assets binding; a path without a file answers the page, which routes by itself. */
 export function assetsDashboard(assets: Pick<Fetcher, 'fetch'>): NonNullable<AppOptions['dashboard']> {
   const readOne = async (path: string): Promise<DashboardFile | undefined> => {
-    // The name is not looked at: the binding serves one deployment's files.
+    // The host name has no meaning: the binding serves the files of this deployment.
     const answer = await assets.fetch(new URL(path, 'https://assets'));
     if (!answer.ok) return undefined;
     return {

@@ -1,4 +1,4 @@
-// The stateless Worker: API, dashboard, server-sent events and the door of the tunnel. All that lasts is elsewhere.
+// The stateless Worker: API, dashboard, server-sent events, and the upgrade of tunnels. All state is elsewhere.
 import { Access } from '../access/access.ts';
 import { createApp } from '../app.ts';
 import type { Deadlines, Log } from '../hub/hub-deps.ts';
@@ -19,7 +19,7 @@ export interface WorkerHostParts {
   log: Log;
   home: string;
   ownerToken: string;
-  /** The address under which people reach the Worker; without it, any that Cloudflare hands it, by https. */
+  /** The public address; without it, any host name that Cloudflare routes here, by https. */
   baseUrl: string | undefined;
   quotas?: Partial<QuotaSettings>;
 }
@@ -53,7 +53,7 @@ export class WorkerHost {
       deadlines,
       log,
       serveAgent: async (home, agent) => new RelayedSocket(await hubs.dial(home, agent)),
-      // Cloudflare hands a Worker the requests of its own names alone; workerd on a machine of one's own does not.
+      // Cloudflare routes only the Worker's own host names to it; a self-hosted workerd does not check them.
       isOurs: (hostname) => publicUrl === undefined || hostname === publicUrl.hostname,
       isSecure: () => publicUrl?.protocol !== 'http:',
       dashboard: assetsDashboard(deps.assets),
@@ -63,14 +63,14 @@ export class WorkerHost {
 
   async fetch(request: Request, ctx: Pick<ExecutionContext, 'waitUntil'>): Promise<Response> {
     const answer = this.#answer(request);
-    // Others in this isolate may wait for the same look-up: a client that hangs up must not take it away from them.
+    // Other requests of this isolate may share a look-up: a client that hangs up must not cancel it.
     ctx.waitUntil(answer.catch(() => undefined));
     return answer;
   }
 
   async #answer(request: Request): Promise<Response> {
     if (needsStore(new URL(request.url).pathname)) await this.#prepared();
-    // Cloudflare sets it, and takes away what a client wrote in its place.
+    // Cloudflare sets this header and removes the client's own.
     const client = request.headers.get('cf-connecting-ip');
     const about = client === null ? {} : { client: networkOf(client) };
     if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
@@ -88,7 +88,7 @@ export class WorkerHost {
     return handler === undefined ? answer : upgraded(handler);
   }
 
-  /** Once in an isolate. When it fails, each request says so by its own error. */
+  /** Once in an isolate. After a failure each request fails by itself, and the next one tries again. */
   #prepared(): Promise<void> {
     const { store, home, ownerToken: presetToken, log } = this.#parts;
     const prepare = async () => {
@@ -105,10 +105,10 @@ export class WorkerHost {
   }
 }
 
-/** How much of a refused body is read, so that its sender hears why. */
+/** How much of a refused body is read, so that its sender gets the answer. */
 const readAwayBytes = 4 * 1024 * 1024;
 
-/** Who is still writing a body may find the connection closed before the answer is read: a proxy makes 500 of that. */
+/** Otherwise the connection closes while the client still writes, which proxies answer with 500. */
 async function readAway({ body, bodyUsed }: Request): Promise<void> {
   if (body === null || bodyUsed || body.locked) return;
   let bytes = 0;
@@ -118,16 +118,16 @@ async function readAway({ body, bodyUsed }: Request): Promise<void> {
       if (bytes > readAwayBytes) return;
     }
   } catch {
-    // The sender is gone; so is whoever would read the answer.
+    // The sender is gone and reads no answer.
   }
 }
 
-/** Pages, assets and `/healthz` do not wait for it. */
+/** Pages, assets and `/healthz` do not wait for the store. */
 function needsStore(path: string): boolean {
   return path.startsWith('/v1/') || path === '/readyz';
 }
 
-/** A socket whose other end is a Durable Object's: handed to the client as it is, so that the object may hibernate. */
+/** The object's socket, passed to the client unopened, so that the object may hibernate. */
 class RelayedSocket implements SocketHandler {
   readonly answer: Response;
 
@@ -144,13 +144,13 @@ function upgraded(handler: SocketHandler): Response {
   if (handler instanceof RelayedSocket) return handler.answer;
   const { 0: outer, 1: inner } = new WebSocketPair();
   inner.accept();
-  const ears = handler.open(socketOf(inner));
+  const listener = handler.open(socketOf(inner));
   inner.addEventListener('message', ({ data }) => {
-    if (typeof data === 'string') ears.text(data);
+    if (typeof data === 'string') listener.text(data);
     else inner.close(1003, 'text only');
   });
-  inner.addEventListener('close', () => ears.closed());
-  inner.addEventListener('error', () => ears.closed());
+  inner.addEventListener('close', () => listener.closed());
+  inner.addEventListener('error', () => listener.closed());
   return new Response(null, { status: 101, webSocket: outer });
 }
 
@@ -158,7 +158,7 @@ function socketOf(socket: WebSocket): Socket {
   return {
     send: (text, sent) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(text);
-      // Workers tell neither when a text has left nor how many wait.
+      // Workers report neither when a text was sent nor how many wait.
       sent?.();
     },
     close: (code, reason) => {

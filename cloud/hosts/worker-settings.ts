@@ -48,7 +48,7 @@ export const workerSettings = {
 
 export type WorkerSettings = SettingValues<typeof workerSettings>;
 
-/** Reads the Worker's environment. Throws one error that names all faults, each with its mend. */
+/** Reads the Worker's environment. @throws one error that names all faults, each with what to do */
 export function readWorkerSettings(env: Readonly<Record<string, unknown>>): WorkerSettings {
   const texts = Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),

@@ -1,16 +1,16 @@
-// A watch whose events come from a home's object through a WebSocket: its reader's stream ends in the stateless
-// Worker, so that the object may hibernate between two events.
+// A watch over a WebSocket to the home's object. The client's stream ends in the stateless Worker, so that the object may
+// hibernate between two events.
 import { GatewayError } from '../../protocol/errors.ts';
 import { closeCodes } from '../../protocol/frames.ts';
 import type { HomeEvent } from '../../protocol/model.ts';
 import type { Reset, Watch, WatchEnd, WatchToken } from '../hub/hubs.ts';
 
-/** Tells the watch where it begins (Watch.from), in the answer to the upgrade. */
+/** Watch.from, in the answer to the upgrade. */
 export const fromHeader = 'homeline-from';
-/** Events that the reader may leave unread before it is sent away. */
+/** Unread events after which a watch ends as `tooSlow`. */
 const unreadLimit = 1000;
 
-/** How a home's object is asked for a watch. The object keeps the token with the socket, for it hibernates. */
+/** The request for a watch. The object keeps the token in the socket's attachment, because it hibernates. */
 export function watchAddress(after: string | undefined, { id, hash, expiresAtMs }: WatchToken): string {
   const query = new URLSearchParams({ token: id, hash });
   if (after !== undefined) query.set('after', after);
@@ -18,7 +18,7 @@ export function watchAddress(after: string | undefined, { id, hash, expiresAtMs 
   return `/watch?${query}`;
 }
 
-/** The token in such an address. */
+/** The token in the query of `watchAddress`. */
 export function watchTokenOf(query: URLSearchParams): WatchToken {
   const expires = query.get('expires');
   return {
@@ -77,7 +77,7 @@ export class RelayedWatch implements Watch {
   end(reason: WatchEnd): void {
     if (this.ended !== undefined) return;
     this.ended = reason;
-    // The reader comes back with the last event that it read.
+    // The reader resumes after the last event that it read.
     this.#unread.length = 0;
     this.#socket.close(1000, reason);
     this.#wake?.();

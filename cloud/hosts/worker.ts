@@ -1,5 +1,4 @@
-// The cloud on Cloudflare, from its parts: DynamoDB for what lasts, R2 for what is large, an object for each home.
-
+// The cloud on Cloudflare: DynamoDB stores, R2 holds large texts, and each home is a Durable Object.
 import type { Log } from '../hub/hub-deps.ts';
 import { DynamoStore, newDynamoClient } from '../store/dynamo.ts';
 import { type HomeObjectDeps, HomeObjectBase as HomeObjectOf } from './home-object.ts';
@@ -10,14 +9,14 @@ import type { Homes } from './worker-hubs.ts';
 import { readWorkerSettings } from './worker-settings.ts';
 import { SharedStore } from './worker-store.ts';
 
-/** Bindings of wrangler.toml; the settings stand beside them. */
+/** Bindings of wrangler.toml; settings are variables beside them. */
 export interface WorkerEnv {
   HOMES: Homes;
   ASSETS: Fetcher;
   FILES: R2Bucket;
 }
 
-/** What an isolate makes once, whichever of its requests and objects comes first. */
+/** Shared by all requests and objects of an isolate. */
 class Isolate {
   readonly log: Log;
   readonly store: SharedStore;
