@@ -1,8 +1,10 @@
 // A Messaging device on a foreign UPnP stack: the agent finds, reads, commands and hears it, up to REST.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeDocument } from '../../edge-agent/messaging/documents.ts';
 import type { Message, Session } from '../../protocol/model.ts';
 import { Household } from '../end-to-end/household.ts';
+import { sampleMessage } from '../fixtures/phone/sample-message.ts';
 import { GupnpPhone, gupnpIsMissing } from './gupnp.ts';
 
 /** GSSDP knows no other port. */
@@ -86,6 +88,44 @@ describe.skipIf(gupnpIsMissing()).each([1, 2] as const)('a GUPnP telephone with 
     const refused = await household.api('POST', '/homes/home/messages', { ...send, to: ['refuse'] });
     expect(refused).toMatchObject({ status: 422, body: { upnpCode: 706, upnpDescription: 'not a number' } });
   });
+
+  it('sends a message, answers 501, and is found to have sent it once', async () => {
+    const send = { phone, messageClass: 'SMS', to: ['lose'], body: 'sent, and the answer lost' };
+    const sent: Message = await household.home('POST', '/messages', send);
+    expect(sent).toMatchObject({ state: 'sent' });
+    expect(telephone.told.filter((told) => told.body === send.body)).toMatchObject([{ sent: sent.messageId }]);
+    const given = { MessageToSend: textMessage('lose', 'sent by name') };
+    const { MessageID } = await call('SendMessage', given);
+    expect(telephone.told.filter((told) => told.body === 'sent by name')).toMatchObject([{ sent: MessageID }]);
+    const session = { phone, sessionClass: 'Chat', recipients: ['lose'], subject: `lost ${version}` };
+    expect(await household.home('POST', '/sessions', session)).toMatchObject({ subject: session.subject });
+    await once(send.body);
+  });
+
+  it('sends a message, answers 501, and lists it later: it joins the send that failed', async () => {
+    const events = await household.events();
+    const send = { phone, messageClass: 'SMS', to: ['late'], body: 'listed late' };
+    const failed = await household.api('POST', '/homes/home/messages', send);
+    expect(failed).toMatchObject({ status: 422, body: { code: 'phone-refused', upnpCode: 501 } });
+    const told = telephone.told.find(({ body }) => body === send.body);
+    await telephone.appear(String(told?.sent));
+    const { data } = await events.next(
+      'send.updated',
+      (event) => event.data.id === failed.body.resource && event.data.state === 'sent',
+    );
+    expect(data).toMatchObject({ state: 'sent', messageId: told?.sent });
+    expect(data).not.toHaveProperty('stateReason');
+    await once(send.body);
+  });
+
+  /** The cloud has one message with these words, and it is sent. */
+  async function once(body: string): Promise<void> {
+    const { items }: { items: Message[] } = await household.home('GET', '/messages?limit=100');
+    expect(items.filter((each) => each.body === body)).toMatchObject([{ state: 'sent' }]);
+  }
+
+  const textMessage = (to: string, body: string) =>
+    writeDocument('message', sampleMessage({ to: [{ address: to }], body, folder: 'Outgoing' }));
 
   it('holds sessions and transfers', async () => {
     const session: Session = await household.home('POST', '/sessions', {

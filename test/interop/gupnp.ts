@@ -74,6 +74,11 @@ export class GupnpPhone {
     await this.#wish({ silently: message }, (told) => told.received === message.id);
   }
 
+  /** A sent message is listed at last, and the telephone notifies. */
+  async appear(id: string): Promise<void> {
+    await this.#wish({ appear: id }, (told) => told.appeared === id);
+  }
+
   async forget(id: string): Promise<void> {
     await this.#wish({ forget: id }, (told) => told.forgotten === id);
   }

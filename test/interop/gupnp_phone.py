@@ -23,6 +23,8 @@ device_type = f"urn:schemas-upnp-org:device:TelephonyServer:{version}"
 service_type = f"urn:schemas-upnp-org:service:Messaging:{version}"
 messages = {}
 sessions = {}
+# Messages that were sent and are not listed yet.
+unlisted = {}
 
 
 def say(**what):
@@ -147,6 +149,10 @@ class Actions:
             del messages[message["id"]]
             raise Refusal(706, "not a number")
         say(sent=message["id"], to=message["to"], body=message["body"])
+        if message["to"] == ["late"]:
+            unlisted[message["id"]] = messages.pop(message["id"])
+        if message["to"] in (["lose"], ["late"]):
+            raise Refusal(501, "the answer is lost")
         return {"MessageID": message["id"]}
 
     def DeleteMessage(self, MessageID):
@@ -159,6 +165,8 @@ class Actions:
         session = {"id": f"gs-{len(sessions) + 1}", "class": SessionClass, "status": "Running", "subject": Subject}
         session["people"] = addresses(SessionRecipients)
         sessions[session["id"]] = session
+        if session["people"] == ["lose"]:
+            raise Refusal(501, "the answer is lost")
         return {"SessionID": session["id"]}
 
     def ModifySession(self, SessionID, SessionRecipientsToAdd, SessionRecipientsToRemove, Subject, SupportedContentType, SessionClass):
@@ -245,6 +253,10 @@ def command(channel, condition):
     elif "silently" in wish:
         store(folder="Received", read="false", session="", to=["+390119998"], **wish["silently"])
         say(received=wish["silently"]["id"])
+    elif "appear" in wish:
+        messages[wish["appear"]] = unlisted.pop(wish["appear"])
+        service.notify_value("NewMessages", new_messages_xml())
+        say(appeared=wish["appear"])
     elif "forget" in wish:
         del messages[wish["forget"]]
         say(forgotten=wish["forget"])
