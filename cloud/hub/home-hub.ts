@@ -6,6 +6,7 @@ import type { DeadLetter, Home, HomeEvent, Phone, Trouble } from '../../protocol
 import type { MessageRecord } from '../store/message-store.ts';
 import type { Page, PageRequest } from '../store/page.ts';
 import type { Write } from '../store/store.ts';
+import type { BackgroundTask } from './background-task.ts';
 import { Calls } from './calls.ts';
 import { HomeDeadLetters } from './dead-letters.ts';
 import { PhoneChoice } from './delivery/phone-choice.ts';
@@ -32,7 +33,7 @@ export class HomeHub implements HomeHandle {
   readonly #calls: Calls;
   readonly #sends: SendQueue;
   readonly #watchers: Watchers;
-  readonly #retention: Retention;
+  readonly #backgroundTasks: readonly BackgroundTask[];
   readonly #tunnelHome: TunnelHome;
   #tunnel: Tunnel | undefined;
   #published: Promise<void> = Promise.resolve();
@@ -59,11 +60,12 @@ export class HomeHub implements HomeHandle {
       call: (call) => this.#begin(call),
       awaySinceMs: () => this.#awaySinceMs,
     });
-    const commitOwn = (writes: readonly Write[]) => this.#commit(writes);
-    this.#retention = new Retention(
-      { id, phones: () => this.#phoneRegistry.phones.map((phone) => phone.id), commit: commitOwn },
-      deps,
-    );
+    const taskHome = {
+      id,
+      phones: () => this.#phoneRegistry.phones.map((phone) => phone.id),
+      commit: (writes: readonly Write[]) => this.#commit(writes),
+    };
+    this.#backgroundTasks = [new Retention(taskHome, deps)];
     this.#tunnelHome = {
       id,
       phoneRegistry: this.#phoneRegistry,
@@ -80,7 +82,7 @@ export class HomeHub implements HomeHandle {
     await this.#phoneRegistry.load();
     if (this.#tunnel === undefined) await this.#loadAbsence();
     await this.#sends.expire();
-    void this.#retention.run();
+    for (const task of this.#backgroundTasks) void task.run();
     if (this.#tunnel?.greeted === true) this.#sends.drain();
   }
 
@@ -95,7 +97,7 @@ export class HomeHub implements HomeHandle {
       tunnel.close(1001, 'the cloud stops');
       await this.detach(tunnel);
     }
-    await this.#retention.stop();
+    await Promise.all(this.#backgroundTasks.map((task) => task.stop()));
     this.#watchers.end('draining');
     await this.#published;
   }
@@ -213,7 +215,7 @@ export class HomeHub implements HomeHandle {
   commit(writes: readonly Write[], onStored?: () => void): Promise<HomeEvent[]> {
     return this.#commit(writes, () => {
       onStored?.();
-      this.#retention.follow(writes);
+      for (const task of this.#backgroundTasks) task.follow(writes);
     });
   }
 

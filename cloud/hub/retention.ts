@@ -3,6 +3,7 @@ import type { HomeSettings } from '../store/home-store.ts';
 import type { MessageRecord, MissingMessage } from '../store/message-store.ts';
 import { recentlyDeleted } from '../store/rules/deletion-count.ts';
 import type { Write } from '../store/store.ts';
+import type { BackgroundTask, TaskHome } from './background-task.ts';
 import type { HubDeps } from './hub-deps.ts';
 
 /** Deletions in one commit; more would hold up messages that arrive. */
@@ -14,15 +15,8 @@ const retryMs = 60_000;
 /** Clocks that were never set show 1970, 1980 or 2000: such a message is as old as its arrival at the cloud. */
 const earliestBelievedMs = Date.UTC(2001);
 
-export interface RetentionHome {
-  readonly id: string;
-  /** `p_…` of the phones. */
-  phones(): readonly string[];
-  commit(writes: readonly Write[]): Promise<unknown>;
-}
-
-export class Retention {
-  readonly #home: RetentionHome;
+export class Retention implements BackgroundTask {
+  readonly #home: TaskHome;
   readonly #deps: HubDeps;
   /** Undefined until they are read. Only this hub changes them. */
   #settings: HomeSettings | undefined;
@@ -31,7 +25,7 @@ export class Retention {
   #stopped = false;
   #cancelNext: (() => void) | undefined;
 
-  constructor(home: RetentionHome, deps: HubDeps) {
+  constructor(home: TaskHome, deps: HubDeps) {
     this.#home = home;
     this.#deps = deps;
   }
