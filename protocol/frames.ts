@@ -4,8 +4,9 @@ import { actionNames } from './actions.ts';
 import { limits } from './limits.ts';
 import {
   capabilitiesSchema,
-  deadLetterMessageSchema,
   fileInfoSchema,
+  messageFolderSchema,
+  partySchema,
   phoneMessageSchema,
   phoneSessionSchema,
   timeSchema,
@@ -131,6 +132,17 @@ export const inventoryItemSchema = z.object({
 export type InventoryItem = z.infer<typeof inventoryItemSchema>;
 
 const letterId = z.string().min(1).max(64);
+
+/** An excerpt of a message that the cloud refused for good, by which people recognise it. */
+const deadLetterMessageSchema = z.object({
+  folder: messageFolderSchema,
+  /** The other side. */
+  with: partySchema.pick({ address: true, displayName: true }),
+  subject: words.optional(),
+  text: words,
+  time: timeSchema,
+});
+export type DeadLetterMessage = z.infer<typeof deadLetterMessageSchema>;
 
 /** An event that the cloud refused for good, with what a person needs to recognise it. */
 export const deadLetterSchema = z.object({

@@ -1,8 +1,8 @@
 // What the cloud makes of what phones hold: the shapes of REST, its live events and the dashboard. No agent knows them.
+import type { DeadLetterMessage } from './frames.ts';
 import type {
   Attachment,
   Capabilities,
-  DeadLetterMessage,
   FileInfo,
   MessageClass,
   MessageFolder,

@@ -171,14 +171,3 @@ type ArgumentModels<Arguments extends Readonly<Record<string, keyof typeof state
 export type ActionInput<Name extends keyof typeof actions> = ArgumentModels<(typeof actions)[Name]['in']>;
 /** An action's out-arguments with each XML document as its model. */
 export type ActionOutput<Name extends keyof typeof actions> = ArgumentModels<(typeof actions)[Name]['out']>;
-
-/** What a message says that never reached the store: shortened, for people to know it by. */
-export const deadLetterMessageSchema = z.object({
-  folder: messageFolderSchema,
-  /** The other side. */
-  with: partySchema.pick({ address: true, displayName: true }),
-  subject: shortText.optional(),
-  text: shortText,
-  time: timeSchema,
-});
-export type DeadLetterMessage = z.infer<typeof deadLetterMessageSchema>;

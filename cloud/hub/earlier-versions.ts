@@ -1,4 +1,5 @@
 // What released agents and stored attachments say in another way than by `features` (docs/decisions/0015-frames-and-features.md).
+import type { TunnelFeature } from '../../protocol/features.ts';
 import type { EdgeFrame, FrameOf } from '../../protocol/frames.ts';
 import type { SocketAttachment } from './link.ts';
 
@@ -18,7 +19,7 @@ export function readAttachment(attachment: SocketAttachment & EarlierAttachment)
   return { ...current, features, ...(deadLetters !== undefined && { counts: { deadLetters } }) };
 }
 
-/** Agents before `features` said by the mere count in `phones` that they know the frame `dead-letters`. */
-export function knowsDeadLetters(phones: FrameOf<EdgeFrame, 'phones'>): boolean {
-  return phones.deadLetters !== undefined;
+/** Agents of 0.1.0 say by the mere count in `phones` that they know the frame `dead-letters`. */
+export function impliedFeatures(phones: FrameOf<EdgeFrame, 'phones'>): TunnelFeature[] {
+  return phones.deadLetters === undefined ? [] : ['dead-letters'];
 }

@@ -54,8 +54,9 @@ export class PhonesIntake {
       frame.phones.flatMap((phone) => (phone.online ? (phoneRegistry.byUdn(phone.udn)?.id ?? []) : [])),
     );
     const haveTroublesChanged = phoneRegistry.setTroubles(frame.phones);
-    const haveCountsChanged = (frame.deadLetters ?? 0) !== (this.#tunnel.counts.deadLetters ?? 0);
+    const countsBefore = this.#tunnel.counts;
     this.#tunnel.notePhones(frame);
+    const haveCountsChanged = areDifferent(countsBefore, this.#tunnel.counts);
     this.#tunnel.send(phoneRegistry.approvals);
     const changed = phoneRegistry.phones.filter((phone) => phone.online !== before.has(phone.id));
     // The others too: a phone that was reported online may have gone while the home was away for a moment.
@@ -75,4 +76,10 @@ export class PhonesIntake {
     if (this.#tunnel.mayApprove) return phones;
     return phones.map((phone) => ({ ...phone, trusted: false }));
   }
+}
+
+/** A count that is absent is as good as 0. */
+function areDifferent(one: AgentCounts, other: AgentCounts): boolean {
+  const names = Object.keys({ ...one, ...other }) as (keyof AgentCounts)[];
+  return names.some((name) => (one[name] ?? 0) !== (other[name] ?? 0));
 }

@@ -14,7 +14,7 @@ import {
 import { limits } from '../../protocol/limits.ts';
 import { BackOff } from '../../shared/back-off.ts';
 import type { Calls } from './calls.ts';
-import { knowsDeadLetters, readAttachment } from './earlier-versions.ts';
+import { impliedFeatures, readAttachment } from './earlier-versions.ts';
 import { isProbeAnswer } from './edge-events.ts';
 import { EventIntake, type IntakeHome, type IntakeTunnel } from './event-intake.ts';
 import type { HubDeps } from './hub-deps.ts';
@@ -275,7 +275,7 @@ export class Tunnel implements IntakeTunnel, PhonesIntakeTunnel {
           await events.take(frame.events);
         }, chars),
       phones: (frame, chars) => {
-        if (knowsDeadLetters(frame)) this.#add('dead-letters');
+        this.#add(impliedFeatures(frame));
         stored(() => phones.take(frame), chars);
       },
       inventory: (frame, chars) =>
@@ -286,8 +286,9 @@ export class Tunnel implements IntakeTunnel, PhonesIntakeTunnel {
     };
   }
 
-  #add(feature: TunnelFeature): void {
-    if (!this.has(feature)) this.#keep({ features: [...(this.#attachment.features ?? []), feature] });
+  #add(features: readonly TunnelFeature[]): void {
+    const added = features.filter((feature) => !this.has(feature));
+    if (added.length > 0) this.#keep({ features: [...(this.#attachment.features ?? []), ...added] });
   }
 
   /** Repeats a task with back-off while the store is unavailable and the tunnel is open. */
