@@ -1,4 +1,4 @@
-// Before suites against the Worker: its bundle as `wrangler deploy` makes it, and DynamoDB Local.
+// Global setup of suites against the Worker: the bundle that `wrangler deploy` makes, and DynamoDB Local.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -18,7 +18,7 @@ const root = resolve(import.meta.dirname, '../..');
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const missing = missingForDynamoDbLocal();
   if (missing !== undefined) throw new Error(missing);
-  // Nothing of these tests leaves this machine.
+  // These tests must send nothing off this machine.
   Object.assign(process.env, { WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' });
   const build = mkdtempSync(join(root, 'node_modules/.cache/worker-'));
   execFileSync('wrangler', ['deploy', '--dry-run', '--outdir', build], {

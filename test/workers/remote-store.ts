@@ -1,15 +1,15 @@
-// The Store of tests in workerd: asks store-service.ts, so that every operation is a real request with real waiting.
+// The Store of tests in workerd: each operation is a request to store-service.ts, with real latency.
 import type { Clock } from '../../cloud/store/clock.ts';
 import type { Store } from '../../cloud/store/store.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { HomeEvent } from '../../protocol/model.ts';
 
-/** How the store behaves, and what was asked of it; shared by all who use the same isolate. */
+/** The store's behaviour and the operations it was asked for, per isolate. */
 export const remote = {
   asked: [] as string[],
-  /** How many commits were under way at once, at most. */
+  /** The highest number of concurrent commits. */
   mostCommits: 0,
-  /** While set, operations wait for it, then fail with its error if it has one. */
+  /** While set, operations wait for it and fail with its error, if any. */
   gate: undefined as ((operation: string) => Promise<void>) | undefined,
 };
 
@@ -26,8 +26,8 @@ export function remoteStore(url: string, clock: Clock = Date): Store {
     if (fault !== undefined) throw new GatewayError(fault.code as 'internal', fault.detail);
     return value;
   };
-  // Every store numbers the events of a home's commits in the order in which these began. Homes have nothing to wait for
-  // from each other, and what one object awaits, another must not keep.
+  // Every store numbers a home's events in the order in which the commits began. The queue is per home, because in workerd
+  // one object must not await the promise of another.
   const committed = new Map<unknown, Promise<unknown>>();
   let commits = 0;
   const commit = (...given: unknown[]) => {

@@ -11,26 +11,26 @@ import { GatewayError } from '../../protocol/errors.ts';
 
 interface Kept {
   store: SqliteStore;
-  /** The time of whoever asks. */
+  /** The caller's time. */
   clock: { nowMs: number; now(): number };
 }
 
-/** `/<store>/<operation>`: a store for each name that comes. */
+/** `/<store>/<operation>`: a new store for each new name. */
 export class StoreService {
   readonly #folder = mkdtempSync(join(tmpdir(), 'homeline-store-'));
   readonly #stores = new Map<string, Promise<Kept>>();
-  /** How often each operation was asked for. */
+  /** How often each operation was called. */
   readonly asked = new Map<string, number>();
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
-  /** Answers the address. */
+  /** Answers its address. */
   async start(): Promise<string> {
     this.#server.listen(0, '127.0.0.1');
     await once(this.#server, 'listening');
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** The store of this name, for whoever prepares something in it. */
+  /** The store of this name, to prepare data in. */
   async open(name: string): Promise<SqliteStore> {
     return (await this.#store(name)).store;
   }

@@ -1,4 +1,4 @@
-// Starts the store of the tests in workerd, and tells them where it is.
+// Starts the store of the tests in workerd and provides its address.
 import type { TestProject } from 'vitest/node';
 import { StoreService } from './store-service.ts';
 

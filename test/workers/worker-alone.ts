@@ -1,2 +1,2 @@
-// The Worker under test for a bare workerd, which takes no exports but what it runs.
+// The Worker under test for a bare workerd, which accepts no other exports than handlers.
 export { default, HomeObject } from './worker-under-test.ts';

@@ -1,4 +1,4 @@
-// The Worker as a whole where it differs from the Node host: it stands in for it, and the store may go away under it.
+// The whole Worker where it differs from the Node host.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunningCloud } from '../cloud/hosts/running-cloud.ts';
 
@@ -7,7 +7,7 @@ beforeAll(() => cloud.start());
 afterAll(() => cloud.stop());
 
 describe('the Worker in the place of the Node host', () => {
-  it('is really there: it counts nothing by itself', async () => {
+  it('is really the Worker: it has no counters', async () => {
     const answer = await cloud.get('/metrics');
     expect(answer).toMatchObject({
       status: 404,
@@ -15,7 +15,7 @@ describe('the Worker in the place of the Node host', () => {
     });
   });
 
-  it('hands out what is kept compressed as it is', async () => {
+  it('serves documents in their compressed form', async () => {
     for (const path of ['/openapi.json', '/docs']) {
       const { headers, body } = await cloud.get(path);
       expect(headers.get('content-encoding')).toBe('gzip');
@@ -23,7 +23,7 @@ describe('the Worker in the place of the Node host', () => {
     }
   });
 
-  it('keeps a frame of a megabyte whole, and refuses a longer one', async () => {
+  it('stores a frame of a megabyte and refuses a longer one', async () => {
     const { agent, phone } = await cloud.homeWithPhone();
     const list = 'x'.repeat(900_000);
     agent.script.GetSessions = () => ({ arguments: { SessionsList: list } });

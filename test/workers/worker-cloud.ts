@@ -1,4 +1,4 @@
-// The Worker as deployed, in workerd with DynamoDB Local behind it: stands in for the Node host in suites of both.
+// The deployed Worker in workerd, with DynamoDB Local: replaces the Node host in suites that run against both.
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
@@ -13,16 +13,16 @@ const root = resolve(import.meta.dirname, '../..');
 const account = 'household';
 
 interface Settings {
-  /** 0: any free one. */
+  /** 0: any free port. */
   port: number;
-  /** Names the table: what one Worker wrote, the next one on this folder finds. */
+  /** Names the table, so that the next Worker on this folder finds the data. */
   dataFolder: string;
   home: string;
   ownerToken: string;
   baseUrl?: string;
 }
 
-/** Under the name of the Node host, whose place it takes (vitest.workers.config.ts). */
+/** Named like the Node host that it replaces (vitest.workers.config.ts). */
 export { WorkerCloud as NodeHost };
 
 class WorkerCloud {

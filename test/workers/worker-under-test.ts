@@ -1,4 +1,4 @@
-// The Worker as deployed, but for its store: for tests in workerd.
+// The deployed Worker with another store, for tests in workerd.
 import { type HomeObjectDeps, HomeObjectBase as HomeObjectOf } from '../../cloud/hosts/home-object.ts';
 import { lineLog } from '../../cloud/hosts/node-log.ts';
 import { WorkerHost } from '../../cloud/hosts/worker-host.ts';
@@ -12,7 +12,7 @@ export interface TestEnv {
   ASSETS: Fetcher;
   FILES: R2Bucket;
   STORE_URL: string;
-  /** Of the store that the homes are in, where somebody has made them before. */
+  /** Names a store whose homes were made before, if any. */
   STORE_NAME?: string;
 }
 
@@ -23,19 +23,19 @@ let name: string | undefined;
 let shared: SharedStore | undefined;
 let host: WorkerHost | undefined;
 
-/** A store for each isolate, which is a test file. */
+/** One store an isolate, which is a test file. */
 function storeOf(env: TestEnv): SharedStore {
   name ??= env.STORE_NAME ?? crypto.randomUUID();
   shared ??= new SharedStore(remoteStore(`${env.STORE_URL}/${name}`));
   return shared;
 }
 
-/** The store itself, for what happens past the API. */
+/** The store itself, for changes that bypass the API. */
 export function storePastApi(env: TestEnv): Promise<Store> {
   return storeOf(env).open();
 }
 
-/** As in an isolate that has just begun. */
+/** As in a new isolate. */
 export function forgetStore(): void {
   shared = undefined;
 }

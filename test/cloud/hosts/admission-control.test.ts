@@ -1,4 +1,4 @@
-// The door of the Node host when more dial in than it can take at once.
+// The Node host when more agents dial in than it can take at once.
 import type { IncomingMessage } from 'node:http';
 import { duplexPair } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -14,16 +14,16 @@ import { LocalHubs } from '../../../cloud/hub/local-hubs.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { GatewayError } from '../../../protocol/errors.ts';
 
-/** A door at which each takes as long as the test says. */
+/** Admission control in which each handshake takes as long as the test says. */
 class Door {
   nowMs = 0;
   readonly admission = new AdmissionControl(() => this.nowMs);
   readonly inside: (() => void)[] = [];
-  /** In how many milliseconds those who were refused are to come back, in their order. */
+  /** The retry delays of refused agents, in their order. */
   readonly putOffMs: number[] = [];
   served = 0;
 
-  /** Resolves in the turn after. */
+  /** Resolves in the next turn of the event loop. */
   async arrive(count: number): Promise<void> {
     for (let n = 0; n < count; n++) {
       const enter = () => new Promise<void>((leave) => this.inside.push(leave));
@@ -35,7 +35,7 @@ class Door {
     await nextTurn();
   }
 
-  /** Lets those inside go, one after the other. */
+  /** Ends the handshakes in progress, one after the other. */
   async serve(count: number, eachMs: number): Promise<void> {
     for (let n = 0; n < count; n++) {
       this.nowMs += eachMs;
@@ -66,7 +66,7 @@ describe('arrivals', () => {
     expect(most).toBe(16);
   });
 
-  it('are let in one for every two who connect, while somebody does in each turn of the event loop', async () => {
+  it('are let in one for every two connections, while each turn of the event loop brings one', async () => {
     const door = new Door();
     for (let n = 0; n < 8; n++) {
       door.admission.came();
@@ -77,7 +77,7 @@ describe('arrivals', () => {
     expect(door.inside).toHaveLength(8);
   });
 
-  it('go on when one of them fails, who is told', async () => {
+  it('continue after one of them fails, and its error reaches its caller', async () => {
     const admission = new AdmissionControl();
     const failures = Array.from({ length: 20 }, (_, n) =>
       admission.admit(() => Promise.reject(new Error(`failure ${n}`))),
@@ -86,13 +86,13 @@ describe('arrivals', () => {
     expect(outcomes.map(({ status }) => status)).toEqual([...Array(20).fill('rejected'), 'fulfilled']);
   });
 
-  it('that would wait too long are told to come back, each later than the one before', async () => {
+  it('that would wait too long are told to retry, each later than the one before', async () => {
     const door = await crowd(5_300);
     expect(door.putOffMs.length).toBeGreaterThan(200);
     expect(door.putOffMs).toEqual([...new Set(door.putOffMs)].sort((a, b) => a - b));
   });
 
-  it('that were put off first come back while others still wait, so that the door is never idle', async () => {
+  it('that were refused first return while others still wait, so that no capacity is idle', async () => {
     const door = await crowd(5_300);
     expect(door.putOffMs[0]).toBeGreaterThan(1_000);
     expect(door.putOffMs[0]).toBeLessThan(10_000);
@@ -101,7 +101,7 @@ describe('arrivals', () => {
   it.each([
     { eachMs: 1, putOff: 0 },
     { eachMs: 50, putOff: 900 },
-  ])('that take $eachMs ms each: $putOff of 900 more behind 800 are put off', async ({ eachMs, putOff }) => {
+  ])('that take $eachMs ms each: of 900 more behind 800, $putOff are refused', async ({ eachMs, putOff }) => {
     const door = await crowd(900);
     await door.serve(100, eachMs);
     await door.arrive(900);
@@ -109,7 +109,7 @@ describe('arrivals', () => {
     expect(door.putOffMs).toHaveLength(putOff);
   });
 
-  it('that have waited long, because it went more slowly than it had, are put off after all', async () => {
+  it('that have waited too long, because handshakes became slower, are refused', async () => {
     const door = await crowd(100);
     door.nowMs += 9_000;
     await door.arrive(50);
@@ -120,7 +120,7 @@ describe('arrivals', () => {
     expect(door.putOffMs).toHaveLength(84);
   });
 
-  it('are not taken to be slow for the time in which others were looked at', async () => {
+  it('do not count the time in which others were examined as their own', async () => {
     const door = await crowd(400);
     for (let n = 0; n < 100; n++) {
       await door.arrive(3);
@@ -129,18 +129,18 @@ describe('arrivals', () => {
     expect(door.putOffMs).toEqual([]);
   });
 
-  it('are not taken to be slow for one moment in which nothing went on', async () => {
+  it('do not count one pause of the process as slowness', async () => {
     const door = await crowd(900);
     await door.serve(1, 5_000);
     await door.arrive(900);
     expect(door.putOffMs).toEqual([]);
   });
 
-  it('are never put off for more than two minutes, whoever crowds at the door', async () => {
+  it('are never told to wait more than two minutes, however many there are', async () => {
     expect((await crowd(130_000)).putOffMs.at(-1)).toBe(120_000);
   });
 
-  it('are refused once the door is closed, those who wait too', async () => {
+  it('are refused after the stop, also those that wait', async () => {
     const door = await crowd(20);
     door.admission.close();
     await door.arrive(1);
@@ -156,7 +156,7 @@ async function crowd(count: number): Promise<Door> {
   return door;
 }
 
-it('who hangs up or goes on talking while it waits is not served', async () => {
+it('does not serve an agent that hangs up or sends more while it waits', async () => {
   const asked: string[] = [];
   const { promise: atWork, resolve: finish } = Promise.withResolvers<Response>();
   const sockets = new NodeSockets((request) => {
@@ -180,7 +180,7 @@ it('who hangs up or goes on talking while it waits is not served', async () => {
   expect(asked.filter((path) => path !== '/crowd')).toEqual(['/patient']);
 });
 
-it('an agent that must come back later is told when, as any refusal is told', async () => {
+it('tells a refused agent when to retry, in a problem document', async () => {
   const store = new SqliteStore({ path: '/never-opened' });
   const log = lineLog('silent', () => undefined);
   const deadlines = { after: () => () => undefined };

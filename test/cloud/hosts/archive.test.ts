@@ -1,4 +1,4 @@
-// Export, import and backup, as their user runs them: everything comes back, also when it broke off on the way.
+// Export, import and backup as a user runs them: nothing is lost, also when one of them was interrupted.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -56,7 +56,7 @@ async function allMessages(asked: SqliteStore): Promise<Message[]> {
   }
 }
 
-/** All that can be asked of a store about its home. */
+/** Everything that a store answers about its home. */
 async function contentsOf(asked: SqliteStore) {
   const phones = await asked.phones.list('home');
   return {
@@ -77,7 +77,7 @@ async function expectSame(name: string): Promise<void> {
   const restored = await open(name);
   try {
     expect(await contentsOf(restored)).toEqual(await contentsOf(store));
-    // Another name, so that the agents compare.
+    // Another database name: the agents then compare lists.
     expect(restored.id).not.toBe(store.id);
     const again = { type: 'message.put', id: messageId(7), phone: 'p', epoch: 0, session: null } as const;
     const events = await restored.commit('home', [{ ...again, message: phoneMessage(), fingerprint: 'f' }]);
@@ -87,14 +87,14 @@ async function expectSame(name: string): Promise<void> {
   }
 }
 
-/** 0 while there is no such database. */
+/** 0 if there is no such database yet. */
 function storedMessages(path: string): number {
   if (!existsSync(path)) return 0;
   const database = new DatabaseSync(path, { readOnly: true });
   try {
     return Number(database.prepare('SELECT count(*) AS n FROM messages').get()?.n);
   } catch {
-    // Not made yet.
+    // The database is not made yet.
     return 0;
   } finally {
     database.close();
@@ -104,14 +104,14 @@ function storedMessages(path: string): number {
 const file = () => join(folder, 'all.ndjson');
 
 describe('export and import', () => {
-  it('bring everything back, tombstones and search too, while the store is in use', async () => {
+  it('restore everything, also tombstones and search, while the store is in use', async () => {
     expect(run('export', 'from', file()).status).toBe(0);
     const made = run('import', 'to', file());
     expect([made.status, made.stderr]).toEqual([0, expect.stringContaining('rows were read')]);
     await expectSame('to');
   });
 
-  it('go on where they broke off', async () => {
+  it('resume where they were interrupted', async () => {
     run('export', 'from', file());
     const whole = readFileSync(file(), 'utf8');
     writeFileSync(file(), whole.slice(0, whole.length / 2));
@@ -124,7 +124,7 @@ describe('export and import', () => {
     await expectSame('to');
   });
 
-  it('tell of what changed since they broke off', async () => {
+  it('contain changes made since they were interrupted', async () => {
     const token = { id: 't_1', kind: 'api', account: 'a', home: null, name: 'old', scopes: [] } as const;
     await store.tokens.create({
       ...token,
@@ -158,7 +158,7 @@ describe('export and import', () => {
     expect(await restored.tokens.find('h')).toBeUndefined();
     expect(await restored.messages.get('home', messageId(1))).toBeUndefined();
     expect((await restored.messages.list('home', { text: 'number' }, { limit: 200 })).items).toHaveLength(28);
-    // What was told before it changed is as it was: the agent compares, and tells it again.
+    // A line exported before the change has the old state: the agent compares lists and sends the change again.
     const unread = (await allMessages(restored)).filter(
       ({ folder, status }) => `${folder} ${status}` === 'Received Unread',
     );
@@ -169,7 +169,7 @@ describe('export and import', () => {
     await restored.stop();
   });
 
-  it('go on after the import was killed half-way, and begin anew with another export', async () => {
+  it('resume after the import was killed half-way, and start over with another export', async () => {
     const phone = (await store.phones.list('home'))[0]?.id ?? '';
     const many = Array.from({ length: 1200 }, (_, at) => at + 100).map((n) => {
       const message = phoneMessage({ messageId: `m-${n}`, body: `Supper number ${n}?` });
@@ -195,7 +195,7 @@ describe('export and import', () => {
   async function killHalfWay(): Promise<void> {
     const half = readFileSync(file(), 'utf8').split('\n').slice(0, 900);
     const importing = spawn(process.execPath, [program, 'import', '--data', join(folder, 'to')]);
-    // What it had not read when it died.
+    // The lines that the killed import had not read.
     importing.stdin.on('error', () => undefined);
     importing.stdin.write(`${half.join('\n')}\n`);
     const unfinished = join(folder, 'to', 'cloud.db.import');
@@ -205,7 +205,7 @@ describe('export and import', () => {
     expect(storedMessages(unfinished)).toBeGreaterThan(0);
   }
 
-  it('pass through a pipe', async () => {
+  it('work through a pipe', async () => {
     const npm = ['run', 'export', '--', '--data', join(folder, 'from')];
     const env = { ...process.env, npm_config_loglevel: 'notice' };
     const text = spawnSync('npm', npm, { encoding: 'utf8', env }).stdout;
@@ -215,7 +215,7 @@ describe('export and import', () => {
     await expectSame('to');
   });
 
-  it('wait for whoever reads a pipe slowly', async () => {
+  it('wait for a slow reader of the pipe', async () => {
     const body = 'x'.repeat(100_000);
     for (let n = 100; n < 120; n++) {
       await store.commit('home', [{ type: 'send.create', message: send(messageId(n), { body }) }]);
@@ -223,7 +223,7 @@ describe('export and import', () => {
     const exporting = spawn(process.execPath, [program, 'export', '--data', join(folder, 'from')]);
     exporting.stdout.pause();
     const closed = once(exporting, 'close');
-    // Until a pipe is full: 64 KiB.
+    // A full pipe holds 64 KiB.
     await once(exporting.stdout, 'readable');
     await pause(200);
     const text = (await exporting.stdout.toArray()).join('');
@@ -231,7 +231,7 @@ describe('export and import', () => {
     expect(JSON.parse(text.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({ end: true });
   });
 
-  it('refuse what is no export, what is cut off, and a store that is there', () => {
+  it('refuse a file that is no export, a truncated export, and an existing store', () => {
     writeFileSync(file(), '{"some":"json"}\n');
     expect(run('import', 'to', file()).stderr).toContain('Line 1 is no line of an export.');
     rmSync(file());
@@ -248,7 +248,7 @@ describe('export and import', () => {
 });
 
 describe('backup', () => {
-  it('is a whole database under another name, made while the store is in use', async () => {
+  it('is a complete database with another name, made while the store is in use', async () => {
     const made = run('backup', 'from', join(folder, 'copy', 'cloud.db'));
     expect([made.status, made.stderr]).toEqual([0, expect.stringContaining('is a whole copy')]);
     await expectSame('copy');
@@ -259,7 +259,7 @@ describe('backup', () => {
     for (let n = 100; n < 300; n++) {
       await store.commit('home', [{ type: 'send.create', message: send(messageId(n), { body }) }]);
     }
-    // Without an end of its own: a copy that begins anew at each write would not come to one.
+    // A copy that starts over at each write would never end.
     let ended = false;
     const made = backupDatabase(join(folder, 'from', 'cloud.db'), join(folder, 'copy', 'cloud.db')).finally(() => {
       ended = true;
@@ -271,7 +271,7 @@ describe('backup', () => {
     await copy.stop();
   });
 
-  it('is for its owner alone, like the file of an import', () => {
+  it('is readable by its owner alone, like the file of an import', () => {
     run('export', 'from', file());
     run('import', 'to', file());
     run('backup', 'from', join(folder, 'copy.db'));

@@ -1,4 +1,4 @@
-// One cloud on a data folder, the owner's token from a file, and what settings of a Windows editor come to.
+// One cloud on a data folder, the owner's token from a file, and settings saved by a Windows editor.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -55,7 +55,7 @@ function archive(verb: string, file: string, at = data): string {
 }
 
 describe('a second cloud on the same data folder', () => {
-  it('refuses to start and names the first; a cloud that was killed is no obstacle', async () => {
+  it('refuses to start and names the first; a killed cloud is no obstacle', async () => {
     const first = start();
     const url = await ready(first);
     const { code, said } = await refusal(start());
@@ -77,7 +77,7 @@ describe('a second cloud on the same data folder', () => {
     await ready(start());
   });
 
-  it('is not what export, import and backup are', async () => {
+  it('does not include export, import and backup', async () => {
     await ready(start());
     archive('export', join(folder, 'all.jsonl'));
     archive('backup', join(folder, 'copy.db'));
@@ -91,7 +91,7 @@ describe('a second cloud on the same data folder', () => {
 const inData = () => readdirSync(data, { recursive: true, encoding: 'utf8' }).map((name) => join('data', name));
 
 describe('the files of the cloud', () => {
-  it('are for their owner alone, whatever the umask was', async () => {
+  it('are readable by their owner alone, whatever the umask was', async () => {
     await ready(start({}, 'umask 0; '));
     expect(inData()).toEqual(expect.arrayContaining(['data/cloud.db', 'data/cloud.db-wal', 'data/cloud.db-shm']));
     expect(['data', ...inData()].filter((name) => (statSync(join(folder, name)).mode & 0o077) !== 0)).toEqual([]);
@@ -103,7 +103,7 @@ describe('the owner’s token in a file', () => {
   const homes = (url: string, token: string) =>
     fetch(`${url}/v1/homes`, { headers: { authorization: `Bearer ${token}` } });
 
-  it('is taken, with the line end of Windows too, and another one after it was rewritten', async () => {
+  it('is read, also with a Windows line end, and read again after the file changed', async () => {
     for (const token of [ownerToken, `${ownerToken}-2`]) {
       writeFileSync(file(), `${token}\r\n`, { mode: 0o600 });
       const cloud = start({ HOMELINE_OWNER_TOKEN_FILE: file() });
@@ -117,14 +117,14 @@ describe('the owner’s token in a file', () => {
     ['open to others', ownerToken, 0o640, 'is open to other users (mode 0640)'],
     ['too short', 'hl_short', 0o600, 'needs 32 to 512 visible ASCII characters'],
     ['empty', '', 0o600, 'is empty'],
-  ])('is refused when it is %s, with 2', async (_, token, mode, words) => {
+  ])('is refused with exit 2 when it is %s', async (_, token, mode, words) => {
     writeFileSync(file(), token, { mode });
     const { code, said } = await refusal(start({ HOMELINE_OWNER_TOKEN_FILE: file() }));
     expect([code, said]).toEqual([2, expect.stringContaining(words)]);
     expect(said).toContain('HOMELINE_OWNER_TOKEN_FILE: ');
   });
 
-  it('is refused beside the token itself', async () => {
+  it('is refused together with the token itself', async () => {
     writeFileSync(file(), ownerToken, { mode: 0o600 });
     const { code, said } = await refusal(
       start({ HOMELINE_OWNER_TOKEN_FILE: file(), HOMELINE_OWNER_TOKEN: ownerToken }),
@@ -156,8 +156,8 @@ describe('settings that a Windows editor wrote', () => {
   });
 });
 
-describe('what the SDK of AWS reads by itself', () => {
-  it('is refused with a CR at its end, where the table is to be reached by it', async () => {
+describe('a variable that the AWS SDK reads by itself', () => {
+  it('is refused with a CR at its end if the store is DynamoDB', async () => {
     const env = { HOMELINE_STORE: 'dynamodb', AWS_SECRET_ACCESS_KEY: 'secret\r' };
     const { code, said } = await refusal(start(env));
     expect([code, said]).toEqual([2, expect.stringContaining('AWS_SECRET_ACCESS_KEY: ends with a carriage return')]);
@@ -171,7 +171,7 @@ describe('a base address with more than a host name', () => {
     'https://example.org/homeline/',
     'https://example.org/?a=1',
     'https://a@example.org',
-  ])('%s is refused, with the reason', async (url) => {
+  ])('%s is refused with a reason', async (url) => {
     const { code, said } = await refusal(start({ HOMELINE_BASE_URL: url }));
     expect([code, said]).toEqual([2, expect.stringContaining('HOMELINE_BASE_URL: needs a host name alone')]);
     expect(said).toContain('give it a name of its own, such as https://homeline.example.org');

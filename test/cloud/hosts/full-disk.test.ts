@@ -1,5 +1,5 @@
-// A cloud whose disk is full, for real: a small tmpfs, where this user may mount one. The operator and the household
-// are told, nothing is lost, and all goes on by itself when there is room.
+// A cloud on a disk that is really full: a small tmpfs, where this user may mount one. The operator and the household are
+// told, nothing is lost, and the cloud resumes by itself when there is space again.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** As long as a batch of messages, so that no free page of the log takes it. */
+/** As long as a batch of messages, so that it fits into no free page of the log. */
 const body = 'Dinner at 8? '.repeat(2_000);
 
 function tell(agent: ScriptedAgent, n: number): void {
@@ -35,7 +35,7 @@ describe.skipIf(!disk.canFill)('a cloud whose disk is full', () => {
   const home = async () => (await cloud.get('/v1/homes/home')).body;
   const stored = async () => (await cloud.get('/v1/homes/home/messages?limit=200')).body.items.length;
 
-  it('says so to operator and household, has the agent keep its events, and goes on when there is room', async () => {
+  it('tells operator and household, has the agent keep its events, and resumes when there is space', async () => {
     const { agent } = await cloud.homeWithPhone();
     tell(agent, 1);
     await expect.poll(stored, patiently).toBe(1);
@@ -61,11 +61,11 @@ describe.skipIf(!disk.canFill)('a cloud whose disk is full', () => {
         /^The cloud cannot store anything now\. .* the disk is full: free some space\. New/,
       ),
     });
-    // What can be read still is, and what cannot be stored is refused in words.
+    // Reads still work, and writes are refused with a reason.
     expect(await stored()).toBe(1);
     const send = await cloud.post('/v1/homes/home/messages', { messageClass: 'SMS', to: ['+390110001'], body });
     expect([send.status, send.body.code]).toEqual([503, 'store-unavailable']);
-    // It is asked again and again meanwhile, and that is one line.
+    // The store is tried again and again, which logs one line.
     for (let look = 0; look < 5; look++) {
       tell(agent, 2);
       expect(await readyz()).toBe(503);

@@ -1,4 +1,4 @@
-// The Node host and clients that pipeline, dawdle, break off or speak no HTTP: what each costs the others, and what it hears.
+// The Node host and clients that pipeline, are slow, hang up or speak no HTTP: their cost for others and their answers.
 import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RawConnection } from './raw-connection.ts';
@@ -14,7 +14,7 @@ afterAll(() => cloud.stop());
 
 describe('requests that are pipelined', () => {
   it.each(['/openapi.json', '/docs', '/v1/nothing'])(
-    'are answered one at a time, 1,300 of %s, and others in between',
+    'are answered one at a time, 1,300 of %s, with other clients in between',
     async (path) => {
       const flood = await RawConnection.open(cloud.url);
       flood.write(get(path).repeat(1_300));
@@ -44,7 +44,7 @@ describe('requests that are pipelined', () => {
     flood.close();
   });
 
-  it('end the connection when more wait than may', async () => {
+  it('end the connection above the cap of waiting requests', async () => {
     const flood = await RawConnection.open(cloud.url);
     // With bodies, so that Node reads on to find their ends.
     flood.write(`POST /v1/nothing HTTP/1.1\r\n${host}Content-Length: 2\r\n\r\n{}`.repeat(30_000));
@@ -52,7 +52,7 @@ describe('requests that are pipelined', () => {
     expect((await cloud.get('/healthz')).body).toBe('ok');
   });
 
-  it('are no way to a WebSocket in the middle of an answer', async () => {
+  it('cannot open a WebSocket in the middle of an answer', async () => {
     const connection = await RawConnection.open(cloud.url);
     connection.write(
       `${get('/docs')}GET /v1/tunnel HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
@@ -98,7 +98,7 @@ describe('a refusal by the parser is a problem document', () => {
     connection.close();
   });
 
-  it('headers that do not come to an end', async () => {
+  it('headers that never end', async () => {
     const connection = await RawConnection.open(cloud.url);
     const answer = await connection.write('GET / HTTP/1.1\r\nHost: ').next();
     expect([answer?.status, JSON.parse(answer?.body ?? '').code]).toEqual([408, 'request-timeout']);
@@ -107,7 +107,7 @@ describe('a refusal by the parser is a problem document', () => {
 });
 
 describe('a body that its client must not send', () => {
-  it('is not asked for: 100 Continue comes when its route has let it in', async () => {
+  it('is not asked for: 100 Continue is sent after the route accepted the request', async () => {
     const head = `POST /v1/homes/home/messages HTTP/1.1\r\n${host}Expect: 100-continue\r\nContent-Length: 2\r\nContent-Type: application/json\r\n`;
     const stranger = await RawConnection.open(cloud.url);
     expect((await stranger.write(`${head}\r\n`).next())?.status).toBe(401);
@@ -120,8 +120,8 @@ describe('a body that its client must not send', () => {
 
   it.each([
     ['too large', bearer, 413],
-    ['a stranger’s', '', 401],
-  ])('ends the connection when it is %s and in chunks, and the next request goes well', async (_, token, status) => {
+    ['without a token', '', 401],
+  ])('ends the connection when it is %s and chunked, and the next connection works', async (_, token, status) => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     for (let n = 0; n < 10; n++) {
       const answer = await post(agent, 'x'.repeat(1_500_000), token);
@@ -149,11 +149,11 @@ describe('a body that its client must not send', () => {
   }
 });
 
-describe('a body that does not come', () => {
+describe('a body that never arrives', () => {
   const signIn = (length: number) =>
     `POST /v1/sign-in HTTP/1.1\r\n${host}Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n{`;
 
-  it('is refused at once where it would be over 2 KiB, with or without a token', async () => {
+  it('is refused at once if it would be over 2 KiB, with or without a token', async () => {
     for (const token of ['', bearer]) {
       const connection = await RawConnection.open(cloud.url);
       const head = signIn(2_049).replace(host, host + token);
@@ -162,13 +162,13 @@ describe('a body that does not come', () => {
     }
   });
 
-  it('is awaited for 10 seconds, 256 of all strangers at once: the oldest makes room', async () => {
+  it('is awaited for 10 seconds, at most 256 without a token at once: the oldest makes room', async () => {
     const connections: RawConnection[] = [];
     for (let n = 0; n < 300; n++) connections.push((await RawConnection.open(cloud.url)).write(signIn(2_048)));
     const first = await Promise.all(connections.slice(0, 44).map((connection) => connection.next()));
     expect(new Set(first.map((answer) => answer?.status))).toEqual(new Set([503]));
     expect(first[0]?.headers['retry-after']).toBe('5');
-    // An honest stranger gets in all the same.
+    // An honest client without a token is still served.
     const honest = await cloud.post('/v1/sign-in', { code: 'x' }, { authorization: '' });
     expect([honest.status, honest.body.code]).toEqual([401, 'unauthorized']);
     const rest = await Promise.all(connections.slice(45).map((connection) => connection.next()));
@@ -176,7 +176,7 @@ describe('a body that does not come', () => {
     await Promise.all(connections.map((connection) => connection.ended()));
   });
 
-  it('is no error when its client hangs up: nothing is logged', async () => {
+  it('logs no error when its client hangs up', async () => {
     for (const head of [
       signIn(2_048),
       `POST /v1/sign-in HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n5\r\n{`,
@@ -192,7 +192,7 @@ describe('a body that does not come', () => {
     expect(cloud.logged).toEqual([]);
   });
 
-  /** Requests by POST that were answered, whether anybody heard it or not. */
+  /** Answered POST requests, also those whose client was gone. */
   async function answered(): Promise<number> {
     const { body } = await cloud.get('/metrics');
     const counts = [...String(body).matchAll(/^homeline_request_seconds_count\{method="POST".*\} (\d+)$/gm)];
@@ -200,8 +200,8 @@ describe('a body that does not come', () => {
   }
 });
 
-describe('connections on which nothing is asked', () => {
-  it('make room for newcomers, the oldest first', async () => {
+describe('connections without a request', () => {
+  it('make room for new ones, the oldest first', async () => {
     const silent: RawConnection[] = [];
     for (let n = 0; n < 1_050; n++) silent.push(await RawConnection.open(cloud.url));
     expect((await cloud.get('/healthz')).body).toBe('ok');
@@ -211,7 +211,7 @@ describe('connections on which nothing is asked', () => {
     for (const connection of silent) connection.close();
   });
 
-  it('go before those of somebody with a token, when there are too many', async () => {
+  it('are closed before those with a token when there are too many', async () => {
     const small = new RunningCloud({ connections: 10 });
     await small.start();
     try {

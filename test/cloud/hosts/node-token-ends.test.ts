@@ -1,5 +1,5 @@
-// Streams of the Node host end with their token, also where nobody tells this process: another one revoked it, or its
-// time is over.
+// Streams of the Node host end with their token, also where this process is not told: another process revoked the token,
+// or it expired.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,7 +66,7 @@ it('whose session has expired', async () => {
   await expect.poll(() => stream.hasEnded, patiently).toBe(true);
 });
 
-it('is not opened with a token that was revoked a moment ago, though it is still believed', async () => {
+it('is not opened with a token that was just revoked, although it is still cached', async () => {
   const { id, token } = (await cloud.post('/v1/tokens', { name: 'r', scopes: ['events:read'] })).body;
   const headers = { authorization: `Bearer ${token}` };
   expect((await cloud.get('/v1/me', headers)).status).toBe(200);

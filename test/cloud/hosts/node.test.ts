@@ -1,4 +1,4 @@
-// `npm run cloud` as its user meets it: settings, faults, first start, signals, and the starter over IPC.
+// `npm run cloud` as a user runs it: settings, faults, first start, signals, and its parent process over IPC.
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ afterEach(async () => {
 interface Run {
   child: ChildProcess;
   out(): string;
-  /** Resolves with all that was printed up to the match. */
+  /** Resolves with everything printed up to the match. */
   prints(pattern: RegExp): Promise<RegExpExecArray>;
   exit(): Promise<{ code: number | null; out: string; err: string }>;
 }
@@ -95,8 +95,8 @@ describe('settings', () => {
   });
 });
 
-describe('what stops it from starting is said with its mend, and exit 1', () => {
-  it('a port that is taken', async () => {
+describe('a fault at the start exits 1 and says what to do', () => {
+  it('a port that is in use', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
@@ -154,7 +154,7 @@ describe('the first start', () => {
   });
 });
 
-describe('its end', () => {
+describe('its stop', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('%s tells agents and watchers, and exits 0', async (signal) => {
     const cloud = run({ HOMELINE_OWNER_TOKEN: ownerToken, HOMELINE_LOG: 'info' });
     const [, url = ''] = await cloud.prints(/listens at (\S+)/);
@@ -182,17 +182,17 @@ describe('its end', () => {
     expect(err).not.toContain('hl_');
   });
 
-  it('comes when its starter goes', async () => {
+  it('follows the exit of its parent process', async () => {
     const cloud = run({}, [], true);
     await once(cloud.child, 'message');
-    // A channel that was cut keeps Node from telling of `close`.
+    // A broken IPC channel keeps Node from emitting `close`.
     const exited = once(cloud.child, 'exit');
     cloud.child.disconnect();
     expect(await exited).toEqual([0, null]);
   });
 });
 
-it('tells its starter when it is ready, and issues tokens for agents', async () => {
+it('tells its parent process when it is ready, and issues tokens for agents', async () => {
   const cloud = run({}, [], true);
   const [ready] = await once(cloud.child, 'message');
   expect(ready).toEqual({
@@ -232,7 +232,7 @@ describe('sockets', () => {
     expect(lively.closeCode).toBeUndefined();
   });
 
-  it('that are refused are gone, also where whoever dialled stays and goes on writing byte by byte', async () => {
+  it('that are refused are destroyed, also where the client stays and goes on writing byte by byte', async () => {
     await begin(30_000);
     const { hostname, port } = new URL(cloud.url);
     const stranger = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
@@ -255,7 +255,7 @@ describe('sockets', () => {
     }
   });
 
-  it('that say more than a frame may hold, or no text, are closed', async () => {
+  it('that send more than a frame may hold, or binary data, are closed', async () => {
     const loud = await begin(30_000);
     loud.sendText('x'.repeat(4 * 1024 * 1024));
     await loud.until(() => loud.closeCode !== undefined);
@@ -263,7 +263,7 @@ describe('sockets', () => {
     expect((await cloud.get('/healthz')).body).toBe('ok');
   });
 
-  it('whose reader stops reading are closed, so that it comes back for the rest', async () => {
+  it('whose reader stops reading are closed, so that the reader resumes later', async () => {
     const agent = await begin(500);
     const beat = setInterval(() => agent.sendText(heartbeat.ping), 100);
     const road = connect(Number(new URL(cloud.url).port), '127.0.0.1');
@@ -271,7 +271,7 @@ describe('sockets', () => {
     await once(road, 'data');
     road.pause();
     await agent.phones(presence('uuid:1', { trusted: true }));
-    // More than the kernel keeps for it on either side.
+    // More than the kernel buffers on both sides.
     for (let n = 1; n <= 64; n++) {
       const message = phoneMessage({ messageId: `m-${n}`, body: 'x'.repeat(limits.bodyChars) });
       await agent.deliver({ type: 'message.put', udn: 'uuid:1', epoch: 0, id: messageId(n), message, fingerprint: '' });
@@ -286,7 +286,7 @@ describe('sockets', () => {
   it.each([
     ['pongs', heartbeat.ping],
     ['errors', 'what'],
-  ])('that ask for %s without end, and read none, are cut off', async (_answers, text) => {
+  ])('that ask for %s without end and read none are cut off', async (_answers, text) => {
     await begin(30_000);
     const road = connect(Number(new URL(cloud.url).port), '127.0.0.1');
     const ended = new Promise((resolve) => road.on('error', resolve).on('close', resolve));

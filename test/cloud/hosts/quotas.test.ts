@@ -1,4 +1,4 @@
-// What one token may use, and how often one address may be wrong: over real sockets, with small limits.
+// Quotas of a token and rate limits of an address, over real sockets with small limits.
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,8 +26,8 @@ const codes = (answers: Answer[]) => answers.map(({ status, body }) => (status <
 const fields = ({ headers }: Answer) => [headers.get('ratelimit-policy'), headers.get('ratelimit')];
 
 describe('requests of one token', () => {
-  it('are 429 over its rate, with what is left told each time, and no other token’s', async () => {
-    // The clock stands still: nothing comes back.
+  it('are 429 above its rate, each with the rest of the quota; other tokens are not affected', async () => {
+    // The clock stands still: the bucket does not refill.
     let nowMs = Date.now();
     await begin({ ratePerSecond: 2, clock: { now: () => nowMs } });
     const program = await tokenWith('homes:read');
@@ -44,7 +44,7 @@ describe('requests of one token', () => {
     expect((await cloud.get('/v1/homes', program)).status).toBe(429);
   });
 
-  it('are ten times as many in the dashboard', async () => {
+  it('may be ten times as many in the dashboard', async () => {
     await begin({ ratePerSecond: 1, clock: { now: () => 1_800_000_000_000 } });
     const [, code] = (await cloud.host.signInLink()).split('#sign-in=');
     const signedIn = await cloud.post('/v1/sign-in', { code }, { authorization: '' });
@@ -55,7 +55,7 @@ describe('requests of one token', () => {
   });
 });
 
-it('a thread of 2,000 unread messages is read to its end in the dashboard, at once and under keys', async () => {
+it('a conversation of 2,000 unread messages can be marked read in the dashboard, at once and with keys', async () => {
   await begin();
   const { agent, phone } = await cloud.homeWithPhone({
     ReadMessage: ({ arguments: given }) => ({
@@ -93,7 +93,7 @@ it('a thread of 2,000 unread messages is read to its end in the dashboard, at on
   expect((await cloud.get('/v1/homes/home/messages?status=Unread')).body.items).toEqual([]);
 }, 180_000);
 
-it('messages that one token sends are 429 over its number a day, and nothing is stored', async () => {
+it('messages sent by one token are 429 above its number a day, and nothing is stored', async () => {
   await begin({ sendsPerDay: 3 });
   const program = await tokenWith('messages:send');
   const send = (n: number, headers = {}) =>
@@ -104,7 +104,7 @@ it('messages that one token sends are 429 over its number a day, and nothing is 
     );
   const first = await send(1, { 'idempotency-key': 'one' });
   expect(first.headers.get('ratelimit')).toMatch(/^"requests";r=\d+;t=\d+, "sends";r=2;t=\d+$/);
-  // A repeat is no send.
+  // A repeated request is no second send.
   expect((await send(1, { 'idempotency-key': 'one' })).headers.get('idempotency-replayed')).toBe('true');
   expect(codes([await send(2), await send(3), await send(4)])).toEqual([202, 202, 'too-many-requests']);
   const key = { 'idempotency-key': 'four' };
@@ -115,7 +115,7 @@ it('messages that one token sends are 429 over its number a day, and nothing is 
   );
 });
 
-it('streams of one token are 429 over their number, until one ends', async () => {
+it('streams of one token are 429 above their number until one ends', async () => {
   await begin({ streamsPerToken: 3 });
   const program = await tokenWith('events:read', 'messages:read');
   const open = () => fetch(`${cloud.url}/v1/homes/home/events`, { headers: program });
@@ -148,7 +148,7 @@ describe('answers kept for the Idempotency-Keys of one token', () => {
   let agent: ScriptedAgent;
   let phone: Phone;
 
-  it('are whole messages for none that is only read', async () => {
+  it('do not hold the message for a request that only reads it', async () => {
     await begin();
     ({ agent, phone } = await cloud.homeWithPhone());
     const body = 'x'.repeat(200_000);
@@ -165,7 +165,7 @@ describe('answers kept for the Idempotency-Keys of one token', () => {
     expect(other.body.code).toBe('idempotency-conflict');
   });
 
-  it('are refused when there are too many: none is forgotten, and nothing is done twice', async () => {
+  it('are refused above their number: no answer is forgotten, and nothing is done twice', async () => {
     await begin({ idempotencyMib: 1, clock: { now: () => 1_800_000_000_000 } });
     let sent = 0;
     ({ agent, phone } = await cloud.homeWithPhone({
@@ -190,7 +190,7 @@ describe('answers kept for the Idempotency-Keys of one token', () => {
       expect([again.status, again.body.id, again.headers.get('idempotency-replayed')]).toEqual([201, id, 'true']);
     }
     expect(sent).toBe(kept.length);
-    // Without a key it goes out, and what may be repeated anyway is done without being kept.
+    // A send without a key goes out, and a repeatable action needs no kept answer.
     const plain = { messageClass: 'SMS', to: ['+1'], body: 'x' };
     expect((await cloud.post('/v1/homes/home/messages', plain)).status).toBe(201);
     const read = await cloud.post(`/v1/homes/home/messages/${kept[0]}/read`, {}, { 'idempotency-key': 'read' });
@@ -206,12 +206,12 @@ describe('answers kept for the Idempotency-Keys of one token', () => {
   }
 });
 
-describe('an address that is wrong too often', () => {
+describe('an address with too many failed attempts', () => {
   const nobody = { authorization: '' };
   const signIn = (code: string | undefined, headers = {}) =>
     cloud.post('/v1/sign-in', { code }, { ...nobody, ...headers });
 
-  it('is told to wait at the sign-in, and what is good still signs in', async () => {
+  it('is told to wait at the sign-in, and a valid token still signs in', async () => {
     await begin({ failedSignInsPerMinute: 3 });
     const answers: Answer[] = [];
     for (let n = 0; n < 5; n++) answers.push(await signIn(`wrong ${n}`));
@@ -222,7 +222,7 @@ describe('an address that is wrong too often', () => {
     expect((await cloud.post('/v1/sign-in', { token: ownerToken }, nobody)).status).toBe(200);
   });
 
-  it('is told to wait with tokens that are not in use, at the tunnel too, and a good one passes', async () => {
+  it('is told to wait with invalid tokens, also at the tunnel, and a valid one passes', async () => {
     await begin({ badTokensPerMinute: 5 });
     const bad = { authorization: `Bearer hl_${'z'.repeat(43)}` };
     const answers: Answer[] = [];
@@ -236,7 +236,7 @@ describe('an address that is wrong too often', () => {
     expect(codes([await cloud.get('/v1/homes', nobody)])).toEqual(['unauthorized']);
   });
 
-  it('is not another because its client says so, unless a trusted proxy does', async () => {
+  it('cannot be changed by the client’s own header, only by a trusted proxy', async () => {
     await begin({ failedSignInsPerMinute: 2 });
     const from = (address: string) => ({ 'x-forwarded-for': address });
     for (let n = 0; n < 2; n++) await signIn('wrong', from(`192.0.2.${n}`));
@@ -248,7 +248,7 @@ describe('an address that is wrong too often', () => {
     const answers: Answer[] = [];
     for (const address of household) answers.push(await signIn('wrong', from(`forged, 203.0.113.5, ${address}`)));
     expect(codes(answers)).toEqual(['unauthorized', 'unauthorized', 'too-many-requests']);
-    // A second proxy of ours, and another household behind it.
+    // A second trusted proxy, with another household behind it.
     expect(codes([await signIn('wrong', from('2001:db8:0:2::1, 198.51.100.7'))])).toEqual(['unauthorized']);
     expect(codes([await signIn('wrong', from('192.0.2.1'))])).toEqual(['unauthorized']);
   });

@@ -1,4 +1,4 @@
-// A connection whose bytes the test chooses: what no HTTP client would send, or not in that order, or never to its end.
+// A connection whose bytes the test chooses: requests that no HTTP client would send, out of order or unfinished.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
@@ -12,7 +12,7 @@ export class RawConnection {
   readonly #socket: Socket;
   readonly #chunks: Buffer[] = [];
   #heardBytes = 0;
-  /** Of the answer that comes in, with its head; unknown until the head is whole. */
+  /** Length of the incoming answer with its head; undefined until the head is complete. */
   #neededBytes = 0;
   #changed = Promise.withResolvers<void>();
 
@@ -43,7 +43,7 @@ export class RawConnection {
     return this;
   }
 
-  /** Resolves when all that was written has left. */
+  /** Resolves when everything written was sent. */
   async flushed(): Promise<void> {
     await new Promise<void>((resolve) => this.#socket.write('', () => resolve()));
   }
@@ -52,12 +52,12 @@ export class RawConnection {
     return !this.#socket.destroyed && !this.#socket.readableEnded;
   }
 
-  /** What was heard and not taken yet. */
+  /** Received text that no `next` has taken yet. */
   get heard(): string {
     return Buffer.concat(this.#chunks).toString('latin1');
   }
 
-  /** The next whole answer; undefined if the connection ends before it. Bodies have a Content-Length. */
+  /** The next complete answer; undefined if the connection ends before it. Bodies must have a Content-Length. */
   async next(): Promise<RawAnswer | undefined> {
     for (;;) {
       const answer = this.#take();
@@ -66,7 +66,7 @@ export class RawConnection {
     }
   }
 
-  /** Resolves when the other side has ended it. */
+  /** Resolves when the server has closed the connection. */
   async ended(): Promise<void> {
     while (this.isOpen) await this.#changed.promise;
   }

@@ -10,7 +10,7 @@ import { type Script, ScriptedAgent } from './scripted-agent.ts';
 
 export const ownerToken = 'hl_owner-token-of-the-tests-0123456789abcdef';
 
-/** For expect.poll: a busy machine is no fault. */
+/** For expect.poll, with time for a busy machine. */
 export const patiently = { timeout: 30_000 };
 
 export interface Answer {
@@ -51,7 +51,7 @@ export class RunningCloud {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Stops the process' worth of it, and starts another on the same data. */
+  /** Stops the host and starts another on the same data. */
   async restart(): Promise<void> {
     await this.#host.stop();
     this.#host = this.#make();

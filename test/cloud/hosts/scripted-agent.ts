@@ -1,4 +1,4 @@
-// An agent by script: speaks the tunnel's frames over a real WebSocket, and answers calls as the test says.
+// A scripted agent: speaks the tunnel's frames over a real WebSocket and answers calls as the test says.
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { ActionName } from '../../../protocol/actions.ts';
@@ -66,7 +66,7 @@ export class ScriptedAgent {
     this.#socket?.send(text);
   }
 
-  /** Tells which phones are there, and waits for the cloud's `approvals`. */
+  /** Sends the list of phones and waits for the cloud's `approvals`. */
   async phones(...phones: PhonePresence[]): Promise<string[]> {
     const seen = this.frames.length;
     this.send({ type: 'phones', phones });
@@ -105,7 +105,7 @@ export class ScriptedAgent {
     }
   }
 
-  /** Goes away without a word. */
+  /** Drops the connection without a close frame. */
   async vanish(): Promise<void> {
     const socket = this.#socket;
     if (socket === undefined || socket.readyState === WebSocket.CLOSED) return;

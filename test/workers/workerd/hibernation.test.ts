@@ -1,4 +1,4 @@
-// What a home is to its agent and its watchers while its object sleeps, wakes and is replaced.
+// A home for its agent and its watchers while its object hibernates, wakes and is replaced.
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env, exports } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 describe('a home whose object hibernates', () => {
-  it('stores and acknowledges events on the socket that was there before', async () => {
+  it('stores and acknowledges events on the socket from before', async () => {
     await agent.deliver('before');
     await evictDurableObject(home());
     await agent.deliver('after');
@@ -25,7 +25,7 @@ describe('a home whose object hibernates', () => {
     expect(items.map((item: { body: string }) => item.body)).toEqual(['after', 'before']);
   });
 
-  it('is online still, with the phones that were', async () => {
+  it('is still online, with the same phones', async () => {
     await evictDurableObject(home());
     expect((await api('GET', '/homes/home')).body).toMatchObject({
       online: true,
@@ -42,7 +42,7 @@ describe('a home whose object hibernates', () => {
     expect(answer).toMatchObject({ status: 200, body: { arguments: { SessionsList: '<none/>' } } });
   });
 
-  it('names a request alike in the log of the Worker, in that of the object, and to the agent', async () => {
+  it('uses the same request id in the logs of Worker and object, and to the agent', async () => {
     let told: string | undefined;
     agent.answer = ({ requestId }) => {
       told = requestId;
@@ -66,7 +66,7 @@ describe('a home whose object hibernates', () => {
     await until(() => agent.texts.length > 0);
     expect(agent.texts).toEqual(['pong']);
     expect(remote.asked).toEqual([]);
-    // Nothing was awake: there is nothing to evict.
+    // The object was not awake, so there is nothing to evict.
     await expect(evictDurableObject(home())).rejects.toThrow();
   });
 
@@ -85,7 +85,7 @@ describe('a home whose object hibernates', () => {
     reader.close();
   });
 
-  it('tells the same events to a WebSocket, each as a JSON text', async () => {
+  it('sends the same events to a WebSocket, each as a JSON text', async () => {
     const answer = await exports.default.fetch('http://localhost/v1/homes/home/events/ws', {
       headers: { upgrade: 'websocket', authorization: `Bearer ${ownerToken}` },
     });
@@ -102,7 +102,7 @@ describe('a home whose object hibernates', () => {
     socket.close(1000, 'gone');
   });
 
-  it('ends the watch of a token that is revoked while it sleeps, and tells it nothing more', async () => {
+  it('ends the watch of a token that is revoked during hibernation, without another event', async () => {
     const { id, token } = (await api('POST', '/tokens', { name: 'r', scopes: ['events:read', 'messages:read'] })).body;
     const answer = await exports.default.fetch('http://localhost/v1/homes/home/events/ws', {
       headers: { upgrade: 'websocket', authorization: `Bearer ${token}` },
@@ -126,7 +126,7 @@ describe('a home whose object hibernates', () => {
     expect(heard).toHaveLength(1);
   });
 
-  it('finds out by itself that a watch is of a token revoked past it', async () => {
+  it('notices by itself that a watcher’s token was revoked in the table', async () => {
     const { id, token } = (await api('POST', '/tokens', { name: 'r', scopes: ['events:read', 'messages:read'] })).body;
     const reader = new TestReader(token);
     await reader.open();
@@ -145,7 +145,7 @@ describe('a home whose object hibernates', () => {
     expect(reader.bodies).toEqual(['known']);
   });
 
-  it('lets go of a reader that hangs up', async () => {
+  it('releases a reader that hangs up', async () => {
     const watchers = () => runInDurableObject(home(), (_, state) => state.getWebSockets('watcher').length);
     await until(async () => (await watchers()) === 0);
     const reader = new TestReader();
@@ -160,7 +160,7 @@ describe('a home whose object hibernates', () => {
 describe('a home whose object is replaced', () => {
   const replace = () => evictDurableObject(home(), { webSockets: 'close' });
 
-  it('lets the agent come back and send again what was not acknowledged', async () => {
+  it('lets the agent reconnect and send unacknowledged events again', async () => {
     await replace();
     await until(() => agent.closeCode !== undefined);
     await agent.connect();
@@ -169,13 +169,13 @@ describe('a home whose object is replaced', () => {
     expect(items[0].body).toBe('after the deploy');
   });
 
-  it('is told offline when no agent came back', async () => {
+  it('is reported as offline when no agent reconnects', async () => {
     await replace();
     await until(() => agent.closeCode !== undefined);
     expect((await api('GET', '/homes/home')).body).toMatchObject({ online: false, phones: [{ online: false }] });
     const reader = new TestReader();
     await reader.open();
-    // It has a moment to come back in before anybody is told.
+    // Within the grace period it is not reported.
     await until(() => reader.events.some((event) => event.type === 'home.offline'));
     await agent.connect();
     await until(() => reader.events.some((event) => event.type === 'phone.online'));
@@ -202,7 +202,7 @@ describe('a home whose object is replaced', () => {
   });
 });
 
-// The last: nobody is connected after it.
+// The last test: no agent is connected after it.
 describe('a home whose agent is revoked', () => {
   it('cuts the tunnel of an agent whose token is revoked', async () => {
     const { items } = (await api('GET', '/homes/home/agents')).body;

@@ -1,4 +1,4 @@
-// A home's object: order, calls under way, deadlines, and who may speak for the home.
+// A home's object: order, calls in flight, deadlines, and which agent may connect.
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { exports } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -25,19 +25,19 @@ afterEach(() => {
 });
 
 describe('hello', () => {
-  it('is answered without a word to the store, even while it does not answer', async () => {
+  it('is answered without the store, even while the store does not answer', async () => {
     await agent.dial();
     remote.asked.length = 0;
     const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
     remote.gate = () => answered;
     agent.hello();
     await agent.next('welcome');
-    // That the home is online is stored after the welcome, whenever that can be.
+    // The home is stored as online after the welcome.
     expect(remote.asked.filter((operation) => operation !== 'commit')).toEqual([]);
     answer();
   });
 
-  it('takes the place of the connection before', async () => {
+  it('replaces the earlier connection', async () => {
     const other = await TestAgent.make();
     await agent.connect();
     await other.connect();
@@ -48,7 +48,7 @@ describe('hello', () => {
     await until(() => other.closeCode === 4001);
   });
 
-  it('is for agents with a token in use', async () => {
+  it('is for agents with a valid token', async () => {
     const headers = { upgrade: 'websocket', 'sec-websocket-protocol': 'homeline.v1' };
     const dial = (more: Record<string, string>) =>
       exports.default.fetch('http://localhost/v1/tunnel', { headers: { ...headers, ...more } });
@@ -56,7 +56,7 @@ describe('hello', () => {
     expect((await dial({ authorization: 'Bearer hl_guess' })).status).toBe(401);
   });
 
-  it('cuts an agent off whose token is revoked', async () => {
+  it('cuts off an agent whose token is revoked', async () => {
     const { id, token } = (await api('POST', '/homes/home/agents', { name: 'lost' })).body;
     const lost = new TestAgent(token);
     await lost.connect();
@@ -96,7 +96,7 @@ describe('frames of one socket', () => {
     reader.close();
   });
 
-  it('are refused when they are no texts', async () => {
+  it('are refused when they are binary', async () => {
     const stranger = await TestAgent.make();
     await stranger.connect();
     stranger.sendBytes(new Uint8Array(8));
@@ -106,8 +106,8 @@ describe('frames of one socket', () => {
   });
 });
 
-describe('a call that is under way when the object is replaced', () => {
-  /** Begins a request, and replaces the object once its call has reached the agent. */
+describe('a call in flight when the object is replaced', () => {
+  /** Starts a request and replaces the object after its call has reached the agent. */
   async function interrupted(method: string, path: string, body: unknown, headers = {}) {
     agent.frames.length = 0;
     const answer = api(method, path, body, headers);
@@ -132,13 +132,13 @@ describe('a call that is under way when the object is replaced', () => {
     await replace();
   });
 
-  it('is not said to have failed when it may have happened', async () => {
+  it('is not called failed when it may have happened', async () => {
     const { arguments: given } = newSession;
     const answer = await interrupted('POST', `${actionsOf}/CreateSession`, { arguments: given });
     expect(answer).toMatchObject({ status: 502, body: { code: 'outcome-unknown' } });
   });
 
-  it('as a send goes on under its key: nothing is sent twice', async () => {
+  it('of a send continues under its key: nothing is sent twice', async () => {
     const answer = await interrupted('POST', '/homes/home/messages', draft, { 'idempotency-key': 'send-1' });
     expect(answer.status).toBe(202);
     expect((await api('GET', `/homes/home/messages/${answer.body.id}`)).body.state).toBe('sending');
@@ -191,7 +191,7 @@ describe('deadlines', () => {
     expect(timers.size).toBe(0);
   });
 
-  it('of hours wake the object by its alarm, in whichever life', async () => {
+  it('of hours wake the object by its alarm, also after an eviction', async () => {
     agent.close();
     await until(async () => !(await api('GET', '/homes/home')).body.online);
     const deliverBy = new Date(Date.now() + 3_600_000).toISOString();
@@ -210,7 +210,7 @@ describe('deadlines', () => {
 });
 
 describe('messages that have become too old', () => {
-  it('are deleted by the object’s alarm, also when a later life set another', async () => {
+  it('are deleted by the object’s alarm, also when another was set after an eviction', async () => {
     await agent.deliver('kept for a day');
     const { items } = (await api('GET', '/homes/home/messages?q=kept')).body;
     expect(await api('PATCH', '/homes/home', { keepDays: 36_525 })).toMatchObject({ status: 200 });
@@ -228,7 +228,7 @@ describe('messages that have become too old', () => {
 });
 
 describe('an object that wakes while the store does not answer', () => {
-  it('sends the agent away, who comes back and says it again', async () => {
+  it('closes the agent’s socket, and the agent sends its event again', async () => {
     await evictDurableObject(home());
     forgetStore();
     remote.gate = async () => {
@@ -248,7 +248,7 @@ describe('an object that wakes while the store does not answer', () => {
 });
 
 describe('an agent that fell silent', () => {
-  it('is found out by whoever asks for the home', async () => {
+  it('is noticed by the next request for the home', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 100_000 });
     expect((await api('GET', '/homes/home')).body.online).toBe(true);
     vi.setSystemTime(Date.now() + 20_000);
@@ -258,7 +258,7 @@ describe('an agent that fell silent', () => {
   });
 });
 
-it('wrote no warning to the log that a test did not provoke', () => {
+it('logged no warning that a test did not provoke', () => {
   const troubles = logged.filter((line) => JSON.parse(line).level !== 'info');
   expect(troubles.filter((line) => !line.includes('tunnel-lost'))).toEqual([]);
 });

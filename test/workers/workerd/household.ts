@@ -26,7 +26,7 @@ export async function api(method: string, path: string, body?: unknown, more = {
   return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) };
 }
 
-/** Asks again and again until there is an answer. */
+/** Asks again until there is an answer. */
 export async function until<Found>(look: () => Promise<Found | undefined | false> | Found | undefined | false) {
   for (;;) {
     const found = await look();
@@ -81,7 +81,7 @@ export class TestAgent {
     this.send({ type: 'hello', protocol: [1], software: 'test', bootId: 'boot-1', firstSeq: this.#seq + 1 });
   }
 
-  /** Dials, and is greeted; its phone is online then. */
+  /** Dials and gets `welcome`; its phone is online afterwards. */
   async connect(): Promise<void> {
     await this.dial();
     this.hello();
@@ -106,7 +106,7 @@ export class TestAgent {
     this.#socket?.close(1000, 'gone');
   }
 
-  /** Tells of arrived messages, a frame for each; answers the last sequence number. */
+  /** Sends an event for each message, a frame each; answers the last sequence number. */
   tell(...bodies: string[]): number {
     for (const body of bodies) {
       const seq = ++this.#seq;
@@ -123,7 +123,7 @@ export class TestAgent {
     return this.#seq;
   }
 
-  /** Takes the last message for one that was never told. */
+  /** Forgets that the last message was sent. */
   unsay(): void {
     this.#seq--;
   }
@@ -148,7 +148,7 @@ export class TestAgent {
   }
 }
 
-/** An agent that is connected, and the path of its phone's actions. */
+/** A connected agent, and the path of its phone's actions. */
 export async function connectedAgent(): Promise<{ agent: TestAgent; actionsOf: string }> {
   const agent = await TestAgent.make();
   await agent.connect();

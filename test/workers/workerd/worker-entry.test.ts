@@ -1,9 +1,9 @@
-// The Worker as deployed, before anybody set it up.
+// The deployed Worker before its settings are made.
 import { createExecutionContext } from 'cloudflare:test';
 import { expect, it, vi } from 'vitest';
 import worker, { type WorkerEnv } from '../../../cloud/hosts/worker.ts';
 
-it('names all missing settings in its log, and none to strangers', async () => {
+it('names all missing settings in its log, and none in its answers', async () => {
   const log = vi.spyOn(console, 'error').mockImplementation(() => undefined);
   const answer = await worker.fetch(new Request('http://localhost/'), {} as WorkerEnv, createExecutionContext());
   expect(answer.status).toBe(500);

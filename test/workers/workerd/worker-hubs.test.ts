@@ -1,4 +1,4 @@
-// What the Worker makes of a home's object that is gone, overloaded, or answers with a fault.
+// The Worker and a home's object that was replaced, is overloaded, or answers a fault.
 import { describe, expect, it } from 'vitest';
 import type { RpcResult } from '../../../cloud/hosts/rpc-result.ts';
 import { type RemoteHome, WorkerHubs } from '../../../cloud/hosts/worker-hubs.ts';
@@ -6,7 +6,7 @@ import type { PhoneCall } from '../../../cloud/hub/hubs.ts';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { send } from '../../contract/messages.ts';
 
-/** Hubs whose homes answer each question by the next of `answers`, and how often they were asked. */
+/** Hubs whose homes answer each operation by the next of `answers`, and the operations they were asked for. */
 function hubsThat(...answers: (() => RpcResult<unknown>)[]) {
   const asked: string[] = [];
   const object: RemoteHome = {
@@ -33,7 +33,7 @@ const call = (action: PhoneCall['action'], key?: string): PhoneCall => ({
   key,
 });
 
-describe('a call to an object that went away', () => {
+describe('a call to an object that was replaced', () => {
   it.each([
     ['GetSessions', undefined, 'tunnel-lost'],
     ['CreateSession', undefined, 'outcome-unknown'],
@@ -57,20 +57,20 @@ it('asks once only for an operation that would not find what the first one did',
   expect(asked).toEqual(['settleDeadLetter']);
 });
 
-describe('what may be asked twice', () => {
-  it('is, and the new life answers', async () => {
+describe('an operation that may be repeated', () => {
+  it('is repeated, and the new object answers', async () => {
     const { hubs, asked } = hubsThat(gone, () => ({ value: undefined }));
     expect(await hubs.home('home').status()).toBeUndefined();
     expect(asked).toEqual(['status', 'status']);
   });
 
-  it('is not asked a third time', async () => {
+  it('is not repeated a second time', async () => {
     const { hubs, asked } = hubsThat(gone, gone);
     await expect(hubs.home('home').dismiss('t_1')).rejects.toMatchObject({ code: 'tunnel-lost', retryAfterMs: 2_000 });
     expect(asked).toHaveLength(2);
   });
 
-  it('is a send, which answers its stored message with the reason', async () => {
+  it('is a send, which answers its stored message with the error', async () => {
     const record = send('m_00000000000000000000000001');
     const fault = {
       code: 'phone-refused' as const,
@@ -90,14 +90,14 @@ describe('an overloaded object', () => {
   it.each([
     ['call', (hubs: WorkerHubs) => hubs.home('home').call(call('CreateSession'))],
     ['status', (hubs: WorkerHubs) => hubs.home('home').status()],
-  ])('is left alone: %s', async (_, ask) => {
+  ])('is not asked again: %s', async (_, ask) => {
     const { hubs, asked } = hubsThat(overloaded);
     await expect(ask(hubs)).rejects.toMatchObject({ code: 'too-many-requests', retryAfterMs: 2_000 });
     expect(asked).toHaveLength(1);
   });
 });
 
-it('a fault comes back as the GatewayError that it was', async () => {
+it('a fault is thrown as the GatewayError that it was', async () => {
   const { hubs } = hubsThat(() => ({ fault: { code: 'home-offline', detail: 'Nobody there.', retryAfterMs: 7 } }));
   const error = await hubs
     .home('home')

@@ -20,12 +20,12 @@ describe('settings', () => {
     AWS_SECRET_ACCESS_KEY: 'key',
   };
 
-  it('are read beside bindings, which are no texts', () => {
+  it('are read beside bindings, which are no strings', () => {
     const settings = readWorkerSettings({ ...complete, HOMES: {}, FILES: {} });
     expect(settings).toMatchObject({ home: 'home', table: 'homeline', region: 'eu-central-1', log: 'warn' });
   });
 
-  it('that are wrong are all named at once, each with its mend, and no secret is repeated', () => {
+  it('that are wrong are all named at once, each with what to do, and no secret is repeated', () => {
     const read = () => readWorkerSettings({ ...complete, HOMELINE_OWNER_TOKEN: 'too short', AWS_REGION: '' });
     expect(read).toThrow(/HOMELINE_OWNER_TOKEN: needs 32[\s\S]*AWS_REGION: is missing/);
     expect(read).not.toThrow(/too short/);
@@ -44,7 +44,7 @@ describe('deadlines of an object', () => {
     return { deadlines, alarms, fired: [] as string[] };
   }
 
-  it('of a call are timers, and are gone when they are called off', () => {
+  it('of a call are timers, which are cleared when they are cancelled', () => {
     const { deadlines, alarms, fired } = made();
     const cancel = deadlines.after(120_250, () => fired.push('late'));
     deadlines.after(50, () => fired.push('soon'));
@@ -71,14 +71,14 @@ describe('deadlines of an object', () => {
     expect(alarms.at(-1)).toBe(nowMs + 7_300_000);
   });
 
-  it('leave no alarm when the last is called off', () => {
+  it('leave no alarm when the last one is cancelled', () => {
     const { deadlines, alarms } = made();
     deadlines.after(3_600_000, () => undefined)();
     expect(alarms.at(-1)).toBeUndefined();
     expect(alarms).toHaveLength(2);
   });
 
-  it('leave the alarm of an earlier life as it is until it rings', () => {
+  it('keep an alarm from before an eviction until it rings', () => {
     const { deadlines, alarms } = made();
     const nowMs = Date.now();
     deadlines.resume(nowMs + 600_000);
@@ -92,7 +92,7 @@ describe('deadlines of an object', () => {
     expect(alarms.at(-1)).toBe(nowMs + 3_600_000);
   });
 
-  it('may be set anew by what fires', () => {
+  it('may be set again by the one that fires', () => {
     const { deadlines, alarms, fired } = made();
     const nowMs = Date.now();
     deadlines.after(200_000, () => deadlines.after(300_000, () => fired.push('again')));
@@ -102,7 +102,7 @@ describe('deadlines of an object', () => {
   });
 });
 
-it('texts in R2 are kept, read and deleted, also when they are not there', async () => {
+it('texts in R2 are stored, read and deleted, and may be absent', async () => {
   const blobs = new R2Blobs(env.FILES);
   expect(await blobs.get('home/none')).toBeUndefined();
   await blobs.delete('home/none');
@@ -113,7 +113,7 @@ it('texts in R2 are kept, read and deleted, also when they are not there', async
   expect(await blobs.get('home/one')).toBeUndefined();
 });
 
-it('a store that could not start is started by the next who asks, and only once', async () => {
+it('a store that could not start is started by the next caller, and only once', async () => {
   let starts = 0;
   const start = async () => {
     if (++starts === 1) throw new Error('away');
@@ -147,12 +147,12 @@ describe('the dashboard', () => {
     expect((await asset.text()).length).toBeGreaterThan(1000);
   });
 
-  it('has no page for what no browser opens', async () => {
+  it('has no page for requests that no browser makes', async () => {
     expect((await get('/assets/none.js')).status).toBe(404);
     expect((await get('/conversations')).status).toBe(404);
   });
 });
 
-it('answers that it is there without its store', async () => {
+it('answers /healthz without its store', async () => {
   expect(await (await exports.default.fetch('http://localhost/healthz')).text()).toBe('ok');
 });

@@ -1,4 +1,4 @@
-// A watch at the Worker's end of a home's socket: why it ends, and what it does not keep.
+// A watch at the Worker's end of a home's socket: why it ends and what it releases.
 import { describe, expect, it } from 'vitest';
 import { fromHeader, RelayedWatch } from '../../../cloud/hosts/worker-watch.ts';
 import { until } from './household.ts';
@@ -15,7 +15,7 @@ function watched() {
 const event = (n: number) => JSON.stringify({ type: 'message.deleted', id: String(n), data: { id: 'm' } });
 
 describe('a relayed watch', () => {
-  it('hands on events in their order, before and after they are asked for', async () => {
+  it('answers events in their order, whether they arrive before or after `next`', async () => {
     const { watch, object } = watched();
     expect(watch.from).toBe('the beginning');
     object.send(event(1));
@@ -39,7 +39,7 @@ describe('a relayed watch', () => {
     expect(watch.ended).toBe(reason);
   });
 
-  it('lets go of its reader and of the object when it is stopped', async () => {
+  it('releases its reader and the object when it is stopped', async () => {
     const { watch, object } = watched();
     const closed = new Promise<number>((resolve) => {
       object.addEventListener('close', ({ code }) => resolve(code));
@@ -51,7 +51,7 @@ describe('a relayed watch', () => {
     expect(await closed).toBe(1000);
   });
 
-  it('sends a reader away that leaves a thousand events unread', async () => {
+  it('ends for a reader that leaves a thousand events unread', async () => {
     const { watch, object } = watched();
     for (let n = 1; n <= 1001; n++) object.send(event(n));
     await until(() => watch.ended !== undefined);
@@ -59,7 +59,7 @@ describe('a relayed watch', () => {
     expect(await watch.next()).toBeUndefined();
   });
 
-  it('does not begin on an answer without a socket', () => {
+  it('throws on an answer without a socket', () => {
     expect(() => new RelayedWatch(new Response('no'))).toThrow(/cannot be watched/);
   });
 });
