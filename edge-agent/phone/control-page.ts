@@ -1,7 +1,7 @@
-// The phone's own small page on loopback: what it holds, and a form by which somebody writes to it.
-// Each start has a token, without which other users of this machine would read the household's messages there. It is
-// asked for by HTTP Basic authentication and not kept in a cookie: cookies of 127.0.0.1 go to every port, so to the
-// server of another user too. The forms and `npm run phone -- say` send it along, so that no web page can forge them.
+// The phone's own web page on loopback: shows its content, and a form that simulates incoming messages.
+// A token per start keeps other users of this machine out. It uses HTTP Basic authentication instead of a cookie, because
+// cookies of 127.0.0.1 go to every port, also to another user's server. Forms and `npm run phone -- say` send the token,
+// so that no web page can forge them.
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -14,27 +14,27 @@ import { writePage } from './page.ts';
 import type { PhoneSessions } from './sessions.ts';
 
 export interface ControlPageOptions {
-  /** On 127.0.0.1; 0 for any free one. */
+  /** On 127.0.0.1; 0 picks a free port. */
   readonly port: number;
-  /** Where `control.json` tells the way to the running phone. */
+  /** The folder of `control.json`, which holds the URL and token of the running phone. */
   readonly dataFolder: string;
   readonly owner: Party;
   readonly messages: Messages;
   readonly sessions: PhoneSessions;
   readonly events: LineEvents;
-  /** Proposed as senders. */
+  /** Suggested as senders. */
   readonly correspondents: readonly Party[];
 }
 
-/** What `control.json` holds; only its owner may read it. */
+/** The content of `control.json`, readable only by its owner. */
 export interface ControlFile {
   readonly url: string;
   readonly token: string;
 }
 
 export const controlFileName = 'control.json';
-const longestFormBytes = 1024 * 1024;
-const longestSubject = 200;
+const maxFormBytes = 1024 * 1024;
+const maxSubjectChars = 200;
 
 export class ControlPage {
   readonly #options: ControlPageOptions;
@@ -77,7 +77,7 @@ export class ControlPage {
     });
   }
 
-  /** What the page asks for. */
+  /** The token that the page requires. */
   get token(): string {
     return this.#token;
   }
@@ -103,10 +103,10 @@ export class ControlPage {
     }
     if (request.url === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
       if (!this.#isKnown(request)) {
-        const words = `This page asks for the phone's token, as the password, with any name. It stands in ${this.#file}.\n`;
+        const words = `Sign in with any user name and the phone's token as the password. The token is in ${this.#file}.\n`;
         response
           .writeHead(401, {
-            'WWW-Authenticate': `Basic realm="The phone's own page: any name, and the token as the password", charset="UTF-8"`,
+            'WWW-Authenticate': `Basic realm="Phone page: any user name, the token as the password", charset="UTF-8"`,
             'Content-Type': 'text/plain; charset=utf-8',
             'Cache-Control': 'no-store',
             'X-Content-Type-Options': 'nosniff',
@@ -156,7 +156,7 @@ export class ControlPage {
       end(response, 403);
       return;
     }
-    const what = await this.#happen(form);
+    const what = await this.#perform(form);
     if (what === undefined) {
       end(response, 400);
       return;
@@ -174,14 +174,14 @@ export class ControlPage {
     return sameSecret(pair.slice(pair.indexOf(':') + 1), this.#token);
   }
 
-  /** Makes happen what the form asks for; answers the identifier of what came of it, or undefined where it makes no sense. */
-  async #happen(form: URLSearchParams): Promise<string | undefined> {
+  /** Performs the form's request. Returns the identifier of the result, or undefined for an invalid form. */
+  async #perform(form: URLSearchParams): Promise<string | undefined> {
     const { events, correspondents } = this.#options;
     const address = form.get('from')?.trim() ?? '';
     const body = form.get('text') ?? '';
     const subject = form.get('subject') ?? '';
     if (address === '' || address.length > limits.addressChars || body.length > limits.bodyChars) return undefined;
-    if (subject.length > longestSubject) return undefined;
+    if (subject.length > maxSubjectChars) return undefined;
     const known = correspondents.find((one) => one.address === address);
     const from: Party = { address, ...(known === undefined ? {} : { displayName: known.displayName }) };
     switch (form.get('what') ?? 'message') {
@@ -216,7 +216,7 @@ async function readForm(request: IncomingMessage): Promise<URLSearchParams | und
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > longestFormBytes) return undefined;
+    if (length > maxFormBytes) return undefined;
     chunks.push(chunk);
   }
   return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));

@@ -1,4 +1,4 @@
-// What the phone keeps on disk: one SQLite file, each change durable before anyone hears of it.
+// The phone's SQLite file; each change is durable before it is reported.
 import { join } from 'node:path';
 import { openSqlite, type SqliteDatabase } from '../../shared/node/sqlite-database.ts';
 
@@ -24,8 +24,9 @@ const migrations = [
 export type PhoneDatabase = SqliteDatabase;
 
 /**
- * Opens or creates `phone.db` in the folder. Two phones on one folder would be one device twice, so the file is held.
- * @throws Error where it cannot be written, is open already, or a newer version wrote it
+ * Opens or creates `phone.db` in the folder. The file stays locked: two phones on one folder would
+ * announce one device twice.
+ * @throws Error when it is not writable, already open, or written by a newer version
  */
 export function openPhoneDatabase(dataFolder: string): PhoneDatabase {
   const path = join(dataFolder, 'phone.db');

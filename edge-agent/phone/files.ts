@@ -2,8 +2,8 @@
 import type { FileInfo } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 
-/** Held in memory while it moves, so bounded. */
-export const largestFileBytes = 8 * 1024 * 1024;
+/** Cap, because a file is held in memory during its transfer. */
+export const maxFileBytes = 8 * 1024 * 1024;
 
 export class PhoneFiles {
   readonly #insert;
@@ -12,7 +12,7 @@ export class PhoneFiles {
   readonly #bytes;
   readonly #setStatus;
   readonly #setBytes;
-  readonly #breakOff;
+  readonly #failInterrupted;
   readonly #highest;
 
   constructor(database: PhoneDatabase) {
@@ -26,13 +26,13 @@ export class PhoneFiles {
     this.#bytes = database.prepare('SELECT content_type, bytes FROM files WHERE file_id = ? AND bytes IS NOT NULL');
     this.#setStatus = database.prepare('UPDATE files SET status = ?, transferred_bytes = ? WHERE file_id = ?');
     this.#setBytes = database.prepare('UPDATE files SET bytes = ?, size_bytes = ? WHERE file_id = ?');
-    this.#breakOff = database.prepare("UPDATE files SET status = 'failed' WHERE status = 'transferring'");
+    this.#failInterrupted = database.prepare("UPDATE files SET status = 'failed' WHERE status = 'transferring'");
     this.#highest = database.prepare('SELECT coalesce(max(number), 0) AS number FROM files');
   }
 
-  // Those that change are called within PhoneDatabase.write.
+  // Call the mutating methods below inside PhoneDatabase.write.
 
-  /** An empty fileId is given a name. */
+  /** Assigns a fileId when it is empty. */
   add(file: FileInfo): FileInfo {
     const fileId = file.fileId === '' ? this.#freeId() : file.fileId;
     const { sessionId, name, contentType, sizeBytes, url, direction, status, transferredBytes } = file;
@@ -48,9 +48,9 @@ export class PhoneFiles {
     this.#setBytes.run(bytes, bytes.length, fileId);
   }
 
-  /** What was on its way when the phone stopped did not arrive. */
-  breakOff(): void {
-    this.#breakOff.run();
+  /** Marks transfers that a stop interrupted as failed. */
+  failInterrupted(): void {
+    this.#failInterrupted.run();
   }
 
   find(fileId: string): FileInfo | undefined {

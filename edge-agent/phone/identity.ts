@@ -1,4 +1,4 @@
-// Who the phone is, kept for good: its UDN (requirement H9) and a BOOTID that only grows (requirement H8).
+// The phone's persistent identity: its UDN (requirement H9) and a BOOTID that only grows (requirement H8).
 import { randomUUID } from 'node:crypto';
 import type { PhoneDatabase } from './database.ts';
 
@@ -9,7 +9,7 @@ export interface Identity {
   readonly bootId: number;
 }
 
-/** Reads who the phone is, or decides it on its first start, and counts this start. */
+/** Reads the identity, or creates it on the first start, and assigns this start's BOOTID. */
 export function countStart(database: PhoneDatabase, nowMs: number): Promise<Identity> {
   const read = database.prepare('SELECT value FROM facts WHERE name = ?');
   const write = database.prepare('INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
@@ -23,14 +23,14 @@ export function countStart(database: PhoneDatabase, nowMs: number): Promise<Iden
   });
 }
 
-/** Decides and keeps the BOOTID that follows while the phone is on. */
+/** Assigns and persists the next BOOTID while the phone runs. */
 export function keepBootId(database: PhoneDatabase, bootId: number, nowMs: number): number {
   const next = nextBootId(bootId, nowMs);
   database.prepare("UPDATE facts SET value = ? WHERE name = 'bootId'").run(String(next));
   return next;
 }
 
-/** The BOOTID after this one: the time in seconds, so that it grows even where the file was lost, within 31 bits. */
+/** The next BOOTID: the time in seconds, so that it grows even if the file was lost, within 31 bits. */
 export function nextBootId(previous: number, nowMs: number): number {
   return Math.max(previous + 1, Math.floor(nowMs / 1000)) % 2 ** 31;
 }

@@ -1,4 +1,4 @@
-// npm run phone: a telephone in software on the LAN, with the demonstration line.
+// npm run phone: a software telephone on the LAN with the demonstration line.
 import { join } from 'node:path';
 import { flagOf, readSettings, type SettingValues } from '../../protocol/settings.ts';
 import { FolderFault, FolderLock } from '../../shared/node/folder-lock.ts';
@@ -17,7 +17,7 @@ const usage = [
 async function main(): Promise<number | undefined> {
   const result = readSettings(phoneSettings, {
     command: 'npm run phone --',
-    summary: 'a telephone in software that hosts UPnP Messaging:2.',
+    summary: 'a software telephone that hosts UPnP Messaging:2.',
     env: process.env,
     argv: process.argv.slice(2),
     operands: usage,
@@ -32,7 +32,7 @@ async function main(): Promise<number | undefined> {
   const [verb, from, ...words] = rest;
   if (verb === undefined) return run(values, dataFolder);
   if (verb !== 'say' || from === undefined || words.length === 0) {
-    return fail(2, `npm run phone: “${rest.join(' ')}” is no command of it.\n${usage}`);
+    return fail(2, `npm run phone: “${rest.join(' ')}” is not a command.\n${usage}`);
   }
   try {
     process.stdout.write(`The phone received it as ${await say(dataFolder, from, words.join(' '))}.\n`);
@@ -42,7 +42,7 @@ async function main(): Promise<number | undefined> {
   }
 }
 
-/** Runs until told to stop; undefined where the process shall go on by itself. */
+/** Runs until stopped; undefined keeps the process running. */
 async function run(values: SettingValues<typeof phoneSettings>, dataFolder: string): Promise<number | undefined> {
   const report = (line: string) => void process.stdout.write(`${line}\n`);
   const phone = new SoftwarePhone({
@@ -58,7 +58,7 @@ async function run(values: SettingValues<typeof phoneSettings>, dataFolder: stri
     line: new DemonstrationLine(),
     report,
   });
-  // Whatever is made from here on is this user's alone: the database with its -wal and -shm, the lock.
+  // Files created from here on belong to this user only: the database with its -wal and -shm, and the lock.
   process.umask(0o077);
   let lock: FolderLock | undefined;
   try {
@@ -67,20 +67,20 @@ async function run(values: SettingValues<typeof phoneSettings>, dataFolder: stri
   } catch (error) {
     lock?.release();
     if (error instanceof FolderFault) return fail(1, `The phone cannot start: ${error.message}.`);
-    return fail(1, `The phone cannot start: ${causeOf(error)} ${mendOf(error, values)}`.trim());
+    return fail(1, `The phone cannot start: ${causeOf(error)} ${remedyOf(error, values)}`.trim());
   }
   const held = lock;
   held.listensAt(phone.location);
   report(`“${values.phoneName}” is on, at ${phone.locations.join(', ')}`);
-  report(`its own page is ${phone.pageUrl}, which asks for the token in ${join(dataFolder, controlFileName)}`);
-  // Into a terminal, where this user reads it, but into no log.
-  if (process.stdout.isTTY) report(`the token of this start is ${phone.pageToken}`);
+  report(`its page is ${phone.pageUrl}; sign in with the token in ${join(dataFolder, controlFileName)}`);
+  // Print the token on a terminal, but never into a log.
+  if (process.stdout.isTTY) report(`the token is ${phone.pageToken}`);
 
   let stopping = false;
   const stop = () => {
     if (stopping) return;
     stopping = true;
-    report('goes off');
+    report('Stopping.');
     phone.stop().then(
       () => {
         held.release();
@@ -101,7 +101,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** In a sentence of its own, for the mend follows. */
+/** The cause as a sentence of its own; the remedy follows it. */
 function causeOf(error: unknown): string {
   const { code, address, port } = error as { code?: string; address?: string; port?: number };
   if (code === 'EADDRINUSE') return `port ${port} of ${address} is taken.`;
@@ -109,25 +109,25 @@ function causeOf(error: unknown): string {
 }
 
 /** What to do about a failed start. */
-function mendOf(error: unknown, settings: SettingValues<typeof phoneSettings>): string {
+function remedyOf(error: unknown, settings: SettingValues<typeof phoneSettings>): string {
   const { code, errcode, port } = error as { code?: string; errcode?: number; port?: number };
   if (code === 'EADDRINUSE') {
     const setting = port === settings.pagePort ? phoneSettings.pagePort : phoneSettings.port;
     const known = [settings.port, settings.pagePort].includes(port ?? 0);
     const flag = known ? flagOf(setting.name) : flagOf(phoneSettings.ssdpPort.name);
-    return `Stop what listens there, or choose another with ${flag}.`;
+    return `Stop the program that uses it, or choose another port with ${flag}.`;
   }
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOTDIR' || code === 'EEXIST') {
-    return 'Choose a folder that can be written by --data, or a port above 1023.';
+    return 'Choose a writable folder with --data, or a port above 1023.';
   }
   // SQLite: 8 read-only, 14 cannot open, 5 busy (sqlite.org/rescode.html).
-  if (errcode === 8 || errcode === 14) return 'Its data folder cannot be written: choose another by --data.';
-  if (errcode === 5) return 'Another phone runs on this data folder: stop it or choose another folder by --data.';
-  if (isDiskFull(error)) return 'The disk is full.';
+  if (errcode === 8 || errcode === 14) return 'Its data folder is not writable. Choose another with --data.';
+  if (errcode === 5) return 'Another phone uses this data folder. Stop it, or choose another folder with --data.';
+  if (isDiskFull(error)) return 'Free some space on the disk.';
   if (messageOf(error).startsWith('There is no address')) {
     return settings.interfaces.includes('lo')
-      ? 'Bring lo up, or name another interface by --interface.'
-      : 'Name an interface that is up by --interface; lo is for this machine alone.';
+      ? 'Bring lo up, or name another interface with --interface.'
+      : 'Name an interface that is up with --interface; lo reaches only this machine.';
   }
   return '';
 }

@@ -1,9 +1,9 @@
-// What the phone does with messages: sends, receives, lists, reads and throws them away.
+// The phone's message actions: send, receive, list, read and delete.
 import type { NewMessage, Party, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
+import type { EventedState } from './evented-state.ts';
 import type { ArrivedMessage, Line } from './lines/line.ts';
 import type { MessageQuery, Messages } from './messages.ts';
-import type { News } from './news.ts';
 import type { OutgoingBox } from './outgoing.ts';
 import { refuse } from './refusal.ts';
 import type { SessionActions } from './session-actions.ts';
@@ -14,16 +14,16 @@ export interface MessageActionsOptions {
   readonly messages: Messages;
   readonly sessions: PhoneSessions;
   readonly sessionActions: SessionActions;
-  readonly news: News;
+  readonly evented: EventedState;
   readonly outgoing: OutgoingBox;
   readonly line: Line;
-  /** Who sends what leaves here. */
+  /** The sender of outgoing messages. */
   readonly owner: Party;
   report(line: string): void;
 }
 
-const mostNews = 1000;
-/** A full memory is cleared in steps, so that it is not counted at every message. */
+const maxNewMessages = 1000;
+/** Prune once per this many messages, because counting for each is slow. */
 const pruneEvery = 100;
 
 export class MessageActions {
@@ -35,15 +35,15 @@ export class MessageActions {
   }
 
   /**
-   * Puts a message into Outgoing and answers its messageId when it is on disk; the line takes it from there.
-   * Sender, time and folder are the phone's to say, whatever the document holds. Refuses 702–706 and 708.
+   * Stores a message in Outgoing and returns its messageId once it is on disk; the line takes it from there. The phone sets
+   * sender, time and folder, whatever the document says. Refuses 702–706 and 708.
    */
-  async send(asked: PhoneMessage): Promise<string> {
+  async send(request: PhoneMessage): Promise<string> {
     const { database, messages, outgoing, owner } = this.#options;
-    const session = asked.sessionId === undefined ? undefined : this.#sessionOf(asked.sessionId);
-    const to = recipientsOf(asked, session, owner);
-    this.#check(asked, to, session);
-    const { messageId: _, bodyOmitted: __, sessionId: ___, ...rest } = asked;
+    const session = request.sessionId === undefined ? undefined : this.#sessionOf(request.sessionId);
+    const to = recipientsOf(request, session, owner);
+    this.#check(request, to, session);
+    const { messageId: _, bodyOmitted: __, sessionId: ___, ...rest } = request;
     const message = await database.write(() => {
       this.#prune();
       return messages.add(
@@ -60,13 +60,13 @@ export class MessageActions {
       );
     });
     outgoing.add(message);
-    if (session !== undefined) this.#options.sessionActions.messageIn(session.sessionId);
+    if (session !== undefined) this.#options.sessionActions.notifyMessage(session.sessionId);
     return message.messageId;
   }
 
-  /** A message came in by the line. Answers its messageId when it is on disk; one for an unknown session is kept alone. */
+  /** Stores a message from the line and returns its messageId once on disk. An unknown session is ignored. */
   async arrive(arrived: ArrivedMessage): Promise<string> {
-    const { database, messages, news, owner, sessions } = this.#options;
+    const { database, messages, evented, owner, sessions } = this.#options;
     const session = arrived.sessionId === undefined ? undefined : sessions.find(arrived.sessionId);
     const message: Omit<PhoneMessage, 'messageId'> = {
       messageClass: arrived.messageClass,
@@ -85,8 +85,8 @@ export class MessageActions {
       this.#prune();
       return messages.add(message, true);
     });
-    news.messagesChanged();
-    if (session !== undefined) this.#options.sessionActions.messageIn(session.sessionId);
+    evented.messagesChanged();
+    if (session !== undefined) this.#options.sessionActions.notifyMessage(session.sessionId);
     return messageId;
   }
 
@@ -94,32 +94,32 @@ export class MessageActions {
     return this.#options.messages.search(search);
   }
 
-  /** The message, which counts as read from then on. */
+  /** Returns the message and marks it as read. */
   async read(messageId: string): Promise<PhoneMessage> {
-    const { database, messages, news } = this.#options;
+    const { database, messages, evented } = this.#options;
     const message = this.#messageOf(messageId);
     if (message.status === 'Read') return message;
     await database.write(() => messages.markRead(messageId));
-    news.messagesChanged();
+    evented.messagesChanged();
     return { ...message, status: 'Read' };
   }
 
-  /** Moves a message to the folder Deleted; one that is there stays there, so that a repeated call does no more. */
+  /** Moves a message to the folder Deleted; idempotent. */
   async delete(messageId: string): Promise<void> {
-    const { database, messages, news } = this.#options;
+    const { database, messages, evented } = this.#options;
     if (this.#messageOf(messageId).folder === 'Deleted') return;
     await database.write(() => messages.move(messageId, 'Deleted'));
-    news.messagesChanged();
+    evented.messagesChanged();
   }
 
-  /** Arrivals that nobody asked for yet; they are none any more when the answer goes out. */
-  async takeNews(): Promise<NewMessage[]> {
-    const { database, messages, news } = this.#options;
-    const taken = messages.news(mostNews);
+  /** Returns the arrivals not yet reported by GetNewMessages, and marks them as reported. */
+  async takeNewMessages(): Promise<NewMessage[]> {
+    const { database, messages, evented } = this.#options;
+    const taken = messages.unreported(maxNewMessages);
     const last = taken.at(-1);
     if (last !== undefined) {
-      await database.write(() => messages.clearNews(last.messageId));
-      news.messagesTold();
+      await database.write(() => messages.markReported(last.messageId));
+      evented.newMessagesTaken();
     }
     return taken;
   }
@@ -156,11 +156,12 @@ export class MessageActions {
     if (this.#added++ % pruneEvery !== 0) return;
     const { messages, report } = this.#options;
     const forgotten = messages.prune();
-    if (forgotten > 0) report(`The phone's memory is full: ${forgotten} old messages that were read are forgotten.`);
+    if (forgotten > 0)
+      report(`The phone's memory is full: ${forgotten} old messages, all of them read or deleted, were removed.`);
   }
 }
 
-/** A message of a session goes to all who take part in it, unless it names somebody. */
+/** Without explicit recipients, a message of a session goes to all its participants. */
 function recipientsOf(message: PhoneMessage, session: PhoneSession | undefined, owner: Party): Party[] {
   if (message.to.length > 0 || session === undefined) return message.to;
   const parties = session.initiator === undefined ? session.recipients : [session.initiator, ...session.recipients];

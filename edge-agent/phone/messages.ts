@@ -1,8 +1,8 @@
-// The phone's messages, in folders. One prepared statement a query.
+// The phone's messages, in folders. One prepared statement per query.
 import type { MessageFolder, NewMessage, PhoneMessage } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 
-/** Each field narrows; the empty string does not. */
+/** A non-empty field filters; the empty string matches everything. */
 export interface MessageQuery {
   readonly messageClass: string;
   readonly folder: string;
@@ -12,10 +12,10 @@ export interface MessageQuery {
 
 export type NewPhoneMessage = Omit<PhoneMessage, 'messageId'>;
 
-/** A phone's memory is finite, and a control point reads a list as a whole, within about 1 MiB (requirement X17). */
+/** Keeps a full list within the 1 MiB that a control point reads at once (requirement X17). */
 export const messageCapacity = 1000;
-/** A longer body is left out of lists, for ReadMessage to fetch. The longest SMS is 1530 characters. */
-export const longestListedBody = 4000;
+/** A longer body is omitted from lists; ReadMessage returns it. The longest SMS has 1530 characters. */
+export const maxListedBodyChars = 4000;
 
 type Row = Record<string, unknown>;
 
@@ -23,8 +23,8 @@ export class Messages {
   readonly #insert;
   readonly #byId;
   readonly #search;
-  readonly #news;
-  readonly #clearNews;
+  readonly #unreported;
+  readonly #markReported;
   readonly #setStatus;
   readonly #setFolder;
   readonly #closeSession;
@@ -43,15 +43,15 @@ export class Messages {
          AND (?3 = '' OR status = ?3) AND (?4 = '' OR session_id = ?4)
        ORDER BY number`,
     );
-    this.#news = database.prepare('SELECT * FROM messages WHERE news = 1 ORDER BY number DESC LIMIT ?');
-    this.#clearNews = database.prepare('UPDATE messages SET news = 0 WHERE news = 1 AND number <= ?');
+    this.#unreported = database.prepare('SELECT * FROM messages WHERE news = 1 ORDER BY number DESC LIMIT ?');
+    this.#markReported = database.prepare('UPDATE messages SET news = 0 WHERE news = 1 AND number <= ?');
     this.#setStatus = database.prepare("UPDATE messages SET status = 'Read', news = 0 WHERE number = ?");
     this.#setFolder = database.prepare('UPDATE messages SET folder = ?, news = 0 WHERE number = ?');
     this.#closeSession = database.prepare(
       "UPDATE messages SET folder = 'ClosedSession' WHERE session_id = ? AND folder IN ('Received', 'Sent')",
     );
     this.#outgoing = database.prepare("SELECT * FROM messages WHERE folder = 'Outgoing' ORDER BY number");
-    // What was thrown away goes first, then what was read or sent, oldest first; never what nobody has seen, nor what waits.
+    // Delete deleted messages first, then read or sent ones, oldest first; never unread or outgoing ones.
     this.#prune = database.prepare(
       `DELETE FROM messages WHERE number IN (
          SELECT number FROM messages
@@ -61,9 +61,9 @@ export class Messages {
     );
   }
 
-  // Those that change are called within PhoneDatabase.write.
+  // Call the mutating methods below inside PhoneDatabase.write.
 
-  add(message: NewPhoneMessage, news: boolean): PhoneMessage {
+  add(message: NewPhoneMessage, unreported: boolean): PhoneMessage {
     const { messageClass, folder, status, sessionId = '', time, ...content } = message;
     const { lastInsertRowid } = this.#insert.run(
       messageClass,
@@ -71,7 +71,7 @@ export class Messages {
       status,
       sessionId,
       Date.parse(time),
-      news ? 1 : 0,
+      unreported ? 1 : 0,
       JSON.stringify(content),
     );
     return { ...message, messageId: `m-${lastInsertRowid}` };
@@ -85,17 +85,17 @@ export class Messages {
     this.#setFolder.run(folder, numberOf(messageId));
   }
 
-  /** The session's messages go to the folder ClosedSession. */
+  /** Moves the session's messages to the folder ClosedSession. */
   closeSession(sessionId: string): void {
     this.#closeSession.run(sessionId);
   }
 
-  /** These arrivals were told to somebody who asked. */
-  clearNews(upTo: string): void {
-    this.#clearNews.run(numberOf(upTo));
+  /** Marks arrivals up to this one as reported. */
+  markReported(upTo: string): void {
+    this.#markReported.run(numberOf(upTo));
   }
 
-  /** Forgets what is over the capacity. */
+  /** Deletes messages over the capacity; returns how many. */
   prune(): number {
     return Number(this.#prune.run(messageCapacity).changes);
   }
@@ -116,10 +116,10 @@ export class Messages {
     return this.#outgoing.all().map(messageOf);
   }
 
-  /** Arrivals that nobody asked for yet, oldest first; the newest where there are more. */
-  news(most: number): NewMessage[] {
-    return this.#news
-      .all(most)
+  /** Arrivals not yet reported, oldest first; the newest `max` of them. */
+  unreported(max: number): NewMessage[] {
+    return this.#unreported
+      .all(max)
       .reverse()
       .map((row) => {
         const { messageId, messageClass, sessionId, from, time } = messageOf(row);
@@ -129,10 +129,10 @@ export class Messages {
 }
 
 function listed(message: PhoneMessage): PhoneMessage {
-  return message.body.length > longestListedBody ? { ...message, body: '', bodyOmitted: true } : message;
+  return message.body.length > maxListedBodyChars ? { ...message, body: '', bodyOmitted: true } : message;
 }
 
-/** The row of `m-17`; 0, which no row has, for what is none of ours. */
+/** The row number in `m-17`; 0, which no row has, for foreign identifiers. */
 function numberOf(messageId: string): number {
   return /^m-[1-9]\d{0,14}$/.test(messageId) ? Number(messageId.slice(2)) : 0;
 }

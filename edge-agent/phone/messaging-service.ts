@@ -1,4 +1,4 @@
-// The Messaging:2 service that the phone hosts: arguments decoded and encoded by the table in protocol/actions.ts.
+// The hosted Messaging:2 service: decodes and encodes arguments by the table in protocol/actions.ts.
 import {
   type ActionName,
   ANY,
@@ -14,9 +14,9 @@ import type { ActionInput, ActionOutput, DocumentOf, Party } from '../../protoco
 import { isDiskFull } from '../../shared/node/sqlite-result.ts';
 import { readDocument, writeDocument } from '../messaging/documents.ts';
 import type { Caller, HostedService } from '../upnp/hosting/hosted-device.ts';
+import type { EventedState, EventedVariable } from './evented-state.ts';
 import type { Line } from './lines/line.ts';
 import type { MessageActions } from './message-actions.ts';
-import type { News, NewsVariable } from './news.ts';
 import { refuse } from './refusal.ts';
 import type { SendLimit } from './send-limit.ts';
 import type { SessionActions } from './session-actions.ts';
@@ -26,7 +26,7 @@ export interface MessagingServiceOptions {
   readonly messages: MessageActions;
   readonly sessions: SessionActions;
   readonly transfers: TransferActions;
-  readonly news: News;
+  readonly evented: EventedState;
   readonly line: Line;
   readonly owner: Party;
   readonly sendLimit: SendLimit;
@@ -48,7 +48,7 @@ export function messagingService(options: MessagingServiceOptions): HostedServic
     path: 'messaging',
     actions,
     variables: stateVariables as Readonly<Record<string, StateVariable>>,
-    valueOf: (variable) => options.news.valueOf(variable as NewsVariable),
+    valueOf: (variable) => options.evented.valueOf(variable as EventedVariable),
     invoke: async (name, given, caller) => {
       if (!isActionName(name)) throw new RangeError(`There is no handler for ${name}.`);
       const handle = handlers[name] as (given: unknown, caller: Caller) => unknown;
@@ -65,7 +65,7 @@ function handlersOf({ messages, sessions, transfers, line, owner, sendLimit }: M
   return {
     GetTelephonyIdentity: () => ({ TelephonyIdentity: [owner] }),
     GetMessagingCapabilities: () => ({ SupportedCapabilities: line.capabilities }),
-    GetNewMessages: async () => ({ NewMessages: await messages.takeNews() }),
+    GetNewMessages: async () => ({ NewMessages: await messages.takeNewMessages() }),
     SearchMessages: ({ MessageClass, MessageFolder, MessageStatus, SessionID }) => ({
       MessageList: messages.search({
         messageClass: wildcard(MessageClass),
@@ -127,7 +127,7 @@ function wildcard(value: string): string {
   return value === ANY ? '' : value;
 }
 
-/** Argument strings as models. An empty list of parties may be the empty string; any other broken document, or entry of one, is refused. */
+/** Decodes argument strings. An empty string is an empty list of parties; any other invalid document or entry is refused. */
 function decode(name: ActionName, given: Readonly<Record<string, string>>): Record<string, unknown> {
   const table: Readonly<Record<string, StateVariableName>> = actions[name].in;
   const models: Record<string, unknown> = {};
@@ -153,7 +153,7 @@ function decode(name: ActionName, given: Readonly<Record<string, string>>): Reco
   return models;
 }
 
-/** What was written of a model before: the same object is the same document. */
+/** Cache of written documents by model object: an identical object yields the same document. */
 const written = new WeakMap<object, string>();
 
 function encode(name: ActionName, models: unknown): Record<string, string> {

@@ -1,4 +1,4 @@
-// The folder Outgoing: each message is handed to the line in order, again and again until the line takes it.
+// The folder Outgoing: passes messages to the line in order, and retries each with back-off until the line takes it.
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import { BackOff } from '../../shared/back-off.ts';
 import type { PhoneDatabase } from './database.ts';
@@ -29,7 +29,7 @@ export class OutgoingBox {
     this.#options = options;
   }
 
-  /** What an earlier life of the phone left in Outgoing goes first. */
+  /** Starts with what an earlier run left in Outgoing. */
   start(): void {
     this.#state = 'idle';
     this.#waiting.push(...this.#options.messages.outgoing());
@@ -48,12 +48,12 @@ export class OutgoingBox {
     void this.#work();
   }
 
-  /** One after the other, so that a conversation keeps its order. */
+  /** One at a time, so that a conversation keeps its order. */
   async #work(): Promise<void> {
     if (this.#state !== 'idle' || this.#pause !== undefined) return;
     this.#state = 'handing';
     for (let message = this.#waiting[0]; message !== undefined; message = this.#waiting[0]) {
-      const taken = await this.#hand(message);
+      const taken = await this.#passToLine(message);
       if (this.#isStopped()) return;
       if (!taken) break;
       this.#waiting.shift();
@@ -61,10 +61,10 @@ export class OutgoingBox {
     this.#state = 'idle';
   }
 
-  /** Whether nothing is left to do for the message. */
-  async #hand(message: PhoneMessage): Promise<boolean> {
+  /** Resolves to whether the message needs no further attempt. */
+  async #passToLine(message: PhoneMessage): Promise<boolean> {
     const { database, messages, line, onSent } = this.#options;
-    // Deleted while it waited: then nobody wants it sent.
+    // Deleted while it waited, so it must not be sent.
     if (messages.find(message.messageId)?.folder !== 'Outgoing') return true;
     try {
       await line.send(message);
@@ -74,14 +74,14 @@ export class OutgoingBox {
     }
     this.#backOff.reset();
     if (!this.#isStopped()) {
-      // Not awaited, so that a burst shares its transactions; lost in a crash, the line is asked again.
-      database.write(() => this.#settle(message)).then(onSent, (error: Error) => this.#options.report(error.message));
+      // Not awaited, so that a burst shares its transactions. If a crash loses this write, the line gets the message again.
+      database.write(() => this.#markSent(message)).then(onSent, (error: Error) => this.#options.report(error.message));
     }
     return true;
   }
 
-  /** Within a transaction. */
-  #settle({ messageId, sessionId }: PhoneMessage): void {
+  /** Call inside a transaction. */
+  #markSent({ messageId, sessionId }: PhoneMessage): void {
     const { messages, sessions } = this.#options;
     if (messages.find(messageId)?.folder !== 'Outgoing') return;
     const closed = sessionId !== undefined && sessions.find(sessionId)?.status === 'Closed';
@@ -90,7 +90,7 @@ export class OutgoingBox {
 
   #wait(): void {
     const pauseMs = this.#backOff.nextMs();
-    this.#options.report(`The line did not take a message; it is tried again in ${Math.round(pauseMs / 1000)} s.`);
+    this.#options.report(`The line did not take a message. Next attempt in ${Math.round(pauseMs / 1000)} s.`);
     this.#pause = setTimeout(() => {
       this.#pause = undefined;
       void this.#work();

@@ -1,4 +1,4 @@
-// The HTML of the phone's own page: no script, nothing from elsewhere; all that others wrote is escaped.
+// The HTML of the phone's page: no scripts, no external resources; all foreign text is escaped.
 import type { Party, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
 export interface PageContent {
@@ -9,14 +9,14 @@ export interface PageContent {
   readonly correspondents: readonly Party[];
 }
 
-const mostRows = 200;
+const maxRows = 200;
 
 export function writePage({ owner, token, messages, sessions, correspondents }: PageContent): string {
   const choices = correspondents.map(
     ({ address, displayName }) => `<option value="${escapeHtml(address)}">${escapeHtml(displayName ?? '')}</option>`,
   );
   const messageRows = messages
-    .slice(-mostRows)
+    .slice(-maxRows)
     .reverse()
     .map((message) =>
       row([
@@ -30,7 +30,7 @@ export function writePage({ owner, token, messages, sessions, correspondents }: 
       ]),
     );
   const sessionRows = sessions
-    .slice(-mostRows)
+    .slice(-maxRows)
     .reverse()
     .map((session) =>
       row([
@@ -48,8 +48,8 @@ table{border-collapse:collapse;width:100%;margin:.5rem 0 2rem}th,td{text-align:l
 form{display:flex;flex-wrap:wrap;gap:.6rem;margin:1rem 0 2rem}input,button{font:inherit;padding:.45rem .7rem;border:1px solid #9aa7b5;border-radius:.4rem}
 input[name=text]{flex:1;min-width:16rem}button{background:#1f5fbf;color:#fff;border-color:#1f5fbf;cursor:pointer}label{display:contents}
 @media(prefers-color-scheme:dark){body{color:#e7ecf2;background:#14181d}th,td{border-color:#2c3540}input{background:#1d232a;color:inherit}}
-</style></head><body><h1>${escapeHtml(nameOf(owner))}</h1><p>A telephone in software, ${escapeHtml(owner.address)}. <a href="/">Look again</a></p>
-<h2>Make somebody write</h2><form method="post" action="/happen"><input type="hidden" name="token" value="${escapeHtml(token)}">
+</style></head><body><h1>${escapeHtml(nameOf(owner))}</h1><p>A software telephone, ${escapeHtml(owner.address)}. <a href="/">Reload</a></p>
+<h2>Simulate an incoming message</h2><form method="post" action="/happen"><input type="hidden" name="token" value="${escapeHtml(token)}">
 <input name="from" aria-label="From" placeholder="From" list="known" required><datalist id="known">${choices.join('')}</datalist>
 <input name="text" aria-label="Text" placeholder="Text"><button name="what" value="message">Write</button>
 <button name="what" value="chat">Offer a chat</button><button name="what" value="ring">Ring</button></form>

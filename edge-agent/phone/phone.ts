@@ -1,4 +1,4 @@
-// A Telephony Server in software (UPnP Telephony:2) that hosts Messaging:2. Its messages come and go by a Line.
+// A software Telephony Server (UPnP Telephony:2) that hosts Messaging:2. A Line carries its messages.
 import { release, type } from 'node:os';
 import type { Party } from '../../protocol/phone-model.ts';
 import { canonicalAddress } from '../../shared/ip-address.ts';
@@ -7,13 +7,13 @@ import { RootDevice } from '../upnp/hosting/root-device.ts';
 import { LanNetwork } from '../upnp/network/network.ts';
 import { ControlPage } from './control-page.ts';
 import { openPhoneDatabase, type PhoneDatabase } from './database.ts';
+import { EventedState } from './evented-state.ts';
 import { PhoneFiles } from './files.ts';
 import { countStart, keepBootId } from './identity.ts';
 import type { Line, LineEvents } from './lines/line.ts';
 import { MessageActions } from './message-actions.ts';
 import { Messages } from './messages.ts';
 import { messagingService } from './messaging-service.ts';
-import { News } from './news.ts';
 import { OutgoingBox } from './outgoing.ts';
 import { SendLimit } from './send-limit.ts';
 import { SessionActions } from './session-actions.ts';
@@ -24,31 +24,31 @@ export const telephonyServer = 'urn:schemas-upnp-org:device:TelephonyServer:2';
 export const telephonyClient = 'urn:schemas-upnp-org:device:TelephonyClient:2';
 
 export interface SoftwarePhoneOptions {
-  /** Names of interfaces to be found on; none means all but loopback. */
+  /** Interface names to announce on; empty means all but loopback. */
   readonly interfaces: readonly string[];
-  /** Of the phone's server on each address; 0 for any free one. */
+  /** The phone's TCP port on each address; 0 picks a free port. */
   readonly port: number;
-  /** Of the phone's own page on 127.0.0.1; any free one unless told. */
+  /** Port of the phone's page on 127.0.0.1; default any free one. */
   readonly pagePort?: number;
-  /** Holds who the phone is and all that it knows. One phone a folder. */
+  /** Holds identity, messages and sessions. One phone per folder. */
   readonly dataFolder: string;
   readonly name: string;
   /** The phone's own address, such as `+390119999`. */
   readonly number: string;
-  /** TelephonyServer:2 unless told. */
+  /** Default TelephonyServer:2. */
   readonly deviceType?: string;
-  /** 1900 unless told. */
+  /** Default 1900. */
   readonly ssdpPort?: number;
-  /** Control points that may ask at all; all on the link where none is named (Z14). */
+  /** Addresses of control points that may connect; empty allows all on the link (Z14). */
   readonly allowed?: readonly string[];
-  /** Messages that one control point may send a minute; 60 unless told. */
+  /** Rate limit per control point; default 60. */
   readonly sendsPerMinute?: number;
   readonly line: Line;
   report(line: string): void;
 }
 
-/** All that exists only while the phone is on. */
-interface Life {
+/** What exists only while the phone runs. */
+interface RunningPhone {
   readonly database: PhoneDatabase;
   readonly network: LanNetwork;
   readonly device: RootDevice;
@@ -60,39 +60,39 @@ interface Life {
 
 export class SoftwarePhone {
   readonly #options: SoftwarePhoneOptions;
-  #life: Life | undefined;
+  #running: RunningPhone | undefined;
 
   constructor(options: SoftwarePhoneOptions) {
     this.#options = options;
   }
 
-  /** Rejects where the data folder cannot be written, a port is taken, or no interface can be used; nothing is left open then. */
+  /** Rejects when the data folder is not writable, a port is taken or no interface is usable; closes what it opened. */
   async start(): Promise<void> {
-    if (this.#life !== undefined) throw new Error('The phone is on already.');
+    if (this.#running !== undefined) throw new Error('The phone is on already.');
     const closing: (() => unknown)[] = [];
     try {
-      this.#life = await this.#begin(closing);
+      this.#running = await this.#build(closing);
     } catch (error) {
       for (const close of closing.reverse()) await close();
       throw error;
     }
   }
 
-  /** Says byebye, forgets subscribers, closes every socket and the database. */
+  /** Sends byebye, drops subscribers, closes every socket and the database. */
   async stop(): Promise<void> {
-    const life = this.#life;
-    if (life === undefined) return;
-    this.#life = undefined;
-    life.outgoing.stop();
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    running.outgoing.stop();
     await this.#options.line.stop();
-    await life.page.stop();
-    await life.device.stop();
-    life.transfers.stop();
-    await life.network.stop();
-    life.database.close();
+    await running.page.stop();
+    await running.device.stop();
+    running.transfers.stop();
+    await running.network.stop();
+    running.database.close();
   }
 
-  /** `uuid:…`. The phone must be on, here and below. */
+  /** `uuid:…`. This and the getters below require a running phone. */
   get udn(): string {
     return this.#on.udn;
   }
@@ -106,22 +106,22 @@ export class SoftwarePhone {
     return this.#on.device.locations;
   }
 
-  /** The phone's own page, on loopback. */
+  /** The phone's page, on loopback. */
   get pageUrl(): string {
     return this.#on.page.url;
   }
 
-  /** What that page asks for; another one at each start. */
+  /** The token of that page; new at each start. */
   get pageToken(): string {
     return this.#on.page.token;
   }
 
-  get #on(): Life {
-    if (this.#life === undefined) throw new Error('The phone is off.');
-    return this.#life;
+  get #on(): RunningPhone {
+    if (this.#running === undefined) throw new Error('The phone is off.');
+    return this.#running;
   }
 
-  async #begin(closing: (() => unknown)[]): Promise<Life> {
+  async #build(closing: (() => unknown)[]): Promise<RunningPhone> {
     const { line, report, interfaces, dataFolder } = this.#options;
     const owner: Party = { address: this.#options.number, displayName: this.#options.name };
     const database = openPhoneDatabase(dataFolder);
@@ -131,22 +131,22 @@ export class SoftwarePhone {
     const messages = new Messages(database);
     const sessions = new PhoneSessions(database);
     const files = new PhoneFiles(database);
-    const news = new News(messages, (variable) => device.publish(service, [variable]));
-    const sessionActions = new SessionActions({ database, messages, sessions, news, line, owner, report });
+    const evented = new EventedState(messages, (variable) => device.publish(service, [variable]));
+    const sessionActions = new SessionActions({ database, messages, sessions, evented, line, owner, report });
     const outgoing = new OutgoingBox({
       database,
       messages,
       sessions,
       line,
-      onSent: () => news.messagesChanged(),
+      onSent: () => evented.messagesChanged(),
       report,
     });
-    const desk = new MessageActions({
+    const messageActions = new MessageActions({
       database,
       messages,
       sessions,
       sessionActions,
-      news,
+      evented,
       outgoing,
       line,
       owner,
@@ -165,10 +165,10 @@ export class SoftwarePhone {
     });
     const sendLimit = new SendLimit(this.#options.sendsPerMinute ?? 60);
     const service = messagingService({
-      messages: desk,
+      messages: messageActions,
       sessions: sessionActions,
       transfers,
-      news,
+      evented,
       line,
       owner,
       sendLimit,
@@ -185,7 +185,7 @@ export class SoftwarePhone {
       ...allowanceOf(this.#options.allowed ?? []),
       onFault: (error) => report(`The network: ${error.message}`),
     });
-    const events = eventsOf(desk, sessionActions, transfers);
+    const events = eventsOf(messageActions, sessionActions, transfers);
     const page = new ControlPage({
       port: this.#options.pagePort ?? 0,
       dataFolder,
@@ -196,7 +196,7 @@ export class SoftwarePhone {
       correspondents: line.correspondents ?? [],
     });
 
-    await database.write(() => files.breakOff());
+    await database.write(() => files.failInterrupted());
     await network.start();
     closing.push(() => network.stop());
     await page.start();

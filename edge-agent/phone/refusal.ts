@@ -1,4 +1,4 @@
-// What the phone refuses, by number: the profile's own codes 701–709 beside those that every UPnP service shares.
+// SOAP faults of the phone: the profile's codes 701–709 and the common UPnP codes.
 import { UpnpError, upnpCodes } from '../upnp/error.ts';
 
 const refusals = {
@@ -19,7 +19,7 @@ const refusals = {
 
 export type RefusalName = keyof typeof refusals;
 
-/** The error that a control point sees as this SOAP fault. */
+/** The UpnpError that is answered as this SOAP fault. */
 export function refuse(refusal: RefusalName, cause?: unknown): UpnpError {
   const [upnpCode, upnpDescription] = refusals[refusal];
   return new UpnpError('refused', upnpDescription, { upnpCode, upnpDescription, cause });

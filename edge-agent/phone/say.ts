@@ -1,4 +1,4 @@
-// `npm run phone -- say …`: makes the phone that runs on this data folder receive a message.
+// `npm run phone -- say …`: simulates an incoming message at the phone that runs on this data folder.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -6,13 +6,13 @@ import { controlFileName } from './control-page.ts';
 
 const controlFile = z.object({ url: z.url(), token: z.string() });
 
-/** Answers the messageId. Throws an Error with the mend where no phone runs on the folder. */
+/** Returns the messageId. Throws an Error with the remedy when no phone runs on the folder. */
 export async function say(dataFolder: string, from: string, text: string): Promise<string> {
   let control: z.infer<typeof controlFile>;
   try {
     control = controlFile.parse(JSON.parse(readFileSync(join(dataFolder, controlFileName), 'utf8')));
   } catch (cause) {
-    throw new Error(`No phone runs on ${dataFolder}: start one with npm run phone, or name its folder by --data.`, {
+    throw new Error(`No phone runs on ${dataFolder}. Start one with npm run phone, or name its folder with --data.`, {
       cause,
     });
   }
@@ -22,12 +22,9 @@ export async function say(dataFolder: string, from: string, text: string): Promi
     body: new URLSearchParams({ token: control.token, what: 'message', from, text }),
     signal: AbortSignal.timeout(10_000),
   }).catch((cause: unknown) => {
-    throw new Error(
-      `The phone of ${dataFolder} does not answer: it may have ended without tidying up. Start it again.`,
-      {
-        cause,
-      },
-    );
+    throw new Error(`The phone of ${dataFolder} does not answer. It may have crashed. Start it again.`, {
+      cause,
+    });
   });
   if (!answer.ok) throw new Error(`The phone refused the message (HTTP ${answer.status}).`);
   return z.object({ id: z.string() }).parse(await answer.json()).id;

@@ -1,4 +1,4 @@
-// How many messages one control point may send: anyone on the LAN could otherwise spend the household's money (Z14).
+// Rate limit for messages per control point: anyone on the LAN could otherwise run up the household's bill (Z14).
 import { refuse } from './refusal.ts';
 
 const windowMs = 60_000;
@@ -12,7 +12,7 @@ export class SendLimit {
     this.#perMinute = perMinute;
   }
 
-  /** Counts one message; refuses it when its sender has used up the minute. This machine itself is not limited. */
+  /** Counts one message; refuses it over the limit. This machine itself is not limited. */
   count(address: string, nowMs: number): void {
     if (address.startsWith('127.') || address === '::1') return;
     if (nowMs >= this.#windowEndsMs) {

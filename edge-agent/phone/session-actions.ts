@@ -1,9 +1,9 @@
-// What the phone does with sessions. Every step may be asked for twice: what is already so is no error.
+// The phone's session actions. All are idempotent: repeating a step is no error.
 import type { Party, PhoneSession, SessionClass, SessionStatus, SessionUpdate } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
+import type { EventedState } from './evented-state.ts';
 import type { Line, LineSessionStep, SessionOffer } from './lines/line.ts';
 import type { Messages } from './messages.ts';
-import type { News } from './news.ts';
 import { refuse } from './refusal.ts';
 import { type PhoneSessions, type SessionSearch, withParties } from './sessions.ts';
 
@@ -11,7 +11,7 @@ export interface SessionActionsOptions {
   readonly database: PhoneDatabase;
   readonly messages: Messages;
   readonly sessions: PhoneSessions;
-  readonly news: News;
+  readonly evented: EventedState;
   readonly line: Line;
   readonly owner: Party;
   report(line: string): void;
@@ -20,7 +20,7 @@ export interface SessionActionsOptions {
 export interface SessionChanges {
   readonly add: readonly Party[];
   readonly remove: readonly Party[];
-  /** The empty string leaves it as it is, here and below. */
+  /** The empty string keeps the current value, here and below. */
   readonly subject: string;
   readonly contentTypes: string;
   readonly sessionClass: string;
@@ -33,17 +33,17 @@ export class SessionActions {
     this.#options = options;
   }
 
-  /** A session of ours: Pending until the first whom we invite joins; of a class that asks nobody, Running at once. */
-  async create(asked: {
+  /** Creates a session: Pending until the first invited party joins, or Running at once for classes without invitations. */
+  async create(request: {
     sessionClass: string;
     recipients: readonly Party[];
     subject: string;
     contentTypes: string;
   }): Promise<string> {
     const { database, sessions, owner } = this.#options;
-    const sessionClass = this.#classOf(asked.sessionClass === '' ? 'Chat' : asked.sessionClass);
-    this.#checkRecipients(asked.recipients, sessionClass);
-    if (asked.recipients.length === 0) throw refuse('recipient-not-valid');
+    const sessionClass = this.#classOf(request.sessionClass === '' ? 'Chat' : request.sessionClass);
+    this.#checkRecipients(request.recipients, sessionClass);
+    if (request.recipients.length === 0) throw refuse('recipient-not-valid');
     const asks = sessionClass === 'Chat' || sessionClass === 'File-Transfer' || sessionClass === 'Mixed';
     const session = await database.write(() => {
       sessions.prune();
@@ -51,20 +51,20 @@ export class SessionActions {
         {
           sessionClass,
           status: asks ? 'Pending' : 'Running',
-          contentTypes: this.#contentTypesOf(asked.contentTypes, sessionClass),
+          contentTypes: this.#contentTypesOf(request.contentTypes, sessionClass),
           initiator: owner,
-          recipients: withParties([], asked.recipients, asks ? 'invited' : 'joined'),
-          ...(asked.subject === '' ? {} : { subject: asked.subject }),
+          recipients: withParties([], request.recipients, asks ? 'invited' : 'joined'),
+          ...(request.subject === '' ? {} : { subject: request.subject }),
         },
         Date.now(),
       );
     });
-    this.#tell(session, 'created');
+    this.#publish(session, 'created');
     this.#stepOnLine(session, 'created');
     return session.sessionId;
   }
 
-  /** Changes who takes part, the subject, the content types or the class of an open session. */
+  /** Changes participants, subject, content types or class of an open session. */
   async modify(sessionId: string, changes: SessionChanges): Promise<void> {
     const session = this.#find(sessionId);
     if (session.status === 'Closed') throw refuse('wrong-state');
@@ -84,11 +84,11 @@ export class SessionActions {
         ? {}
         : { contentTypes: this.#contentTypesOf(changes.contentTypes, sessionClass) }),
     }));
-    this.#tell(modified, 'modified');
+    this.#publish(modified, 'modified');
     this.#stepOnLine(modified, 'modified');
   }
 
-  /** Takes up a session that was offered to us. */
+  /** Accepts a session offered to us. */
   async accept(sessionId: string): Promise<void> {
     const session = this.#find(sessionId);
     const ours = session.initiator?.address === this.#options.owner.address;
@@ -97,7 +97,7 @@ export class SessionActions {
     await this.#step(sessionId, 'Running', 'accepted', 'joined');
   }
 
-  /** Comes back into a session that we left. */
+  /** Rejoins a session that we left. */
   async join(sessionId: string): Promise<void> {
     const { status } = this.#find(sessionId);
     if (status === 'Running') return;
@@ -105,7 +105,7 @@ export class SessionActions {
     await this.#step(sessionId, 'Running', 'joined', 'joined');
   }
 
-  /** Leaves a session without ending it for the others: it is Parked until we join again. */
+  /** Leaves a session without ending it for the others: Parked until we rejoin. */
   async leave(sessionId: string): Promise<void> {
     const { status } = this.#find(sessionId);
     if (status === 'Parked') return;
@@ -113,7 +113,7 @@ export class SessionActions {
     await this.#step(sessionId, 'Parked', 'left', 'left');
   }
 
-  /** Ends a session for good; its messages move to ClosedSession. */
+  /** Ends a session for everyone; its messages move to ClosedSession. */
   async close(sessionId: string): Promise<void> {
     if (this.#find(sessionId).status === 'Closed') return;
     await this.#step(sessionId, 'Closed', 'closed', 'left');
@@ -124,24 +124,24 @@ export class SessionActions {
   }
 
   takeUpdates(): SessionUpdate[] {
-    return this.#options.news.takeUpdates();
+    return this.#options.evented.takeUpdates();
   }
 
-  /** A message went through the session, in either direction. */
-  messageIn(sessionId: string): void {
+  /** Publishes that a message passed through the session, in either direction. */
+  notifyMessage(sessionId: string): void {
     const session = this.#options.sessions.find(sessionId);
-    if (session !== undefined) this.#tell(session, 'message');
+    if (session !== undefined) this.#publish(session, 'message');
   }
 
-  /** A file of the session changed. */
-  fileIn(sessionId: string): void {
+  /** Publishes that a file of the session changed. */
+  notifyFile(sessionId: string): void {
     const session = this.#options.sessions.find(sessionId);
-    if (session !== undefined) this.#tell(session, 'file');
+    if (session !== undefined) this.#publish(session, 'file');
   }
 
-  // What the line tells.
+  // Events from the line.
 
-  /** Somebody offers us a session. Answers its sessionId when it is on disk. */
+  /** Stores a session offered to us; returns its sessionId once on disk. */
   async offered(offer: SessionOffer): Promise<string> {
     const { database, sessions, owner, line } = this.#options;
     const session = await database.write(() => {
@@ -158,11 +158,11 @@ export class SessionActions {
         Date.now(),
       );
     });
-    this.#tell(session, 'invited');
+    this.#publish(session, 'invited');
     return session.sessionId;
   }
 
-  /** Somebody whom we invited came, or came back: a session of ours that waited for it now runs. */
+  /** An invited party joined or rejoined; a Pending session becomes Running. */
   async partyJoined(sessionId: string, party: Party): Promise<void> {
     const { status } = this.#options.sessions.find(sessionId) ?? {};
     if (status === undefined || status === 'Closed') return;
@@ -171,7 +171,7 @@ export class SessionActions {
       status: now.status === 'Pending' ? 'Running' : now.status,
       recipients: withParties(now.recipients, [party], 'joined'),
     }));
-    this.#tell(session, 'joined');
+    this.#publish(session, 'joined');
   }
 
   async partyLeft(sessionId: string, party: Party): Promise<void> {
@@ -181,17 +181,17 @@ export class SessionActions {
       ...now,
       recipients: withParties(now.recipients, [party], 'left'),
     }));
-    this.#tell(session, 'left');
+    this.#publish(session, 'left');
   }
 
-  /** The other side ended it. */
+  /** The other side closed the session. */
   async closedByOthers(sessionId: string): Promise<void> {
     const { status } = this.#options.sessions.find(sessionId) ?? {};
     if (status === undefined || status === 'Closed') return;
-    this.#tell(await this.#move(sessionId, 'Closed', 'left'), 'closed');
+    this.#publish(await this.#move(sessionId, 'Closed', 'left'), 'closed');
   }
 
-  /** A step of ours: on disk, told to subscribers, then told to the line. */
+  /** A step of ours: store it, notify subscribers, then tell the line. */
   async #step(
     sessionId: string,
     status: SessionStatus,
@@ -199,12 +199,12 @@ export class SessionActions {
     ownState: Party['state'],
   ): Promise<void> {
     const session = await this.#move(sessionId, status, ownState);
-    this.#tell(session, step);
+    this.#publish(session, step);
     this.#stepOnLine(session, step);
   }
 
   async #move(sessionId: string, status: SessionStatus, ownState: Party['state']): Promise<PhoneSession> {
-    const { messages, news, owner } = this.#options;
+    const { messages, evented, owner } = this.#options;
     const session = await this.#update(sessionId, (now) => {
       if (status === 'Closed') messages.closeSession(sessionId);
       const takesPart = now.recipients.some((party) => party.address === owner.address);
@@ -214,7 +214,7 @@ export class SessionActions {
         recipients: takesPart ? withParties(now.recipients, [owner], ownState) : now.recipients,
       };
     });
-    if (status === 'Closed') news.messagesChanged();
+    if (status === 'Closed') evented.messagesChanged();
     return session;
   }
 
@@ -229,11 +229,11 @@ export class SessionActions {
     return session;
   }
 
-  #tell({ sessionId, status }: PhoneSession, change: SessionUpdate['change']): void {
-    this.#options.news.sessionChanged({ sessionId, status, change, time: new Date().toISOString() });
+  #publish({ sessionId, status }: PhoneSession, change: SessionUpdate['change']): void {
+    this.#options.evented.sessionChanged({ sessionId, status, change, time: new Date().toISOString() });
   }
 
-  /** The line's part of a step is not waited for: the phone's own state is what the control point asked to change. */
+  /** Not awaited: the control point asked to change the phone's own state. */
   #stepOnLine(session: PhoneSession, step: LineSessionStep): void {
     const { line, report } = this.#options;
     line.step(session, step).catch(() => report(`The line did not take the step “${step}” of a session.`));
@@ -251,18 +251,18 @@ export class SessionActions {
     if (!recipients.every(({ address }) => line.reaches(address, sessionClass))) throw refuse('recipient-not-valid');
   }
 
-  /** A comma-separated list; empty means all that the line can carry. A session of files takes files of any type. */
+  /** Parses a comma-separated list; empty means all types the line can carry. A session of files accepts any type. */
   #contentTypesOf(text: string, sessionClass: SessionClass): string[] {
     const { fileTransfer } = this.#options.line.capabilities;
     const takesFiles = fileTransfer && (sessionClass === 'File-Transfer' || sessionClass === 'Mixed');
     const carried = contentTypesFor(this.#options.line);
-    const asked = text
+    const requested = text
       .split(',')
       .map((type) => type.trim())
       .filter((type) => type !== '');
     const isTaken = (type: string) => (takesFiles && isMimeType(type)) || carried.includes(type.toLowerCase());
-    if (!asked.every(isTaken)) throw refuse('content-not-supported');
-    return asked.length === 0 ? carried : asked;
+    if (!requested.every(isTaken)) throw refuse('content-not-supported');
+    return requested.length === 0 ? carried : requested;
   }
 }
 

@@ -1,8 +1,8 @@
-// The phone's messaging sessions. Pending → Running ⇄ Parked → Closed, and who takes part in each.
+// The phone's messaging sessions and their participants: Pending → Running ⇄ Parked → Closed.
 import type { Party, PhoneSession } from '../../protocol/phone-model.ts';
 import type { PhoneDatabase } from './database.ts';
 
-/** Each field narrows; the empty string does not. */
+/** A non-empty field filters; the empty string matches everything. */
 export interface SessionSearch {
   readonly sessionId: string;
   readonly sessionClass: string;
@@ -11,9 +11,9 @@ export interface SessionSearch {
 
 export type NewPhoneSession = Omit<PhoneSession, 'sessionId' | 'startedAt' | 'updatedAt'>;
 
-/** Closed sessions beyond this are forgotten, oldest first. */
+/** Closed sessions over this are deleted, oldest first. */
 export const sessionCapacity = 500;
-const mostAnswers = 64;
+const maxCachedSearches = 64;
 
 export class PhoneSessions {
   readonly #insert;
@@ -21,7 +21,7 @@ export class PhoneSessions {
   readonly #search;
   readonly #update;
   readonly #prune;
-  /** Answers to searches since the last change: control points poll, and sessions change seldom. */
+  /** Cached searches since the last change: control points poll, and sessions rarely change. */
   readonly #found = new Map<string, readonly PhoneSession[]>();
 
   constructor(database: PhoneDatabase) {
@@ -44,7 +44,7 @@ export class PhoneSessions {
     );
   }
 
-  // Those that change are called within PhoneDatabase.write.
+  // Call the mutating methods below inside PhoneDatabase.write.
 
   add(session: NewPhoneSession, nowMs: number): PhoneSession {
     this.#found.clear();
@@ -71,19 +71,19 @@ export class PhoneSessions {
     return row && sessionOf(row);
   }
 
-  /** The same array as long as nothing changed. */
+  /** Returns the same array until something changes. */
   search(search: SessionSearch): readonly PhoneSession[] {
     const key = `${search.sessionClass} ${search.status} ${search.sessionId}`;
     const known = this.#found.get(key);
     if (known !== undefined) return known;
     const number = search.sessionId === '' ? null : numberOf(search.sessionId);
     const found = this.#search.all(number, search.sessionClass, search.status).map(sessionOf);
-    if (this.#found.size < mostAnswers) this.#found.set(key, found);
+    if (this.#found.size < maxCachedSearches) this.#found.set(key, found);
     return found;
   }
 }
 
-/** The parties with these joined by address: new ones appended, known ones set to the new state. */
+/** Merges parties by address: appends new ones, sets known ones to the new state. */
 export function withParties(parties: readonly Party[], changed: readonly Party[], state: Party['state']): Party[] {
   const addresses = new Set(changed.map((party) => party.address));
   const present = new Set(parties.map((party) => party.address));
@@ -92,7 +92,7 @@ export function withParties(parties: readonly Party[], changed: readonly Party[]
   return [...kept, ...added.map((party) => ({ ...party, state }))] as Party[];
 }
 
-/** The row of `s-4`; 0, which no row has, for what is none of ours. */
+/** The row number in `s-4`; 0, which no row has, for foreign identifiers. */
 function numberOf(sessionId: string): number {
   return /^s-[1-9]\d{0,14}$/.test(sessionId) ? Number(sessionId.slice(2)) : 0;
 }

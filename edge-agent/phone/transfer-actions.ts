@@ -1,8 +1,8 @@
-// What the phone does with files of a session: pending → transferring → completed, cancelled or failed.
+// The phone's file transfers in a session: pending → transferring → completed, cancelled or failed.
 import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import type { Network } from '../upnp/network/network.ts';
 import type { PhoneDatabase } from './database.ts';
-import { largestFileBytes, type PhoneFiles } from './files.ts';
+import { maxFileBytes, type PhoneFiles } from './files.ts';
 import type { FileOffer, Line } from './lines/line.ts';
 import { refuse } from './refusal.ts';
 import type { SessionActions } from './session-actions.ts';
@@ -14,9 +14,9 @@ export interface TransferActionsOptions {
   readonly sessions: PhoneSessions;
   readonly sessionActions: SessionActions;
   readonly line: Line;
-  /** Fetches files to send, under its rules against requests that a control point has no business to cause (Z1–Z5, Z17). */
+  /** Fetches files to send, under the rules against server-side request forgery (Z1–Z5, Z17). */
   readonly network: Network;
-  /** The phone's own origins: a file there is read from its store. */
+  /** The phone's own origins; a file there is read from the store. */
   origins(): readonly string[];
   report(line: string): void;
 }
@@ -33,19 +33,19 @@ export class TransferActions {
     this.#options = options;
   }
 
-  /** Breaks off what is on its way: whatever still comes of it is not noted any more. */
+  /** Aborts transfers in flight; their outcome is no longer recorded. */
   stop(): void {
     this.#stopping.abort();
   }
 
   /**
-   * Starts transfers: of files offered to us by their fileId, and of files to send by their URL. All are checked before
-   * the first begins. Refuses 702, 703, 707 and 708.
+   * Starts transfers: of offered files by fileId, and of files to send by URL. All are validated before the first begins.
+   * Refuses 702, 703, 707 and 708.
    */
-  async start(asked: readonly FileInfo[]): Promise<void> {
+  async start(request: readonly FileInfo[]): Promise<void> {
     const { database, files } = this.#options;
-    if (asked.length === 0) throw refuse('invalid-document');
-    const planned = asked.map((file) => this.#plan(file));
+    if (request.length === 0) throw refuse('invalid-document');
+    const planned = request.map((file) => this.#plan(file));
     const begun = await database.write(() =>
       planned.map((file) => {
         const known = files.find(file.fileId) ?? files.add(file);
@@ -54,12 +54,12 @@ export class TransferActions {
       }),
     );
     for (const file of begun) {
-      this.#options.sessionActions.fileIn(file.sessionId);
+      this.#options.sessionActions.notifyFile(file.sessionId);
       this.#transfer(file).catch((error: unknown) => this.#fail(file, error));
     }
   }
 
-  /** Cancels every transfer of a session that is not over. */
+  /** Cancels every unfinished transfer of a session. */
   async cancel(sessionId: string): Promise<void> {
     const { database, files, sessionActions } = this.#options;
     const open = this.list(sessionId).filter((file) => openStatuses.includes(file.status));
@@ -67,7 +67,7 @@ export class TransferActions {
     await database.write(() => {
       for (const file of open) files.move(file.fileId, 'cancelled', file.transferredBytes);
     });
-    sessionActions.fileIn(sessionId);
+    sessionActions.notifyFile(sessionId);
   }
 
   list(sessionId: string): FileInfo[] {
@@ -76,14 +76,14 @@ export class TransferActions {
     return files.ofSession(sessionId);
   }
 
-  /** A file is offered to us in a session. Answers its fileId when that is on disk. */
+  /** Stores a file offered to us in a session; returns its fileId once on disk. */
   async offered(offer: FileOffer): Promise<string> {
     const { database, files, sessionActions } = this.#options;
     this.#sessionOf(offer.sessionId);
     const added = await database.write(() =>
       files.add({ ...offer, fileId: '', url: '', direction: 'receive', status: 'pending', transferredBytes: 0 }),
     );
-    sessionActions.fileIn(offer.sessionId);
+    sessionActions.notifyFile(offer.sessionId);
     return added.fileId;
   }
 
@@ -102,7 +102,7 @@ export class TransferActions {
       return known;
     }
     if (file.direction === 'receive') throw refuse('no-transfer');
-    if (file.sizeBytes > largestFileBytes) throw refuse('too-large');
+    if (file.sizeBytes > maxFileBytes) throw refuse('too-large');
     return { ...file, status: 'pending', transferredBytes: 0 };
   }
 
@@ -117,7 +117,7 @@ export class TransferActions {
     const { files, line } = this.#options;
     if (file.direction === 'receive') {
       const bytes = await line.fetchFile(file);
-      if (bytes.length > largestFileBytes) throw new RangeError('The file is larger than the phone takes.');
+      if (bytes.length > maxFileBytes) throw new RangeError('The file is larger than the phone takes.');
       await this.#settle(file, 'completed', bytes.length, () => files.keep(file.fileId, bytes));
       return;
     }
@@ -131,10 +131,12 @@ export class TransferActions {
     if (this.#stopping.signal.aborted) return;
     const { report } = this.#options;
     report(`A file transfer failed: ${error instanceof Error ? error.message : 'no reason given'}`);
-    this.#settle(file, 'failed', 0).catch((failure: Error) => report(`It could not be noted: ${failure.message}`));
+    this.#settle(file, 'failed', 0).catch((failure: Error) =>
+      report(`Its failure could not be stored: ${failure.message}`),
+    );
   }
 
-  /** Notes the end of a transfer, unless it was cancelled meanwhile. */
+  /** Records the end of a transfer, unless it was cancelled first. */
   async #settle(file: FileInfo, status: FileInfo['status'], transferredBytes: number, keep?: () => void) {
     const { database, files, sessionActions } = this.#options;
     if (this.#stopping.signal.aborted) return;
@@ -143,7 +145,7 @@ export class TransferActions {
       files.move(file.fileId, status, transferredBytes);
       keep?.();
     });
-    sessionActions.fileIn(file.sessionId);
+    sessionActions.notifyFile(file.sessionId);
   }
 
   async #fetch(file: FileInfo): Promise<Uint8Array> {
@@ -157,7 +159,7 @@ export class TransferActions {
       method: 'GET',
       url: file.url,
       deadlineMs: fetchDeadlineMs,
-      maxBodyBytes: largestFileBytes,
+      maxBodyBytes: maxFileBytes,
       signal: this.#stopping.signal,
     });
     if (answer.status !== 200 || !answer.complete) throw new RangeError(`The file's server answered ${answer.status}.`);
@@ -165,7 +167,7 @@ export class TransferActions {
   }
 }
 
-/** The URL of a file that the phone holds, as the control point at this origin reaches it; others stay as they are. */
+/** The URL of a received file as the control point at this origin reaches it; other files are unchanged. */
 export function withUrl(file: FileInfo, origin: string): FileInfo {
   const held = file.direction === 'receive' && file.status === 'completed';
   return held ? { ...file, url: `${origin}${filesPath}${encodeURIComponent(file.fileId)}` } : file;

@@ -128,7 +128,7 @@ describe('npm start', () => {
 
       expect(await first.interrupt()).toBe(0);
       // In this order, so that the phone still answers the agent's UNSUBSCRIBE; no part had to be killed.
-      expect(first.output).toMatch(/Stopping….*agent {2}Stopping\..*phone {2}goes off/s);
+      expect(first.output).toMatch(/Stopping….*agent {2}Stopping\..*phone {2}Stopping\./s);
       await expect(fetch(`${url}/healthz`)).rejects.toThrow();
 
       const second = new Start();
@@ -236,7 +236,7 @@ describe('npm start', () => {
         if (!isUp && screen.includes('In step with the phone')) terminal.stdin.write('\x03');
       });
       expect(await ended).toEqual([0, null]);
-      expect(screen).toMatch(/Stopping….*agent {2}Stopping\..*phone {2}goes off/s);
+      expect(screen).toMatch(/Stopping….*agent {2}Stopping\..*phone {2}Stopping\./s);
     },
     patience,
   );

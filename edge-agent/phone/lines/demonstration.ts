@@ -1,11 +1,11 @@
-// A line that leads nowhere: a few correspondents who answer after a moment, so that a phone can be tried without a SIM.
+// A simulated line: a few correspondents who answer after a moment, to try a phone without a SIM.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Capabilities, FileInfo, Party, PhoneMessage, PhoneSession } from '../../../protocol/phone-model.ts';
 import type { Line, LineEvents, LineSessionStep } from './line.ts';
 
 interface Correspondent extends Party {
   readonly displayName: string;
-  /** What this one says to a message; undefined to say nothing. */
+  /** The reply to a message; undefined for none. */
   answer(body: string): string | undefined;
 }
 
@@ -81,7 +81,7 @@ const photo = Buffer.from(
   'base64',
 );
 
-/** Written to a correspondent, `chat` makes it offer a session; in a session with files, `photo` makes it offer one. */
+/** A message with `chat` makes a correspondent offer a session; in a session with files, `photo` makes one offer a file. */
 export class DemonstrationLine implements Line {
   readonly capabilities = demonstrationCapabilities;
   readonly correspondents: readonly Party[] = correspondents;
@@ -89,7 +89,7 @@ export class DemonstrationLine implements Line {
   #events: LineEvents | undefined;
   #stopping = new AbortController();
 
-  /** @param answerAfterMs how long a correspondent thinks; what tests wait for */
+  /** @param answerAfterMs delay before a correspondent answers */
   constructor(options: { answerAfterMs?: number } = {}) {
     this.#answerAfterMs = options.answerAfterMs ?? 1500;
   }
@@ -104,7 +104,7 @@ export class DemonstrationLine implements Line {
     this.#stopping.abort();
   }
 
-  /** Numbers for text messages, mail addresses for mail, whatever has an address for the rest. */
+  /** Phone numbers for text messages, mail addresses for mail, any address otherwise. */
   reaches(address: string, messageClass: string): boolean {
     if (address.trim() === '') return false;
     if (messageClass === 'SMS') return /^\+?[0-9*#][0-9*# ()./-]{1,30}$/.test(address);
@@ -119,7 +119,7 @@ export class DemonstrationLine implements Line {
     }
   }
 
-  /** Whom we invite joins; a session that we accept is greeted. */
+  /** Invited correspondents join; the initiator greets when we accept. */
   async step(session: PhoneSession, step: LineSessionStep): Promise<void> {
     const known = correspondents.filter((one) =>
       [session.initiator, ...session.recipients].some(
@@ -177,7 +177,7 @@ export class DemonstrationLine implements Line {
     });
   }
 
-  /** A correspondent thinks for a moment. What it then cannot do, since the session ended meanwhile, it does not do. */
+  /** Acts after the delay. A failure, such as a session closed in between, is ignored. */
   #later(act: (events: LineEvents) => Promise<unknown>): void {
     pause(this.#answerAfterMs, undefined, { signal: this.#stopping.signal })
       .then(() => this.#events && act(this.#events))

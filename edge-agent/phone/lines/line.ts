@@ -1,4 +1,4 @@
-// The seam to where messages come from and go to: a SIM card, a SIP account, a mail account, or the demonstration.
+// The seam to a carrier of messages: a SIM card, a SIP account, a mail account, or the demonstration.
 import type {
   Capabilities,
   FileInfo,
@@ -9,31 +9,31 @@ import type {
   SessionClass,
 } from '../../../protocol/phone-model.ts';
 
-/** What happens to a session of ours on the line's side. */
+/** Steps of a session that the phone reports to the line. */
 export type LineSessionStep = 'created' | 'accepted' | 'modified' | 'joined' | 'left' | 'closed';
 
 /**
- * A line that cannot be reached now rejects with any error, and is asked again later; what it can never do it says
- * beforehand, by its capabilities and `reaches`.
+ * A line that is temporarily unreachable rejects with any error, and the call is retried; its capabilities and `reaches`
+ * say beforehand what it can never do.
  */
 export interface Line {
   readonly capabilities: Capabilities;
-  /** People whom the phone's own page proposes as senders, where the line knows some. */
+  /** Suggested senders for the phone's page, when the line knows any. */
   readonly correspondents?: readonly Party[];
   start(events: LineEvents): Promise<void>;
   stop(): Promise<void>;
-  /** Whether an address can be written to in a class at all. */
+  /** Whether an address is valid for a class. */
   reaches(address: string, messageClass: MessageClass | SessionClass): boolean;
   /**
-   * Takes a message to deliver. It may be handed over twice, when the phone stopped before it noted the first time:
-   * a line that can tell by the messageId delivers once.
+   * Delivers a message. It may be called twice with the same message, when the phone stopped before recording the first
+   * call: a line that deduplicates by messageId delivers once.
    */
   send(message: PhoneMessage): Promise<void>;
-  /** A session that we take part in took a step on our side; `recipients` in it show whom it concerns. */
+  /** A step of ours in a session; its `recipients` show who is affected. */
   step(session: PhoneSession, step: LineSessionStep): Promise<void>;
-  /** Takes a file for the session's recipients. */
+  /** Delivers a file to the session's recipients. */
   sendFile(file: FileInfo, bytes: Uint8Array): Promise<void>;
-  /** The bytes of a file that was offered to us. */
+  /** The bytes of an offered file. */
   fetchFile(file: FileInfo): Promise<Uint8Array>;
 }
 
@@ -42,10 +42,10 @@ export interface ArrivedMessage {
   readonly from: Party;
   readonly body: string;
   readonly subject?: string;
-  /** `text/plain` unless told. */
+  /** Default `text/plain`. */
   readonly contentType?: string;
   readonly sessionId?: string;
-  /** Now, unless told. Epoch milliseconds. */
+  /** Epoch milliseconds; default now. */
   readonly timeMs?: number;
 }
 
@@ -62,15 +62,15 @@ export interface FileOffer {
   readonly sizeBytes: number;
 }
 
-/** What a line tells the phone. Each resolves when it is on disk, so that a line may then forget it. */
+/** Events from the line to the phone. Each resolves once on disk, so that the line may then drop it. */
 export interface LineEvents {
-  /** Answers the messageId. */
+  /** Resolves to the messageId. */
   arrived(message: ArrivedMessage): Promise<string>;
-  /** Answers the sessionId of the session that now waits to be accepted. */
+  /** Resolves to the sessionId of the Pending session. */
   offered(offer: SessionOffer): Promise<string>;
   joined(sessionId: string, party: Party): Promise<void>;
   left(sessionId: string, party: Party): Promise<void>;
   closed(sessionId: string): Promise<void>;
-  /** Answers the fileId. */
+  /** Resolves to the fileId. */
   fileOffered(offer: FileOffer): Promise<string>;
 }

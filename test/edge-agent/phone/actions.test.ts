@@ -20,13 +20,13 @@ async function runningChat(): Promise<string> {
   return sessionId;
 }
 
-describe('who the phone is', () => {
-  it('names its owner (GetTelephonyIdentity)', async () => {
+describe('identity and capabilities', () => {
+  it('returns its owner (GetTelephonyIdentity)', async () => {
     const answer = await home.control.ask('GetTelephonyIdentity');
     expect(readDocument('telephonyIdentity', answer.get('TelephonyIdentity') ?? '', context)).toEqual([owner]);
   });
 
-  it('tells what its line can do (GetMessagingCapabilities)', async () => {
+  it('returns the line’s capabilities (GetMessagingCapabilities)', async () => {
     const answer = await home.control.ask('GetMessagingCapabilities');
     const capabilities = readDocument('messagingCapabilities', answer.get('SupportedCapabilities') ?? '', context);
     expect(capabilities).toEqual(home.line.capabilities);
@@ -34,7 +34,7 @@ describe('who the phone is', () => {
 });
 
 describe('arrivals', () => {
-  it('lists each arrival once (GetNewMessages)', async () => {
+  it('reports each arrival once (GetNewMessages)', async () => {
     const messageId = await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Dinner at 8?' });
     const read = async () =>
       readDocument('newMessages', (await home.control.ask('GetNewMessages')).get('NewMessages') ?? '', context);
@@ -54,7 +54,7 @@ describe('arrivals', () => {
     expect(await home.control.messages({ MessageStatus: 'Read' })).toHaveLength(1);
   });
 
-  it('narrows a search by class, folder, status and session, ANY and empty being wildcards', async () => {
+  it('filters a search by class, folder, status and session, with ANY and empty as wildcards', async () => {
     const sessionId = await runningChat();
     await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'one' });
     await home.line.events.arrived({ messageClass: 'e-Mail', from: nonna, body: 'two', subject: 'School' });
@@ -73,14 +73,14 @@ describe('arrivals', () => {
     expect(await bodies({})).toHaveLength(3);
   });
 
-  it('takes two equal texts for two messages', async () => {
+  it('keeps two equal texts as two messages', async () => {
     const first = await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Yes', timeMs: 5 });
     const second = await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Yes', timeMs: 5 });
     expect(second).not.toBe(first);
     expect(await home.control.messages()).toHaveLength(2);
   });
 
-  it('leaves a long body out of lists and hands it out whole', async () => {
+  it('omits a long body from lists and returns it whole', async () => {
     const body = 'x'.repeat(30_000);
     const messageId = await home.line.events.arrived({ messageClass: 'e-Mail', from: nonna, body });
     expect(await home.control.messages()).toMatchObject([{ messageId, bodyOmitted: true }]);
@@ -88,14 +88,14 @@ describe('arrivals', () => {
     expect(readDocument('message', answer.get('MessageRequested') ?? '', context).body).toBe(body);
   });
 
-  it('has no message that it never had (701)', async () => {
+  it('answers 701 for an unknown message', async () => {
     for (const MessageID of ['m-99', 'm-0', '', '1 OR 1=1', `m-${'9'.repeat(30)}`, 'x'.repeat(4096)]) {
       await expect(home.control.ask('ReadMessage', { MessageID })).rejects.toMatchObject({ code: 701 });
       await expect(home.control.ask('DeleteMessage', { MessageID })).rejects.toMatchObject({ code: 701 });
     }
   });
 
-  it('throws a message away once, however often it is asked (DeleteMessage)', async () => {
+  it('deletes a message idempotently (DeleteMessage)', async () => {
     const MessageID = await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Spam' });
     await home.control.ask('DeleteMessage', { MessageID });
     await home.control.ask('DeleteMessage', { MessageID });
@@ -106,14 +106,14 @@ describe('arrivals', () => {
 });
 
 describe('sending', () => {
-  it('puts a message into Outgoing, hands it to the line and moves it to Sent (SendMessage)', async () => {
+  it('stores a message in Outgoing, passes it to the line and moves it to Sent (SendMessage)', async () => {
     const messageId = await home.control.send({ body: 'On my way', from: { address: 'forged' } });
     await until(async () => (await home.control.messages({ MessageFolder: 'Sent' })).length === 1);
     expect(home.line.sent).toMatchObject([{ messageId, body: 'On my way', from: owner, to: [nonna] }]);
     expect(await home.control.messages()).toMatchObject([{ messageId, folder: 'Sent', status: 'Read' }]);
   });
 
-  it('keeps what the line does not take in Outgoing', async () => {
+  it('keeps a message in Outgoing while the line refuses it', async () => {
     home.line.down = true;
     const messageId = await home.control.send({});
     expect(await home.control.messages()).toMatchObject([{ messageId, folder: 'Outgoing' }]);
@@ -142,7 +142,7 @@ describe('sending', () => {
     expect(await home.control.messages()).toEqual([]);
   });
 
-  it('refuses what is no message document (600)', async () => {
+  it('refuses an invalid message document (600)', async () => {
     for (const MessageToSend of ['', 'no XML <', '<!DOCTYPE a [<!ENTITY b "c">]><message>&b;</message>']) {
       await expect(home.control.ask('SendMessage', { MessageToSend })).rejects.toMatchObject({ code: 600 });
     }
@@ -150,7 +150,7 @@ describe('sending', () => {
 });
 
 describe('sessions', () => {
-  it.each(['File-Transfer', 'Mixed'])('of files takes files of any content type (%s)', async (SessionClass) => {
+  it.each(['File-Transfer', 'Mixed'])('of files accepts any content type (%s)', async (SessionClass) => {
     const given = { SessionClass, SessionRecipients: [ada], SupportedContentType: 'image/jpeg, application/pdf' };
     await home.control.ask('CreateSession', given);
     expect(await home.control.sessions()).toMatchObject([{ contentTypes: ['image/jpeg', 'application/pdf'] }]);
@@ -160,7 +160,7 @@ describe('sessions', () => {
     await expect(home.control.ask('CreateSession', chat)).rejects.toMatchObject({ code: 705 });
   });
 
-  it('waits for those it invites, and runs when the first joins (CreateSession)', async () => {
+  it('is Pending until the first invited party joins (CreateSession)', async () => {
     const created = await home.control.ask('CreateSession', {
       SessionClass: 'Chat',
       SessionRecipients: [ada],
@@ -184,7 +184,7 @@ describe('sessions', () => {
     ]);
   });
 
-  it('makes a Chat where no class is named, and runs at once in a class that asks nobody', async () => {
+  it('defaults to Chat, and runs at once in a class without invitations', async () => {
     await home.control.ask('CreateSession', { SessionRecipients: [ada] });
     await home.control.ask('CreateSession', { SessionClass: 'SMS', SessionRecipients: [nonna] });
     expect((await home.control.sessions()).map(({ sessionClass, status }) => [sessionClass, status])).toEqual([
@@ -205,7 +205,7 @@ describe('sessions', () => {
     expect(await home.control.sessions()).toEqual([]);
   });
 
-  it('accepts an offered session (AcceptSession), twice without harm', async () => {
+  it('accepts an offered session idempotently (AcceptSession)', async () => {
     const sessionId = await home.line.events.offered({ sessionClass: 'Chat', initiator: ada, subject: 'Hello' });
     expect(await home.control.sessions({ SessionID: sessionId })).toMatchObject([
       { status: 'Pending', initiator: ada },
@@ -218,14 +218,14 @@ describe('sessions', () => {
     expect(home.line.steps.map(({ step }) => step)).toEqual(['accepted']);
   });
 
-  it('does not accept a session of its own (703)', async () => {
+  it('refuses to accept its own session (703)', async () => {
     const created = await home.control.ask('CreateSession', { SessionRecipients: [ada] });
     await expect(home.control.ask('AcceptSession', { SessionID: created.get('SessionID') })).rejects.toMatchObject({
       code: 703,
     });
   });
 
-  it('leaves, comes back and closes (LeaveSession, JoinSession, CloseSession)', async () => {
+  it('leaves, rejoins and closes (LeaveSession, JoinSession, CloseSession)', async () => {
     const SessionID = await runningChat();
     const status = async () => (await home.control.sessions())[0]?.status;
     await home.control.ask('LeaveSession', { SessionID });
@@ -246,7 +246,7 @@ describe('sessions', () => {
     }
   });
 
-  it('has no session that it never had (702)', async () => {
+  it('answers 702 for an unknown session', async () => {
     const asks = ['AcceptSession', 'JoinSession', 'LeaveSession', 'CloseSession', 'ModifySession'] as const;
     for (const action of [...asks, 'CancelFileTransfer', 'GetFileTransferSession'] as const) {
       await expect(home.control.ask(action, { SessionID: 's-5' })).rejects.toMatchObject({ code: 702 });
@@ -254,7 +254,7 @@ describe('sessions', () => {
     expect(await home.control.sessions({ SessionID: 's-5' })).toEqual([]);
   });
 
-  it('sends to all who take part, and moves the messages of a closed session to ClosedSession', async () => {
+  it('sends to all participants, and moves messages of a closed session to ClosedSession', async () => {
     const sessionId = await runningChat();
     await home.control.send({ messageClass: 'Instant Message', to: [], sessionId });
     await home.line.events.arrived({ messageClass: 'Instant Message', from: ada, body: 'Hi', sessionId });
@@ -267,7 +267,7 @@ describe('sessions', () => {
     ]);
   });
 
-  it('changes who takes part, subject, content and class (ModifySession)', async () => {
+  it('changes participants, subject, content types and class (ModifySession)', async () => {
     const SessionID = await runningChat();
     await home.control.ask('ModifySession', {
       SessionID,
@@ -296,7 +296,7 @@ describe('sessions', () => {
     ).rejects.toMatchObject({ code: 706 });
   });
 
-  it('tells every change once (GetSessionUpdates)', async () => {
+  it('reports every change once (GetSessionUpdates)', async () => {
     const SessionID = await runningChat();
     await home.line.events.arrived({ messageClass: 'Instant Message', from: ada, body: 'Hi', sessionId: SessionID });
     await home.line.events.left(SessionID, ada);
@@ -354,7 +354,7 @@ describe('files', () => {
     expect(await served.text()).toBe('cake');
   });
 
-  it('sends a file that it fetches from the link', async () => {
+  it('sends a file fetched from the LAN', async () => {
     const server = createServer((_, response) => response.end('kuchen'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/cake.jpg`;
@@ -381,7 +381,7 @@ describe('files', () => {
     expect(home.line.files).toEqual([]);
   });
 
-  it('cancels what is on its way, and what comes in later does not count (CancelFileTransfer)', async () => {
+  it('cancels a transfer in flight and ignores its later outcome (CancelFileTransfer)', async () => {
     const sessionId = await fileSession();
     let arrive = (_: Uint8Array): void => undefined;
     home.line.offeredBytes = new Promise((resolve) => {
@@ -399,7 +399,7 @@ describe('files', () => {
     expect((await home.control.files(sessionId))[0]?.status).toBe('cancelled');
   });
 
-  it('refuses transfers that make no sense, all of them before the first begins', async () => {
+  it('validates all transfers before the first begins', async () => {
     const sessionId = await fileSession();
     const chat = await runningChat();
     const start = (...FileInfoList: FileInfo[]) => home.control.ask('StartFileTransfer', { FileInfoList });
@@ -422,7 +422,7 @@ describe('files', () => {
   });
 });
 
-it('keeps a message document whole from SendMessage to SearchMessages', async () => {
+it('preserves a message document from SendMessage to SearchMessages', async () => {
   await home.control.send({
     ...blankMessage,
     messageClass: 'e-Mail',

@@ -1,4 +1,4 @@
-// The phone's own page on loopback, and who may make it do something.
+// The phone's page on loopback, and its access rules.
 import { readFileSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ function post(form: Record<string, string>, headers: Record<string, string> = {}
 }
 
 describe('the page', () => {
-  it('shows what the phone holds, with all that others wrote escaped', async () => {
+  it('shows messages and sessions with foreign text escaped', async () => {
     await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: '<script>alert(1)</script>' });
     await home.line.events.offered({ sessionClass: 'Chat', initiator: nonna, subject: '"><img>' });
     const answer = await get(basic('anybody', token));
@@ -37,13 +37,13 @@ describe('the page', () => {
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
   });
 
-  it('asks for the token and tells nothing without it, to other users of this machine above all', async () => {
+  it('requires the token, also from other users of this machine', async () => {
     await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Dinner at 8?' });
     const refused = ['', basic('x', ''), basic('', 'x'), basic(token, ''), 'Bearer x', `Basic ${token}`, token];
     for (const authorization of [undefined, ...refused]) {
       const answer = await get(authorization);
       expect([authorization, answer.status]).toEqual([authorization, 401]);
-      expect(answer.headers.get('www-authenticate')).toContain('Basic realm="The phone\'s own page');
+      expect(answer.headers.get('www-authenticate')).toContain('Basic realm="Phone page');
       const text = await answer.text();
       expect(text).toContain(join(home.dataFolder, 'control.json'));
       expect(text).not.toContain(token);
@@ -52,7 +52,7 @@ describe('the page', () => {
     expect(await (await get(basic('', token))).text()).toContain('Dinner at 8?');
   });
 
-  it('is not shown to a name that somebody bound to loopback', async () => {
+  it('refuses a host name that resolves to loopback (DNS rebinding)', async () => {
     const status = await new Promise((resolve) => {
       const get = request(home.phone.pageUrl, { headers: { Host: 'rebind.example' } });
       get.on('response', (response) => resolve(response.resume().statusCode));
@@ -61,7 +61,7 @@ describe('the page', () => {
     expect(status).toBe(421);
   });
 
-  it('marks nothing as read', async () => {
+  it('marks no message as read', async () => {
     await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Hello' });
     expect((await get(`Bearer ${token}`)).status).toBe(200);
     expect(await home.control.messages()).toMatchObject([{ status: 'Unread' }]);
@@ -69,7 +69,7 @@ describe('the page', () => {
 });
 
 describe('its form', () => {
-  it('makes somebody write, offer a chat and ring', async () => {
+  it('simulates a message, a chat offer and a call', async () => {
     const from = 'xmpp:ada@chat.example';
     expect((await post({ token, what: 'message', from, text: 'Hi', subject: '' })).status).toBe(303);
     expect((await post({ token, what: 'chat', from })).status).toBe(303);
@@ -101,12 +101,12 @@ describe('its form', () => {
 });
 
 describe('say', () => {
-  it('makes the running phone receive a message', async () => {
+  it('delivers a message to the running phone', async () => {
     const id = await say(home.dataFolder, '+390110001', 'Dinner at 8?');
     expect(await home.control.messages()).toMatchObject([{ messageId: id, from: nonna, body: 'Dinner at 8?' }]);
   });
 
-  it('finds the way in a file that is for its owner only, and that goes when the phone goes', async () => {
+  it('uses a file that only its owner can read and that is removed on stop', async () => {
     expect(statSync(join(home.dataFolder, 'control.json')).mode & 0o777).toBe(0o600);
     await home.phone.stop();
     await expect(say(home.dataFolder, '+1', 'x')).rejects.toThrow('No phone runs');

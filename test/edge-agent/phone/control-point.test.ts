@@ -1,4 +1,4 @@
-// The hosted device as our own control point sees it: both sides of UPnP meet on loopback.
+// The hosted device seen by our own control point over loopback.
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { callAction } from '../../../edge-agent/upnp/control/soap.ts';
 import { readDescription } from '../../../edge-agent/upnp/description/description.ts';
@@ -23,7 +23,7 @@ afterEach(async () => {
   await home.stop();
 });
 
-it('is found by either version, and its going is noticed', async () => {
+it('is found by either version, and its goodbye is reported', async () => {
   const found: Advertisement[] = [];
   const gone: string[] = [];
   const faults: Error[] = [];
@@ -47,7 +47,7 @@ it('is found by either version, and its going is noticed', async () => {
   expect(faults).toEqual([]);
 });
 
-it('is described, called and subscribed to', async () => {
+it('can be described, called and subscribed to', async () => {
   const device = await readDescription(network, home.phone.location);
   const [service] = device.services;
   if (service?.eventSubUrl === undefined) throw new Error('The service has no eventing.');

@@ -1,4 +1,4 @@
-// The demonstration line: correspondents who answer, offer chats and files.
+// The demonstration line: correspondents answer, offer chats and files.
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { DemonstrationLine } from '../../../edge-agent/phone/lines/demonstration.ts';
 import { nonna, type PhoneUnderTest, startPhone, until } from './phone-under-test.ts';
@@ -31,7 +31,7 @@ it('has a school that answers mail under its subject', async () => {
   await until(async () => (await received())[0]?.subject === 'Re: Ill today');
 });
 
-it('offers a chat when asked for one, and talks in it until it is closed', async () => {
+it('offers a chat on request and answers in it until it closes', async () => {
   await home.control.send({ messageClass: 'Instant Message', to: [ada], body: 'Shall we chat?' });
   const offered = await until(async () => (await home.control.sessions({ SessionStatus: 'Pending' }))[0]);
   expect(offered).toMatchObject({ sessionClass: 'Chat', initiator: ada });
@@ -43,7 +43,7 @@ it('offers a chat when asked for one, and talks in it until it is closed', async
   expect(await home.control.messages({ SessionID: offered.sessionId, MessageFolder: 'Received' })).toEqual([]);
 });
 
-it('joins when invited, and offers a photo that can be fetched', async () => {
+it('joins when invited and offers a downloadable photo', async () => {
   const created = await home.control.ask('CreateSession', { SessionClass: 'Mixed', SessionRecipients: [ada] });
   const sessionId = created.get('SessionID') ?? '';
   await until(async () => (await home.control.sessions({ SessionID: sessionId }))[0]?.status === 'Running');
@@ -57,7 +57,7 @@ it('joins when invited, and offers a photo that can be fetched', async () => {
   expect(photo.subarray(1, 4).toString()).toBe('PNG');
 });
 
-it('refuses numbers that are none', async () => {
+it('refuses invalid numbers', async () => {
   for (const address of ['', ' ', 'Nonna', 'a@b.c']) {
     await expect(home.control.send({ to: [{ address }] })).rejects.toMatchObject({ code: 706 });
   }

@@ -1,4 +1,4 @@
-// NewMessages and SessionUpdates as subscribers receive them.
+// NewMessages and SessionUpdates events.
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { readDocument } from '../../../edge-agent/messaging/documents.ts';
 import { context, nonna, type PhoneUnderTest, startPhone, startSubscriber } from './phone-under-test.ts';
@@ -21,7 +21,7 @@ async function subscribe(): Promise<Response> {
   });
 }
 
-it('tells both variables first, with SEQ 0, to the SID that the answer named', async () => {
+it('sends both variables first, with SEQ 0 and the granted SID', async () => {
   const answer = await subscribe();
   const first = await subscriber.next(({ seq }) => seq === 0);
   expect(first.sid).toBe(answer.headers.get('sid'));
@@ -29,7 +29,7 @@ it('tells both variables first, with SEQ 0, to the SID that the answer named', a
   expect(readDocument('newMessages', first.variables.get('NewMessages') ?? '', context)).toEqual([]);
 });
 
-it('tells each arrival as it comes', async () => {
+it('sends an event for each arrival', async () => {
   await subscribe();
   await subscriber.next(({ seq }) => seq === 0);
   for (const body of ['one', 'two', 'three']) {
@@ -41,14 +41,14 @@ it('tells each arrival as it comes', async () => {
   expect(subscriber.events.map(({ seq }) => seq)).toEqual([0, 1, 2, 3]);
 });
 
-it('holds back the texts themselves', async () => {
+it('omits message bodies', async () => {
   await subscribe();
   await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'a secret' });
   const event = await subscriber.next(({ variables }) => variables.get('NewMessages')?.includes('m-1') ?? false);
   expect(event.variables.get('NewMessages')).not.toContain('secret');
 });
 
-it('tells that a message moved from Outgoing to Sent', async () => {
+it('sends an event when a message moves from Outgoing to Sent', async () => {
   await subscribe();
   await subscriber.next(({ seq }) => seq === 0);
   await home.control.send({});
@@ -56,7 +56,7 @@ it('tells that a message moved from Outgoing to Sent', async () => {
   expect(await home.control.messages()).toMatchObject([{ folder: 'Sent' }]);
 });
 
-it('tells what happens to sessions', async () => {
+it('sends events for session changes', async () => {
   await subscribe();
   const sessionId = await home.line.events.offered({ sessionClass: 'Chat', initiator: nonna });
   await home.control.ask('AcceptSession', { SessionID: sessionId });
@@ -67,7 +67,7 @@ it('tells what happens to sessions', async () => {
   expect(updates.at(-1)).toMatchObject({ sessionId, status: 'Running', change: 'accepted' });
 });
 
-it('names only the newest of many, so that an event stays small', async () => {
+it('lists only the newest of many, so that an event stays small', async () => {
   const admission = Array.from({ length: 100 }, (_, index) =>
     home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: `${index}` }),
   );

@@ -1,4 +1,4 @@
-// A phone whose disk is full, for real: a small tmpfs, where this user may mount one.
+// A phone with a full disk: a small real tmpfs, if this user may mount one.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,8 +13,8 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-describe.skipIf(!disk.canFill)('a phone whose disk is full', () => {
-  it('refuses with 603 what it cannot keep, so that it is tried again, and takes it when there is room', async () => {
+describe.skipIf(!disk.canFill)('a phone with a full disk', () => {
+  it('answers 603 so that the send is retried, and accepts it when there is space', async () => {
     const home = await startPhone({ dataFolder: folder });
     disk.fill();
     const refused: (number | undefined)[] = [];

@@ -1,4 +1,4 @@
-// What control points and correspondents may throw at the phone: it stays whole, and so do the others' messages.
+// Hostile control points and correspondents: the phone keeps working and keeps its messages.
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type ActionName, actionNames, actions } from '../../../protocol/actions.ts';
@@ -12,7 +12,7 @@ afterEach(() => home.stop());
 
 const xmlText = fc.string({ unit: 'grapheme', maxLength: 200 });
 
-it('answers any strings in any action with a result or a fault, and goes on', async () => {
+it('answers any strings in any action with a result or a fault, and keeps working', async () => {
   const call = fc.constantFrom(...actionNames).chain((action: ActionName) => {
     const names = Object.keys(actions[action].in);
     const value = fc.oneof(
@@ -46,7 +46,7 @@ it('answers any strings in any action with a result or a fault, and goes on', as
   expect(await home.control.messages()).toBeDefined();
 });
 
-it('keeps any text that arrives as it came, but for what XML cannot carry', async () => {
+it('keeps any incoming text except characters that XML forbids', async () => {
   await fc.assert(
     fc.asyncProperty(xmlText, fc.string({ unit: 'grapheme', minLength: 1, maxLength: 50 }), async (body, address) => {
       const id = await home.line.events.arrived({ messageClass: 'SMS', from: { address }, body });
@@ -69,13 +69,13 @@ it.each(['007', '1e5', '00390110001', '*#06#', '12345', 'sip:a@b.c;x=y', 'BANK',
   },
 );
 
-it('loses none of many that come at once', async () => {
+it('loses none of many concurrent messages', async () => {
   const bodies = Array.from({ length: 500 }, (_, index) => `number ${index}`);
   await Promise.all(bodies.map((body) => home.line.events.arrived({ messageClass: 'SMS', from: nonna, body })));
   expect((await home.control.messages()).map(({ body }) => body)).toEqual(bodies);
 });
 
-it('makes room by forgetting what was sent, never what nobody has read', async () => {
+it('deletes sent messages when full, never unread ones', async () => {
   await home.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'unread' });
   for (let batch = 0; batch < 12; batch++) {
     await Promise.all(Array.from({ length: 100 }, () => home.control.send({})));

@@ -1,4 +1,4 @@
-// Being switched on and off: what stays, what is said on the wire, what is left open.
+// Start and stop: what persists, what is sent, what stays open.
 import { execFile } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,8 +35,8 @@ async function listen(port: number): Promise<{ socket: Socket; heard: ReadonlyMa
   return { socket, heard };
 }
 
-describe('a phone that is switched on again', () => {
-  it('is the same device with a higher BOOTID, and says byebye when it goes', async () => {
+describe('a restarted phone', () => {
+  it('is the same device with a higher BOOTID, and sends byebye on stop', async () => {
     const ssdpPort = await freeUdpPort();
     const { socket, heard } = await listen(ssdpPort);
     const bootIds: number[] = [];
@@ -68,7 +68,7 @@ describe('a phone that is switched on again', () => {
     expect(bootIds[1]).toBeGreaterThan(bootIds[0] ?? 0);
   });
 
-  it('still has its messages and sessions, and sends what waited in Outgoing', async () => {
+  it('still has its messages and sessions, and sends what is in Outgoing', async () => {
     const line = new ScriptedLine();
     line.down = true;
     const before = await startPhone({ dataFolder, line });
@@ -87,7 +87,7 @@ describe('a phone that is switched on again', () => {
     await after.stop();
   });
 
-  it('leaves nothing open that would keep its process alive', async () => {
+  it('leaves no handle open that would keep its process alive', async () => {
     const source = (path: string) => JSON.stringify(new URL(`../../../edge-agent/phone/${path}`, import.meta.url).href);
     const program = `
       import { SoftwarePhone } from ${source('phone.ts')};
@@ -107,7 +107,7 @@ describe('a phone that is switched on again', () => {
     expect(stdout).toBe('stopped\n');
   });
 
-  it('answers only the control points that it was told to', async () => {
+  it('answers only the allowed control points', async () => {
     const others = await startPhone({ dataFolder, allowed: ['192.0.2.7'] });
     await expect(others.control.messages()).rejects.toThrow();
     await others.stop();
@@ -116,15 +116,15 @@ describe('a phone that is switched on again', () => {
     await ours.stop();
   });
 
-  it('may be a Telephony Client', async () => {
+  it('can be a Telephony Client', async () => {
     const home = await startPhone({ dataFolder, deviceType: telephonyClient });
     expect(await (await fetch(home.phone.location)).text()).toContain(`<deviceType>${telephonyClient}</deviceType>`);
     await home.stop();
   });
 });
 
-describe('a phone that cannot be switched on', () => {
-  it('says so where its port is taken, and lets go of everything', async () => {
+describe('a phone that cannot start', () => {
+  it('fails when its port is taken, and closes everything', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
@@ -133,17 +133,17 @@ describe('a phone that cannot be switched on', () => {
     await (await startPhone({ dataFolder, port })).stop();
   });
 
-  it('says so where there is no such interface', async () => {
+  it('fails when the interface does not exist', async () => {
     await expect(startPhone({ dataFolder, interfaces: ['nonsuch0'] })).rejects.toThrow('nonsuch0');
   });
 
-  it('says so where its folder is a file', async () => {
+  it('fails when its folder is a file', async () => {
     const path = join(dataFolder, 'file');
     writeFileSync(path, '');
     await expect(startPhone({ dataFolder: path })).rejects.toThrow();
   });
 
-  it('says so where another phone runs on its folder, and leaves that one alone', async () => {
+  it('fails when another phone runs on its folder, without disturbing it', async () => {
     const first = await startPhone({ dataFolder });
     await expect(startPhone({ dataFolder })).rejects.toMatchObject({ errcode: 5 });
     await first.line.events.arrived({ messageClass: 'SMS', from: nonna, body: 'Still here' });
@@ -151,7 +151,7 @@ describe('a phone that cannot be switched on', () => {
     await first.stop();
   });
 
-  it('leaves a database alone that a newer version wrote', async () => {
+  it('does not touch a database of a newer version', async () => {
     const database = new DatabaseSync(join(dataFolder, 'phone.db'));
     database.exec('PRAGMA user_version = 99');
     database.close();
@@ -159,7 +159,7 @@ describe('a phone that cannot be switched on', () => {
   });
 });
 
-it('counts starts upwards even where the clock went back', () => {
+it('increases BOOTID even when the clock went back', () => {
   expect(nextBootId(0, 1_795_000_000_000)).toBe(1_795_000_000);
   expect(nextBootId(1_795_000_000, 5)).toBe(1_795_000_001);
 });

@@ -1,4 +1,4 @@
-// `npm run phone` as a person or a parent process runs it.
+// `npm run phone` run by a person or a parent process.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -41,9 +41,9 @@ const show = ({ page = '', pageToken }: Record<string, string>) =>
 
 const runPhone = async () => run('--ssdp-port', String(await freeUdpPort()));
 
-describe('a phone that runs', () => {
+describe('a running phone', () => {
   it.each(['SIGINT', 'SIGTERM', 'disconnect'] as const)(
-    'tells its parent where it is, and ends with 0 on %s',
+    'reports its address to its parent, and exits with 0 on %s',
     async (way) => {
       const { child, ended, ready } = await runPhone();
       const told = await ready;
@@ -56,12 +56,12 @@ describe('a phone that runs', () => {
       const { status, out, err } = await ended;
       expect([status, err]).toEqual([0, '']);
       expect(out).toContain(told.location);
-      expect(out).toContain('goes off');
+      expect(out).toContain('Stopping.');
       expect(out).not.toContain(told.pageToken);
     },
   );
 
-  it('receives what is said to it', async () => {
+  it('receives a simulated message', async () => {
     const { ready } = await runPhone();
     const told = await ready;
     const { status, out } = await run('say', '+390110001', 'Dinner', 'at 8?').ended;
@@ -69,7 +69,7 @@ describe('a phone that runs', () => {
     expect(await (await show(told)).text()).toContain('Dinner at 8?');
   });
 
-  it('keeps a second one from its folder, and says which process is there and since when', async () => {
+  it('keeps a second one off its folder, naming the running process and its start time', async () => {
     const first = await runPhone();
     const { location } = await first.ready;
     const second = await runPhone();
@@ -82,7 +82,7 @@ describe('a phone that runs', () => {
     expect(await (await runPhone()).ready).toMatchObject({ type: 'ready' });
   });
 
-  it('makes every file for its owner alone, whatever the umask was', async () => {
+  it('creates every file for its owner only, whatever the umask', async () => {
     await (await runPhone()).ready;
     await run('say', '+390110001', 'Dinner').ended;
     const made = readdirSync(folder, { recursive: true, encoding: 'utf8' });
@@ -92,14 +92,14 @@ describe('a phone that runs', () => {
 });
 
 describe('a phone that cannot run', () => {
-  it('explains itself when asked for help', async () => {
+  it('prints its help', async () => {
     const { status, out } = await run('--help').ended;
     expect(status).toBe(0);
     expect(out).toContain('HOMELINE_PHONE_PORT');
     expect(out).toContain('say <address> <text>');
   });
 
-  it('tells all faults of its settings at once, with 2', async () => {
+  it('reports all invalid settings at once and exits with 2', async () => {
     const { status, err } = await run(
       '--phone-port',
       '99999',
@@ -116,13 +116,13 @@ describe('a phone that cannot run', () => {
     expect(err).toContain('--nonsense');
   });
 
-  it('tells what it does not understand, with 2', async () => {
+  it('reports an unknown command and exits with 2', async () => {
     const { status, err } = await run('sing', 'a', 'song').ended;
     expect(status).toBe(2);
     expect(err).toContain('sing a song');
   });
 
-  it('names the port that is taken and the mend, with 1', async () => {
+  it('names the taken port and what to do, and exits with 1', async () => {
     const server = createServer();
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     const { port } = server.address() as AddressInfo;
@@ -133,21 +133,21 @@ describe('a phone that cannot run', () => {
     expect(err).toContain('--phone-port');
   });
 
-  it('names the interface that is not there and the mend, with 1', async () => {
+  it('names the missing interface and what to do, and exits with 1', async () => {
     const { status, err } = await run('--interface', 'nonsuch0').ended;
     expect(status).toBe(1);
     expect(err).toContain('nonsuch0');
     expect(err).toContain('--interface');
   });
 
-  it('names the folder that it cannot use and the mend, with 1', async () => {
+  it('names the unusable folder and what to do, and exits with 1', async () => {
     writeFileSync(join(folder, 'file'), '');
     const { status, err } = await run('--data', join(folder, 'file')).ended;
     expect(status).toBe(1);
     expect(err).toContain('--data');
   });
 
-  it('says that no phone runs when there is nobody to say it to, with 1', async () => {
+  it('says that no phone runs, and exits with 1', async () => {
     const { status, err } = await run('say', '+1', 'hello').ended;
     expect(status).toBe(1);
     expect(err).toContain('npm run phone');

@@ -1,4 +1,4 @@
-// A software phone on loopback, a line whose every step a test decides, and a control point that speaks real HTTP.
+// A software phone on loopback, a scripted line, and a control point over real HTTP.
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -17,7 +17,7 @@ export const owner = { address: '+390119999', displayName: 'Home phone' };
 export const nonna = { address: '+390110001', displayName: 'Nonna' };
 export const messagingType = 'urn:schemas-upnp-org:service:Messaging:2';
 
-/** Takes what it is given unless told that it is down; tells the phone what the test says. */
+/** A scripted line: accepts messages unless it is down, and emits the events of the test. */
 export class ScriptedLine implements Line {
   readonly correspondents = [nonna, { address: 'xmpp:ada@chat.example', displayName: 'Ada' }];
   readonly sent: PhoneMessage[] = [];
@@ -120,7 +120,7 @@ export async function startPhone(options: Partial<SoftwarePhoneOptions> = {}): P
   };
 }
 
-/** A fault as a control point sees it. */
+/** A SOAP fault. */
 export class Fault extends Error {
   readonly code: number | undefined;
 
@@ -130,7 +130,7 @@ export class Fault extends Error {
   }
 }
 
-/** Calls actions in strings or, for what holds documents, in models. */
+/** Calls actions with strings, or with models for documents. */
 export class ControlPoint {
   readonly #url: URL;
 
@@ -152,7 +152,7 @@ export class ControlPoint {
     return readActionAnswer(answer.text, action, { maxChars: 8 * 1024 * 1024 });
   }
 
-  /** Arguments in any order, documents as models; what is left out is the empty string. */
+  /** Arguments in any order, documents as models; missing ones are the empty string. */
   async ask<Name extends ActionName>(action: Name, given: Readonly<Record<string, unknown>> = {}) {
     const table: Readonly<Record<string, StateVariableName>> = actions[action].in;
     const args = Object.entries(table).map(([name, variable]) => {
@@ -207,7 +207,7 @@ export interface Notified {
   readonly headers: IncomingMessage['headers'];
 }
 
-/** A subscriber's server. `events` grows; `next` waits for the first that fits among those not yet taken. */
+/** A subscriber's server. `events` collects all; `next` waits for the first matching event not yet taken. */
 export async function startSubscriber(answer: (seq: number) => number | 'silence' = () => 200) {
   const events: Notified[] = [];
   const waiting: { fits(event: Notified): boolean; resolve(event: Notified): void }[] = [];
@@ -254,7 +254,7 @@ export function freeUdpPort(): Promise<number> {
   });
 }
 
-/** Waits until something holds; the test's own deadline ends what never does. */
+/** Waits until the condition holds, or until the test's timeout. */
 export async function until<Value>(
   look: () => Promise<Value | undefined | false> | Value | undefined | false,
 ): Promise<Value> {

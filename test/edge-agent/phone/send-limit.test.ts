@@ -1,8 +1,8 @@
-// How many messages one control point may send (requirement Z14).
+// The rate limit for messages per control point (requirement Z14).
 import { expect, it } from 'vitest';
 import { SendLimit } from '../../../edge-agent/phone/send-limit.ts';
 
-it('refuses what is over the limit, for each sender by itself, until the minute is over', () => {
+it('refuses messages over the limit, per sender, until the minute ends', () => {
   const limit = new SendLimit(2);
   const refused = (address: string, nowMs: number) => {
     try {
@@ -17,7 +17,7 @@ it('refuses what is over the limit, for each sender by itself, until the minute 
   expect(refused('192.0.2.7', 60_000)).toBe(false);
 });
 
-it('does not limit the machine itself', () => {
+it('does not limit this machine', () => {
   const limit = new SendLimit(0);
   expect(() => limit.count('127.0.0.1', 0)).not.toThrow();
   expect(() => limit.count('192.0.2.7', 0)).toThrow('Too many');
