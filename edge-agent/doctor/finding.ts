@@ -1,20 +1,20 @@
-// What the doctor found, and how it is told.
+// A finding of the doctor and its lines of text.
 
 export interface Finding {
-  /** `fault` is to be mended; `fine` and `note` are not. */
+  /** A `fault` needs action; `fine` and `note` do not. */
   readonly kind: 'fine' | 'note' | 'fault';
   readonly says: string;
-  /** What to do about it; every fault has one. */
-  readonly mend?: string;
+  /** What to do; every fault has one. */
+  readonly remedy?: string;
 }
 
 export const fine = (says: string): Finding => ({ kind: 'fine', says });
 export const note = (says: string): Finding => ({ kind: 'note', says });
-export const fault = (says: string, mend: string): Finding => ({ kind: 'fault', says, mend });
+export const fault = (says: string, remedy: string): Finding => ({ kind: 'fault', says, remedy: remedy });
 
 const marks = { fine: 'ok   ', note: 'note ', fault: 'FAULT' } as const;
 
-/** One finding as lines of text, its mend on a line of its own. */
-export function linesOf({ kind, says, mend }: Finding): string[] {
-  return [`  ${marks[kind]}  ${says}`, ...(mend === undefined ? [] : [`         Mend: ${mend}`])];
+/** A finding as lines of text, its remedy on a line of its own. */
+export function linesOf({ kind, says, remedy }: Finding): string[] {
+  return [`  ${marks[kind]}  ${says}`, ...(remedy === undefined ? [] : [`         What to do: ${remedy}`])];
 }

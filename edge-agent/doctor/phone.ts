@@ -1,4 +1,4 @@
-// The doctor looks at one phone: its description, an action that changes nothing, and whether its events reach us.
+// Checks one phone: its description, a read-only action, and whether its events reach this machine.
 
 import { callAction } from '../upnp/control/soap.ts';
 import {
@@ -14,8 +14,8 @@ import type { Network } from '../upnp/network/network.ts';
 import { type Finding, fault, fine, note } from './finding.ts';
 
 const callDeadlineMs = 10_000;
-/** @param eventWithinMs how long the first event may take; it follows the answer to SUBSCRIBE at once */
-export async function examinePhone(
+/** @param eventWithinMs how long to wait for the first event, which should follow the answer to SUBSCRIBE at once */
+export async function checkPhone(
   network: Network,
   subscriber: GenaSubscriber,
   location: string,
@@ -25,113 +25,113 @@ export async function examinePhone(
   try {
     root = await readDescription(network, location);
   } catch (error) {
-    return [tellUnreadable(location, error)];
+    return [unreadableFault(location, error)];
   }
   const findings: Finding[] = [];
   for (const device of walkDevices(root)) {
     const service = device.services.find(({ name }) => name.toLowerCase() === 'messaging');
     if (service === undefined) continue;
     findings.push(
-      fine(`“${device.friendlyName}” at ${location} has ${service.name}:${service.version}; it is ${device.udn}.`),
-      await examineControl(network, service),
-      await examineEvents(subscriber, service, eventWithinMs),
+      fine(`“${device.friendlyName}” at ${location} has ${service.name}:${service.version}; its UDN is ${device.udn}.`),
+      await checkControl(network, service),
+      await checkEvents(subscriber, service, eventWithinMs),
     );
   }
   if (findings.length > 0) return findings;
   return [
     fault(
-      `What is described at ${location} (“${root.friendlyName}”) offers no Messaging service.`,
-      'Switch messaging on in the telephone, or name another one by HOMELINE_PHONE.',
+      `The device at ${location} (“${root.friendlyName}”) has no Messaging service.`,
+      'Switch messaging on in the phone, or set HOMELINE_PHONE to another one.',
     ),
   ];
 }
 
-function tellUnreadable(location: string, error: unknown): Finding {
-  const words = wordsOf(error);
+function unreadableFault(location: string, error: unknown): Finding {
+  const message = messageOf(error);
   if (error instanceof UpnpError && error.kind === 'unreachable') {
     return fault(
-      `The description at ${location} cannot be fetched. ${words}.`,
-      'Is the telephone on, and is that its address now? A telephone with a list of those whom it lets in (HOMELINE_PHONE_ALLOW in ours) must name this machine.',
+      `The description at ${location} cannot be fetched. ${message}.`,
+      'Check that the phone is on and that this is its current address. If the phone has a list of allowed machines (HOMELINE_PHONE_ALLOW in ours), add this one.',
     );
   }
   return fault(
-    `What is at ${location} is no description of a device. ${words}.`,
-    'HOMELINE_PHONE must be the URL of the description itself, as the telephone’s manual or LOCATION in its announcements gives it.',
+    `There is no device description at ${location}. ${message}.`,
+    'Set HOMELINE_PHONE to the URL of the description itself, from the phone’s manual or from LOCATION in its announcements.',
   );
 }
 
-/** Calls the one action that every phone must have and that asks for nothing private. */
-async function examineControl(network: Network, { controlUrl, serviceType }: ServiceDescription): Promise<Finding> {
+/** Calls the one action that every phone must have and that returns nothing private. */
+async function checkControl(network: Network, { controlUrl, serviceType }: ServiceDescription): Promise<Finding> {
   const action = 'GetMessagingCapabilities';
   const call = { controlUrl, serviceType, action, arguments: [], deadlineMs: callDeadlineMs, repeatable: true };
   try {
     await callAction(network, call);
     return fine('It answers actions.');
   } catch (error) {
-    // A fault is an answer too.
+    // A SOAP fault is an answer too.
     if (error instanceof UpnpError && error.upnpCode !== undefined) {
-      return note(`It refuses ${action} with UPnP error ${error.upnpCode}; what it can do is then not known.`);
+      return note(`It refuses ${action}, so its capabilities are unknown (UPnP error ${error.upnpCode}).`);
     }
     return fault(
-      `It does not answer actions. ${wordsOf(error)}.`,
-      'Restart the telephone. Does it let this machine use it, and not only find it?',
+      `It does not answer actions. ${messageOf(error)}.`,
+      'Restart the phone, and check that its settings allow this machine to use it.',
     );
   }
 }
 
-async function examineEvents(
+async function checkEvents(
   subscriber: GenaSubscriber,
   { eventSubUrl }: ServiceDescription,
   eventWithinMs: number,
 ): Promise<Finding> {
-  if (eventSubUrl === undefined) return note('It offers no events: the agent asks it again and again instead.');
-  let hasHeard: (heard: boolean) => void = () => undefined;
-  const heard = new Promise<boolean>((resolve) => {
-    hasHeard = resolve;
+  if (eventSubUrl === undefined) return note('It offers no events, so the agent polls it and messages arrive later.');
+  let settle: (arrived: boolean) => void = () => undefined;
+  const arrived = new Promise<boolean>((resolve) => {
+    settle = resolve;
   });
-  const late = setTimeout(() => hasHeard(false), eventWithinMs);
+  const late = setTimeout(() => settle(false), eventWithinMs);
   try {
     const subscription = await subscriber.subscribe({
       eventSubUrl,
-      onEvent: () => hasHeard(true),
+      onEvent: () => settle(true),
       onGap: () => undefined,
       onLapse: () => undefined,
     });
-    const isHeard = await heard;
+    const hasArrived = await arrived;
     await subscription.cancel();
-    if (isHeard) return fine('Its events reach this machine.');
+    if (hasArrived) return fine('Its events reach this machine.');
     const host = parseHttpUrl(eventSubUrl)?.host ?? 'the phone';
     return fault(
       'It granted a subscription, but its first event did not reach this machine.',
-      `Let TCP in from ${host} in the firewall of this machine (for example: ufw allow from ${host}). Until then the agent compares now and then, and messages come late.`,
+      `Allow incoming TCP from ${host} in this machine’s firewall (for example: ufw allow from ${host}). Until then the agent polls, and messages arrive late.`,
     );
   } catch (error) {
-    return tellRefusal(error);
+    return refusedEventsFault(error);
   } finally {
     clearTimeout(late);
   }
 }
 
-/** Without events the agent polls, so messages still come, but later. */
-function tellRefusal(error: unknown): Finding {
+/** Without events the agent polls: messages still arrive, but later. */
+function refusedEventsFault(error: unknown): Finding {
   const status = error instanceof UpnpError ? error.httpStatus : undefined;
-  const says = `It refuses to send events. ${wordsOf(error)}. The agent asks it again and again instead, and messages come later.`;
+  const says = `It refuses to send events. ${messageOf(error)}. The agent polls it instead, and messages arrive later.`;
   if (status === 412) {
     return fault(
       says,
-      'It does not like the address that events shall go to: it must be in its own network. Is this machine behind NAT, in a container or in several networks? Name the right one by HOMELINE_INTERFACE.',
+      'It refuses the address for events, which must be in its own network. If this machine is behind NAT, in a container or on several networks, set HOMELINE_INTERFACE to the right one.',
     );
   }
   if (status === 503) {
     return fault(
       says,
-      'It has no room for another subscriber: stop another program that listens to it, or restart it.',
+      'It cannot take another subscriber. Stop another program that subscribes to it, or restart the phone.',
     );
   }
-  return fault(says, 'Restart the telephone, and update its software; some never send events.');
+  return fault(says, 'Restart the phone and update its software. Some phones never send events.');
 }
 
-/** Our own words: what a device says of itself is not for the terminal. */
-function wordsOf(error: unknown): string {
+/** Our own message: a device's text must not reach the terminal. */
+function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\.$/, '');
 }

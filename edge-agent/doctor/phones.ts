@@ -1,4 +1,4 @@
-// The doctor looks for phones: what answers a search, and whether what answers can be the telephone of this house.
+// Searches for phones, and checks each one found.
 import { networkInterfaces } from 'node:os';
 import { searchTargets } from '../agent.ts';
 import { type Advertisement, SsdpDiscovery } from '../upnp/discovery/ssdp.ts';
@@ -7,44 +7,42 @@ import { interfaceOf, listInterfaces } from '../upnp/network/address.ts';
 import { parseHttpUrl } from '../upnp/network/http-url.ts';
 import { LanNetwork } from '../upnp/network/network.ts';
 import { type Finding, fault, note } from './finding.ts';
-import { examinePhone } from './phone.ts';
+import { checkPhone } from './phone.ts';
 
-export interface PhonesExamination {
+export interface PhonesCheck {
   readonly interfaces: readonly string[];
   readonly ssdpPort: number;
-  /** The description of a phone that discovery may not find. */
+  /** The description URL of a phone that discovery may not find. */
   readonly phoneUrl?: string | undefined;
-  /** How long answers are waited for; 4 s unless told: devices may take 2, and the search is sent three times. */
+  /** How long to wait for answers; default 4 s, because devices may take 2 s and the search is sent three times. */
   readonly listenMs?: number;
-  /** How long a first event is waited for; 3 s unless told. */
+  /** How long to wait for a first event; default 3 s. */
   readonly eventWithinMs?: number;
 }
 
-const standardListenMs = 4000;
-const standardEventMs = 3000;
-const mostNamed = 8;
+const defaultListenMs = 4000;
+const defaultEventMs = 3000;
+const maxNamed = 8;
 
-export async function examinePhones(examination: PhonesExamination): Promise<Finding[]> {
-  const { interfaces, phoneUrl, eventWithinMs = standardEventMs } = examination;
+export async function checkPhones(check: PhonesCheck): Promise<Finding[]> {
+  const { interfaces, phoneUrl, eventWithinMs = defaultEventMs } = check;
   const network = new LanNetwork({ interfaces, allowOwnAddress: true });
   const subscriber = new GenaSubscriber(network);
   await network.start();
   await subscriber.start();
   try {
-    const [phones, others] = await Promise.all([
-      search(examination, searchTargets),
-      search(examination, ['upnp:rootdevice']),
-    ]);
-    const findings = [tellAnswers([...phones, ...others])];
-    const heard = new Set(phones.map(({ location }) => location));
+    const [phones, others] = await Promise.all([search(check, searchTargets), search(check, ['upnp:rootdevice'])]);
+    const findings = [answersNote([...phones, ...others])];
+    const discovered = new Set(phones.map(({ location }) => location));
     let works = false;
-    for (const location of new Set([...heard, ...(phoneUrl === undefined ? [] : [phoneUrl])])) {
-      const far = location === phoneUrl ? tellFarAway(location, interfaces) : undefined;
-      const told = far === undefined ? await examinePhone(network, subscriber, location, eventWithinMs) : [far];
-      works ||= told.some(({ kind }) => kind === 'fine');
-      findings.push(...told, ...(heard.has(location) ? tellOwnAddress(location, examination) : []));
+    for (const location of new Set([...discovered, ...(phoneUrl === undefined ? [] : [phoneUrl])])) {
+      const unreachable = location === phoneUrl ? unreachablePhoneFault(location, interfaces) : undefined;
+      const reported =
+        unreachable === undefined ? await checkPhone(network, subscriber, location, eventWithinMs) : [unreachable];
+      works ||= reported.some(({ kind }) => kind === 'fine');
+      findings.push(...reported, ...(discovered.has(location) ? ownAddressNotes(location, check) : []));
     }
-    if (heard.size === 0) findings.push(tellSilence(works, others.length > 0));
+    if (discovered.size === 0) findings.push(noPhoneFault(works, others.length > 0));
     return findings;
   } finally {
     await subscriber.stop();
@@ -52,9 +50,9 @@ export async function examinePhones(examination: PhonesExamination): Promise<Fin
   }
 }
 
-/** Whoever answers a search for these, or announces itself meanwhile. */
+/** Collects the devices that answer a search for these targets or announce themselves during it. */
 async function search(
-  { interfaces, ssdpPort, listenMs }: PhonesExamination,
+  { interfaces, ssdpPort, listenMs }: PhonesCheck,
   targets: readonly string[],
 ): Promise<Advertisement[]> {
   const found: Advertisement[] = [];
@@ -66,57 +64,57 @@ async function search(
     onFound: (advertisement) => found.push(advertisement),
     onRebooted: () => undefined,
     onGone: () => undefined,
-    // What is wrong with a network has been told by then.
+    // Network faults have been reported by then.
     onFault: () => undefined,
   });
   await discovery.start();
-  await new Promise((resolve) => setTimeout(resolve, listenMs ?? standardListenMs));
+  await new Promise((resolve) => setTimeout(resolve, listenMs ?? defaultListenMs));
   await discovery.stop();
   return found;
 }
 
-function tellAnswers(found: readonly Advertisement[]): Finding {
+function answersNote(found: readonly Advertisement[]): Finding {
   const hosts = [...new Set(found.map(({ from, interfaceName }) => `${from} (${interfaceName})`))];
-  if (hosts.length === 0) return note('Nothing at all answered the search.');
-  const more = hosts.length > mostNamed ? ` and ${hosts.length - mostNamed} more` : '';
-  return note(`Answered the search: ${hosts.slice(0, mostNamed).join(', ')}${more}.`);
+  if (hosts.length === 0) return note('No device at all answered the search.');
+  const more = hosts.length > maxNamed ? ` and ${hosts.length - maxNamed} more` : '';
+  return note(`Answered the search: ${hosts.slice(0, maxNamed).join(', ')}${more}.`);
 }
 
-/** A phone that is named but on no network that is looked at; undefined where it is, or where its name must first be looked up. */
-function tellFarAway(location: string, interfaces: readonly string[]): Finding | undefined {
+/** A fault when the configured phone is on no searched network; undefined when it is, or when its host is a name. */
+function unreachablePhoneFault(location: string, interfaces: readonly string[]): Finding | undefined {
   const address = parseHttpUrl(location)?.address;
   if (address === undefined || interfaceOf(address, listInterfaces(interfaces)) !== undefined) return undefined;
   const elsewhere = interfaceOf(address, listInterfaces(Object.keys(networkInterfaces())));
   if (elsewhere !== undefined) {
     return fault(
-      `The phone at ${address} is on ${elsewhere.name}, where it is not looked for.`,
+      `The phone at ${address} is on ${elsewhere.name}, which is not searched.`,
       `Set HOMELINE_INTERFACE to ${[...interfaces, elsewhere.name].join(',')}.`,
     );
   }
   const own = listInterfaces(interfaces).map((at) => `${at.address}/${at.prefixLength} (${at.name})`);
   return fault(
-    `The phone at ${address} is on no network of this machine: ${own.join(', ') || 'there is none'}.`,
-    'Put both into the same network: UPnP crosses neither routers nor VLANs nor guest Wi-Fi. Or correct HOMELINE_PHONE.',
+    `The phone at ${address} is not on a network of this machine: ${own.join(', ') || 'there is none'}.`,
+    'Put both on the same network, because UPnP does not cross routers, VLANs or guest Wi-Fi. Or correct HOMELINE_PHONE.',
   );
 }
 
-/** The agent takes a device at its own address for a forgery, unless it is told of it. */
-function tellOwnAddress(location: string, { interfaces, phoneUrl }: PhonesExamination): Finding[] {
+/** The agent ignores a device at its own address as a forgery, unless it is configured. */
+function ownAddressNotes(location: string, { interfaces, phoneUrl }: PhonesCheck): Finding[] {
   const address = parseHttpUrl(location)?.address;
   const at = listInterfaces(interfaces).find((one) => one.address === address);
   if (at === undefined || at.internal || phoneUrl !== undefined) return [];
-  return [note(`It is at this machine's own address: the agent takes it only with HOMELINE_PHONE=${location}.`)];
+  return [note(`It is at this machine's own address. The agent accepts it only with HOMELINE_PHONE=${location}.`)];
 }
 
-function tellSilence(isReachedByUrl: boolean, hasOthers: boolean): Finding {
+function noPhoneFault(isReachedByUrl: boolean, hasOthers: boolean): Finding {
   if (isReachedByUrl) {
     return fault(
-      'The phone works, but did not answer the search: something drops UDP between it and this machine.',
-      'Let UDP in from the phone’s network in the firewall of this machine, and switch off IGMP snooping or “multicast filtering” in switch and Wi-Fi. Until then keep HOMELINE_PHONE set.',
+      'The phone works but did not answer the search: something drops UDP between it and this machine.',
+      'Allow incoming UDP from the phone’s network in this machine’s firewall, and switch off IGMP snooping or “multicast filtering” in switch and Wi-Fi. Until then keep HOMELINE_PHONE set.',
     );
   }
   return fault(
     hasOthers ? 'Other devices answered, but no phone with Messaging.' : 'No phone with Messaging answered.',
-    'Is it on, with UPnP allowed? Is it in this very network, not in a guest Wi-Fi or another VLAN? If its address is known, set HOMELINE_PHONE to the URL of its description. `npm run phone` starts one in software.',
+    'Check that the phone is on with UPnP enabled, and on this network rather than on guest Wi-Fi or another VLAN. If you know its address, set HOMELINE_PHONE to the URL of its description. `npm run phone` starts a software phone.',
   );
 }

@@ -1,11 +1,11 @@
-// `npm run doctor` as a person runs it, and what it says of phones that refuse.
+// `npm run doctor` as a person runs it, and its findings about faulty phones.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Finding } from '../../edge-agent/doctor/finding.ts';
-import { examineNetworks } from '../../edge-agent/doctor/networks.ts';
-import { examinePhones } from '../../edge-agent/doctor/phones.ts';
+import { checkNetworks } from '../../edge-agent/doctor/networks.ts';
+import { checkPhones } from '../../edge-agent/doctor/phones.ts';
 import { ScriptedPhone } from '../fixtures/phone/scripted-phone.ts';
 import { useLan } from '../fixtures/upnp/lan.ts';
 import { httpAnswer, ok, type Reply, type SeenRequest } from '../fixtures/upnp/raw-device.ts';
@@ -34,26 +34,26 @@ async function scriptedPhone(script: Partial<ScriptedPhone> = {}): Promise<Scrip
 }
 
 describe('npm run doctor', () => {
-  it('finds nothing to mend where a phone answers, acts and tells, and ends with 0', async () => {
+  it('finds no fault when a phone answers, acts and sends events, and exits with 0', async () => {
     const home = await startPhone();
     stopping.push(() => home.stop());
     const { status, out, err } = await run('--interface', 'lo', '--ssdp-port', String(home.ssdpPort));
     expect([status, err]).toEqual([0, '']);
-    expect(out).toContain('lo 127.0.0.1 hears its own multicast');
-    expect(out).toContain(`“Home phone” at ${home.phone.location} has Messaging:2; it is ${home.phone.udn}`);
+    expect(out).toContain('lo 127.0.0.1 receives its own multicast');
+    expect(out).toContain(`“Home phone” at ${home.phone.location} has Messaging:2; its UDN is ${home.phone.udn}`);
     expect(out).toContain('It answers actions');
     expect(out).toContain('Its events reach this machine');
-    expect(out).toContain('Nothing is to be mended');
+    expect(out).toContain('No faults found');
   });
 
-  it('says what to look at where no phone is, and ends with 1', async () => {
+  it('says what to check when there is no phone, and exits with 1', async () => {
     const { status, out } = await run('--interface', 'lo', '--ssdp-port', String(await freeUdpPort()));
     expect(status).toBe(1);
     expect(out).toContain('No phone with Messaging answered');
-    expect(out).toMatch(/Mend: Is it on.*VLAN/);
+    expect(out).toMatch(/What to do: Check that the phone is on.*VLAN/);
   });
 
-  it('names the interfaces that there are where one is not there, and ends with 1', async () => {
+  it('lists the existing interfaces when one is missing, and exits with 1', async () => {
     const { status, out } = await run('--interface', 'nonsuch0');
     expect(status).toBe(1);
     expect(out).toContain('There is no interface nonsuch0');
@@ -61,7 +61,7 @@ describe('npm run doctor', () => {
     expect(out).not.toContain('Phones');
   });
 
-  it('explains itself, and tells faults of its settings with 2', async () => {
+  it('prints its help, and exits with 2 on invalid settings', async () => {
     const help = await run('--help');
     expect([help.status, help.out.includes('HOMELINE_PHONE')]).toEqual([0, true]);
     const wrong = await run('--phone', 'nonsense');
@@ -71,8 +71,8 @@ describe('npm run doctor', () => {
 
 describe('of a phone', () => {
   const lan = useLan();
-  const examine = async (phoneUrl: string, interfaces = ['lo']) =>
-    examinePhones({ interfaces, ssdpPort: await freeUdpPort(), phoneUrl, listenMs: 50, eventWithinMs: 200 });
+  const check = async (phoneUrl: string, interfaces = ['lo']) =>
+    checkPhones({ interfaces, ssdpPort: await freeUdpPort(), phoneUrl, listenMs: 50, eventWithinMs: 200 });
   const faultsOf = (findings: readonly Finding[]) => findings.filter(({ kind }) => kind === 'fault');
 
   const service =
@@ -82,82 +82,82 @@ describe('of a phone', () => {
   const odd = (answer: (request: SeenRequest) => Reply) =>
     lan.device((request) => (request.method === 'GET' ? description(service) : answer(request)));
 
-  it('that refuses events: it says so, and that messages still come', async () => {
+  it('that refuses events: says so, and that messages still arrive', async () => {
     const phone = await scriptedPhone({ refusesSubscriptions: true });
-    const faults = faultsOf(await examine(phone.location));
-    expect(faults[0]?.says).toMatch(/refuses to send events.*405.*asks it again and again/);
-    expect(faults[0]?.mend).toBeDefined();
+    const faults = faultsOf(await check(phone.location));
+    expect(faults[0]?.says).toMatch(/refuses to send events.*405.*polls it instead/);
+    expect(faults[0]?.remedy).toBeDefined();
   });
 
   it.each([
     ['412 Precondition Failed', /in its own network/],
-    ['503 Busy', /no room/],
-  ])('that answers SUBSCRIBE with %s: it says why', async (status, mend) => {
+    ['503 Busy', /cannot take another subscriber/],
+  ])('that answers SUBSCRIBE with %s: says why', async (status, remedy) => {
     const device = await odd(() => httpAnswer(status));
-    const faults = faultsOf(await examine(device.url('/d.xml')));
-    expect(faults.some((one) => mend.test(one.mend ?? ''))).toBe(true);
+    const faults = faultsOf(await check(device.url('/d.xml')));
+    expect(faults.some((one) => remedy.test(one.remedy ?? ''))).toBe(true);
   });
 
-  it('that works but never answers a search: it points at what drops UDP', async () => {
+  it('that works but never answers a search: suspects dropped UDP', async () => {
     const phone = await scriptedPhone();
-    const faults = faultsOf(await examine(phone.location));
+    const faults = faultsOf(await check(phone.location));
     expect(faults.at(-1)?.says).toContain('something drops UDP');
-    expect(faults.at(-1)?.mend).toContain('HOMELINE_PHONE');
+    expect(faults.at(-1)?.remedy).toContain('HOMELINE_PHONE');
   });
 
-  it('whose events do not arrive: it points at the firewall of this machine', async () => {
+  it('whose events do not arrive: suspects this machine’s firewall', async () => {
     const device = await odd(() => httpAnswer('200 OK', '', { SID: 'uuid:s', TIMEOUT: 'Second-1800' }));
-    const faults = faultsOf(await examine(device.url('/d.xml')));
-    expect(faults.find(({ says }) => says.includes('first event did not reach'))?.mend).toContain('127.0.0.1');
+    const faults = faultsOf(await check(device.url('/d.xml')));
+    expect(faults.find(({ says }) => says.includes('first event did not reach'))?.remedy).toContain('127.0.0.1');
     expect(device.seen.at(-1)?.method).toBe('UNSUBSCRIBE');
   });
 
-  it('that does not answer actions: it says so', async () => {
+  it('that does not answer actions: says so', async () => {
     const device = await odd(() => (socket) => socket.destroy());
-    expect(faultsOf(await examine(device.url('/d.xml'))).map(({ says }) => says)).toContainEqual(
+    expect(faultsOf(await check(device.url('/d.xml'))).map(({ says }) => says)).toContainEqual(
       expect.stringContaining('does not answer actions'),
     );
   });
 
-  it('that is on an interface which is not looked at: it names that interface', async () => {
-    const [fault] = faultsOf(await examine('http://127.0.0.1:81/d.xml', ['nonsuch0']));
-    expect(fault?.says).toContain('is on lo, where it is not looked for');
-    expect(fault?.mend).toContain('nonsuch0,lo');
+  it('that is on an interface not searched: names that interface', async () => {
+    const [fault] = faultsOf(await check('http://127.0.0.1:81/d.xml', ['nonsuch0']));
+    expect(fault?.says).toContain('is on lo, which is not searched');
+    expect(fault?.remedy).toContain('nonsuch0,lo');
   });
 
-  it('that is on another network: it says that UPnP does not cross', async () => {
-    const [fault] = faultsOf(await examine('http://198.51.100.7/d.xml'));
-    expect(fault?.says).toContain('on no network of this machine');
-    expect(fault?.mend).toContain('VLAN');
+  it('that is on another network: says that UPnP does not cross networks', async () => {
+    const [fault] = faultsOf(await check('http://198.51.100.7/d.xml'));
+    expect(fault?.says).toContain('is not on a network of this machine');
+    expect(fault?.remedy).toContain('VLAN');
   });
 
   it.each<[string, Reply, RegExp]>([
-    ['a web page', ok('<!DOCTYPE html><html/>'), /is no description/],
+    ['a web page', ok('<!DOCTYPE html><html/>'), /There is no device description/],
     ['nothing', (socket) => socket.destroy(), /cannot be fetched/],
-    ['404', httpAnswer('404 Not Found'), /is no description/],
-    ['another device', description(''), /offers no Messaging/],
-  ])('whose URL gives %s: it says so', async (_, reply, says) => {
+    ['404', httpAnswer('404 Not Found'), /There is no device description/],
+    ['another device', description(''), /has no Messaging/],
+  ])('whose URL returns %s: says so', async (_, reply, says) => {
     const device = await lan.device(() => reply);
-    expect(faultsOf(await examine(device.url('/d.xml')))[0]?.says).toMatch(says);
+    expect(faultsOf(await check(device.url('/d.xml')))[0]?.says).toMatch(says);
   });
 
-  it('whose name would steer the terminal: it cleans the name', async () => {
+  it('whose name holds terminal control characters: strips them', async () => {
     const name = '\u001b[31mred\u202e';
     const device = await lan.device(() =>
       ok(`<root><device><friendlyName>${name}</friendlyName><serviceList>${service}</serviceList></device></root>`),
     );
-    const findings = await examine(device.url('/d.xml'));
+    const findings = await check(device.url('/d.xml'));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not pass
     expect(JSON.stringify(findings)).not.toMatch(/[\u001b\u202e]|\\u001b/);
   });
 });
 
-it('a port that another program has for itself is told, with how to find that program', async () => {
+it('reports a port that another program uses exclusively, and how to find that program', async () => {
   const { createSocket } = await import('node:dgram');
   const selfish = createSocket('udp4');
   await new Promise<void>((done) => selfish.bind(0, '0.0.0.0', done));
   stopping.push(() => new Promise<void>((done) => selfish.close(() => done())));
-  const [finding] = await examineNetworks(['lo'], selfish.address().port);
-  expect(finding).toMatchObject({ kind: 'fault', says: expect.stringContaining('has UDP port') });
-  expect(finding?.mend).toContain('ss -ulpn');
+  const [finding] = await checkNetworks(['lo'], selfish.address().port);
+  expect(finding).toMatchObject({ kind: 'fault', says: expect.stringContaining('uses UDP port') });
+  expect(finding?.remedy).toContain('ss -ulpn');
 });
