@@ -166,7 +166,7 @@ export class Agent {
         send,
         report,
       }),
-      new PhoneProbe({ outbox, phones: () => (client.connected ? phones.able : []), everyMs: options.probeMs }),
+      new PhoneProbe({ outbox, phones: () => (client.connected ? phones.usable : []), everyMs: options.probeMs }),
       new SuspendDetector({ onResumed: (awayMs) => phones.onResumed(awayMs) }),
       new SsdpDiscovery({
         interfaces,
@@ -175,7 +175,7 @@ export class Agent {
         ...(options.ssdpPort !== undefined && { port: options.ssdpPort }),
         isKnown: (udn) => phones.isKnown(udn),
         onFound: (found) => phones.onFound(found),
-        onSeen: (found, kind) => phones.onHeard(found, kind),
+        onSeen: (found, kind) => phones.onSeen(found, kind),
         onMoved: (found) => phones.onRenewed(found),
         onRebooted: (found) => phones.onRenewed(found),
         onChanged: (found) => phones.onRenewed(found),

@@ -19,7 +19,7 @@ export class LanPhones {
     this.frames = {
       approvals: ({ approved, evidence }) => {
         // With the first approvals the agent can compare what the cloud knows with what the phones have.
-        if (!hasApprovals()) phones.examine();
+        if (!hasApprovals()) phones.resync();
         phones.approve(approved, evidence);
       },
     };

@@ -1,4 +1,4 @@
-// npm run agent: the edge agent, from its settings to its exit code.
+// npm run agent: runs the edge agent.
 import './small-heap.ts';
 
 import { basename } from 'node:path';
@@ -9,9 +9,9 @@ import { noteConnection } from './connected-file.ts';
 import { agentSettings, checkAgentToken, isTokenInClear, readAgentToken } from './settings.ts';
 
 const read = readSettings(agentSettings, {
-  // Bundled into one file, it is run by that file's name.
+  // The bundled agent is a single file, started by its name.
   command: import.meta.filename.endsWith('.ts') ? 'npm run agent --' : `node ${basename(import.meta.filename)}`,
-  summary: 'the edge agent: it finds the phones of this house and connects them to the cloud.',
+  summary: 'the edge agent: it finds the phones of this home and connects them to the cloud.',
   env: process.env,
   argv: process.argv.slice(2),
   check: checkAgentToken,
@@ -26,9 +26,9 @@ if (read.kind === 'help') {
   const { cloud, token, tokenFile, interfaces, phone, trust, data, ssdpPort } = read.values;
   const report = (line: string) => void process.stdout.write(`${line}\n`);
   if (isTokenInClear(cloud)) {
-    report('Warning: ws:// carries the token and every message in clear. Use wss:// beyond this machine.');
+    report('Warning: ws:// sends the token and every message in clear text. Use wss:// beyond this machine.');
   }
-  // Whatever is made from here on is this user's alone: the database with its -wal and -shm, the lock.
+  // Files created from here on belong to this user only: the database with its -wal and -shm, and the lock.
   process.umask(0o077);
   const lock = takeFolder(data);
   const note = (connected: boolean) => noteConnection(data, connected, report);
@@ -68,7 +68,7 @@ if (read.kind === 'help') {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   process.on('disconnect', stop);
-  // One that was killed has left its own.
+  // A killed agent may have left the file.
   note(false);
   agent.start().catch((error: unknown) => fail(error, data));
 }
@@ -82,9 +82,8 @@ function takeFolder(dataFolder: string): FolderLock {
 }
 
 function fail(error: unknown, dataFolder?: string): never {
-  const words = error instanceof Error ? error.message : String(error);
-  const mend =
-    dataFolder === undefined ? '' : ` Is ${dataFolder} a folder that this user may write? See HOMELINE_DATA.`;
-  process.stderr.write(`The agent cannot go on: ${words}.${mend}\n`);
+  const message = error instanceof Error ? error.message : String(error);
+  const remedy = dataFolder === undefined ? '' : ` Check that this user can write to ${dataFolder} (HOMELINE_DATA).`;
+  process.stderr.write(`The agent had to stop: ${message}.${remedy}\n`);
   process.exit(1);
 }

@@ -1,4 +1,4 @@
-// The life of one phone at the agent: subscribed to, kept in step, ready for commands.
+// One phone at the agent: probes it, subscribes to it, synchronises it and takes commands for it.
 import type { PhoneEvidence, PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Capabilities } from '../protocol/phone-model.ts';
@@ -7,7 +7,8 @@ import { PhoneControlPoint, standardDeadlineMs } from './messaging/control-point
 import type { CloudKnowledge } from './messaging/sync-pass.ts';
 import { PhoneSynchroniser } from './messaging/synchronise.ts';
 import { deviceEvidenceOf } from './phone-evidence.ts';
-import { type Answer, PhonePulse } from './phone-pulse.ts';
+import { PhonePulse, type ProbeResult } from './phone-pulse.ts';
+import { PhoneSubscription } from './phone-subscription.ts';
 import type { Journal } from './tunnel/journal.ts';
 import {
   type DeviceDescription,
@@ -16,7 +17,7 @@ import {
   walkDevices,
 } from './upnp/description/description.ts';
 import { UpnpError } from './upnp/error.ts';
-import type { GenaSubscriber, Subscription, SubscriptionProbe } from './upnp/eventing/gena.ts';
+import type { GenaSubscriber } from './upnp/eventing/gena.ts';
 import { DeviceNetwork } from './upnp/network/device-network.ts';
 import { authorityOf, parseHttpUrl } from './upnp/network/http-url.ts';
 import type { Network } from './upnp/network/network.ts';
@@ -25,12 +26,12 @@ export interface PhoneLinkOptions {
   readonly udn: string;
   readonly device: DeviceDescription;
   readonly service: ServiceDescription;
-  /** Of the description. */
+  /** The URL of the description. */
   readonly location: string;
-  /** Where it was heard, and all that may lead to it; undefined where the operator named the URL. */
+  /** The only interface that may lead to the phone: where it was discovered. Undefined when the operator configured the URL. */
   readonly interfaceName: string | undefined;
   readonly trusted: boolean;
-  /** Whether the household's approval counts for a phone with this evidence. */
+  /** Whether the household's approval covers a phone with this evidence. */
   approves(evidence: PhoneEvidence): boolean;
   readonly network: Network;
   readonly subscriber: GenaSubscriber;
@@ -42,29 +43,25 @@ export interface PhoneLinkOptions {
   readonly confirmMs?: number | undefined;
   /** Epoch milliseconds. */
   now?(): number;
-  /** Something that the `phones` frame tells has changed. */
+  /** Something in the `phones` frame has changed. */
   onChanged(): void;
-  /** It said goodbye and answers no more. */
+  /** The phone said goodbye and no longer answers. */
   onLeft(link: PhoneLink): void;
-  /** Its description is no longer the one that this link was made of. */
+  /** The description has changed since this link was made. */
   onDescribed(link: PhoneLink, device: DeviceDescription): void;
   report(line: string): void;
 }
 
-/** A phone that refuses subscriptions is polled, and asked again after this: it may have been busy. */
-const subscribeAgainMs = 5 * 60_000;
-/** A message may always be found before its event comes: that is no reason to subscribe again and again. */
-const doubtAgainMs = 60_000;
-/** Of the regular question whether it is there. */
-const askDeadlineMs = 3000;
-/** A phone that was given up is looked at again when it is heard, but a forged flood is not passed on to it. */
-const heardAgainMs = 5000;
+/** Deadline of the regular probe. */
+const probeDeadlineMs = 3000;
+/** Minimum time between syncs that advertisements of an offline phone cause: a forged flood must not reach the phone. */
+const minSeenSyncGapMs = 5000;
 
 const hung = {
   code: 'phone-hung',
   detail:
-    'The phone is there but does not answer. New messages stay on it and are fetched when it answers again. Restart the ' +
-    'phone if this lasts.',
+    'The phone is connected but does not answer. New messages stay on the phone until it answers again. If this lasts, ' +
+    'restart the phone.',
 };
 
 export class PhoneLink {
@@ -72,37 +69,46 @@ export class PhoneLink {
   readonly location: string;
   readonly controlPoint: PhoneControlPoint;
   readonly synchroniser: PhoneSynchroniser;
-  /** Of when the description was read. */
+  /** From when the description was read. */
   readonly evidence: PhoneEvidence;
   readonly #options: PhoneLinkOptions;
-  readonly #neighbour: DeviceNetwork;
+  readonly #network: DeviceNetwork;
   readonly #pulse: PhonePulse;
+  readonly #subscription: PhoneSubscription;
   #silence: 'hung' | 'absent' | undefined;
   #name: string;
-  #polls = false;
-  #heardAtMs = Number.NEGATIVE_INFINITY;
+  #lastSeenSyncMs = Number.NEGATIVE_INFINITY;
   #online = true;
   #live = false;
   #capabilities: Capabilities | undefined;
-  #subscription: Subscription | undefined;
-  #subscribing: Promise<void> | undefined;
-  #again: NodeJS.Timeout | undefined;
-  /** On the clock of `performance.now()`. */
-  #doubtedAtMs = Number.NEGATIVE_INFINITY;
   readonly #stopping = new AbortController();
 
   constructor(options: PhoneLinkOptions) {
-    const { udn, network, service, location, interfaceName } = options;
+    const { udn, network, service, location, interfaceName, subscriber } = options;
     const { journal, cloud, queue, compareMs, pollMs, confirmMs, now } = options;
     const peer = parseHttpUrl(service.controlUrl)?.address;
-    this.#neighbour = new DeviceNetwork(network, { peer, interfaceName }, () => this.#pulse.heard());
+    this.#network = new DeviceNetwork(network, { peer, interfaceName }, () => this.#pulse.onBytes());
     this.#pulse = new PhonePulse({
-      ask: () => this.#ask(),
-      probeSubscription: () => this.#probeSubscription(),
-      isActing: () => this.#neighbour.hasActionInFlight,
+      probe: () => this.#probe(),
+      probeSubscription: () => this.#subscription.probe(),
+      hasActionInFlight: () => this.#network.hasActionInFlight,
       onSilent: (kind) => this.#onSilent(kind),
       onBack: () => this.#onBack(),
       onLeft: () => options.onLeft(this),
+    });
+    this.#subscription = new PhoneSubscription({
+      subscriber,
+      network: this.#network,
+      eventSubUrl: service.eventSubUrl,
+      onEvent: (event) => {
+        this.#pulse.onBytes();
+        this.synchroniser.onEvent(event.variables);
+      },
+      onGap: () => this.synchroniser.requestFullSync(),
+      // The phone has restarted, so its capabilities may have changed.
+      onRenewed: () => void this.#fetchCapabilities(),
+      onEvents: (hasEvents) => this.synchroniser.setHasEvents(hasEvents),
+      report: (line) => this.#report(line),
     });
     this.#options = options;
     this.#name = options.device.friendlyName;
@@ -110,7 +116,7 @@ export class PhoneLink {
     this.location = location;
     this.evidence = deviceEvidenceOf(options.device, location);
     this.controlPoint = new PhoneControlPoint({
-      network: this.#neighbour,
+      network: this.#network,
       udn,
       controlUrl: service.controlUrl,
       serviceType: service.serviceType,
@@ -124,7 +130,7 @@ export class PhoneLink {
       report: (line) => this.#report(line),
       onEpoch: () => options.onChanged(),
       onReachable: (reachable) => this.setOnline(reachable),
-      onUntold: () => this.#onUntold(),
+      onUntold: () => this.#subscription.onMissedEvent(),
       onTrouble: () => options.onChanged(),
       ...(compareMs !== undefined && { compareMs }),
       ...(pollMs !== undefined && { pollMs }),
@@ -137,43 +143,38 @@ export class PhoneLink {
     return this.#online;
   }
 
-  /** Why it does not answer: it takes connections and says nothing, or there is none to be had. */
+  /** Why the phone does not answer: it accepts connections and stays silent, or it cannot be reached. */
   get silence(): 'hung' | 'absent' | undefined {
     return this.#silence;
   }
 
-  /** Subscribes and begins to synchronise; what a phone does not answer is no failure of the agent's. */
+  /** Subscribes and starts to synchronise. Never rejects: a silent phone is not an error of the agent. */
   async start(): Promise<void> {
     this.#live = true;
     const { trusted } = this.#options;
     const approved = this.#options.approves(this.evidence);
     this.synchroniser.setApproved(approved);
-    if (!approved && !trusted) this.#report('waits until somebody of the household approves it in the dashboard.');
-    this.#subscribing = this.#subscribe();
-    await this.#subscribing;
+    if (!approved && !trusted) this.#report('waits for approval in the dashboard.');
+    await this.#subscription.start();
     if (!this.#live) return;
     this.#pulse.start();
     this.synchroniser.start();
-    await this.#askCapabilities();
+    await this.#fetchCapabilities();
   }
 
-  /** Leaves the subscription, and resolves when nothing is under way with this phone any more. */
+  /** Cancels the subscription, and resolves when nothing is in flight with this phone. */
   async stop(): Promise<void> {
     this.#live = false;
     this.#pulse.stop();
-    clearTimeout(this.#again);
-    this.#stopping.abort(new Error('The phone is let go.'));
-    await this.#subscribing;
-    const subscription = this.#subscription;
-    this.#subscription = undefined;
-    await Promise.allSettled([subscription?.cancel(), this.synchroniser.stop()]);
+    this.#stopping.abort(new Error('The phone is dropped.'));
+    await Promise.allSettled([this.#subscription.stop(), this.synchroniser.stop()]);
   }
 
-  /** An announcement of it was heard, or its answer to a search. */
-  onHeard(kind: 'answer' | 'alive' | 'rebooted'): void {
+  /** The phone was advertised, or answered a search. */
+  onSeen(kind: 'answer' | 'alive' | 'rebooted'): void {
     if (kind !== 'answer' || this.#silence !== undefined) this.#pulse.onAnnounced(kind === 'rebooted');
-    if (this.#online || performance.now() - this.#heardAtMs < heardAgainMs) return;
-    this.#heardAtMs = performance.now();
+    if (this.#online || performance.now() - this.#lastSeenSyncMs < minSeenSyncGapMs) return;
+    this.#lastSeenSyncMs = performance.now();
     this.synchroniser.requestFullSync();
   }
 
@@ -181,9 +182,9 @@ export class PhoneLink {
     this.#pulse.onGoodbye();
   }
 
-  /** Whether the phone of this link still answers where it was. */
-  async isThere(): Promise<boolean> {
-    return (await this.#ask()) === 'here';
+  /** Whether the phone of this link still answers at its location. */
+  async isReachable(): Promise<boolean> {
+    return (await this.#probe()) === 'here';
   }
 
   setApproved(approved: boolean): void {
@@ -195,32 +196,32 @@ export class PhoneLink {
     this.#online = online;
     this.#report(online ? 'answers again.' : 'does not answer.');
     this.#options.onChanged();
-    if (online) void this.#probeSubscription();
+    if (online) void this.#subscription.probe();
   }
 
-  /** It may have been off, or have done what it did not answer: find out now, not at the next comparison. */
-  examine(): void {
+  /** The phone may have been off, or may have performed an unanswered command: find out now. */
+  resync(): void {
     this.synchroniser.requestFullSync();
     this.probeSubscription();
   }
 
-  /** Whether the phone still keeps the subscription; one that was off does not, and does not say so. */
+  /** Checks that the phone still keeps the subscription; a phone that was off drops it silently. */
   probeSubscription(): void {
-    void this.#subscription?.probe();
+    this.#subscription.renew();
   }
 
-  async #ask(): Promise<Answer> {
+  async #probe(): Promise<ProbeResult> {
     const { device, onDescribed } = this.#options;
     try {
-      const root = await readDescription(this.#neighbour, this.location, {
-        deadlineMs: askDeadlineMs,
+      const root = await readDescription(this.#network, this.location, {
+        deadlineMs: probeDeadlineMs,
         signal: this.#stopping.signal,
         onConnectionLost: this.#onConnectionLost,
       });
       const described = [...walkDevices(root)].find(({ udn }) => udn === device.udn);
       if (described === undefined) return 'absent';
       if (!this.#live) return 'here';
-      if (isOtherwise(described, device)) onDescribed(this, described);
+      if (hasOtherServices(described, device)) onDescribed(this, described);
       if (described.friendlyName !== this.#name) {
         this.#name = described.friendlyName;
         this.#options.onChanged();
@@ -246,7 +247,7 @@ export class PhoneLink {
     this.synchroniser.requestFullSync();
   }
 
-  /** As the `phones` frame tells it. */
+  /** The phone's entry in the `phones` frame. */
   presence(): PhonePresence {
     const { udn, device, location, trusted } = this.#options;
     const trouble = this.#silence === 'hung' ? hung : this.synchroniser.trouble;
@@ -264,79 +265,8 @@ export class PhoneLink {
     };
   }
 
-  async #subscribe(): Promise<void> {
-    const { subscriber, service } = this.#options;
-    clearTimeout(this.#again);
-    if (service.eventSubUrl === undefined) return this.#poll('offers no events');
-    try {
-      const subscription = await subscriber.subscribe({
-        eventSubUrl: service.eventSubUrl,
-        network: this.#neighbour,
-        onEvent: (event) => {
-          this.#pulse.heard();
-          this.synchroniser.onEvent(event.variables);
-        },
-        onGap: () => this.synchroniser.requestFullSync(),
-        onLapse: () => this.#poll('no longer sends events'),
-        onRestored: () => this.#onEventsRestored(),
-      });
-      this.#subscription = subscription;
-      this.#onEventsRestored();
-      this.#report('sends its events.');
-    } catch {
-      this.#poll('refuses to send events');
-      if (!this.#live) return;
-      this.#again = setTimeout(() => {
-        this.#subscribing = this.#subscribe();
-      }, subscribeAgainMs);
-    }
-  }
-
-  /** It was off for a moment that nobody noticed, or its events are lost on their way; or they are just late. */
-  #onUntold(): void {
-    if (performance.now() - this.#doubtedAtMs < doubtAgainMs) return;
-    this.#doubtedAtMs = performance.now();
-    this.#subscribing = this.#subscribeAnew();
-  }
-
-  /** A phone that was away may have been off, and then keeps no subscription and does not say so. */
-  async #subscribeAnew(): Promise<void> {
-    await this.#subscribing;
-    const before = this.#subscription;
-    if (before === undefined || !this.#live) return;
-    this.#subscription = undefined;
-    await before.cancel();
-    if (this.#live) await this.#subscribe();
-  }
-
-  /** Whether the phone keeps the subscription, or grants it now. What it lost, it may have lost with all that it told. */
-  async #probeSubscription(): Promise<SubscriptionProbe> {
-    await this.#subscribing;
-    if (!this.#live) return 'unknown';
-    if (this.#subscription === undefined) {
-      this.#subscribing = this.#subscribe();
-      await this.#subscribing;
-      return this.#subscription === undefined ? 'unknown' : 'renewed';
-    }
-    const proof = await this.#subscription.probe();
-    if (proof === 'renewed' && this.#live) void this.#askCapabilities();
-    return proof;
-  }
-
-  #onEventsRestored(): void {
-    this.#polls = false;
-    this.synchroniser.setHasEvents(true);
-  }
-
-  #poll(why: string): void {
-    if (!this.#live || this.#polls) return;
-    this.#polls = true;
-    this.#report(`${why}: it is asked again and again instead.`);
-    this.synchroniser.setHasEvents(false);
-  }
-
-  /** What the phone can do; a phone that does not say is shown without it. */
-  async #askCapabilities(): Promise<void> {
+  /** Fetches the phone's capabilities; without an answer the phone is shown without them. */
+  async #fetchCapabilities(): Promise<void> {
     try {
       const { SupportedCapabilities } = await this.controlPoint.inTurn(
         (calls) => calls.model('GetMessagingCapabilities', {}, { deadlineMs: standardDeadlineMs }),
@@ -345,7 +275,7 @@ export class PhoneLink {
       this.#capabilities = SupportedCapabilities;
       if (this.#live) this.#options.onChanged();
     } catch {
-      if (this.#live) this.#report('does not say what it can do.');
+      if (this.#live) this.#report('does not report its capabilities.');
     }
   }
 
@@ -354,13 +284,13 @@ export class PhoneLink {
   }
 }
 
-/** Whether what a link works with has changed. */
-function isOtherwise(one: DeviceDescription, other: DeviceDescription): boolean {
+/** Whether anything that a link depends on has changed. */
+function hasOtherServices(one: DeviceDescription, other: DeviceDescription): boolean {
   const essence = ({ deviceType, services }: DeviceDescription) => JSON.stringify([deviceType, services]);
   return essence(one) !== essence(other);
 }
 
-/** A device's own name, without what could steer a terminal (requirement Z16). */
+/** A device's own name, without characters that could control a terminal (requirement Z16). */
 function printable(name: string): string {
   return `“${name.replace(/\p{C}/gu, ' ').slice(0, 60)}”`;
 }

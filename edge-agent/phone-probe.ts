@@ -1,4 +1,4 @@
-// Proof that the way is open: when nothing else was told for a while, each phone is asked, and that it answered is told.
+// Probes the path to the cloud: when no event was sent for a while, calls each phone and reports that it answered.
 import { standardDeadlineMs } from './messaging/control-point.ts';
 import type { PhoneLink } from './phone-link.ts';
 import type { Outbox } from './tunnel/outbox.ts';
@@ -6,14 +6,14 @@ import { UpnpError } from './upnp/error.ts';
 
 export interface PhoneProbeOptions {
   readonly outbox: Outbox;
-  /** The phones whose events may leave the house now; none while there is no connection. */
+  /** The phones whose events may leave the home now; none while disconnected. */
   phones(): readonly PhoneLink[];
-  /** Five minutes unless told. */
+  /** Default 5 minutes. */
   readonly everyMs?: number | undefined;
 }
 
-/** It is cheaper than any look, and every phone has it. */
-const question = 'GetTelephonyIdentity';
+/** Cheaper than any sync, and supported by every phone. */
+const action = 'GetTelephonyIdentity';
 
 export class PhoneProbe {
   readonly #options: PhoneProbeOptions;
@@ -44,11 +44,11 @@ export class PhoneProbe {
 
   async #probe(phone: PhoneLink): Promise<void> {
     try {
-      await phone.controlPoint.inTurn((calls) => calls.text(question, {}, { deadlineMs: standardDeadlineMs }), {
+      await phone.controlPoint.inTurn((calls) => calls.text(action, {}, { deadlineMs: standardDeadlineMs }), {
         exclusive: false,
       });
     } catch (error) {
-      // A refusal is an answer. Without one it is looked whether the phone is there at all.
+      // A refusal is an answer. Without an answer, sync to find out whether the phone is up.
       if (!(error instanceof UpnpError) || error.kind === 'unreachable') {
         phone.synchroniser.requestFullSync();
         return;
@@ -59,7 +59,7 @@ export class PhoneProbe {
     try {
       this.#options.outbox.append([{ type: 'phone.answered', udn, epoch: synchroniser.epoch }]);
     } catch {
-      // A full disk: then nothing passes, and that is what the missing proof says.
+      // Disk full: nothing is sent, and the missing probe shows it.
     }
   }
 }

@@ -1,60 +1,60 @@
-// Whether one phone is there and still keeps our subscription: asked every few seconds, and at once where there is doubt.
-// SSDP can be forged, so it only makes us ask, and not more often than the phone bears (requirement Z12).
+// Probes whether one phone is up and keeps our subscription: every few seconds, and at once when in doubt.
+// SSDP can be forged, so it only causes probes, at a rate that the phone can bear (requirement Z12).
 import type { SubscriptionProbe } from './upnp/eventing/gena.ts';
 
-/** `hung`: it took the connection and said nothing. `absent`: no connection, or something else answers there. */
-export type Answer = 'here' | 'hung' | 'absent';
+/** `hung`: the phone accepted the connection and stayed silent. `absent`: no connection, or another device answers there. */
+export type ProbeResult = 'here' | 'hung' | 'absent';
 
 export interface PulseOptions {
-  /** Whether the phone answers with its own description. Never rejects. */
-  ask(): Promise<Answer>;
-  /** Whether it keeps the subscription; never rejects. */
+  /** Fetches the phone's description. Never rejects. */
+  probe(): Promise<ProbeResult>;
+  /** Checks that the phone keeps the subscription. Never rejects. */
   probeSubscription(): Promise<SubscriptionProbe>;
-  /** An action is under way: a phone that serves one request at a time answers nothing else meanwhile. */
-  isActing(): boolean;
-  /** Called again where it changes from one kind to the other. */
+  /** An action is in flight: a phone that serves one request at a time answers no probe during it. */
+  hasActionInFlight(): boolean;
+  /** Called again when the kind changes. */
   onSilent(kind: 'hung' | 'absent'): void;
   onBack(): void;
-  /** It said goodbye and answers no more. */
+  /** The phone said goodbye and no longer answers. */
   onLeft(): void;
 }
 
-/** With a second question after `againMs`, 3 s for each answer: a phone that is gone is known to be within 13 s. */
+/** With a second probe after `retryMs` and 3 s per answer, an absent phone is detected within 13 s. */
 const everyMs = 5000;
-const againMs = 1000;
-/** A phone that has been away for long announces itself when it comes back. */
+const retryMs = 1000;
+/** A phone that was away for this long announces itself when it returns. */
 const idleAfterMs = 10 * 60_000;
 const idleEveryMs = 30_000;
-/** How long an action excuses silence: a frozen phone must be told within 15 s too. */
-const actingExcusesMs = 12_000;
-/** A phone that says goodbye may still answer for a moment, or be back a moment later. */
+/** How long an action in flight excuses silence: a frozen phone must be reported within 15 s too. */
+const actionExcusesMs = 12_000;
+/** Probe times after a goodbye: the phone may still answer for a moment, or return a moment later. */
 const afterGoodbyeMs = [0, 1000, 3000, 10_000];
-/** Between two renewals that nobody but an announcement asked for and that were needless. */
+/** Minimum time between needless renewals that only an announcement caused. */
 const needlessPauseMs = 60_000;
-/** The announcements that follow a start have said all they can once the subscription was made again. */
+/** Announcements within this time after a (re)subscription belong to the same start and are ignored. */
 const settledMs = 5000;
 const evidencePauseMs = 2000;
-/** A server that closes idle connections proves nothing by it. */
-const mostNeedlessLosses = 2;
+/** A server that regularly closes idle connections has not restarted; after this many cases, stop reacting. */
+const maxNeedlessLosses = 2;
 
 export class PhonePulse {
   readonly #options: PulseOptions;
   #live = false;
   #timer: NodeJS.Timeout | undefined;
   #goodbye: NodeJS.Timeout | undefined;
-  #later: NodeJS.Timeout | undefined;
-  #missed = 0;
+  #probeTimer: NodeJS.Timeout | undefined;
+  #missedProbes = 0;
   #silence: 'hung' | 'absent' | undefined;
-  #isProbing = false;
-  #isAsking = false;
+  #isCheckingSubscription = false;
+  #isChecking = false;
   #hasLostConnection = false;
   #needlessLosses = 0;
-  /** On the clock of `performance.now()`, here and below. */
-  #lastSignMs = performance.now();
-  #askedAtMs = 0;
+  /** On the clock of `performance.now()`, as all times below. */
+  #lastBytesMs = performance.now();
+  #lastProbeMs = 0;
   #silentSinceMs = 0;
-  #announcedFromMs = 0;
-  #laterAtMs = 0;
+  #announcementsFromMs = 0;
+  #probeDueMs = 0;
   #settledUntilMs = 0;
   #evidenceFromMs = 0;
   #goodbyeFromMs = 0;
@@ -63,64 +63,64 @@ export class PhonePulse {
     this.#options = options;
   }
 
-  /** The phone has just been found, and subscribed to. */
+  /** Call once the phone is found and subscribed to. */
   start(): void {
     this.#live = true;
     this.#settledUntilMs = performance.now() + settledMs;
-    // The first question opens the connection whose end tells of a restart.
+    // The first probe opens the keep-alive connection whose end signals a restart.
     this.#schedule(0);
   }
 
   stop(): void {
     this.#live = false;
-    for (const timer of [this.#timer, this.#goodbye, this.#later]) clearTimeout(timer);
+    for (const timer of [this.#timer, this.#goodbye, this.#probeTimer]) clearTimeout(timer);
   }
 
-  /** Bytes from the phone, of whatever kind. */
-  heard(): void {
-    this.#lastSignMs = performance.now();
+  /** Bytes of any kind arrived from the phone. */
+  onBytes(): void {
+    this.#lastBytesMs = performance.now();
   }
 
-  /** It was announced again: it may have started again, with or without another BOOTID. */
+  /** The phone was announced again: it may have restarted, with or without a new BOOTID. */
   onAnnounced(hasRebooted: boolean): void {
     if (!this.#live) return;
-    if (this.#silence !== undefined) this.#schedule(Math.max(0, this.#askedAtMs + againMs - performance.now()));
-    else if (hasRebooted || performance.now() >= this.#settledUntilMs) this.#probeFrom(this.#announcedFromMs);
+    if (this.#silence !== undefined) this.#schedule(Math.max(0, this.#lastProbeMs + retryMs - performance.now()));
+    else if (hasRebooted || performance.now() >= this.#settledUntilMs) this.#scheduleCheck(this.#announcementsFromMs);
   }
 
-  /** The phone ended an idle connection: nobody else on the LAN can do that for it. */
+  /** The phone closed an idle connection; no other machine on the LAN can forge that. */
   onConnectionLost(): void {
-    if (!this.#live || this.#silence !== undefined || this.#needlessLosses >= mostNeedlessLosses) return;
+    if (!this.#live || this.#silence !== undefined || this.#needlessLosses >= maxNeedlessLosses) return;
     this.#onEvidence(true);
   }
 
-  /** What it said goodbye to is the network, or only its own past. Ask until it is clear which. */
+  /** The phone is leaving, or just restarted: probe until it is clear which. */
   onGoodbye(): void {
     const nowMs = performance.now();
     if (!this.#live || this.#goodbye !== undefined || nowMs < this.#goodbyeFromMs) return;
-    this.#askAfterGoodbye(nowMs, 0);
+    this.#probeAfterGoodbye(nowMs, 0);
   }
 
-  #askAfterGoodbye(sinceMs: number, step: number): void {
+  #probeAfterGoodbye(sinceMs: number, step: number): void {
     const dueMs = sinceMs + (afterGoodbyeMs[step] ?? 0) - performance.now();
     this.#goodbye = setTimeout(
       async () => {
-        const isThere = (await this.#options.ask()) === 'here';
+        const isThere = (await this.#options.probe()) === 'here';
         if (!this.#live) return;
         if (!isThere && step > 0) {
           this.#goodbye = undefined;
           this.#options.onLeft();
           return;
         }
-        if (!isThere) this.#missed = Math.max(1, this.#missed);
+        if (!isThere) this.#missedProbes = Math.max(1, this.#missedProbes);
         else this.#answered();
         if (step + 1 < afterGoodbyeMs.length) {
-          this.#askAfterGoodbye(sinceMs, step + 1);
+          this.#probeAfterGoodbye(sinceMs, step + 1);
           return;
         }
         this.#goodbye = undefined;
         this.#goodbyeFromMs = performance.now() + needlessPauseMs;
-        this.#probeFrom(this.#announcedFromMs);
+        this.#scheduleCheck(this.#announcementsFromMs);
       },
       Math.max(0, dueMs),
     );
@@ -128,24 +128,24 @@ export class PhonePulse {
 
   #schedule(ms: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#beat(), ms);
+    this.#timer = setTimeout(() => void this.#check(), ms);
   }
 
-  async #beat(): Promise<void> {
-    if (this.#isAsking) return;
-    this.#isAsking = true;
-    this.#askedAtMs = performance.now();
-    const answer = await this.#options.ask();
-    this.#isAsking = false;
+  async #check(): Promise<void> {
+    if (this.#isChecking) return;
+    this.#isChecking = true;
+    this.#lastProbeMs = performance.now();
+    const answer = await this.#options.probe();
+    this.#isChecking = false;
     if (!this.#live) return;
     if (answer === 'here') this.#answered();
     else this.#unanswered(answer);
   }
 
   #answered(): void {
-    const wasMissed = this.#missed > 0;
-    this.heard();
-    this.#missed = 0;
+    const wasMissed = this.#missedProbes > 0;
+    this.onBytes();
+    this.#missedProbes = 0;
     this.#schedule(everyMs);
     if (this.#silence !== undefined) {
       this.#silence = undefined;
@@ -154,66 +154,66 @@ export class PhonePulse {
   }
 
   #unanswered(kind: 'hung' | 'absent'): void {
-    this.#missed++;
+    this.#missedProbes++;
     const nowMs = performance.now();
-    const isExcused = this.#options.isActing() && nowMs - this.#lastSignMs < actingExcusesMs;
-    if (this.#silence === undefined && (this.#missed === 1 || isExcused)) {
-      this.#schedule(againMs);
+    const isExcused = this.#options.hasActionInFlight() && nowMs - this.#lastBytesMs < actionExcusesMs;
+    if (this.#silence === undefined && (this.#missedProbes === 1 || isExcused)) {
+      this.#schedule(retryMs);
       return;
     }
     if (this.#silence === undefined) this.#silentSinceMs = nowMs;
-    const isNews = this.#silence !== kind;
+    const hasChanged = this.#silence !== kind;
     this.#silence = kind;
     this.#schedule(nowMs - this.#silentSinceMs < idleAfterMs ? everyMs : idleEveryMs);
-    if (isNews) this.#options.onSilent(kind);
+    if (hasChanged) this.#options.onSilent(kind);
   }
 
-  /** Something that only the phone itself, or its absence, can have done. */
+  /** Evidence that only the phone itself, or its absence, can produce. */
   #onEvidence(isConnection: boolean): void {
     this.#hasLostConnection ||= isConnection;
-    this.#probeFrom(this.#evidenceFromMs);
+    this.#scheduleCheck(this.#evidenceFromMs);
   }
 
-  /** Of several doubts the one that may be settled first counts; none is dropped for another that must wait. */
-  #probeFrom(fromMs: number): void {
+  /** Schedules a probe; the earliest of several wins, and none is dropped for a later one. */
+  #scheduleCheck(fromMs: number): void {
     const dueMs = Math.max(fromMs, performance.now());
-    if (this.#later !== undefined && this.#laterAtMs <= dueMs) return;
-    clearTimeout(this.#later);
-    this.#laterAtMs = dueMs;
-    this.#later = setTimeout(
+    if (this.#probeTimer !== undefined && this.#probeDueMs <= dueMs) return;
+    clearTimeout(this.#probeTimer);
+    this.#probeDueMs = dueMs;
+    this.#probeTimer = setTimeout(
       () => {
-        this.#later = undefined;
-        void this.#probe();
+        this.#probeTimer = undefined;
+        void this.#checkSubscription();
       },
       Math.max(0, dueMs - performance.now()),
     );
   }
 
-  /** Asks first: one that cannot answer just now has not lost a subscription that it may still keep. */
-  async #probe(): Promise<void> {
+  /** Probes the phone first: a phone that cannot answer now may still keep the subscription. */
+  async #checkSubscription(): Promise<void> {
     if (!this.#live) return;
-    if (this.#isProbing) {
-      this.#probeFrom(performance.now() + evidencePauseMs);
+    if (this.#isCheckingSubscription) {
+      this.#scheduleCheck(performance.now() + evidencePauseMs);
       return;
     }
-    this.#isProbing = true;
+    this.#isCheckingSubscription = true;
     const hadLostConnection = this.#hasLostConnection;
     this.#hasLostConnection = false;
     this.#evidenceFromMs = performance.now() + evidencePauseMs;
-    this.#announcedFromMs = performance.now() + needlessPauseMs;
+    this.#announcementsFromMs = performance.now() + needlessPauseMs;
     try {
-      const answer = await this.#options.ask();
+      const answer = await this.#options.probe();
       if (answer !== 'here') {
         if (this.#live && this.#silence === undefined) this.#unanswered(answer);
         return;
       }
-      const proof = this.#live ? await this.#options.probeSubscription() : 'unknown';
-      if (hadLostConnection) this.#needlessLosses = proof === 'kept' ? this.#needlessLosses + 1 : 0;
-      if (proof !== 'renewed') return;
+      const result = this.#live ? await this.#options.probeSubscription() : 'unknown';
+      if (hadLostConnection) this.#needlessLosses = result === 'kept' ? this.#needlessLosses + 1 : 0;
+      if (result !== 'renewed') return;
       this.#settledUntilMs = performance.now() + settledMs;
-      this.#announcedFromMs = this.#settledUntilMs;
+      this.#announcementsFromMs = this.#settledUntilMs;
     } finally {
-      this.#isProbing = false;
+      this.#isCheckingSubscription = false;
     }
   }
 }

@@ -17,7 +17,7 @@ const agentToken = /^[\x21-\x7e]{1,512}$/;
 export const agentSettings = {
   cloud: {
     name: 'HOMELINE_CLOUD',
-    meaning: 'The cloud: ws://… or wss://…; without a path, the usual one is taken.',
+    meaning: 'The cloud’s address, ws://… or wss://…; the path may be left out.',
     schema: z
       .string({ error: 'is needed: the address of the cloud, such as wss://homeline.example.org' })
       .transform((text, context) => {
@@ -43,19 +43,19 @@ export const agentSettings = {
   },
   interfaces: {
     name: 'HOMELINE_INTERFACE',
-    meaning: 'Networks on which to look for phones, by comma; lo only when it is named.',
+    meaning: 'Network interfaces on which to search for phones, comma-separated; lo must be named to be used.',
     schema: listSetting,
     default: 'all but lo',
   },
   phone: {
     name: 'HOMELINE_PHONE',
-    meaning: "The URL of a phone's description, where discovery cannot find it; that phone is trusted.",
+    meaning: "The URL of a phone's description, if discovery cannot find the phone; that phone is trusted.",
     schema: z
       .string()
       .optional()
       .transform((text, context) => {
         if (text === undefined) return undefined;
-        // Not URL's own reading, which knows no zone of a link-local address.
+        // URL cannot parse the zone of a link-local address.
         const url = parseHttpUrl(text);
         if (url !== undefined) return formatHttpUrl(url);
         context.addIssue('must be a URL such as http://192.168.1.20:49200/description.xml');
@@ -64,19 +64,19 @@ export const agentSettings = {
   },
   trust: {
     name: 'HOMELINE_TRUST',
-    meaning: "UDNs of phones that are the household's without being asked, by comma.",
+    meaning: 'UDNs of phones that are trusted without approval in the dashboard, comma-separated.',
     schema: listSetting,
     default: 'none',
   },
   data: {
     name: 'HOMELINE_DATA',
-    meaning: 'The data folder: what the agent must not forget.',
+    meaning: 'The data folder, which holds the agent’s journal and outbox.',
     schema: pathSetting.default('.homeline'),
     default: '.homeline',
   },
   ssdpPort: {
     name: 'HOMELINE_SSDP_PORT',
-    meaning: 'UDP port of UPnP discovery; another than the standard one is for tests.',
+    meaning: 'UDP port of UPnP discovery; change it only for tests.',
     schema: portSetting(1900),
     default: '1900',
   },
@@ -84,17 +84,17 @@ export const agentSettings = {
 
 type AgentSettings = SettingValues<typeof agentSettings>;
 
-/** What is wrong with the token and its file together. */
+/** Checks the token and its file against each other. */
 export function checkAgentToken(values: Partial<AgentSettings>): SettingFault[] {
-  // A token that is not valid has its fault already.
+  // An invalid token has its fault already.
   if (!('token' in values && 'tokenFile' in values)) return [];
   const { token, tokenFile } = values;
   if (token !== undefined && tokenFile !== undefined) {
-    return [{ key: 'tokenFile', fault: 'is given beside HOMELINE_AGENT_TOKEN: give one of the two' }];
+    return [{ key: 'tokenFile', fault: 'is set together with HOMELINE_AGENT_TOKEN: set only one of the two' }];
   }
   if (tokenFile === undefined) {
     const fault =
-      'is needed: make one in the dashboard, or by POST /v1/homes/{home}/agents, and name the file that holds it';
+      'is needed: create a token in the dashboard or with POST /v1/homes/{home}/agents, and name the file that holds it';
     return token === undefined ? [{ key: 'tokenFile', fault }] : [];
   }
   try {
@@ -112,7 +112,7 @@ export function readAgentToken(file: string): string {
   return token;
 }
 
-/** Whether the token would cross a network in clear: plain ws:// to anything but this machine. */
+/** Whether the token would cross a network in clear text: plain ws:// to anything but this machine. */
 export function isTokenInClear(cloud: string): boolean {
   const { protocol, hostname } = new URL(cloud);
   const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);

@@ -1,13 +1,13 @@
-// Notices that the agent itself was stopped for a while: a suspended machine, a frozen process, a clock that was set.
+// Detects that the agent was suspended: a sleeping machine, a frozen process, or a clock that was set.
 
 export interface SuspendDetectorOptions {
-  /** Told how long nothing ran here, milliseconds. */
+  /** Called with the suspended time in milliseconds. */
   onResumed(awayMs: number): void;
 }
 
 const everyMs = 1000;
-/** A busy machine is late too; what is done about it costs a request a phone. */
-const patienceMs = 1000;
+/** Tolerance for a busy machine; a false alarm costs one request per phone. */
+const toleranceMs = 1000;
 
 export class SuspendDetector {
   readonly #options: SuspendDetectorOptions;
@@ -20,10 +20,10 @@ export class SuspendDetector {
   start(): void {
     let [elapsedMs, dateMs] = [performance.now(), Date.now()];
     this.#timer = setInterval(() => {
-      // The elapsed time stands still while a machine is suspended, and the date may be set back.
+      // The monotonic clock stops while a machine is suspended, and the wall clock may be set back: use the larger.
       const passedMs = Math.max(performance.now() - elapsedMs, Date.now() - dateMs);
       [elapsedMs, dateMs] = [performance.now(), Date.now()];
-      if (passedMs > everyMs + patienceMs) this.#options.onResumed(passedMs - everyMs);
+      if (passedMs > everyMs + toleranceMs) this.#options.onResumed(passedMs - everyMs);
     }, everyMs);
   }
 

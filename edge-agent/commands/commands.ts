@@ -27,7 +27,7 @@ export interface CommandPhone {
   readonly controlPoint: PhoneControlPoint;
   readonly synchroniser: PhoneSynchroniser;
   /** It may have been off, or have done what it did not answer: find out now. */
-  examine(): void;
+  resync(): void;
 }
 
 export interface CommandsOptions {
@@ -92,7 +92,7 @@ export class Commands {
       const call = this.#check(frame, controller.signal);
       const { output, made, hops } = await perform(this.#options.journal, call);
       // Meanwhile nothing was asked of it, by which it would have been noticed that it was off.
-      if (this.#refusing.delete(frame.udn)) call.phone.examine();
+      if (this.#refusing.delete(frame.udn)) call.phone.resync();
       const given = frame.form === 'model' ? readArguments(frame.udn, call.action, output) : output;
       this.#answer({
         type: 'result',
@@ -105,7 +105,7 @@ export class Commands {
       const repeatable = isActionName(frame.action) && actions[frame.action].repeatable;
       const failure = translate(error, { repeatable, deadlinePassed: controller.signal.aborted });
       if (isPassingRefusal(failure.refusal)) this.#refusing.add(frame.udn);
-      if (isDoubtful(failure)) this.#options.phoneOf(frame.udn)?.examine();
+      if (isDoubtful(failure)) this.#options.phoneOf(frame.udn)?.resync();
       this.#fail(frame, failure);
     } finally {
       clearTimeout(deadline);

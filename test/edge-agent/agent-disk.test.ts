@@ -1,5 +1,5 @@
-// An agent whose disk is full, for real: a small tmpfs, where this user may mount one. The household is told, and what
-// arrived meanwhile is there when there is room.
+// An agent with a full disk: a small real tmpfs, if this user may mount one. It tells the household, and delivers what
+// arrived once there is space.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +15,8 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-describe.skipIf(!disk.canFill)('an agent whose disk is full', () => {
-  it('tells the household and its own lines once, and brings what arrived when there is room', async () => {
+describe.skipIf(!disk.canFill)('an agent with a full disk', () => {
+  it('tells the household and logs it once, and delivers what arrived once there is space', async () => {
     const house = new House({ approve: 'all' }, { dataFolder: folder, compareMs: 200 });
     const presence = () => {
       const frame = house.cloud.frames.findLast((each) => each.type === 'phones');

@@ -18,16 +18,16 @@ afterEach(async () => {
 const puts = () => house.cloud.events.filter((event) => event.type === 'message.put');
 const deletions = () => house.cloud.events.filter((event) => event.type === 'message.deleted');
 
-describe('a house without a phone', () => {
-  it('is told where to look for the cause', async () => {
+describe('a home without a phone', () => {
+  it('logs what to check', async () => {
     house = new House({}, { phoneUrl: undefined, noPhoneHintMs: 10 });
     await house.start();
     await house.cloud.until(() => house.lines.some((line) => line.includes('npm run doctor')));
   });
 });
 
-describe('a network that is not there', () => {
-  it('is told by its name, and waited for', async () => {
+describe('a missing network interface', () => {
+  it('is named in the log and waited for', async () => {
     house = new House({}, { interfaces: ['lo', 'none0'] });
     await house.start();
     await house.inStep();
@@ -35,8 +35,8 @@ describe('a network that is not there', () => {
   });
 });
 
-describe('keeping in step', () => {
-  it('tells the cloud of all messages, oldest first, and of each new one when the phone says so', async () => {
+describe('synchronisation', () => {
+  it('reports all messages, oldest first, and each new one on the phone’s event', async () => {
     await open();
     house.phone.receive('second', { time: '2026-11-22T19:00:02.000Z' });
     house.phone.receive('first', { time: '2026-11-22T19:00:01.000Z' });
@@ -50,11 +50,11 @@ describe('keeping in step', () => {
     await house.cloud.until(() => puts().length === 3);
     expect(puts()[2]).toMatchObject({ message: { body: 'third' }, udn: house.phone.udn });
     expect(puts()[2]).not.toHaveProperty('recovered');
-    // The event named what is new, so the whole list was not asked for again.
+    // The event named the new message, so the whole list was not fetched again.
     expect(house.phone.callsOf('SearchMessages').at(-1)?.given.get('MessageStatus')).toBe('Unread');
   });
 
-  it('never reads a message in order to synchronise it', async () => {
+  it('never calls ReadMessage to synchronise', async () => {
     await open();
     house.phone.receive('unread');
     await house.start();
@@ -67,7 +67,7 @@ describe('keeping in step', () => {
     );
   });
 
-  it('keeps two equal texts two messages', async () => {
+  it('keeps two equal texts as two messages', async () => {
     await open();
     const time = '2026-11-22T19:00:00.000Z';
     house.phone.receive('moved', { time });
@@ -77,7 +77,7 @@ describe('keeping in step', () => {
     expect(new Set(puts().map((event) => event.id)).size).toBe(2);
   });
 
-  it('tells of changes and deletions that no event named, and repeats nothing', async () => {
+  it('reports changes and deletions without events, and repeats nothing', async () => {
     await open({}, { compareMs: 40 });
     const kept = house.phone.receive('kept');
     house.phone.receive('deleted');
@@ -94,7 +94,7 @@ describe('keeping in step', () => {
     expect(house.cloud.events).toHaveLength(4);
   });
 
-  it('advances the epoch when a known identifier comes back as another message, and keeps the history', async () => {
+  it('advances the epoch when an identifier is reused for another message, and keeps the history', async () => {
     await open({}, { compareMs: 40 });
     const before = house.phone.receive('old one', { messageId: '1' });
     house.phone.receive('old two', { messageId: '2' });
@@ -105,7 +105,7 @@ describe('keeping in step', () => {
     expect(puts()[2]).toMatchObject({ epoch: 1, message: { body: 'after the reset' } });
     expect(puts()[2]?.id).not.toBe(puts()[0]?.id);
     await house.cloud.until(() => deletions().length === 2);
-    // No longer listed, and no more than that: the cloud keeps them.
+    // No longer listed on the phone, which is not a deletion: the cloud keeps them.
     const { udn } = house.phone;
     expect(deletions()).toEqual(
       puts()
@@ -117,7 +117,7 @@ describe('keeping in step', () => {
     );
   });
 
-  it('gives the same identifiers again after the journal was lost, and finds what was deleted meanwhile', async () => {
+  it('assigns the same identifiers after the journal was lost, and finds deletions made in between', async () => {
     await open();
     for (let count = 1; count <= 5; count++) house.phone.receive(`text ${count}`);
     await house.start();
@@ -134,7 +134,7 @@ describe('keeping in step', () => {
     expect(puts()[5]?.message.messageId).toBe(later.messageId);
   });
 
-  it('tells everything again to a cloud whose store is another one', async () => {
+  it('reports everything again to a cloud with another store', async () => {
     await open();
     house.phone.receive('one');
     house.phone.receive('two');
@@ -148,17 +148,17 @@ describe('keeping in step', () => {
     expect(puts()[3]?.id).toBe(puts()[1]?.id);
   });
 
-  it('says nothing again after a restart in which nothing changed', async () => {
+  it('reports nothing after a restart without changes', async () => {
     await open();
     house.phone.receive('one');
     await house.start();
     await house.cloud.until(() => puts().length === 1);
-    // The acknowledgement has come: the next start finds an empty outbox.
+    // Acknowledged: the next start finds an empty outbox.
     await house.restartAgent();
     expect(house.cloud.events).toHaveLength(1);
   });
 
-  it('delivers after the connection is back what came while it was gone', async () => {
+  it('delivers after reconnecting what arrived while disconnected', async () => {
     await open({}, { compareMs: 60_000 });
     await house.start();
     await house.inStep();
@@ -181,7 +181,7 @@ describe('keeping in step', () => {
     expect(house.lines.some((line) => line.includes('refuses to send events'))).toBe(true);
   });
 
-  it('asks folder by folder where a phone does not know ANY', async () => {
+  it('lists folder by folder when a phone does not know ANY', async () => {
     await open();
     house.phone.react = ({ action, given }) =>
       action === 'SearchMessages' && given.get('MessageFolder') === 'ANY' ? 600 : undefined;
@@ -191,7 +191,7 @@ describe('keeping in step', () => {
     await house.cloud.until(() => puts().length === 2);
   });
 
-  it('asks for each class, folder and status by name where a phone knows no wildcard at all', async () => {
+  it('lists each class, folder and status by name when a phone knows no wildcard', async () => {
     await open();
     house.phone.react = ({ action, given }) =>
       action === 'SearchMessages' && ([...given.values()].includes('ANY') || given.get('MessageClass') === 'MMS')
@@ -203,7 +203,7 @@ describe('keeping in step', () => {
     await house.cloud.until(() => puts().length === 2);
   });
 
-  it('tells of sessions with the identifier that their messages name', async () => {
+  it('reports sessions under the identifier used by their messages', async () => {
     await open();
     house.phone.sessions = [
       { sessionId: 's-4', sessionClass: 'Chat', status: 'Running', contentTypes: ['text/plain'], recipients: [] },
@@ -240,7 +240,7 @@ describe('keeping in step', () => {
     ['a page of another kind', { MessageList: '<html/>' }],
     ['nonsense', 'garbage'],
     ['a failure', 501],
-  ])('takes %s not for an empty mailbox', async (_, reaction) => {
+  ])('does not mistake %s for an empty mailbox', async (_, reaction) => {
     await open({}, { compareMs: 30 });
     house.phone.receive('stays');
     await house.start();
@@ -250,7 +250,7 @@ describe('keeping in step', () => {
     expect(deletions()).toEqual([]);
   });
 
-  it('comes back to a phone that could not answer', async () => {
+  it('synchronises again once a phone answers', async () => {
     await open({}, { pollMs: 30 });
     house.phone.receive('patience');
     let failures = 1;
@@ -261,7 +261,7 @@ describe('keeping in step', () => {
 });
 
 describe('approval', () => {
-  it('asks and tells nothing of a phone that the household has not approved, not even into the outbox', async () => {
+  it('neither lists nor reports an unapproved phone, not even into the outbox', async () => {
     await open({ approve: [] });
     house.phone.receive('private');
     await house.start();
@@ -279,7 +279,7 @@ describe('approval', () => {
     await house.cloud.until(() => puts().length === 1);
   });
 
-  it('forgets what waits when the approval is taken back while the cloud is away', async () => {
+  it('drops queued events when the approval is revoked while disconnected', async () => {
     await open({ acknowledge: false });
     await house.start();
     await house.inStep();
@@ -298,7 +298,7 @@ describe('approval', () => {
     expect(puts()).toEqual([]);
   });
 
-  it('names the pinned phone as trusted', async () => {
+  it('reports the pinned phone as trusted', async () => {
     await open();
     await house.start();
     const told = await house.cloud.until(() =>
@@ -341,7 +341,7 @@ describe('commands', () => {
     [{ MessageID: 'x', Extra: '' }, 'Extra is unknown'],
     [{}, 'MessageID is missing'],
     [{ MessageID: 7 }, 'MessageID is no text'],
-  ])('names the arguments that are wrong: %j', async (given, words) => {
+  ])('names the invalid arguments: %j', async (given, words) => {
     await open();
     await house.start();
     await house.inStep();
@@ -351,7 +351,7 @@ describe('commands', () => {
     expect(house.phone.callsOf('DeleteMessage')).toEqual([]);
   });
 
-  it('translates what the phone does: refusal, silence, nonsense', async () => {
+  it('translates a refusal, silence and an unreadable answer', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -368,7 +368,7 @@ describe('commands', () => {
     expect(await house.cloud.call('uuid:nobody', 'GetNewMessages', {})).toMatchObject({ code: 'phone-not-approved' });
   });
 
-  it('tells at once what reading and deleting changed', async () => {
+  it('reports at once what reading and deleting changed', async () => {
     await open();
     const message = house.phone.receive('read me');
     await house.start();
@@ -381,7 +381,7 @@ describe('commands', () => {
     expect(deletions()[0]?.id).toBe(puts()[0]?.id);
   });
 
-  it('sends once for one key, answers the first outcome again, and knows the message by the key', async () => {
+  it('sends once per key, repeats the first outcome, and identifies the message by the key', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -396,7 +396,7 @@ describe('commands', () => {
     expect(puts()).toHaveLength(1);
   });
 
-  it('does not list everything for each of many sends', async () => {
+  it('does not list everything for each send', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -418,7 +418,7 @@ describe('commands', () => {
     expect(new Set(puts().map((event) => event.id))).toEqual(new Set([key, 'm_01KAPQ3Z5N0123456789ABCDEG']));
   });
 
-  it('answers a refusal again without asking the phone again', async () => {
+  it('repeats a refusal without calling the phone again', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -429,7 +429,7 @@ describe('commands', () => {
     expect(house.phone.callsOf('SendMessage')).toHaveLength(1);
   });
 
-  it('looks a send up on the phone when its answer was lost', async () => {
+  it('looks a send up on the phone when the answer is lost', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -443,7 +443,7 @@ describe('commands', () => {
     expect(puts()[0]?.id).toBe(key);
   });
 
-  it('does not take an older message with the same words for the lost one, and never sends again', async () => {
+  it('does not mistake an older equal text for the lost send, and never resends', async () => {
     await open();
     house.phone.receive('On my way', { folder: 'Sent', to: toSend.to });
     await house.start();
@@ -455,7 +455,7 @@ describe('commands', () => {
     expect(house.phone.callsOf('SendMessage')).toHaveLength(1);
   });
 
-  it('does not call a send unknown while the phone cannot be asked what came of it', async () => {
+  it('does not report a send as unknown while the phone is unreachable', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -466,7 +466,7 @@ describe('commands', () => {
     };
     expect(await send()).toMatchObject({ code: 'outcome-pending' });
     await house.cloud.until(() => house.lines.some((line) => line.includes('does not answer')));
-    // That it is away now says nothing of what it was asked before; of another send it does.
+    // Being offline now says nothing about the earlier send, but decides another one.
     expect(await send()).toMatchObject({ code: 'outcome-pending' });
     expect(await send({ key: 'm_01KAPQ3Z5N0123456789ABCDEG' })).toMatchObject({ code: 'phone-offline' });
     house.phone.take(xml);
@@ -476,7 +476,7 @@ describe('commands', () => {
     expect(house.phone.callsOf('SendMessage')).toHaveLength(1);
   });
 
-  it('calls a send unknown when the phone is back and does not show it, and sends it neither then nor later', async () => {
+  it('reports a send as unknown when the returned phone does not list it, and never resends', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -490,7 +490,7 @@ describe('commands', () => {
     expect(house.phone.callsOf('SendMessage')).toHaveLength(1);
   });
 
-  it('settles a send that was begun before a crash when it sees its message', async () => {
+  it('settles a send started before a crash when its message is listed', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -501,7 +501,7 @@ describe('commands', () => {
       return 'hang-up';
     };
     expect(await send()).toMatchObject({ code: 'outcome-unknown' });
-    // The phone was slow: the message appears after all, and the agent starts anew.
+    // The phone was slow: the message appears after all, and the agent restarts.
     house.phone.react = () => undefined;
     await house.agent?.stop();
     house.phone.take(xml);
@@ -512,7 +512,7 @@ describe('commands', () => {
     expect(house.phone.callsOf('SendMessage')).toHaveLength(1);
   });
 
-  it('does not answer, nor begin, a call that was cancelled while it waited', async () => {
+  it('neither runs nor answers a call cancelled while queued', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -534,7 +534,7 @@ describe('commands', () => {
     expect(house.phone.callsOf('DeleteMessage')).toEqual([]);
   });
 
-  it('does not let a second call of one id spoil the first', async () => {
+  it('does not let a second call with the same id disturb the first', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -547,7 +547,7 @@ describe('commands', () => {
     expect(house.cloud.frames.find((frame) => frame.type === 'error')).toMatchObject({ code: 'conflict' });
   });
 
-  it('gives up by itself when the deadline passes', async () => {
+  it('fails by itself at the deadline', async () => {
     await open({}, { queue: { inFlight: 1, waiting: 1 } });
     await house.start();
     await house.inStep();
@@ -569,8 +569,8 @@ describe('commands', () => {
   });
 });
 
-describe('the life of the agent', () => {
-  it('leaves its subscriptions and closes everything when it stops', async () => {
+describe('agent life cycle', () => {
+  it('unsubscribes and closes everything on stop', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -579,14 +579,14 @@ describe('the life of the agent', () => {
     expect(house.phone.subscribers).toBe(0);
   });
 
-  it('stops while neither phone nor cloud was ever there', async () => {
+  it('stops when neither phone nor cloud was ever reachable', async () => {
     await open();
     await house.start();
     await house.agent?.stop();
     await house.agent?.stop();
   });
 
-  it('stops although the phone has fallen silent in the middle of an answer', async () => {
+  it('stops although the phone fell silent in the middle of an answer', async () => {
     await open();
     await house.start();
     await house.inStep();
@@ -598,7 +598,7 @@ describe('the life of the agent', () => {
     expect(house.lines.join()).not.toContain('Trying again');
   });
 
-  it('takes each device with a Messaging service, also an embedded one, for a phone of its own', async () => {
+  it('treats each device with a Messaging service, also an embedded one, as a phone', async () => {
     await open();
     house.phone.embedded = 'uuid:embedded';
     await house.start();

@@ -1,4 +1,4 @@
-// A disk that is full: what cannot be written down is not done, and what was done is not done again.
+// A full disk: a command that cannot be journalled is not run, and one that ran is not run again.
 import { rmSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -34,11 +34,11 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** No page more than now: SQLite's own way to be full. */
+/** Caps SQLite at its current number of pages. */
 function fill(): void {
   const pages = Number(database.prepare('PRAGMA page_count').get()?.page_count);
   database.exec(`PRAGMA max_page_count = ${pages}`);
-  // What is left in the last pages goes too.
+  // Fill the remaining pages too.
   const insert = database.prepare('INSERT INTO facts VALUES (?, ?)');
   for (const size of [2000, 200, 20]) {
     try {
@@ -53,7 +53,7 @@ function free(): void {
   database.exec('PRAGMA max_page_count = 1000000');
 }
 
-/** A phone that takes what it is sent. */
+/** A phone that accepts every send. */
 const calls: PhoneCalls = {
   text: async (_action, _given, { beforeSend }) => {
     beforeSend?.();
@@ -76,7 +76,7 @@ const send = () =>
     onMade: () => {},
   });
 
-it('is said to be full, and not that a transaction is missing', () => {
+it('is reported as full, not as a missing transaction', () => {
   fill();
   expect(() => outbox.append(sampleEvents(100))).toThrow(/full/);
   free();
@@ -84,7 +84,7 @@ it('is said to be full, and not that a transaction is missing', () => {
   expect(outbox.after(0, 10)).toHaveLength(1);
 });
 
-it('does not send what the journal cannot hold, and sends it when it can', async () => {
+it('does not send what cannot be journalled, and sends it once it can', async () => {
   fill();
   await expect(send()).rejects.toMatchObject({ code: 'store-unavailable' });
   expect(asked).toBe(0);
@@ -93,19 +93,19 @@ it('does not send what the journal cannot hold, and sends it when it can', async
   expect(asked).toBe(1);
 });
 
-it('tells what the phone did although it cannot be written down, and does not do it again', async () => {
+it('reports what the phone did although it cannot be journalled, and does not repeat it', async () => {
   onAsked = fill;
   database.exec(
     'CREATE TRIGGER no_room BEFORE UPDATE ON sends BEGIN INSERT INTO facts VALUES (hex(randomblob(9)), hex(randomblob(9000))); END',
   );
   expect(await send()).toEqual({ MessageID: 'm-1' });
   free();
-  // This phone was never compared, so that nothing can be concluded from its lists.
+  // This phone was never compared, so its lists prove nothing.
   await expect(send()).rejects.toMatchObject({ code: 'outcome-pending' });
   expect(asked).toBe(1);
 });
 
-it('keeps what is acknowledged until it can be removed', async () => {
+it('keeps acknowledged events until they can be deleted', async () => {
   outbox.append(sampleEvents(5));
   database.exec('PRAGMA query_only = 1');
   outbox.ack(3);

@@ -1,5 +1,5 @@
-// What a household keeps when its phone hiccups, corrects itself or is reset: over real sockets, from the phone's XML
-// to the frames of the tunnel.
+// The history of a household when its phone glitches, corrects itself or is reset: over real sockets, from the phone's
+// XML to the tunnel frames.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { legacyFingerprintOf } from '../../edge-agent/messaging/evidence.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
@@ -35,22 +35,22 @@ const listOf = (...entries: readonly string[]) => `<messageList xmlns="${profile
 const emptyList = `<messageList xmlns="${profile}"/>`;
 
 let house: House;
-/** What the phone answers to SearchMessages, whatever is asked for. */
+/** The phone's answer to every SearchMessages. */
 let list: string | Reaction;
 
 const puts = () => house.cloud.events.filter((event) => event.type === 'message.put');
 const deletions = () => house.cloud.events.filter((event) => event.type === 'message.deleted');
-/** Each message as the cloud has it now, by identifier. */
+/** The cloud's current messages by identifier. */
 function held(): Map<string, PhoneMessage> {
   return new Map([...house.cloud.messages].map(([id, { event }]) => [id, event.message]));
 }
 const idOf = (text: string) => [...held()].find(([, { body }]) => body === text)?.[0];
 const present = () => [...house.cloud.messages.values()].filter(({ item }) => !item.absent && !item.deleted);
-/** How often the phone was searched. */
+/** The number of searches so far. */
 const looks = () => house.phone.callsOf('SearchMessages').length;
 const changesAsked = () => house.phone.calls.filter(({ action }) => /Read|Delete/.test(action)).length;
 
-/** Until the phone was looked at so often again. */
+/** Waits for this many more searches. */
 async function lookedAgain(times = 3): Promise<void> {
   const before = looks();
   await house.cloud.until(() => looks() >= before + times);
@@ -75,7 +75,7 @@ const five = Array.from({ length: 5 }, (_, n) =>
   entry({ id: `h${n}`, from: `+4915200000${n}`, time: `2026-10-0${n + 1}T07:15:00.000Z`, text: `Note ${n}` }),
 );
 
-describe('a phone that hiccups', () => {
+describe('a phone with a glitch', () => {
   const firstPage = listOf(...five.slice(0, 3));
   const cut = listOf(...five).slice(0, listOf(...five.slice(0, 2)).length + 150);
 
@@ -90,7 +90,7 @@ describe('a phone that hiccups', () => {
     ['a refusal', 603],
     ['another refusal', 701],
     ['nonsense', 'garbage' as const],
-  ])('once with %s loses nothing, and every message keeps its identifier', async (_words, hiccup) => {
+  ])('that answers %s once loses nothing, and every message keeps its identifier', async (_words, hiccup) => {
     await open(listOf(...five));
     await house.cloud.until(() => held().size === 5);
     const before = [...held().keys()].sort();
@@ -103,11 +103,11 @@ describe('a phone that hiccups', () => {
     await house.cloud.until(() => asked > 8);
     await house.cloud.until(() => present().length === 5);
     expect([...held().keys()].sort()).toEqual(before);
-    // Two of five may be gone; more than half, or all at once, is not believed.
+    // Two of five may disappear; more than half, or all, is not accepted at once.
     expect(deletions()).toHaveLength(hiccup === firstPage ? 2 : 0);
   });
 
-  it('is believed to be empty only when a second look, later, shows the same', async () => {
+  it('counts as empty only when a later second list is empty too', async () => {
     await open(listOf(...five), { confirmMs: 1500 });
     await house.cloud.until(() => held().size === 5);
     list = emptyList;
@@ -120,7 +120,7 @@ describe('a phone that hiccups', () => {
     expect(held().size).toBe(5);
   });
 
-  it('takes what is new from a list that is too short to be believed', async () => {
+  it('reports new messages from a list that is suspiciously short', async () => {
     await open(listOf(...five), { confirmMs: 60_000 });
     await house.cloud.until(() => held().size === 5);
     list = listOf(entry({ id: 'h9', time: '2026-10-09T07:15:00.000Z', text: 'New' }));
@@ -129,7 +129,7 @@ describe('a phone that hiccups', () => {
     expect(deletions()).toEqual([]);
   });
 
-  it('is not told again what was deleted while the agent had lost its journal', async () => {
+  it('does not report again messages deleted while the agent had lost its journal', async () => {
     await open(listOf(...five));
     await house.cloud.until(() => held().size === 5);
     const before = [...held().keys()].sort();
@@ -152,8 +152,8 @@ describe('a phone that hiccups', () => {
   });
 });
 
-describe('a message that is gone', () => {
-  it('is told as confirmed by a second whole list ten minutes later, once', async () => {
+describe('a missing message', () => {
+  it('is reported as confirmed once, by a second complete list ten minutes later', async () => {
     await open(listOf(...five));
     await house.cloud.until(() => held().size === 5);
     list = listOf(...five.slice(1));
@@ -161,7 +161,7 @@ describe('a message that is gone', () => {
     await lookedAgain();
     expect(deletions()).toHaveLength(1);
     await house.agent?.stop();
-    // As if ten minutes had passed.
+    // Simulate ten minutes.
     house.changeJournal('UPDATE known_messages SET absent_ms = absent_ms - 600001 WHERE absent_ms IS NOT NULL');
     await house.startAgent();
     await house.cloud.until(() => deletions().length === 2);
@@ -202,7 +202,7 @@ describe('a phone that corrects itself', () => {
         entry({ id: 'k6', from: '+4915112345679', time: '2026-10-05T06:02:00.000Z', text: 'Look' }),
       ],
     ],
-  ])('has the same messages with %s corrected', async (_words, after) => {
+  ])('keeps the same messages when %s changed', async (_words, after) => {
     await open(listOf(...before));
     await house.cloud.until(() => held().size === 3);
     const ids = [...held().keys()].sort();
@@ -215,7 +215,7 @@ describe('a phone that corrects itself', () => {
     expect(deletions()).toEqual([]);
   });
 
-  it('has the same messages where the agent is started in another time zone', async () => {
+  it('keeps the same messages when the agent restarts in another time zone', async () => {
     const zoneless = before.map((text) => text.replace(/(T\d\d:\d\d:\d\d)[^<]*</, '$1<'));
     await open(listOf(...zoneless));
     await house.cloud.until(() => held().size === 3);
@@ -233,7 +233,7 @@ describe('a phone that corrects itself', () => {
     expect([...held().keys()].sort()).toEqual(ids);
   });
 
-  it('keeps two equal texts two messages, also when both get new identifiers', async () => {
+  it('keeps two equal texts as two messages, also when both get new identifiers', async () => {
     const twice = (one: string, other: string) =>
       listOf(...[one, other].map((id) => entry({ id, time: '2026-10-05T06:00:00.000Z', text: 'Knock knock' })));
     await open(twice('1', '2'));
@@ -249,7 +249,7 @@ describe('a phone that corrects itself', () => {
     ).toEqual(['3', '4']);
   });
 
-  it('has the same messages after an agent of an earlier version is updated, and tells them once at most', async () => {
+  it('keeps the same messages after an agent update, and reports them at most once', async () => {
     await open(listOf(...five));
     await house.cloud.until(() => held().size === 5);
     const ids = [...held().keys()].sort();
@@ -262,7 +262,7 @@ describe('a phone that corrects itself', () => {
     await house.startAgent();
     await lookedAgain();
     expect(puts()).toHaveLength(5);
-    // With the time and class of each corrected, and the journal lost as well.
+    // With corrected times and classes, and the journal lost too.
     await house.agent?.stop();
     house.loseJournal();
     list = listOf(...five.map((text) => text.replace('T07:15', 'T08:15').replace('SMS', 'MMS')));
@@ -274,7 +274,7 @@ describe('a phone that corrects itself', () => {
   });
 });
 
-describe('a phone that was reset', () => {
+describe('a reset phone', () => {
   const before = [
     entry({ id: '1', from: '+4915112345671', time: '2026-09-01T10:00:00.000Z', text: 'The code of the door is 4711' }),
     entry({ id: '2', from: '+4915112345672', time: '2026-09-01T10:01:00.000Z', text: 'OK' }),
@@ -290,7 +290,7 @@ describe('a phone that was reset', () => {
     return house.cloud.call(house.phone.udn, action, { MessageID: messageId }, { message, ...more });
   };
 
-  it('leaves the old messages as they were, beside the new ones', async () => {
+  it('keeps the old messages unchanged beside the new ones', async () => {
     await open(listOf(...before));
     await house.cloud.until(() => held().size === 2);
     const kept = [...held()];
@@ -302,7 +302,7 @@ describe('a phone that was reset', () => {
         .map(({ event }) => event.message.body)
         .sort(),
     ).toEqual(['OK', 'Your train is late']);
-    // The old storage is put in again.
+    // The old storage returns.
     list = listOf(...before);
     await house.cloud.until(() => present().some(({ item }) => item.id === kept[0]?.[0]));
     await lookedAgain();
@@ -315,7 +315,7 @@ describe('a phone that was reset', () => {
   });
 
   it.each(['ReadMessage', 'DeleteMessage'] as const)(
-    'is not asked to %s an old message, not even before the reset was noticed',
+    'never gets %s for an old message, not even before the reset is noticed',
     async (action) => {
       await open(listOf(...before), { compareMs: 60_000 });
       await house.cloud.until(() => held().size === 2);
@@ -330,7 +330,7 @@ describe('a phone that was reset', () => {
     },
   );
 
-  it('is asked for a message that it has under another identifier now by that one', async () => {
+  it('gets calls for a renumbered message under its new identifier', async () => {
     await open(listOf(...before), { compareMs: 60_000 });
     await house.cloud.until(() => held().size === 2);
     list = listOf(...before.map((text, n) => text.replace(/<messageID>\d/, `<messageID>${n + 7}`)));
@@ -338,7 +338,7 @@ describe('a phone that was reset', () => {
     expect(house.phone.callsOf('ReadMessage').map(({ given }) => given.get('MessageID'))).toEqual(['7']);
   });
 
-  it('changes no text where the call of an earlier cloud does not say which message it means', async () => {
+  it('changes no message when an older cloud does not say which one it means', async () => {
     await open(listOf(...before), { compareMs: 60_000 });
     await house.cloud.until(() => held().size === 2);
     const kept = [...held()];
@@ -359,7 +359,7 @@ describe('a phone that was reset', () => {
   });
 });
 
-describe('a message that the household deleted', () => {
+describe('a message deleted by the household', () => {
   beforeEach(async () => {
     house = new House({}, { compareMs: 30, confirmMs: 80 });
     await house.start();
@@ -368,7 +368,7 @@ describe('a message that the household deleted', () => {
   const key = 'm_01KAPQ3Z5N0123456789ABCDEF';
 
   it.each(['the same identifier', 'another identifier'])(
-    'is not told again when the phone shows it among the deleted ones under %s',
+    'is not reported again when the phone lists it in Deleted under %s',
     async (which) => {
       const body = 'Sold, thanks';
       const given = { MessageToSend: { ...house.phone.receive(body, { folder: 'Outgoing' }) } };
@@ -394,7 +394,7 @@ describe('a message that the household deleted', () => {
       await house.restartAgent();
       await lookedAgain(4);
       expect(puts()).toHaveLength(told);
-      // Asked again under the same key, it is answered as before.
+      // A repeat with the same key gets the same answer.
       const again = { message: key, key: 'delete-1' };
       expect(await house.cloud.call(house.phone.udn, 'DeleteMessage', { MessageID: messageId }, again)).toMatchObject({
         type: 'result',
@@ -403,11 +403,11 @@ describe('a message that the household deleted', () => {
   );
 });
 
-describe('the time of a message', () => {
+describe('message time', () => {
   const timeOf = (id: string) =>
     [...id.slice(2, 12)].reduce((sum, c) => sum * 32 + '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.indexOf(c), 0);
 
-  it('from the future orders it among those of now, and is told as the phone says it', async () => {
+  it('in the future is ordered as now, and reported as the phone states it', async () => {
     const startedMs = Date.now();
     await open(listOf(entry({ id: '1', time: '9999-12-31T23:59:59.000Z', text: 'Far' })));
     await house.cloud.until(() => held().size === 1);
@@ -420,7 +420,7 @@ describe('the time of a message', () => {
     ['the agent’s where the cloud agrees within a minute', 30_000, 0],
     ['the cloud’s where it does not', 2 * 86_400_000, 2 * 86_400_000],
     ['the cloud’s where the agent’s runs ahead', -3_600_000, -3_600_000],
-  ])('that the phone leaves out is %s', async (_words, clockSkewMs, expectedMs) => {
+  ])('omitted by the phone is %s', async (_words, clockSkewMs, expectedMs) => {
     await open(listOf(entry({ id: '1', text: 'Timeless' })), {}, { clockSkewMs });
     await house.cloud.until(() => held().size === 1);
     const time = Date.parse(held().get(idOf('Timeless') ?? '')?.time ?? '');

@@ -1,4 +1,4 @@
-// A house for tests: a scripted phone, a scripted cloud and the real agent between them.
+// A test harness: a scripted phone, a scripted cloud and the real agent between them.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { Agent, type AgentOptions } from '../../edge-agent/agent.ts';
 import { ScriptedPhone } from '../fixtures/phone/scripted-phone.ts';
 import { type CloudScript, ScriptedCloud } from '../fixtures/tunnel/scripted-cloud.ts';
 
-/** So short that a test need not wait for them. */
+/** Shortened for tests. */
 export const quickBackOff = { firstMs: 20, capMs: 100, stableMs: 60_000, replacedMs: 400, refusedMs: 60_000 };
 
 export class House {
@@ -37,7 +37,7 @@ export class House {
       phoneUrl: this.phone.location,
       trust: [],
       dataFolder: this.folder,
-      // Nobody else announces anything here.
+      // No other program announces on this port.
       ssdpPort: 20_000 + Math.floor(Math.random() * 20_000),
       backOff: quickBackOff,
       report: (line) => this.lines.push(line),
@@ -46,7 +46,7 @@ export class House {
     await this.agent.start();
   }
 
-  /** Until the agent has compared everything once. */
+  /** Waits until the agent has compared everything once. */
   async inStep(): Promise<void> {
     await this.cloud.until(() => this.lines.some((line) => line.includes('In step')));
   }
@@ -58,7 +58,7 @@ export class House {
     await this.inStep();
   }
 
-  /** Of an agent that is stopped. */
+  /** Opens the journal of a stopped agent. */
   changeJournal(sql: string): void {
     const database = new DatabaseSync(join(this.folder, 'agent.db'));
     database.exec(sql);

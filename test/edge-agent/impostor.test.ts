@@ -1,10 +1,10 @@
-// An approved phone that is off, and something else that takes its name: nothing reaches that before the cloud has said
-// for what its approval counts, and nothing of it leaves the house.
+// An approved phone is off and another device takes its UDN: no command reaches the impostor before the cloud says whom
+// the approval covers, and nothing from it leaves the home.
 import { createSocket, type Socket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { hardwareOf } from '../../edge-agent/phone-evidence.ts';
+import { macAddressOf } from '../../edge-agent/phone-evidence.ts';
 import { until } from '../fixtures/upnp/lan.ts';
 import { httpAnswer, ok, RawDevice } from '../fixtures/upnp/raw-device.ts';
 import { House } from './house.ts';
@@ -13,7 +13,7 @@ const target = 'urn:schemas-upnp-org:service:Messaging:2';
 const ssdpPort = 20_000 + Math.floor(Math.random() * 20_000);
 let house: House;
 let impostor: RawDevice;
-/** One for each address: who announces is who sends. */
+/** One socket per address, because the announcer must be the sender. */
 let mouths: Record<string, Socket> = {};
 
 beforeEach(async () => {
@@ -52,13 +52,13 @@ const latest = () => house.cloud.frames.findLast((frame) => frame.type === 'phon
 const failure = () => house.cloud.frames.find((frame) => frame.type === 'failure');
 const actions = () => impostor.seen.filter(({ method }) => method === 'POST');
 
-it('gets no message, though an approval of before still names it', async () => {
+it('gets no message although an earlier approval names its UDN', async () => {
   announce(house.phone.location);
   await until(() => latest()?.online === true && house.phone.subscribers === 1);
   const evidence = latest()?.evidence;
   expect(evidence).toMatchObject({ address: '127.0.0.1', digest: expect.stringMatching(/^.{20,64}$/) });
   if (evidence === undefined) throw new Error('The agent tells no evidence.');
-  // The household approved the phone as it is; the cloud still names it while the news is under way.
+  // The household approved the real phone; the cloud's approval is still in flight.
   house.cloud.script.evidence = { [house.phone.udn]: evidence };
   house.cloud.send({ type: 'approvals', approved: [house.phone.udn], evidence: house.cloud.script.evidence });
   await house.phone.stop();
@@ -70,14 +70,14 @@ it('gets no message, though an approval of before still names it', async () => {
   expect(failure()).toMatchObject({ code: 'phone-offline' });
   expect(actions().filter(({ body }) => body.includes('SendMessage'))).toEqual([]);
   expect(actions().filter(({ body }) => body.includes('SearchMessages'))).toHaveLength(before);
-  // The household says that this is its phone.
+  // The household approves this device.
   const now = latest()?.evidence;
   if (now === undefined) throw new Error('The agent tells no evidence.');
   house.cloud.send({ type: 'approvals', approved: [house.phone.udn], evidence: { [house.phone.udn]: now } });
   await until(() => actions().some(({ body }) => body.includes('SearchMessages')));
 });
 
-it('is told from the phone by its network card, where the system knows it', () => {
+it('is told apart from the phone by its MAC address when the system knows it', () => {
   const table = join(house.folder, 'arp');
   writeFileSync(
     table,
@@ -88,10 +88,10 @@ it('is told from the phone by its network card, where the system knows it', () =
       '192.168.1.30     0x1         0x0         00:00:00:00:00:00     *        eth0',
     ].join('\n'),
   );
-  expect(hardwareOf('192.168.1.20', table)).toBe('02:42:ac:11:00:20');
-  expect(hardwareOf('192.168.1.2', table)).toBe('02:42:ac:11:00:02');
-  expect(hardwareOf('192.168.1.30', table)).toBeUndefined();
-  expect(hardwareOf('192.168.1.4', table)).toBeUndefined();
-  expect(hardwareOf('192.168.1.2', join(house.folder, 'none'))).toBeUndefined();
-  expect(hardwareOf('fe80::42:acff:fe11:2', table)).toBe('02:42:ac:11:00:02');
+  expect(macAddressOf('192.168.1.20', table)).toBe('02:42:ac:11:00:20');
+  expect(macAddressOf('192.168.1.2', table)).toBe('02:42:ac:11:00:02');
+  expect(macAddressOf('192.168.1.30', table)).toBeUndefined();
+  expect(macAddressOf('192.168.1.4', table)).toBeUndefined();
+  expect(macAddressOf('192.168.1.2', join(house.folder, 'none'))).toBeUndefined();
+  expect(macAddressOf('fe80::42:acff:fe11:2', table)).toBe('02:42:ac:11:00:02');
 });

@@ -8,7 +8,7 @@ import { ScriptedCloud } from '../fixtures/tunnel/scripted-cloud.ts';
 
 const program = new URL('../../edge-agent/main.ts', import.meta.url).pathname;
 
-/** The program as a process of its own, with all that it said. */
+/** The program as a process, with its output. */
 class Running {
   readonly process: ChildProcess;
   readonly messages: { type: string; udn?: string }[] = [];
@@ -27,7 +27,7 @@ class Running {
     this.process.on('message', (message) => this.messages.push(message as { type: string }));
     this.ended = new Promise((resolve) => {
       this.process.on('close', resolve);
-      // After disconnect() Node tells of the exit but not of the close.
+      // After disconnect() Node emits 'exit' but not 'close'.
       this.process.on('exit', (code) => {
         if (!this.process.connected) setTimeout(resolve, 100, code);
       });
@@ -65,7 +65,7 @@ const settings = () => ({
 });
 
 describe('npm run agent', () => {
-  it('tells all faults of its settings at once and ends with 2', async () => {
+  it('reports all invalid settings at once and exits with 2', async () => {
     running = new Running(['--phone', 'nowhere'], { HOMELINE_CLOUD: 'http://example.org' });
     expect(await running.ended).toBe(2);
     expect(running.err).toContain('HOMELINE_CLOUD');
@@ -79,7 +79,7 @@ describe('npm run agent', () => {
     return { ...rest, HOMELINE_AGENT_TOKEN_FILE: file };
   };
 
-  it('takes its token from a file, and reads it again when it was rewritten', async () => {
+  it('reads its token from a file, and again after it was rewritten', async () => {
     const file = join(folder, 'token');
     writeFileSync(file, 'hl_of-yesterday\r\n', { mode: 0o600 });
     cloud.script.refuse = 401;
@@ -88,7 +88,7 @@ describe('npm run agent', () => {
     await cloud.until(() => started.out.includes('give another (HOMELINE_AGENT_TOKEN_FILE)'));
     cloud.script.refuse = undefined;
     writeFileSync(file, `${cloud.token}\n`);
-    // Not in the fifteen minutes after which a refused token is tried again.
+    // Sooner than the 15 minutes after which a refused token is retried.
     await cloud.until(() => started.messages.some((message) => message.type === 'ready'));
     expect(cloud.authorizations).toEqual(['Bearer hl_of-yesterday', `Bearer ${cloud.token}`]);
     expect(started.out + started.err).not.toContain(cloud.token);
@@ -99,7 +99,7 @@ describe('npm run agent', () => {
     ['that is empty', '\r\n', 0o600, 'is empty'],
     ['that holds more than a token', 'hl_x y', 0o600, 'must hold the token alone'],
     ['that is not there', undefined, 0o600, 'is not there'],
-  ])('refuses a token file %s, in words and with 2', async (_, text, mode, words) => {
+  ])('refuses a token file %s with an explanation and exit code 2', async (_, text, mode, words) => {
     const file = join(folder, 'token');
     if (text !== undefined) writeFileSync(file, text, { mode });
     running = new Running([], withFile(file));
@@ -108,15 +108,15 @@ describe('npm run agent', () => {
     expect(running.err).toContain(words);
   });
 
-  it('refuses a token beside a token file, and a CR behind a path', async () => {
+  it('refuses a token together with a token file, and a CR after a path', async () => {
     running = new Running([], { ...settings(), HOMELINE_AGENT_TOKEN_FILE: '/x', HOMELINE_DATA: `${folder}\r` });
     expect(await running.ended).toBe(2);
-    expect(running.err).toContain('HOMELINE_AGENT_TOKEN_FILE: is given beside HOMELINE_AGENT_TOKEN');
+    expect(running.err).toContain('HOMELINE_AGENT_TOKEN_FILE: is set together with HOMELINE_AGENT_TOKEN');
     expect(running.err).toContain('HOMELINE_DATA: ends with a carriage return');
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('keeps a second agent from its folder, and says which process is there and since when', async () => {
+  it('keeps a second agent off its folder, naming the running process and its start time', async () => {
     const first = new Running([], settings());
     running = first;
     await cloud.until(() => first.messages.some((message) => message.type === 'ready'));
@@ -136,14 +136,14 @@ describe('npm run agent', () => {
     await cloud.until(() => third.messages.some((message) => message.type === 'ready'));
   });
 
-  it('explains itself', async () => {
+  it('prints its help', async () => {
     running = new Running(['--help'], {});
     expect(await running.ended).toBe(0);
     for (const name of Object.keys(settings())) expect(running.out).toContain(name);
   });
 
   it.each(['SIGTERM', 'SIGINT', 'disconnect'] as const)(
-    'says when it is connected and whom it found, and stops cleanly on %s',
+    'reports the connection and found phones, and stops cleanly on %s',
     async (how) => {
       const started = new Running([], settings());
       running = started;
@@ -161,7 +161,7 @@ describe('npm run agent', () => {
     },
   );
 
-  it('killed in the middle of a send, it does not send again under the same key', async () => {
+  it('does not resend under the same key after being killed during a send', async () => {
     const message =
       '<message><messageID/><messageClass>SMS</messageClass><recipient>+39</recipient><content>hi</content></message>';
     const send = () =>
@@ -176,7 +176,7 @@ describe('npm run agent', () => {
     running = first;
     await inStep(first);
     phone.react = ({ action }) => (action === 'SendMessage' ? 'silence' : undefined);
-    // Nobody will answer this one.
+    // This call never gets an answer.
     send().catch(() => {});
     await cloud.until(() => phone.callsOf('SendMessage').length === 1);
     first.process.kill('SIGKILL');
@@ -189,7 +189,7 @@ describe('npm run agent', () => {
     expect(phone.callsOf('SendMessage')).toHaveLength(1);
   });
 
-  it('names the data folder when it cannot be used, and ends with 1', async () => {
+  it('names an unusable data folder and exits with 1', async () => {
     const file = join(folder, 'a file');
     writeFileSync(file, '');
     running = new Running([], { ...settings(), HOMELINE_DATA: join(file, 'below') });
@@ -198,7 +198,7 @@ describe('npm run agent', () => {
     expect(running.err).not.toContain('    at ');
   });
 
-  it('warns when the token would cross a network in clear', async () => {
+  it('warns when the token would cross a network in clear text', async () => {
     const started = new Running([], { ...settings(), HOMELINE_CLOUD: 'ws://192.0.2.1:1' });
     running = started;
     await cloud.until(() => started.out.includes('in clear'));

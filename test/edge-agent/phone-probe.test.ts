@@ -1,4 +1,4 @@
-// Whether the way is open, and what the agent does when a phone was away: a canary, and subscriptions anew.
+// The probe of the path to the cloud, and resubscription after a phone was away.
 import { afterEach, expect, it } from 'vitest';
 import { sampleMessage } from '../fixtures/phone/sample-message.ts';
 import { House } from './house.ts';
@@ -11,16 +11,16 @@ afterEach(async () => {
 
 const proofs = () => house.cloud.events.filter((event) => event.type === 'phone.answered');
 
-it('asks each phone when nothing was told for a while, and tells that it answered', async () => {
+it('calls each phone when nothing was sent for a while, and reports that it answered', async () => {
   house = new House({}, { probeMs: 100 });
-  // A refusal is an answer too: this phone does not know the question.
+  // A refusal is an answer too: this phone does not know the action.
   await house.start();
   await house.cloud.until(() => proofs().length >= 2);
   expect(proofs()[0]).toMatchObject({ udn: house.phone.udn, epoch: 0 });
   expect(house.phone.callsOf('GetTelephonyIdentity').length).toBeGreaterThanOrEqual(2);
 });
 
-it('tells of no proof when the phone does not answer, but that it is offline', async () => {
+it('reports no answer but an offline phone when it does not answer', async () => {
   house = new House({}, { probeMs: 100 });
   await house.start();
   await house.inStep();
@@ -30,7 +30,7 @@ it('tells of no proof when the phone does not answer, but that it is offline', a
   );
 });
 
-it('subscribes anew to a phone that was away: it may have been off', async () => {
+it('subscribes again to a phone that was away, because it may have been off', async () => {
   house = new House();
   await house.start();
   await house.inStep();
@@ -43,7 +43,7 @@ it('subscribes anew to a phone that was away: it may have been off', async () =>
   await house.cloud.until(() => house.phone.subscribers === 1);
 });
 
-it('subscribes anew when it finds what the phone should have told of', async () => {
+it('subscribes again when a sync finds a change without an event', async () => {
   house = new House({}, { compareMs: 300 });
   await house.start();
   await house.inStep();
@@ -57,7 +57,7 @@ it('subscribes anew when it finds what the phone should have told of', async () 
   );
 });
 
-it('asks a phone that broke off whether it still keeps the subscription: it may have been off for a moment', async () => {
+it('probes the subscription of a phone whose connection broke, because it may have been off briefly', async () => {
   house = new House();
   await house.start();
   await house.inStep();
@@ -68,7 +68,7 @@ it('asks a phone that broke off whether it still keeps the subscription: it may 
   expect(house.lines.some((line) => line.includes('does not answer'))).toBe(false);
 });
 
-it('asks a phone that takes a message again whether it still keeps the subscription, and finds what it was not told', async () => {
+it('probes the subscription when a phone accepts a send again, and finds missed messages', async () => {
   house = new House();
   await house.start();
   await house.inStep();
@@ -86,13 +86,13 @@ it('asks a phone that takes a message again whether it still keeps the subscript
   );
 });
 
-it('asks so too after it was itself stopped for a while, and finds what it was not told', async () => {
+it('probes it after the agent itself was suspended, and finds missed messages', async () => {
   house = new House();
   await house.start();
   await house.inStep();
   house.phone.forgetSubscribers();
   house.phone.receive('untold');
-  // As SIGSTOP and a suspended machine do: nothing runs.
+  // Block the event loop, as SIGSTOP or a suspended machine does.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
   await house.cloud.until(() => house.phone.subscribers === 1);
   await house.cloud.until(() =>

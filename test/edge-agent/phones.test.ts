@@ -1,4 +1,4 @@
-// What is believed of announcements about phones that are known. Requirements S15, Z5, Z12, Z13, quirks 10, 11.
+// Announcements about known phones: which are accepted, and which are probed first. Requirements S15, Z5, Z12, Z13, quirks 10, 11.
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { until } from '../fixtures/upnp/lan.ts';
@@ -21,7 +21,7 @@ afterEach(async () => {
   for (const mouth of mouths.splice(0)) await new Promise<void>((resolve) => mouth.close(() => resolve()));
 });
 
-/** A socket that speaks from one address of this machine; a name or nothing speaks from 127.0.0.1. */
+/** A socket bound to one address of this machine; 127.0.0.1 for a name or nothing. */
 async function mouthAt(address: string): Promise<Socket> {
   const mouth = createSocket('udp4');
   await new Promise<void>((resolve) => mouth.bind(0, address, resolve));
@@ -34,7 +34,7 @@ interface Said {
   readonly udn?: string;
   readonly bootId?: number;
   readonly target?: string;
-  /** Whoever speaks; the host of LOCATION unless told. */
+  /** The sender's address; default the host of LOCATION. */
   readonly from?: string;
 }
 
@@ -55,7 +55,7 @@ function answerOf(location: string, udn: string): string {
   return `HTTP/1.1 200 OK\r\nEXT:\r\nST: ${target}\r\nUSN: ${udn}::${target}\r\nLOCATION: ${location}\r\n\r\n`;
 }
 
-/** Where the agent searches from, and hears answers. */
+/** The socket from which the agent searches and on which it receives answers. */
 async function searcherOfAgent(): Promise<RemoteInfo> {
   const ear = createSocket({ type: 'udp4', reuseAddr: true });
   mouths.push(ear);
@@ -75,7 +75,7 @@ const described = (udn: string, services = '') =>
   );
 const service = `<service><serviceType>${target}</serviceType><controlURL>/c</controlURL><eventSubURL>/e</eventSubURL></service>`;
 
-/** Another machine of the LAN. */
+/** Another machine on the LAN. */
 async function another(services = service, udn: string = house.phone.udn): Promise<RawDevice> {
   const device = await new RawDevice(
     (request) => (request.method === 'GET' ? described(udn, services) : httpAnswer('500 No')),
@@ -90,7 +90,7 @@ async function known(): Promise<void> {
   await until(() => latest()[0]?.online === true && house.phone.subscribers === 1);
 }
 
-it('a phone is not given up for a goodbye that somebody else said', async () => {
+it('keeps a phone despite a goodbye from another address', async () => {
   await known();
   const asked = house.phone.descriptions;
   await announce('byebye', '');
@@ -100,21 +100,21 @@ it('a phone is not given up for a goodbye that somebody else said', async () => 
   expect(house.phone.subscribers).toBe(1);
 });
 
-it('a place with a zone, which URL cannot read, ends nothing', async () => {
+it('survives a LOCATION with a zone, which URL cannot parse', async () => {
   const other = new House({}, { phoneUrl: 'http://[fe80::1%25lo]:9/d.xml' });
   await other.start();
-  await until(() => other.lines.some((line) => line.includes('[fe80::1%lo]:9 cannot be asked what it is')));
+  await until(() => other.lines.some((line) => line.includes('[fe80::1%lo]:9 cannot be read')));
   await other.stop();
 });
 
-it('a phone that said goodbye and does not answer is offline', async () => {
+it('reports a phone offline after a goodbye and an unanswered probe', async () => {
   await known();
   await house.phone.stop();
   await announce('byebye', '');
   await until(() => latest()[0]?.online === false);
 });
 
-it('a phone that still answers when it says goodbye, and then goes, is offline', async () => {
+it('reports a phone offline when it still answers at its goodbye and then leaves', async () => {
   await known();
   const asked = house.phone.descriptions;
   await announce('byebye', '');
@@ -123,7 +123,7 @@ it('a phone that still answers when it says goodbye, and then goes, is offline',
   await until(() => latest()[0]?.online === false);
 });
 
-it('a phone that goes without a word is offline within 15 s, and online when it is back at its place', async () => {
+it('reports a phone offline within 15 s without a goodbye, and online when it is back', async () => {
   await known();
   await house.phone.stop();
   await until(() => latest()[0]?.online === false);
@@ -133,7 +133,7 @@ it('a phone that goes without a word is offline within 15 s, and online when it 
   await until(() => latest()[0]?.online === true && house.phone.subscribers === 1);
 });
 
-it('a phone that freezes is offline within 15 s, and the household is told in words', async () => {
+it('reports a frozen phone offline within 15 s, with an explanation', async () => {
   await known();
   house.phone.isFrozen = true;
   await until(() => latest()[0]?.online === false);
@@ -142,7 +142,7 @@ it('a phone that freezes is offline within 15 s, and the household is told in wo
   await until(() => latest()[0]?.online === true && latest()[0]?.trouble === undefined);
 });
 
-it('a phone that restarts at its place and says nothing is subscribed to again at once', async () => {
+it('resubscribes at once when a phone restarts silently at the same location', async () => {
   await known();
   await until(() => house.phone.descriptions > 1);
   house.phone.forgetSubscribers();
@@ -151,7 +151,7 @@ it('a phone that restarts at its place and says nothing is subscribed to again a
   await until(() => house.phone.subscribers === 1);
 });
 
-it('a phone that is announced again, without BOOTID and over no kept connection, is subscribed to again', async () => {
+it('resubscribes when a phone is announced again without BOOTID or a kept connection', async () => {
   house.phone.closesConnections = true;
   await known();
   house.phone.forgetSubscribers();
@@ -162,7 +162,7 @@ it('a phone that is announced again, without BOOTID and over no kept connection,
 });
 
 it.each(['is announced', 'answers a search'] as const)(
-  'a phone that was given up is asked again as it %s',
+  'probes an offline phone again when it %s',
   async (how) => {
     await known();
     const socket = await mouthAt('127.0.0.1');
@@ -180,7 +180,7 @@ it.each(['is announced', 'answers a search'] as const)(
   },
 );
 
-it('a stranger with the name of a phone that still answers is left out, with a notice', async () => {
+it('ignores an impostor with the UDN of a phone that still answers, with a warning', async () => {
   await known();
   const stranger = await another();
   await announce('alive', stranger.url('/d.xml'));
@@ -190,7 +190,7 @@ it('a stranger with the name of a phone that still answers is left out, with a n
   expect(house.phone.subscribers).toBe(1);
 });
 
-it('a stranger that hides the name of a phone in its own description is left out too', async () => {
+it('ignores an impostor that has the UDN only in its description', async () => {
   await known();
   const inner = `<device><UDN>${house.phone.udn}</UDN><serviceList>${service}</serviceList></device>`;
   const stranger = await another(`</serviceList><deviceList>${inner}</deviceList><serviceList>`, 'uuid:another');
@@ -200,7 +200,7 @@ it('a stranger that hides the name of a phone in its own description is left out
   expect(latest()).toMatchObject([{ udn: house.phone.udn, address: new URL(house.phone.location).host }]);
 });
 
-it('a phone is followed to a new address when it answers at the old one no more', async () => {
+it('follows a phone to a new address when it no longer answers at the old one', async () => {
   await known();
   await house.phone.stop();
   const moved = await another();
@@ -209,7 +209,7 @@ it('a phone is followed to a new address when it answers at the old one no more'
   expect(latest()).toHaveLength(1);
 });
 
-it('a device that shares the name of a phone but has no messages does not take its place (quirk 11)', async () => {
+it('ignores a device with a phone’s UDN but without Messaging (quirk 11)', async () => {
   await known();
   const group = await another('');
   await announce('alive', group.url('/d.xml'));
@@ -218,26 +218,26 @@ it('a device that shares the name of a phone but has no messages does not take i
   expect(latest()).toMatchObject([{ address: new URL(house.phone.location).host, online: true }]);
 });
 
-it('a phone is called by the name in its description, whatever it is announced as (quirk 10)', async () => {
+it('uses the UDN in the description, not the advertised one (quirk 10)', async () => {
   const odd = await another(service, 'uuid:iPod Dock');
   await announce('alive', odd.url('/d.xml'), { udn: 'uuid:announced' });
   await until(() => latest().length > 0);
   expect(latest()).toMatchObject([{ udn: 'uuid:iPod Dock' }]);
 });
 
-it('a phone whose announced name the household has approved keeps that name (quirk 10)', async () => {
+it('keeps an advertised UDN that the household has approved (quirk 10)', async () => {
   const odd = await another(service, 'uuid:iPod Dock');
   await house.cloud.until(() => house.cloud.frames.some(({ type }) => type === 'phones'));
   house.cloud.script.approve = ['uuid:announced'];
   house.cloud.send({ type: 'approvals', approved: ['uuid:announced'] });
-  // Frames are handled in order, so its answer says that the approval was too.
+  // Frames are handled in order, so the answer proves that the approval was handled too.
   await house.cloud.call('uuid:announced', 'GetMessagingCapabilities', {});
   await announce('alive', odd.url('/d.xml'), { udn: 'uuid:announced' });
   await until(() => latest().length > 0);
   expect(latest()).toMatchObject([{ udn: 'uuid:announced' }]);
 });
 
-it('an invented name for the place of a phone, or its own name in capitals, does not list it twice', async () => {
+it('lists a phone once despite a forged UDN for its location or its UDN in capitals', async () => {
   await known();
   await announce('alive', house.phone.location, { udn: 'uuid:invented' });
   await announce('alive', house.phone.location, { udn: house.phone.udn.toUpperCase() });
@@ -246,7 +246,7 @@ it('an invented name for the place of a phone, or its own name in capitals, does
   expect(latest().map(({ udn }) => udn)).toEqual([house.phone.udn, 'uuid:another']);
 });
 
-it('a sender that is not where LOCATION leads is not heard', async () => {
+it('ignores a sender other than the host of LOCATION', async () => {
   const silent = await another(service, 'uuid:elsewhere');
   await announce('alive', silent.url('/d.xml'), { udn: 'uuid:elsewhere', from: '127.0.0.3' });
   await announce('alive', `http://localhost:${silent.port}/d.xml`, { udn: 'uuid:elsewhere', from: '127.0.0.3' });
@@ -255,7 +255,7 @@ it('a sender that is not where LOCATION leads is not heard', async () => {
   expect(silent.seen).toEqual([]);
 });
 
-it('a redirect or a link of a phone leads nowhere but to the phone', async () => {
+it('follows redirects and links of a phone only to that phone', async () => {
   const service8 = await another(service, 'uuid:local service');
   const guile = await new RawDevice(
     (request) =>
@@ -273,7 +273,7 @@ it('a redirect or a link of a phone leads nowhere but to the phone', async () =>
   expect(latest()).toMatchObject([{ udn: house.phone.udn }]);
 });
 
-it('a hundred forged announcements a second, with rising and highest BOOTIDs, fail no call and renew once', async () => {
+it('survives a hundred forged announcements per second with rising BOOTIDs: no call fails, one renewal', async () => {
   await known();
   const subscribers = house.phone.subscribers;
   const calls: Promise<unknown>[] = [];
@@ -289,17 +289,17 @@ it('a hundred forged announcements a second, with rising and highest BOOTIDs, fa
   expect(house.phone.subscribers).toBe(subscribers);
 });
 
-it('256 invented names at as many addresses keep no phone from being found', async () => {
+it('finds a phone despite 256 forged UDNs at as many addresses', async () => {
   for (let at = 0; at < 256; at++) {
     const from = `127.0.${1 + (at >> 7)}.${1 + (at & 127)}`;
     await announce('alive', `http://${from}:9/d.xml`, { udn: `uuid:invented-${at}` });
-    // The agent lives in this process, and a socket's buffer holds some hundred datagrams.
+    // The agent runs in this process, and a socket buffers only some hundred datagrams.
     await new Promise((resolve) => setImmediate(resolve));
   }
   await known();
 });
 
-it('names invented at the address of a phone do not keep the phone out', async () => {
+it('finds a phone despite forged UDNs at its address', async () => {
   await known();
   await house.phone.stop();
   await announce('byebye', '');
@@ -312,7 +312,7 @@ it('names invented at the address of a phone do not keep the phone out', async (
   await until(() => latest()[0]?.online === true);
 });
 
-it('one machine that describes many phones does not fill the list', async () => {
+it('caps the unapproved phones of one machine', async () => {
   house.cloud.script.approve = [house.phone.udn];
   const crowd = await new RawDevice(
     ({ method, path }) => (method === 'GET' ? described(`uuid:crowd${path}`, service) : httpAnswer('500 No')),
@@ -326,7 +326,7 @@ it('one machine that describes many phones does not fill the list', async () => 
   expect(latest().length).toBeLessThanOrEqual(5);
 });
 
-it('a phone that refuses actions which it lists is used without them (quirk 26)', async () => {
+it('uses a phone without the actions that it lists but refuses (quirk 26)', async () => {
   house.phone.react = ({ action }) =>
     action === 'GetMessagingCapabilities' || action === 'GetSessions' || action === 'GetNewMessages' ? 501 : undefined;
   house.phone.receive('still here');
@@ -335,7 +335,7 @@ it('a phone that refuses actions which it lists is used without them (quirk 26)'
   expect(put).toMatchObject({ message: { body: 'still here' } });
 });
 
-it('a phone that announces itself before it can answer is asked again', async () => {
+it('retries a phone that announces itself before it can answer', async () => {
   let asked = 0;
   const slow = await new RawDevice((request) => {
     if (request.method !== 'GET') return httpAnswer('500 No');

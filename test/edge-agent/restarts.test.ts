@@ -1,4 +1,4 @@
-// A phone on another machine that is killed and comes back, on IPv4 and link-local IPv6. Requirements D13–D15, Z12, Z13.
+// A phone on another machine is killed and restarted, on IPv4 and link-local IPv6. Requirements D13–D15, Z12, Z13.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +9,11 @@ import { type Told, TwoMachines, whyNoNamespaces } from '../fixtures/upnp/two-ma
 const absent = whyNoNamespaces();
 if (absent !== undefined) process.stderr.write(`skipped: ${absent}\n`);
 
-/** Two Node programs start twice over, which takes its time on a busy machine. */
+/** Starting two Node programs twice is slow on a busy machine. */
 const patience = 180_000;
 
 describe.skipIf(absent !== undefined)(
-  'a phone on IPv4 and link-local IPv6 that is killed',
+  'a killed phone on IPv4 and link-local IPv6',
   { timeout: patience },
   () => {
     let lan: TwoMachines;
@@ -61,7 +61,7 @@ describe.skipIf(absent !== undefined)(
       expect(lines().filter((line) => /Warning|claims to be/.test(line))).toEqual([]);
     };
 
-    it('is the same phone when it is back at once, and its next message comes', async () => {
+    it('is the same phone after a quick restart, and its next message arrives', async () => {
       await lan.there.kill();
       await restart();
       lan.there.say('arrive second');
@@ -69,7 +69,7 @@ describe.skipIf(absent !== undefined)(
       expectOnePhone();
     });
 
-    it('is the same phone when it is back after it was given up, and its next message comes', async () => {
+    it('is the same phone after it was offline, and its next message arrives', async () => {
       await lan.there.kill();
       await until(() => isOnline(false));
       await restart();
@@ -78,7 +78,7 @@ describe.skipIf(absent !== undefined)(
       expectOnePhone();
     });
 
-    it('is taken back at the address that the household approved, though it was heard at the other one first', async () => {
+    it('returns to its approved address although the other one was discovered first', async () => {
       const approvedAt = phones()[0]?.address;
       const isIpv4 = approvedAt === '10.99.0.2:47001';
       const address = isIpv4 ? ['10.99.0.2/24'] : ['fe80::2/64'];

@@ -1,4 +1,4 @@
-// The agent with the real software phone: found by SSDP on the loopback interface, everything over real sockets.
+// The agent with the real software phone, discovered by SSDP on loopback, over real sockets.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-it('finds the phone by itself, and delivers what it receives', async () => {
+it('discovers the phone and delivers its messages', async () => {
   const { udn } = phone;
   await say(join(folder, 'phone'), '+390110001', 'Dinner at 8?');
   const put = await cloud.until(() => cloud.events.find((event) => event.type === 'message.put'));
@@ -66,7 +66,7 @@ it('finds the phone by itself, and delivers what it receives', async () => {
   expect(list).toMatchObject({ arguments: { MessageList: [{ body: 'Dinner at 8?' }] } });
 });
 
-it('makes a session, and its stable identifier is the one under which it is told', async () => {
+it('creates a session and reports it under its stable identifier', async () => {
   const { udn } = phone;
   const made = await cloud.call(
     udn,
@@ -90,7 +90,7 @@ it('makes a session, and its stable identifier is the one under which it is told
   );
 });
 
-it('tells that the phone is offline when it says goodbye', async () => {
+it('reports the phone offline on its goodbye', async () => {
   await phone.stop();
   await cloud.until(() => cloud.frames.some((frame) => frame.type === 'phones' && frame.phones[0]?.online === false));
 });
