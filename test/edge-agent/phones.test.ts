@@ -161,24 +161,21 @@ it('resubscribes when a phone is announced again without BOOTID or a kept connec
   });
 });
 
-it.each(['is announced', 'answers a search'] as const)(
-  'probes an offline phone again when it %s',
-  async (how) => {
-    await known();
-    const socket = await mouthAt('127.0.0.1');
-    const searcher = await searcherOfAgent();
-    house.phone.react = () => 'silence';
-    await house.phone.stop();
-    await until(() => latest()[0]?.online === false);
-    house.phone.react = () => undefined;
-    await house.phone.start();
-    const before = house.phone.descriptions;
-    const { location, udn } = house.phone;
-    if (how === 'is announced') socket.send(datagramOf('alive', location, udn), ssdpPort, '239.255.255.250');
-    else socket.send(answerOf(location, udn), searcher.port, searcher.address);
-    await until(() => house.phone.descriptions > before && latest()[0]?.online === true);
-  },
-);
+it.each(['is announced', 'answers a search'] as const)('probes an offline phone again when it %s', async (how) => {
+  await known();
+  const socket = await mouthAt('127.0.0.1');
+  const searcher = await searcherOfAgent();
+  house.phone.react = () => 'silence';
+  await house.phone.stop();
+  await until(() => latest()[0]?.online === false);
+  house.phone.react = () => undefined;
+  await house.phone.start();
+  const before = house.phone.descriptions;
+  const { location, udn } = house.phone;
+  if (how === 'is announced') socket.send(datagramOf('alive', location, udn), ssdpPort, '239.255.255.250');
+  else socket.send(answerOf(location, udn), searcher.port, searcher.address);
+  await until(() => house.phone.descriptions > before && latest()[0]?.online === true);
+});
 
 it('ignores an impostor with the UDN of a phone that still answers, with a warning', async () => {
   await known();
