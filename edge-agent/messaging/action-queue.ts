@@ -1,10 +1,10 @@
-// One queue a phone: many devices are single threaded, so few actions run at once and few wait (requirement C17).
+// One queue per phone: many devices are single-threaded, so few actions run and few wait (requirement C17).
 import { GatewayError } from '../../protocol/errors.ts';
 
 export interface QueueOptions {
-  /** Actions under way at once. */
+  /** Actions in flight at once. */
   readonly inFlight: number;
-  /** Actions that wait; the next is refused with `too-many-requests`. */
+  /** Queued actions; over this cap an action is refused with `too-many-requests`. */
   readonly waiting: number;
 }
 
@@ -13,18 +13,18 @@ interface Waiter {
   begin(): void;
 }
 
-/** A long list was broken off because something else waited beside it. */
+/** A long list was aborted because an action was waiting beside it. */
 export class GaveWay extends Error {
   override readonly name = 'GaveWay';
 }
 
-/** First come, first served; of exclusive tasks, those that change the phone or conclude from its lists, one at a time. */
+/** First come, first served. Exclusive tasks, which change the phone or conclude from its lists, run one at a time. */
 export class ActionQueue {
   readonly #options: QueueOptions;
   readonly #waiters: Waiter[] = [];
   #running = 0;
   #exclusive = false;
-  /** The long list that is under way beside the actions. */
+  /** The long list in flight beside the actions. */
   #beside: { readonly controller: AbortController; readonly patienceMs: number } | undefined;
   #impatience: NodeJS.Timeout | undefined;
   readonly #besideWaiters: (() => void)[] = [];
@@ -35,7 +35,7 @@ export class ActionQueue {
 
   /**
    * Runs a task when its turn comes.
-   * @throws GatewayError `too-many-requests` when too many wait; the signal's reason when it is aborted before its turn
+   * @throws GatewayError `too-many-requests` when the queue is full; the signal's reason when aborted before its turn
    */
   async run<Result>(
     task: () => Promise<Result>,
@@ -56,9 +56,8 @@ export class ActionQueue {
   }
 
   /**
-   * Runs a long list of the phone beside its actions: it begins when nothing else is under way. A phone that serves one
-   * request at a time makes an action wait for the list, so the list's signal is aborted, with `GaveWay`, when an action
-   * beside it takes longer than `patienceMs`.
+   * Runs a long list beside the queue, starting when no action is in flight. A phone that serves one request at a time makes
+   * an action wait for the list, so the list is aborted with `GaveWay` when an action takes longer than `patienceMs`.
    */
   async runBeside<Result>(task: (signal: AbortSignal) => Promise<Result>, patienceMs: number): Promise<Result> {
     while (this.#beside !== undefined || this.#running > 0) {
@@ -77,12 +76,12 @@ export class ActionQueue {
     }
   }
 
-  /** Breaks off the list that is under way. */
+  /** Aborts the list in flight. */
   abortBeside(reason: Error): void {
     this.#beside?.controller.abort(reason);
   }
 
-  /** From the start of an action on, or of the next where one follows the other without a pause. */
+  /** Measured from the start of an action, and again from each one that follows without a pause. */
   #watchBeside(): void {
     const beside = this.#beside;
     if (beside === undefined || beside.patienceMs === Number.POSITIVE_INFINITY) return;
@@ -126,7 +125,7 @@ export class ActionQueue {
     });
   }
 
-  /** The place is claimed before the waiter wakes, or somebody who comes in between would take it too. */
+  /** The slot is claimed before the waiter wakes; otherwise a new task could take it in between. */
   #next(): void {
     for (
       let first = this.#waiters[0];

@@ -1,5 +1,5 @@
-// One list of a phone compared with what is known, batch by batch: which messages are new, changed, or known under
-// another identifier. What is gone is told only at the end. Pure: no calls, no journal.
+// Compares one list of a phone with the known messages, batch by batch: which are new, changed or renumbered. Missing ones
+// are reported only at the end. Pure: no calls, no journal.
 import type { EdgeEvent } from '../../protocol/frames.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import {
@@ -22,49 +22,49 @@ import { unknownTime } from './profile.ts';
 
 export type MessagePut = Extract<EdgeEvent, { type: 'message.put' }>;
 
-/** A send that was begun and whose message may still appear on the phone. */
+/** A send that was started and whose message may still appear on the phone. */
 export interface OpenSend {
   readonly key: string;
   readonly message: PhoneMessage;
-  /** When it was begun, epoch milliseconds, if the phone refused it without proving that it did nothing. */
+  /** When it was started, epoch milliseconds, if the phone refused it without proving that it did nothing. */
   readonly refusedMs?: number | undefined;
 }
 
-/** The same words later than this were written at the phone. A guess: no such phone was measured. */
+/** An equal text that appears later than this was typed on the phone. A guess: no such phone was measured. */
 const joinRefusedWithinMs = 3_600_000;
 
-/** What a batch changed: to be written down together. */
+/** What a batch changed; recorded together. */
 export interface Conclusions {
   put: KnownItem[];
-  /** How much XML the messages had that are told of. */
+  /** XML length of the reported messages. */
   toldChars: number;
   events: EdgeEvent[];
   settled: Map<string, string>;
   forgotten: KnownMessage[];
-  /** Whether a message came in that was not known. */
+  /** Whether a new message was received. */
   isNews: boolean;
 }
 
 export interface ComparisonOptions {
   readonly udn: string;
   readonly known: KnownMessages;
-  /** Later looks have higher numbers. */
+  /** Later passes have higher numbers. */
   readonly number: number;
   readonly epoch: number;
-  /** Whether the list is to be all that the phone has. */
+  /** Whether the list should contain everything that the phone has. */
   readonly whole: boolean;
-  /** Found without having been told by the phone. */
+  /** Found without an event or command. */
   readonly recovered: boolean;
-  /** When the phone's event arrived that led to the list, epoch milliseconds. */
+  /** When the phone's event that led to the list arrived, epoch milliseconds. */
   readonly notifiedMs?: number | undefined;
-  /** By how much the phone corrected times since the agent knows it, ms; later lists add to it. */
+  /** Clock corrections of the phone seen so far, ms; this list adds to it. */
   readonly clockJumps: Set<number>;
   openSends(): OpenSend[];
   sessionKeyOf(sessionId: string): string;
   nowMs(): number;
 }
 
-/** A message of which only the rest of the list tells what it is. */
+/** A message whose identity only the rest of the list can settle. */
 interface Undecided {
   readonly entry: MessageEntry;
   readonly seen: SeenMessage;
@@ -73,18 +73,18 @@ interface Undecided {
   readonly judgement: Judgement;
 }
 
-/** Known messages that may be the listed one under another identifier. */
+/** A listed message that may be a known one under another identifier. */
 interface Renumbered {
   readonly entry: MessageEntry;
   readonly seen: SeenMessage;
   readonly twins: readonly KnownMessage[];
 }
 
-/** A machine whose clock says less has not set it yet, and cannot tell what lies in the future. */
+/** A machine whose clock says less has not set it yet, so it cannot tell which times are in the future. */
 const clockIsSetMs = Date.UTC(2026, 0, 1);
-/** XML that is held until the list tells more, in UTF-16 units: what is read of it takes several times as much. */
+/** Cap on XML held until the end of the list, in UTF-16 units; parsed messages take several times as much. */
 const maxHeldChars = 2 * 1024 * 1024;
-/** From this many on, an index of the known ones is cheaper than going through them. */
+/** From this many unknown messages on, an index is cheaper than scanning the known ones. */
 const fewUnknown = 8;
 const rank: Readonly<Record<Judgement, number>> = { same: 4, likely: 3, doubtful: 2, unlike: 1, other: 0 };
 
@@ -94,13 +94,13 @@ export class Comparison {
   #undecided: Undecided[] = [];
   #renumbered: Renumbered[] = [];
   #heldChars = 0;
-  /** How many listed messages speak for and against a reset of the phone. */
+  /** Listed messages that speak for and against a reset of the phone. */
   readonly #votes = { same: 0, other: 0, otherThanGone: 0 };
   #unknown = 0;
   #index: Map<string, KnownMessage[]> | undefined;
-  /** Different messages that the list showed. */
+  /** The number of distinct messages in the list. */
   listed = 0;
-  /** What the list showed can be told only from a whole one. */
+  /** Only a complete list can settle what some of the messages are. */
   needsWhole = false;
 
   constructor(options: ComparisonOptions) {
@@ -116,7 +116,7 @@ export class Comparison {
     return this.#epoch;
   }
 
-  /** By the other messages of the list: identifiers began again, and what had them before was taken away with them. */
+  /** Whether the other messages show a reset: identifiers restarted, and their former messages are gone. */
   get isReset(): boolean {
     return this.#votes.other > 0 && this.#votes.other >= this.#votes.same;
   }
@@ -128,9 +128,7 @@ export class Comparison {
     return done;
   }
 
-  /**
-   * @param isConclusive whether what the list does not show is not on the phone
-   */
+  /** @param isConclusive whether messages that the list does not show are gone from the phone */
   end(isConclusive: boolean): Conclusions {
     const done = nothing();
     this.#decide(done, isConclusive);
@@ -164,7 +162,7 @@ export class Comparison {
     const isKnown = item !== undefined && isSameMessage(judgement);
     if (isKnown && this.#wasSeenHere(item)) return;
     this.listed++;
-    // A later look, or a command, has concluded it since this list began: what the list shows of it may be older.
+    // A later pass or a command has seen it since this list began, so the list may be stale here.
     if (isKnown && this.#wasSeen(item)) return;
     switch (judgement) {
       case 'same':
@@ -173,7 +171,7 @@ export class Comparison {
         this.#conclude(entry, seen, item, done);
         break;
       case 'doubtful':
-        // The same words with the very time of another known message prove more.
+        // An equal text with the exact time of another known message is stronger evidence.
         if (this.#takeRenumbered(entry, seen)) break;
         if (item !== undefined) this.#hold({ entry, seen, item, judgement });
         break;
@@ -190,14 +188,14 @@ export class Comparison {
     }
   }
 
-  /** Whether it took the identifier of one that was listed when the phone was last looked at whole. */
+  /** Whether it took the identifier of a message that the last complete list showed. */
   #hasDisplaced(item: KnownMessage): boolean {
     return this.#options.known
       .under(item.messageId)
       .some((each) => each !== item && each.isPresent && !this.#wasSeen(each));
   }
 
-  /** The known message of this identifier that the evidence fits best; of equal ones, first that not listed yet. */
+  /** The best match among known messages with this identifier; of equals, first one not yet listed. */
   #bestOf(message: PhoneMessage, seen: SeenMessage): { item: KnownMessage | undefined; judgement: Judgement } {
     let best: { item: KnownMessage | undefined; judgement: Judgement } = { item: undefined, judgement: 'unlike' };
     let bestRank = -1;
@@ -228,12 +226,12 @@ export class Comparison {
     this.#heldChars += undecided.entry.xml.length;
   }
 
-  /** No known message of this identifier is it: one that had another identifier, or a new one. */
+  /** The message is not a known one with this identifier: either renumbered or new. */
   #takeUnknown(entry: MessageEntry, seen: SeenMessage, done: Conclusions): void {
     if (!this.#takeRenumbered(entry, seen)) this.#conclude(entry, seen, undefined, done);
   }
 
-  /** Held until the end of the list tells whether the known message is still there by its own identifier. */
+  /** Holds the message until the end of the list shows whether the known one is still listed under its own identifier. */
   #takeRenumbered(entry: MessageEntry, seen: SeenMessage): boolean {
     const twins = this.#twinsOf(entry.message, seen.evidence);
     if (twins.length === 0) return false;
@@ -261,7 +259,7 @@ export class Comparison {
       if (item.messageId === message.messageId || this.#wasSeen(item)) return false;
       const before = readFingerprint(item.fingerprint);
       if (before === undefined || !isTwin(before, evidence)) return false;
-      // A deleted send of which the phone never said the time is known again only among the deleted ones.
+      // A deleted send whose time the phone never stated is recognised only in the folder Deleted.
       return before.timeMs !== undefined || !item.isDeleted || message.folder === 'Deleted';
     });
   }
@@ -283,8 +281,8 @@ export class Comparison {
   }
 
   /**
-   * Whether the phone's clock was set: the times of several were corrected by as much, or nothing speaks of a reset. The
-   * same words under the identifier of a message that is gone are new otherwise, or nobody would be told of them.
+   * Whether the phone's clock was corrected: several times moved by the same amount, or nothing indicates a reset. Otherwise
+   * an equal text under the identifier of a missing message counts as new, so that it is reported.
    */
   #isClockJump(item: KnownMessage, { evidence }: SeenMessage, jumps: ReadonlyMap<number, number>): boolean {
     const { clockJumps } = this.#options;
@@ -295,7 +293,7 @@ export class Comparison {
     return isJump;
   }
 
-  /** The message is the known one, or a new one. */
+  /** Settles a message as the known one, or as new. */
   #conclude(
     { message, xml }: MessageEntry,
     seen: SeenMessage,
@@ -316,7 +314,7 @@ export class Comparison {
     }
     if (isTold && isUnchanged(item.told ?? item.fingerprint, message, fingerprint)) {
       if (item.fingerprint === fingerprint) return;
-      // Only how it is written down differs.
+      // Only the form of the fingerprint changed.
       item.told ??= item.fingerprint;
       item.fingerprint = fingerprint;
       done.put.push(itemOf(item));
@@ -337,7 +335,7 @@ export class Comparison {
     const send = isSent(message) ? takeMatch(this.#openSendsFor(message), message, done.settled) : undefined;
     if (send !== undefined) done.settled.set(send.key, messageId);
     let epoch = known.under(messageId).reduce((least, each) => Math.max(least, each.epoch + 1), this.#epoch);
-    // The key of an action that was called by name is an Idempotency-Key of any form.
+    // A text-form call may use any Idempotency-Key, which need not be a message key.
     const sendId = send !== undefined && isMessageKey(send.key) ? send.key : undefined;
     let id = sendId ?? messageKey(udn, epoch, messageId, this.#birthMs(message));
     while (sendId === undefined && known.find(id) !== undefined) {
@@ -364,14 +362,14 @@ export class Comparison {
       );
   }
 
-  /** Lists are sorted by it: one from the future would stay on top for ever. */
+  /** Lists are sorted by it, so a time in the future would stay on top forever. */
   #birthMs({ time }: PhoneMessage): number {
     const nowMs = this.#options.nowMs();
     if (time === unknownTime) return nowMs;
     return nowMs < clockIsSetMs ? Date.parse(time) : Math.min(Date.parse(time), nowMs);
   }
 
-  /** One message as an event. A time that the phone left out is the one at which it was first seen. */
+  /** The event for a message. A time omitted by the phone becomes the time it was first seen. */
   #putEvent(item: KnownMessage, message: PhoneMessage): MessagePut {
     const { udn, recovered, notifiedMs } = this.#options;
     const time = message.time === unknownTime ? new Date(timeOfKey(item.id)).toISOString() : message.time;
@@ -389,7 +387,7 @@ export class Comparison {
   }
 }
 
-/** By how much the time of a message was corrected, ms. */
+/** The correction of a message's time, ms. */
 function jumpOf(item: KnownMessage, { timeMs }: Evidence): number {
   return (timeMs ?? Number.NaN) - (readFingerprint(item.fingerprint)?.timeMs ?? Number.NaN);
 }
@@ -404,7 +402,7 @@ function countJumps(undecided: readonly Undecided[]): Map<number, number> {
   return counts;
 }
 
-/** As the journal keeps it. */
+/** The form that the journal stores. */
 export function itemOf(item: KnownMessage): KnownItem {
   const { id, messageId, epoch, fingerprint, absentMs, isSettled, isDeleted } = item;
   return { id, messageId, epoch, fingerprint, absentMs, isSettled, isDeleted };
@@ -414,7 +412,7 @@ function nothing(): Conclusions {
   return { put: [], toldChars: 0, events: [], settled: new Map(), forgotten: [], isNews: false };
 }
 
-/** By what a fingerprint begins with, text and time; without those that this list itself brought. */
+/** Index by the prefix of the fingerprint (text and time), without messages that this list has shown. */
 function indexOf(known: KnownMessages, number: number): Map<string, KnownMessage[]> {
   const index = new Map<string, KnownMessage[]>();
   for (const item of known) {
@@ -450,7 +448,7 @@ export function takeMatch(
   );
 }
 
-/** A phone may write a number otherwise than it was given. */
+/** Compares normalised addresses, because a phone may rewrite a number. */
 function addressesOf(message: PhoneMessage): string {
   return JSON.stringify(message.to.map(({ address }) => partyOf(address)).sort());
 }

@@ -22,22 +22,22 @@ export interface ControlPointOptions {
   readonly network: Network;
   readonly udn: string;
   readonly controlUrl: string;
-  /** As the device wrote it. */
+  /** Exactly as the device wrote it. */
   readonly serviceType: string;
-  /** The only address that is called: the one of the phone's description. */
+  /** The only address that may be called: that of the phone's description. */
   readonly peer?: string;
   readonly queue?: QueueOptions;
-  /** How much of one list is read, unless told otherwise. */
+  /** Caps for one list; default `listLimits`. */
   readonly list?: ListLimits;
 }
 
 export interface CallOptions {
-  /** For the whole answer; of a list of messages, for its beginning. */
+  /** For the whole answer; for a list of messages, only for its start. */
   readonly deadlineMs: number;
-  /** A list that stops for so long has broken off; 30 s unless told. */
+  /** Fails a list that sends nothing for this long; default 30 s. */
   readonly stallMs?: number;
   readonly signal?: AbortSignal;
-  /** Called when the connection to the phone stands, before it is asked; what it throws holds the call back. */
+  /** Called once connected, before the request is sent; an exception stops the call. */
   beforeSend?(): void;
 }
 
@@ -45,11 +45,11 @@ export type ReadOptions = Pick<CallOptions, 'deadlineMs' | 'signal'>;
 
 export type TextArguments = Readonly<Record<string, string>>;
 
-/** What is taken in of a phone's narrow lists and events before it must list all that it has, in UTF-16 units. */
+/** Cap on narrow lists and events, in UTF-16 units; over it, the phone must list everything. */
 export const maxListChars = 8 * 1024 * 1024;
-/** An action that takes longer beside a list may be waiting for it. */
+/** An action beside a list that takes longer than this may be waiting for the list. */
 const patienceMs = 700;
-/** A list that gave way so often is read to its end: on a phone that is never quiet it would never be. */
+/** After this many preemptions a list runs to its end; otherwise it never would on a busy phone. */
 const mostGivingWay = 5;
 
 /** A service must answer within 30 s (UPnP Device Architecture 2.0 §3.2.5). */
@@ -68,7 +68,7 @@ export class PhoneControlPoint {
   }
 
   /**
-   * Runs a section in this phone's queue. An exclusive one sees no other change and no other search in between.
+   * Runs a task in this phone's queue. During an exclusive task there is no other change and no other search.
    * @throws GatewayError `too-many-requests`
    */
   inTurn<Result>(
@@ -80,8 +80,8 @@ export class PhoneControlPoint {
   }
 
   /**
-   * Reads from the phone in its queue. Identical reads that wait there are answered by one call, which begins after
-   * each of them was asked.
+  /**
+   * Reads from the phone in its queue. Identical queued reads share one call, which starts after each was requested.
    * @throws UpnpError; GatewayError `too-many-requests`; the signal's reason
    */
   read(action: ActionName, given: TextArguments, options: ReadOptions): Promise<Record<string, string>> {
@@ -98,8 +98,7 @@ export class PhoneControlPoint {
   }
 
   /**
-   * Reads a long list beside this phone's queue, so that actions need not wait for it. The task is begun again where it had
-   * to give way to one.
+   * Reads a long list outside this phone's queue, so that actions need not wait for it. A preempted task restarts.
    */
   async inBackground<Result>(task: (calls: PhoneCalls, signal: AbortSignal) => Promise<Result>): Promise<Result> {
     for (let tries = 0; ; tries++) {
@@ -112,9 +111,9 @@ export class PhoneControlPoint {
     }
   }
 
-  /** Ends what runs in the background. */
+  /** Aborts the background task. */
   abandonBackground(): void {
-    this.#queue.abortBeside(new GatewayError('conflict', 'The phone is let go.'));
+    this.#queue.abortBeside(new GatewayError('conflict', 'The phone is dropped.'));
   }
 
   readonly #calls: PhoneCalls = {
@@ -125,7 +124,7 @@ export class PhoneControlPoint {
     },
     searchMessages: (search, options, take) => this.#searchMessages(search, options, take, true),
   };
-  /** The same, with lists that are read while other requests to the phone are under way. */
+  /** The same, but lists run while other requests to the phone are in flight. */
   readonly #callsBeside: PhoneCalls = {
     ...this.#calls,
     searchMessages: (search, options, take) => this.#searchMessages(search, options, take, false),
@@ -146,12 +145,12 @@ export class PhoneControlPoint {
     };
     try {
       const { isThere, isComplete } = await streamArgument(this.#options.network, call, 'MessageList', begin);
-      // No list is not the empty list: everything would be taken for deleted.
+      // A missing list is not an empty one: every message would count as deleted.
       if (reading === undefined || !isThere) return { isComplete: false, count: 0 };
       return await reading.end(isComplete);
     } catch (error) {
       await reading?.handOn();
-      // What failed at our end is not the phone's failure.
+      // An error of ours is not the phone's failure.
       throw reading?.failure ?? error;
     }
   }
@@ -188,19 +187,19 @@ export class PhoneControlPoint {
   }
 }
 
-/** What a section of the queue may do with the phone. */
+/** The calls available to a task in the queue. */
 export interface PhoneCalls {
-  /** Exact UPnP strings through, both ways. Throws UpnpError. */
+  /** Passes exact UPnP strings both ways. Throws UpnpError. */
   text(action: ActionName, given: TextArguments, options: CallOptions): Promise<Record<string, string>>;
-  /** With each XML document as its model. Throws UpnpError, and GatewayError `phone-malformed`. */
+  /** Converts XML documents from and to models. Throws UpnpError, and GatewayError `phone-malformed`. */
   model<Name extends ActionName>(
     action: Name,
     input: ActionInput<Name>,
     options: CallOptions,
   ): Promise<ActionOutput<Name>>;
   /**
-   * SearchMessages, each message with its XML beside it. They are handed to `take` in batches as they arrive; the next
-   * batch waits for its promise. What was taken stays true when the list then breaks off: it is thrown or not complete.
+   * Calls SearchMessages and passes the messages, with their XML, to `take` in batches as they arrive; the next batch waits
+   * for its promise. Batches stay valid when the list then breaks off, which throws or returns an incomplete list.
    * Throws UpnpError, and GatewayError `phone-malformed`.
    */
   searchMessages(search: MessageSearch, options: CallOptions, take: TakeMessages): Promise<ListRead>;
@@ -214,8 +213,8 @@ export interface MessageSearch {
 }
 
 /**
- * In-arguments as the phone takes them, checked against the table.
- * @throws GatewayError `invalid-request` naming the arguments that are missing, unknown or not valid
+ * In arguments as strings, checked against the table.
+ * @throws GatewayError `invalid-request` naming the missing, unknown or invalid arguments
  */
 export function checkArguments(
   action: ActionName,
@@ -236,7 +235,7 @@ export function checkArguments(
     if (value === undefined) continue;
     faults.push(...brokenLines(name, value, form === 'text' && documentOf(variable) !== undefined));
     if (document === undefined) {
-      if (typeof value !== 'string') faults.push(`${name} is no text`);
+      if (typeof value !== 'string') faults.push(`${name} is not a string`);
       checked[name] = value;
     } else {
       const result = documentSchemas[document].safeParse(value);
@@ -249,8 +248,8 @@ export function checkArguments(
 }
 
 /**
- * Out-arguments with each XML document read as its model; an absent text is the empty one.
- * @throws DocumentError when a document is missing or cannot be understood
+ * Out arguments with XML documents parsed to models; a missing text is the empty string.
+ * @throws DocumentError when a document is missing or unreadable
  */
 export function readArguments(udn: string, action: ActionName, output: TextArguments): Record<string, unknown> {
   const context = { device: udn, action };

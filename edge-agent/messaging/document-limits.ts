@@ -1,18 +1,18 @@
-// Cuts what a phone tells to the limits of the schemas, so that one long field never costs the rest of its entry.
+// Truncates a phone's data to the limits of the schemas, so that one long field does not cost the rest of its entry.
 import { createHash } from 'node:crypto';
 import { limits } from '../../protocol/limits.ts';
 
-/** The longest emoji in use has some 30 UTF-16 units; a "character" longer than this is cut within. */
+/** The longest emoji in use has about 30 UTF-16 units; longer grapheme clusters may be split. */
 const longestCharacter = 128;
 const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
-/** At most `max` UTF-16 units from the start of a text, never ending within a character as people see it. */
+/** Truncates to at most `max` UTF-16 units without splitting a grapheme cluster. */
 export function cutText(text: string, max: number): string {
   if (text.length <= max) return text;
-  // Segmenting all of a long text takes seconds, so only the surroundings of the cut are looked at.
+  // Segmenting a long text takes seconds, so only the surroundings of the cut are segmented.
   let start = Math.max(0, max - longestCharacter);
   if (isWithinPair(text, start)) start--;
-  // A row of flags divides by its pairs only when it is counted from its start.
+  // Flags are pairs of symbols; the pairs are only known from the start of the run.
   while (start > 0 && isFlagPart(text, start) && isFlagPart(text, start - 2)) start -= 2;
   const around = text.slice(start, max + longestCharacter);
   const at = start + (characters.segment(around).containing(max - start)?.index ?? max - start);
@@ -28,12 +28,12 @@ function isWithinPair(text: string, at: number): boolean {
   return /^[\udc00-\udfff]/.test(text.slice(at, at + 1)) && /^[\ud800-\udbff]/.test(text.slice(at - 1, at));
 }
 
-/** Stands for an identifier that is too long; the phone cannot be asked by it, but it stays the same each time. */
+/** A stable replacement for an identifier that is too long; the phone does not know it. */
 function shortIdentifier(identifier: string): string {
   return `long-${createHash('sha256').update(identifier).digest('hex')}`;
 }
 
-/** A schema of the protocol, as far as it is needed here. */
+/** The part of a zod schema that is needed here. */
 export interface LimitedSchema<Value> {
   safeParse(
     value: unknown,
@@ -51,8 +51,8 @@ interface SchemaIssue {
 }
 
 /**
- * A value as its schema takes it, with what is over a limit cut; and the topmost keys of what was cut. The value is
- * undefined where the schema objects to more than lengths.
+ * Truncates what exceeds a limit of the schema; returns the value and the top-level keys that were cut. The value is
+ * undefined when the schema objects to more than lengths.
  */
 export function fitToSchema<Value>(
   schema: LimitedSchema<Value>,
@@ -60,7 +60,7 @@ export function fitToSchema<Value>(
 ): { value: Value | undefined; cut: ReadonlySet<string> } {
   const cut = new Set<string>();
   const held = { value };
-  // A list is shortened first, and what is left of it may be too long in itself.
+  // Shorten lists first; their remaining entries may be too long as well.
   for (let tries = 0; tries < 3; tries++) {
     const result = schema.safeParse(held.value);
     if (result.success) return { value: result.data, cut };
@@ -93,13 +93,13 @@ function shortenedValue(key: string, record: Record<PropertyKey, unknown>, max: 
     case 'fileId':
       return shortIdentifier(given);
     case 'address':
-      // Not a shorter address that may be somebody else's: none ends with an ellipsis.
+      // The ellipsis keeps a truncated address from matching another real one.
       return `${cutText(given, limits.addressChars - 1)}…`;
     case 'contentType': {
       const [type = ''] = given.split(';', 1);
       return type.length <= max ? type : 'application/octet-stream';
     }
-    // A part of these leads nowhere. A file must have an address, if an empty one; an attachment need not.
+    // A truncated URL or hash is useless. A file needs a URL, though it may be empty; an attachment does not.
     case 'url':
       return 'fileId' in record ? '' : undefined;
     case 'sha256':

@@ -1,23 +1,23 @@
-// What is lenient in reading a device's document: where its XML is, and where in it what was looked for is.
+// Lenient search in a device's document: finds its XML, and elements in it.
 import type { DocumentName } from '../../protocol/actions.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import { parseXml, type XmlNode } from '../upnp/xml/xml.ts';
 import { type DocumentShape, type Names, profileOf } from './profile.ts';
 import { plainName, plainNames } from './record.ts';
 
-/** Where a document came from, for the words of an error. */
+/** The origin of a document, for error messages. */
 export interface DocumentContext {
   readonly device: string;
   readonly action: string;
-  /** Told of each list entry that was left out because nothing could be made of it; never of a message. */
+  /** Called for each unusable list entry that was skipped; never for a message. */
   onBadEntry?(error: DocumentError): void;
 }
 
-/** A document that cannot be understood: `phone-malformed`. The excerpt may hold private text: it is for the LAN only. */
+/** An unreadable document: `phone-malformed`. The excerpt may hold private text and must stay on the LAN. */
 export class DocumentError extends GatewayError {
   readonly device: string;
   readonly action: string;
-  /** The first 200 characters, control characters as blanks. */
+  /** The first 200 characters, control characters replaced by blanks. */
   readonly excerpt: string;
 
   constructor(document: string, xml: string, context: DocumentContext, reason: string, cause?: unknown) {
@@ -29,13 +29,13 @@ export class DocumentError extends GatewayError {
   }
 }
 
-/** Parsing is synchronous. A list is read entry by entry, so that this bounds one message. */
+/** Parsing is synchronous. Lists are read entry by entry, so this caps one message. */
 export const maxDocumentChars = 2 * 1024 * 1024;
 
 /**
- * The document's top-level elements as children of one node, so that a list without its wrapper, junk around the
- * root and a declaration in the middle are all the same to the reader. Escaped once more or in CDATA is unwrapped.
- * @param declarations namespaces of the elements around it, as attributes
+ * Parses a document's top-level elements as children of one node, so that a list without its wrapper, junk around the root
+ * or a declaration in the middle make no difference. Unwraps a document that is escaped twice or in CDATA.
+ * @param declarations namespaces of the surrounding elements, as attributes
  */
 export function parseDocument(
   name: DocumentName,
@@ -44,13 +44,13 @@ export function parseDocument(
   declarations = '',
   depth = 0,
 ): XmlNode {
-  // A byte order mark is one at the start only; inside a text it is a character like others.
+  // A byte order mark only counts at the start; inside a text it is an ordinary character.
   const bare = xml.replace(/<\?xml[^<>]*\?>/g, '').replace(/^\uFEFF|\0/g, '');
   let top: XmlNode;
   try {
     top = parseXml(`<document${declarations}>${bare}</document>`, { lenient: true, maxChars: maxDocumentChars });
   } catch (cause) {
-    throw new DocumentError(name, xml, context, 'is no XML', cause);
+    throw new DocumentError(name, xml, context, 'is not XML', cause);
   }
   const disguised = depth < 2 ? disguisedDocument(top) : undefined;
   if (disguised === undefined) return top;
@@ -61,7 +61,7 @@ export function parseDocument(
   }
 }
 
-/** The text that stands in place of a document or its content: escaped once more, or in CDATA. */
+/** The text in place of a document or its content: escaped twice, or in CDATA. */
 function disguisedDocument(top: XmlNode): string | undefined {
   const only = top.children.length === 1 && top.text.trim() === '' ? (top.children[0] ?? top) : top;
   const text = only.children.length === 0 ? only.text.trim() : '';
@@ -72,7 +72,7 @@ export function shapeFor(name: DocumentName, top: XmlNode): DocumentShape {
   return profileOf(top.children[0]?.namespace).documents[name];
 }
 
-/** The first element of one of these names, outer before inner, at most three deep. */
+/** The first element with one of these names, breadth first, at most three levels deep. */
 export function findElement(top: XmlNode, names: Names): XmlNode | undefined {
   const plain = plainNames(names);
   let level: readonly XmlNode[] = top.children;
@@ -84,12 +84,12 @@ export function findElement(top: XmlNode, names: Names): XmlNode | undefined {
   return undefined;
 }
 
-/** A document under a name that nobody expects is still the document, when there is no other. */
+/** An only child counts as the document even under an unknown name. */
 export function onlyChild(top: XmlNode): XmlNode {
   return top.children.length === 1 ? (top.children[0] ?? top) : top;
 }
 
-/** The entries of a list, whatever wraps them; an element that holds entries is itself a wrapper. */
+/** The entries of a list, whatever wraps them; an element that contains entries is itself a wrapper. */
 export function findItems(node: XmlNode, names: Names, depth = 0): XmlNode[] {
   const plain = plainNames(names);
   if (depth > 4) return [];
@@ -101,7 +101,7 @@ export function findItems(node: XmlNode, names: Names, depth = 0): XmlNode[] {
   });
 }
 
-/** Nothing at all, or only a list element without entries: an empty page of another kind is no list. */
+/** True for nothing at all or a list element without entries; another kind of page is not a list. */
 export function isEmptyList(top: XmlNode, names: Names): boolean {
   const list = findElement(top, names);
   const inside = list ?? top;

@@ -1,5 +1,5 @@
 // Profile XML ⇄ model: the documents inside Messaging arguments, by the table in profile.ts.
-// Written strictly, read leniently; a message is never dropped because its entry is odd.
+// Writing is strict, reading lenient; an odd message is never dropped.
 import type { DocumentName } from '../../protocol/actions.ts';
 import { type DocumentOf, documentSchemas } from '../../protocol/phone-model.ts';
 import { element, innerXml, writeXml, type XmlElement, type XmlNode } from '../upnp/xml/xml.ts';
@@ -19,7 +19,7 @@ import { readMessage } from './message-list.ts';
 import { type DocumentShape, homelineProfile, type Profile } from './profile.ts';
 import { readRecord, writeRecord } from './record.ts';
 
-/** A model as its XML document, exactly as the profile says. */
+/** Writes a model as its XML document, exactly as in the profile. */
 export function writeDocument<Name extends DocumentName>(
   name: Name,
   model: DocumentOf<Name>,
@@ -44,7 +44,7 @@ function writeList(
   return element(name, children, { xmlns });
 }
 
-/** A device's XML document as its model. Throws DocumentError when it cannot be understood. */
+/** Reads a device's XML document as its model. Throws DocumentError when it is unreadable. */
 export function readDocument<Name extends DocumentName>(
   name: Name,
   xml: string,

@@ -1,23 +1,23 @@
-// Whether a listed message is the one that is known: by its text, sender, time, recipients and class, as a fingerprint
-// keeps them. docs/decisions/0011-identity-by-evidence.md has the table of cases.
+// Decides whether a listed message is a known one, by text, sender, time, recipients and class, which a fingerprint
+// stores. docs/decisions/0011-identity-by-evidence.md has the table of cases.
 import { hash } from 'node:crypto';
 import { messageClasses, messageFolders } from '../../protocol/actions.ts';
 import type { PhoneMessage } from '../../protocol/phone-model.ts';
 import { unknownTime } from './profile.ts';
 
 /**
- * How a listed message compares with a known one of the same identifier.
+ * Compares a listed message with a known one of the same identifier.
  * - `same`: the same message, changed or not.
- * - `likely`: the same, unless the list shows by other messages that the phone was reset.
- * - `doubtful`: the same only if nothing in the whole list speaks of a reset.
+ * - `likely`: the same, unless other messages in the list show a reset of the phone.
+ * - `doubtful`: the same only if nothing in the complete list indicates a reset.
  * - `unlike`: not the same, but no proof of a reset either.
  * - `other`: certainly another message.
  */
 export type Judgement = 'same' | 'likely' | 'doubtful' | 'unlike' | 'other';
 
-/** What a message says of itself. Empty texts: it does not say. */
+/** The evidence in a message. Empty strings: the message does not say. */
 export interface Evidence {
-  /** Digest of what is written in it. */
+  /** Digest of the content. */
   readonly text: string;
   /** Epoch milliseconds. */
   readonly timeMs: number | undefined;
@@ -34,12 +34,12 @@ const version = '2';
 const textChars = 11;
 const partyChars = 6;
 
-/** The evidence and a digest of all of the message, in at most 64 characters. */
+/** The evidence and a digest of the whole message, in at most 64 characters. */
 export function fingerprintOf(message: PhoneMessage): string {
   return write(messageEvidenceOf(message), digestOf(message));
 }
 
-/** A listed message, of which most often only the digest is asked for: it has not changed. */
+/** A listed message. Computes the evidence lazily: most messages are unchanged and only need the digest. */
 export class SeenMessage {
   readonly message: PhoneMessage;
   readonly #digest: string;
@@ -59,7 +59,7 @@ export class SeenMessage {
     return write(this.evidence, this.#digest);
   }
 
-  /** Whether it is all the same as when the fingerprint was made. */
+  /** Whether the message is unchanged since the fingerprint was made. */
   hasFingerprint(fingerprint: string): boolean {
     return fingerprint.startsWith(version) && fingerprint.endsWith(`.${this.#digest}`);
   }
@@ -69,7 +69,7 @@ function digestOf(message: PhoneMessage): string {
   return digest(textChars, JSON.stringify(message));
 }
 
-/** Of a message on its way to the phone: its time is not known yet, and the phone will show more of it. */
+/** For a message being sent: its time is unknown, and the phone will add to it. */
 export function fingerprintOfSend(message: PhoneMessage): string {
   return write(
     { ...messageEvidenceOf(message), timeMs: undefined, sender: '', senderName: '', folder: 'Outgoing' },
@@ -81,7 +81,7 @@ export function messageEvidenceOf(message: PhoneMessage): Evidence {
   const { from, folder, messageClass, status } = message;
   return {
     text: textOf(message),
-    // Phones set the time when the message has gone.
+    // Phones set the time when the message is sent.
     timeMs: folder === 'Outgoing' || message.time === unknownTime ? undefined : Date.parse(message.time),
     sender: partyOf(from.address),
     senderName: nameOf(from.displayName ?? ''),
@@ -92,7 +92,7 @@ export function messageEvidenceOf(message: PhoneMessage): Evidence {
   };
 }
 
-/** Undefined: there is no evidence in it, or it is of the format before this one. */
+/** Undefined for a fingerprint without evidence, or in the previous format. */
 export function readFingerprint(fingerprint: string): Evidence | undefined {
   const [head, text = '', time = '', sender = '', senderName = '', recipients = '', marks = ''] =
     fingerprint.split('.');
@@ -110,8 +110,8 @@ export function readFingerprint(fingerprint: string): Evidence | undefined {
 }
 
 /**
- * What the fingerprint of the same message under another identifier begins with; undefined where the message says too
- * little to be known again. With `isTimeless` of a send whose time the phone has not said.
+ * The fingerprint prefix of the same message under another identifier; undefined when the message says too little to be
+ * recognised. `isTimeless` is for a send whose time the phone has not stated.
  */
 export function twinPrefix({ text, timeMs }: Evidence, isTimeless = false): string | undefined {
   if (text === '') return undefined;
@@ -119,7 +119,7 @@ export function twinPrefix({ text, timeMs }: Evidence, isTimeless = false): stri
   return timeMs === undefined ? undefined : `${version}.${text}.${timeMs.toString(36)}.`;
 }
 
-/** Whether a message under a new identifier is the known one: same text and time are given, the rest must not differ. */
+/** Whether a message under a new identifier is the known one, given equal text and time: the rest must not differ. */
 export function isTwin(known: Evidence, seen: Evidence): boolean {
   return (
     known.messageClass === seen.messageClass &&
@@ -132,7 +132,7 @@ export function isSameMessage(judgement: Judgement): boolean {
   return judgement === 'same' || judgement === 'likely' || judgement === 'doubtful';
 }
 
-/** Judges a message against the fingerprint of the one that is known by its identifier. */
+/** Compares a message with the fingerprint of the one known under its identifier. */
 export function compareEvidence(known: string, message: PhoneMessage, seen = messageEvidenceOf(message)): Judgement {
   if (known === '') return message.folder === 'Received' ? 'unlike' : 'likely';
   const before = readFingerprint(known);
@@ -146,7 +146,7 @@ function compare(before: Evidence, seen: Evidence): Judgement {
   const isPossibleSender = senders !== 'different';
   switch (timesOf(before.timeMs, seen.timeMs)) {
     case 'same':
-      // Text that was decoded better, a body that was fetched later.
+      // The text was decoded better, or the body was fetched later.
       if (isSameText || senders === 'same') return 'same';
       if (isEmpty) return isPossibleSender ? 'likely' : 'unlike';
       return isPossibleSender ? 'unlike' : 'other';
@@ -168,13 +168,13 @@ function compare(before: Evidence, seen: Evidence): Judgement {
   }
 }
 
-/** Whether the message is all the same as when the fingerprint was made. */
+/** Whether the message is unchanged since the fingerprint was made. */
 export function isUnchanged(known: string, message: PhoneMessage, fingerprint: string): boolean {
   if (isLegacy(known)) return known === legacyFingerprintOf(message);
   return known === fingerprint || (known !== '' && known.endsWith(fingerprint.slice(-textChars)));
 }
 
-/** A list may say less of a message than was known: what it leaves out stays evidence. */
+/** A list may contain less of a message than is known; the known text and time are kept. */
 export function mergeFingerprints(known: string, fingerprint: string): string {
   const [before, seen] = [readFingerprint(known), readFingerprint(fingerprint)];
   if (before === undefined || seen === undefined) return fingerprint;
@@ -185,7 +185,7 @@ export function mergeFingerprints(known: string, fingerprint: string): string {
   return write(merged, fingerprint.slice(-textChars));
 }
 
-/** `sender.time.all` as agents before this format wrote it; the digests tell only what is equal. */
+/** `sender.time.all` as earlier agents wrote it; the digests only show equality. */
 export function legacyFingerprintOf(message: PhoneMessage): string {
   const settled = message.folder !== 'Outgoing' && message.time !== unknownTime;
   return [legacySender(message), settled ? legacyTime(message.time) : '', legacyDigest(15, message)].join('.');
@@ -224,11 +224,11 @@ function legacyDigest(bytes: number, ...parts: unknown[]): string {
   return hash('sha256', JSON.stringify(parts), 'buffer').subarray(0, bytes).toString('base64url');
 }
 
-/** Zones and daylight saving differ by quarters of an hour, and by 14 h at most between two that a household uses. */
+/** Zones and daylight saving differ by quarters of an hour, and by at most 14 h within a household. */
 const quarterMs = 15 * 60_000;
 const maxShiftQuarters = 14 * 4;
 const minuteMs = 60_000;
-/** A phone whose clock was never set says 1970, 1980 or 1999; one whose clock is broken says a far future. */
+/** An unset phone clock says 1970, 1980 or 1999; a broken one says a far future. */
 const earliestMs = Date.UTC(2000, 0, 1);
 const latestMs = Date.UTC(2100, 0, 1);
 
@@ -244,7 +244,7 @@ function timesOf(
   const isRounded = restMs === 0 || (restMs < 1000 && isWhole(1000)) || (restMs < minuteMs && isWhole(minuteMs));
   if (isRounded && quarters === 0) return 'rounded';
   if (isRounded && Math.abs(quarters) <= maxShiftQuarters) return 'shifted';
-  // The phone's clock was not set, and then it was. Where neither time can be true, they prove nothing.
+  // The phone's clock was unset and then set. If neither time is possible, they prove nothing.
   return isPossible(before) === isPossible(seen) ? 'different' : 'shifted';
 }
 
@@ -252,7 +252,7 @@ function isPossible(timeMs: number): boolean {
   return timeMs >= earliestMs && timeMs < latestMs;
 }
 
-/** `renamed`: a contact's name took the place of a number, or one of them is missing. */
+/** `renamed`: a contact's name replaced a number, or one of them is missing. */
 function sendersOf(before: Evidence, seen: Evidence): 'same' | 'renamed' | 'different' {
   if (before.sender === seen.sender) return 'same';
   const isNamed = (party: string, name: string) => party.startsWith('t') && party.slice(1) === name && name !== '';
@@ -267,8 +267,8 @@ function areCompatible(before: string, seen: string): boolean {
 }
 
 /**
- * Numbers by their last six digits: a phone may write one with a country code, with two zeros for the plus, or without.
- * Six are what is left of the shortest national number of a household's correspondents.
+ * Numbers are compared by their last six digits: a phone may add a country code, write 00 for the plus, or omit both. Six is
+ * the length of the shortest national numbers that a household's correspondents have.
  */
 const comparedDigits = 6;
 
@@ -293,7 +293,7 @@ export function recipientsOf({ to }: Pick<PhoneMessage, 'to'>): string {
   return parties.length === 0 ? '' : digest(partyChars, parties.sort().join());
 }
 
-/** Blanks around it and the kind of line break are no difference; a message without words is known by its files. */
+/** Surrounding blanks and line break style are ignored; a message without text is recognised by its files. */
 function textOf({ body, subject = '', attachments, bodyOmitted }: PhoneMessage): string {
   const plain = bodyOmitted === true ? '' : body.replaceAll('\r\n', '\n').trim().normalize('NFC');
   if (plain !== '') return digest(textChars, `b${plain}`);

@@ -1,15 +1,15 @@
-// What is known of one phone's messages: those that it lists, and those that it no longer lists and may list again.
+// The known messages of one phone: listed ones, and missing ones that it may list again.
 import type { InventoryItem } from '../../protocol/frames.ts';
 
-/** As the journal keeps it. */
+/** The form that the journal stores. */
 export interface KnownItem {
   readonly id: string;
   readonly messageId: string;
   readonly epoch: number;
   readonly fingerprint: string;
-  /** Since when the phone no longer lists it, epoch milliseconds; of a deleted one, when it was deleted. */
+  /** Since when the phone no longer lists it, epoch milliseconds; for a deleted one, when it was deleted. */
   readonly absentMs?: number | undefined;
-  /** That it is gone needs no second proof: it was told, or a reset of the phone took it. */
+  /** Its absence needs no second proof: it was reported as confirmed, or a reset of the phone caused it. */
   readonly isSettled?: boolean | undefined;
   /** The household deleted it. */
   readonly isDeleted?: boolean | undefined;
@@ -23,13 +23,13 @@ export class KnownMessage implements KnownItem {
   absentMs: number | undefined;
   isSettled: boolean;
   isDeleted: boolean;
-  /** The fingerprint that the cloud has, where it is another one; empty: the cloud must be told again. */
+  /** The fingerprint that the cloud has, if it differs; empty: report it to the cloud again. */
   told: string | undefined;
-  /** Number of the latest look that showed it. */
+  /** Number of the latest pass that showed it. */
   lastSeen = 0;
-  /** It took the identifier of another message, and the phone was not looked at whole since. */
+  /** It took the identifier of another message, and no complete list has followed yet. */
   isReplacing = false;
-  /** Whether the journal has it; what only the cloud knew is written down with the whole look that follows. */
+  /** Whether the journal has it; what only the cloud knew is written with the next complete list. */
   isKept = true;
 
   constructor({ id, messageId, epoch, fingerprint, absentMs, isSettled, isDeleted }: KnownItem) {
@@ -47,16 +47,16 @@ export class KnownMessage implements KnownItem {
   }
 }
 
-/** A phone that names ever other messages by one identifier is broken or hostile: the oldest are forgotten. */
+/** A phone that reuses one identifier for ever more messages is broken or hostile: the oldest are evicted. */
 const maxUnderOne = 64;
-/** What is forgotten and listed again after all becomes a new message. About 15 MB in memory, 50,000 messages. */
+/** Cap on missing messages: about 15 MB of memory, 50,000 messages. An evicted one that is listed again counts as new. */
 const maxGoneChars = 16 * 1024 * 1024;
-/** Of one message, besides the phone's own identifier. */
+/** Per message, besides the phone's own identifier. */
 const itemChars = 256;
 
 export class KnownMessages {
   readonly #byId = new Map<string, KnownMessage>();
-  /** One for most identifiers; several after a reset. */
+  /** One message per identifier in most cases; several after a reset. */
   readonly #byMessageId = new Map<string, KnownMessage | KnownMessage[]>();
 
   get size(): number {
@@ -77,13 +77,13 @@ export class KnownMessages {
     return this.#byId.get(id);
   }
 
-  /** All that were ever known by the phone's identifier, oldest first. */
+  /** All messages ever known under the phone's identifier, oldest first. */
   under(messageId: string): readonly KnownMessage[] {
     const known = this.#byMessageId.get(messageId);
     return known === undefined ? [] : Array.isArray(known) ? known : [known];
   }
 
-  /** Answers what is forgotten for it. */
+  /** Returns the message evicted for it, if any. */
   add(item: KnownMessage): KnownMessage | undefined {
     const before = this.#byId.get(item.id);
     if (before !== undefined) this.remove(before);
@@ -103,7 +103,7 @@ export class KnownMessages {
     else this.#byMessageId.set(item.messageId, rest.length === 1 ? first : rest);
   }
 
-  /** The phone names it otherwise now. */
+  /** The phone has renumbered the message. */
   move(item: KnownMessage, messageId: string): void {
     this.remove(item);
     item.messageId = messageId;
@@ -115,7 +115,7 @@ export class KnownMessages {
     this.#byMessageId.clear();
   }
 
-  /** Takes out what is gone over the bound, the longest gone first; what the phone still lists stays known as deleted. */
+  /** Evicts missing messages over the cap, longest missing first. Deleted ones that the phone still lists stay. */
   takeExcess(lookNumber: number): KnownMessage[] {
     const gone = [...this.#byId.values()].filter((item) => !item.isPresent && item.lastSeen < lookNumber);
     let chars = gone.reduce((sum, { messageId }) => sum + itemChars + messageId.length, 0);
@@ -133,8 +133,8 @@ export class KnownMessages {
 }
 
 /**
- * Merges what the cloud knows into what the journal remembers. What only one of them knows is told again when it is
- * listed; what the household deleted stays deleted, for its event may still be on the way.
+ * Merges the cloud's knowledge into the journal's. A message that only one of them knows is reported again when listed; a
+ * message deleted by the household stays deleted, because its event may still be in flight.
  */
 export function mergeInventory(
   known: KnownMessages,
@@ -146,7 +146,7 @@ export function mergeInventory(
     const before = known.find(id);
     const absentMs = absent === true || deleted === true ? (before?.absentMs ?? phone.nowMs) : undefined;
     if (before === undefined) {
-      // What a former epoch left behind was taken by a reset.
+      // Messages of an earlier epoch disappeared in a reset.
       const isSettled = absent === true && epoch < phone.epoch;
       const item = new KnownMessage({ id, messageId, epoch, fingerprint, absentMs, isSettled, isDeleted: deleted });
       item.isKept = false;
@@ -158,7 +158,7 @@ export function mergeInventory(
     if (before.fingerprint === '') before.fingerprint = fingerprint;
     if (before.isDeleted) continue;
     before.isDeleted = deleted === true;
-    // The cloud has it as on the phone although it was told otherwise: it is told once more. And the other way round.
+    // The cloud has it as present although it was reported absent, or the reverse: report it once more.
     if (before.absentMs === undefined && absent === true) before.told = '';
     else before.absentMs = absentMs;
   }

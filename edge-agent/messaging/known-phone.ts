@@ -1,4 +1,4 @@
-// What is known of one phone, in memory and in the journal: each look at the phone is concluded here into events.
+// The knowledge of one phone, in memory and in the journal; turns each list of the phone into events.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 import { Comparison, type Conclusions, itemOf, type OpenSend } from './comparison.ts';
@@ -8,12 +8,12 @@ import { sessionKey } from './identity.ts';
 import { type KnownItem, KnownMessage, KnownMessages, mergeInventory } from './known-messages.ts';
 import type { MessageEntry } from './message-list.ts';
 
-/** What is remembered of phones, durably. The agent's journal. */
+/** Durable memory of phones: the agent's journal. */
 export interface PhoneMemory {
   readPhone(udn: string): { epoch: number; comparedStore: string | undefined };
   messagesOf(udn: string): KnownItem[];
   sessionsOf(udn: string): { id: string; session: PhoneSession }[];
-  /** Sends whose message may still appear; of those with an outcome, that is a refusal. */
+  /** Sends whose message may still appear; those with an outcome were refused. */
   joinableSends(udn: string): {
     key: string;
     action: string;
@@ -21,7 +21,7 @@ export interface PhoneMemory {
     begunMs: number;
     outcome: unknown;
   }[];
-  /** Keeps a change together with the events that tell of it. */
+  /** Records a change and its events in one transaction. */
   record(
     udn: string,
     change: {
@@ -37,13 +37,13 @@ export interface PhoneMemory {
   ): void;
 }
 
-/** How a list came about. */
+/** The origin of a list. */
 export interface Looked {
-  /** Whether all that the phone has is asked for, so that what is not listed is gone. */
+  /** Whether the list covers everything on the phone, so that unlisted messages are gone. */
   readonly whole: boolean;
-  /** Found without having been told by the phone. */
+  /** Found without an event or command. */
   readonly recovered: boolean;
-  /** When the phone's event arrived that led to it, epoch milliseconds. */
+  /** When the phone's event that led to it arrived, epoch milliseconds. */
   readonly notifiedMs?: number | undefined;
 }
 
@@ -51,42 +51,42 @@ export interface Looked {
 export interface Listed {
   /** Whether it was read to its end. */
   readonly isComplete: boolean;
-  /** Whether the phone refused to list a part of what was asked for. */
+  /** Whether the phone refused to list a part of the request. */
   readonly isPartlyRefused?: boolean | undefined;
 }
 
-/** What follows from a list besides what it told. */
+/** What to do after a list. */
 export interface Consequence {
-  /** Only a look at all messages tells what some of these are. */
+  /** Only a complete list can settle some of these messages. */
   readonly needsWhole: boolean;
-  /** So many are missing that they are believed gone only if a second look, after so many ms, shows the same. */
+  /** So many messages are missing that a second list, after this many ms, must confirm it. */
   readonly lookAgainMs?: number;
 }
 
 export interface KnownPhoneOptions {
   readonly udn: string;
   readonly memory: PhoneMemory;
-  /** Epoch milliseconds: `Date.now` unless told. */
+  /** Epoch milliseconds; default `Date.now`. */
   now?(): number;
-  /** After how long a list that is suddenly short is confirmed: 30 s unless told. */
+  /** How long after a suspiciously short list to list again; default 30 s. */
   readonly confirmMs?: number | undefined;
 }
 
 const maxClockJumps = 100;
 const standardConfirmMs = 30_000;
-/** A household may have a home like its phone: what two whole lists so far apart lack is deleted there. */
+/** A home may be set to mirror its phone: messages missing from two complete lists this far apart are deleted there. */
 const confirmAbsenceMs = 10 * 60_000;
 
-/** A list that is being compared, batch by batch. */
+/** A list being compared, batch by batch. */
 export interface MessageLook {
   take(entries: readonly MessageEntry[]): void;
-  /** No more batches come. What was taken stays true where this is not called. */
+  /** Ends the list. Without this call the batches taken stay valid. */
   end(listed: Listed): Consequence;
 }
 
 interface KnownSession {
   readonly id: string;
-  /** Undefined: it must be told again. */
+  /** Undefined: it must be reported again. */
   readonly session: PhoneSession | undefined;
 }
 
@@ -97,21 +97,21 @@ export class KnownPhone {
   readonly #confirmMs: number;
   #messages = new KnownMessages();
   #sessions = new Map<string, KnownSession>();
-  /** How each file was last told. */
+  /** The last reported state of each file. */
   readonly #files = new Map<string, string>();
   #fileChars = 0;
   #epoch: number | undefined;
   readonly #clockJumps = new Set<number>();
   #news = 0;
-  /** Number of the latest look. */
+  /** Number of the latest pass. */
   #looks = 0;
-  /** Looks up to this one were before the phone's latest boot or subscription, and prove nothing of what it has now. */
+  /** Passes up to this one precede the phone's latest boot or subscription, and prove nothing about its current messages. */
   #looksBefore = 0;
-  /** Identifiers of messages that were missing from a list too short to be believed, and since when. */
+  /** Messages missing from a suspiciously short list, and since when. */
   #doubt: { missing: Set<string>; readonly sinceMs: number } | undefined;
-  /** What came to be known since the phone last listed all of it, UTF-16 units. */
+  /** What became known since the last complete list, UTF-16 units. */
   readonly #unlisted = { messages: 0, sessions: 0 };
-  /** The cloud's store with which the next whole look compares. */
+  /** The cloud's store with which the next complete list compares. */
   #comparing: string | undefined;
 
   constructor(options: KnownPhoneOptions) {
@@ -137,7 +137,7 @@ export class KnownPhone {
     return { messages: this.#messages.countPresent(), sessions: this.#sessions.size };
   }
 
-  /** Takes what the journal remembers. */
+  /** Loads what the journal remembers. */
   load(): void {
     const memory = this.#memory;
     this.#messages = new KnownMessages();
@@ -154,38 +154,38 @@ export class KnownPhone {
   }
 
   /**
-   * Nothing more is taken in before the phone has listed all that it has: what is remembered of it, in memory and on the
-   * disk, stays within a few times what one list can hold, whatever it tells in its events.
+   * Over this cap nothing more is taken in before a complete list, so that memory and disk stay within a few times the size
+   * of one list, whatever the phone reports in its events.
    */
   get isOverfull(): boolean {
     return this.#unlisted.messages > maxListChars || this.#unlisted.sessions > maxListChars;
   }
 
-  /** Whether the phone is known to list a message by this identifier. */
+  /** Whether the phone is known to list a message with this identifier. */
   isKnown(messageId: string): boolean {
     return this.#messages.under(messageId).some((item) => item.isPresent);
   }
 
-  /** A message that a command made. */
+  /** Adds a message created by a command. */
   learn(item: KnownItem): void {
     const made = new KnownMessage(item);
     made.lastSeen = this.#looks;
     this.#messages.add(made);
   }
 
-  /** The phone may have been reset: what was seen before proves nothing any more. */
+  /** The phone may have been reset: earlier passes prove nothing any more. */
   doubtSeen(): void {
     this.#looksBefore = this.#looks;
   }
 
-  /** A session keeps the identifier under which it was first told, also when the epoch advances. */
+  /** A session keeps the identifier under which it was first reported, also across epochs. */
   sessionKeyOf(sessionId: string): string {
     return this.#sessions.get(sessionId)?.id ?? sessionKey(this.#udn, this.epoch, sessionId);
   }
 
   /**
-   * Takes what the cloud knows instead of what the journal believes that it knows. It is written down only with the
-   * whole look that follows, so that a crash in between compares again.
+   * Replaces what the journal believes about the cloud by the cloud's own inventory. It is recorded only with the next
+   * complete list, so that a crash in between compares again.
    */
   compareWith(store: string, items: readonly InventoryItem[]): void {
     this.#comparing = store;
@@ -195,7 +195,7 @@ export class KnownPhone {
     mergeInventory(this.#messages, items, { epoch, nowMs: this.#now() });
   }
 
-  /** Begins to compare a list. Several may be open: each is told apart by its number. */
+  /** Starts to compare a list. Several may be open at once; each has its number. */
   beginLook(looked: Looked): MessageLook {
     const messages = this.#messages;
     if (this.#clockJumps.size > maxClockJumps) this.#clockJumps.clear();
@@ -211,7 +211,7 @@ export class KnownPhone {
       nowMs: this.#now,
     });
     const presentBefore = looked.whole ? messages.countPresent() : 0;
-    // Taken from memory meanwhile, when an approval was taken back: then nothing is concluded.
+    // Unloaded in the meantime, because the approval was revoked: conclude nothing.
     const isCurrent = () => this.isLoaded && this.#messages === messages;
     return {
       take: (entries) => {
@@ -226,7 +226,7 @@ export class KnownPhone {
         this.#keep(comparison, done);
         if (verdict?.missing !== undefined) this.#concludeAbsences(comparison, verdict.missing);
         const needsWhole = comparison.needsWhole && !looked.whole;
-        // More was to be held until the end than may be: the next list settles more of it.
+        // More had to be held until the end than the cap allows: the next list settles the rest.
         const isUnsettled = comparison.needsWhole && verdict?.missing !== undefined;
         const lookAgainMs = verdict?.lookAgainMs ?? (isUnsettled ? 0 : undefined);
         return { needsWhole, ...(lookAgainMs !== undefined && { lookAgainMs }) };
@@ -234,18 +234,18 @@ export class KnownPhone {
     };
   }
 
-  /** The known message of this identifier of ours. */
+  /** The known message with this identifier of ours. */
   find(id: string): Readonly<KnownMessage> | undefined {
     return this.#messages.find(id);
   }
 
-  /** The one message that the phone showed by its identifier in a look after `number`; undefined also if there are two. */
+  /** The only message listed under its identifier in a pass after `number`; undefined if there are none or two. */
   seenUnder(messageId: string, number = this.#looksBefore): Readonly<KnownMessage> | undefined {
     const seen = this.#messages.under(messageId).filter((item) => item.isPresent && item.lastSeen > number);
     return seen.length === 1 ? seen[0] : undefined;
   }
 
-  /** How many batches held messages that came in and were not known. */
+  /** Number of batches with newly received messages. */
   get news(): number {
     return this.#news;
   }
@@ -254,7 +254,7 @@ export class KnownPhone {
     return this.#looks;
   }
 
-  /** A message that the household's command deleted. */
+  /** Records that a command of the household deleted a message. */
   concludeDeletion(id: string): void {
     const item = this.#messages.find(id);
     if (item === undefined || item.isDeleted) return;
@@ -267,7 +267,7 @@ export class KnownPhone {
     });
   }
 
-  /** The phone has another message in its place, or none, as a look just showed. */
+  /** Records that the phone has another message in its place, or none, as a list just showed. */
   concludeAbsence(id: string): void {
     const item = this.#messages.find(id);
     if (item?.isPresent !== true) return;
@@ -279,7 +279,7 @@ export class KnownPhone {
     });
   }
 
-  /** What the list says of what is missing from it: gone, or to be looked at again. */
+  /** Decides what the missing messages mean: they are gone, or the phone must be listed again. */
   #verdictOf(
     comparison: Comparison,
     { isComplete, isPartlyRefused }: Listed,
@@ -288,7 +288,7 @@ export class KnownPhone {
     if (!isComplete) return {};
     this.#unlisted.messages = 0;
     const missing = comparison.missing();
-    // A phone that boots, or whose storage is not there yet, answers with less than it has, and with no error.
+    // A booting phone, or one whose storage is not mounted yet, lists less than it has, without an error.
     const isShort = comparison.listed * 2 < presentBefore || isPartlyRefused === true;
     if (missing.length === 0 || !isShort) {
       this.#doubt = undefined;
@@ -328,11 +328,11 @@ export class KnownPhone {
       item.isSettled = true;
       tell(item, true);
     }
-    // A message that the list brought may have taken the place of one that was missing.
+    // A message in this list may have taken the place of a missing one.
     for (const item of missing) {
       if (!item.isPresent || item.lastSeen >= number) continue;
       item.absentMs = nowMs;
-      // Nobody deleted what a reset took: it stays, also in a home that is like its phone.
+      // A reset is not a deletion, so the message stays even in a home that mirrors its phone.
       item.isSettled = isReset;
       tell(item, false);
     }
@@ -349,7 +349,7 @@ export class KnownPhone {
     });
   }
 
-  /** What a full disk did not take must not stay known in memory: it would never be told. All is read again. */
+  /** On a full disk, unload: what is known in memory but not recorded would never be reported. */
   #record(changes: Parameters<PhoneMemory['record']>[1]): void {
     try {
       this.#memory.record(this.#udn, changes);
@@ -373,7 +373,7 @@ export class KnownPhone {
     this.#unlisted.messages += toldChars;
   }
 
-  /** Concludes what a list of sessions tells that was asked for by identifier, the empty one for all. */
+  /** Concludes a list of sessions requested by identifier; '' means all. */
   concludeSessions(listed: readonly PhoneSession[], asked: string): void {
     if (asked === '') this.#unlisted.sessions = 0;
     const seen = new Set(listed.map((session) => session.sessionId));
@@ -382,7 +382,7 @@ export class KnownPhone {
       (session) => JSON.stringify(this.#sessions.get(session.sessionId)?.session) !== JSON.stringify(session),
     );
     if (changed.length === 0 && gone.length === 0) return;
-    // A session that the phone no longer names is over; what was said in it stays.
+    // A session that the phone no longer lists is closed; its messages stay.
     const closed = gone
       .flatMap((known) => this.#sessions.get(known)?.session ?? [])
       .filter((session) => session.status !== 'Closed')
@@ -404,7 +404,7 @@ export class KnownPhone {
     for (const known of gone) this.#sessions.delete(known);
   }
 
-  /** Concludes how far the files of a session are. */
+  /** Reports the progress of a session's files. */
   concludeFiles(files: readonly FileInfo[], sessionId: string): void {
     const changed = files.filter((file) => this.#files.get(nameOf(file)) !== JSON.stringify(file));
     if (changed.length === 0) return;
@@ -425,7 +425,7 @@ export class KnownPhone {
     }
   }
 
-  /** They are told once more, at most: no list of a phone names all its files, so that it could be known which are gone. */
+  /** Forgotten files are reported at most once more: no list names all files, so gone ones cannot be recognised. */
   #forgetFiles(): void {
     this.#files.clear();
     this.#fileChars = 0;

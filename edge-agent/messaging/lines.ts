@@ -1,11 +1,11 @@
-// Line breaks where only one line can stand: a phone's mail line would read what follows one as a header of its own.
+// Rejects line breaks in single-line values: a phone's mail line would read what follows as another header.
 import { firstControl } from '../../protocol/text.ts';
 import { parseXml, type XmlNode } from '../upnp/xml/xml.ts';
 import { plainName } from './record.ts';
 
-/** Models name the text of a message so; it has as many lines as it likes. */
+/** The key of a message's text in models; it may have any number of lines. */
 const ofSeveralLines = 'body';
-/** Elements and attributes that hold an address, a name, a subject or a type, by each of their names (profile.ts). */
+/** Elements and attributes that hold an address, name, subject or type, under all their names (profile.ts). */
 const ofOneLine: ReadonlySet<string> = new Set(
   [
     ...['address', 'uri', 'number', 'telephoneNumber', 'phoneNumber', 'tel', 'email', 'id'],
@@ -17,11 +17,11 @@ const ofOneLine: ReadonlySet<string> = new Set(
   ].map(plainName),
 );
 
-/** A phone's own identifiers are opaque: it gets back what it gave. */
+/** A phone's own identifiers are opaque and returned unchanged. */
 const identifiers: ReadonlySet<string> = new Set(['MessageID', 'SessionID']);
 
 /**
- * The fields of an in-argument that hold a control character or the end of a line, each as a fault in words.
+ * The fields of an in argument that hold a control character or line break, each described as a fault.
  * @param isXml whether the value is the text of an XML document
  */
 export function brokenLines(name: string, value: unknown, isXml: boolean): string[] {
@@ -44,7 +44,7 @@ function brokenValues(value: unknown, at: readonly string[]): Broken[] {
   return Object.entries(value).flatMap(([key, inner]) => brokenValues(inner, [...at, key]));
 }
 
-/** What is no XML is the phone's to judge. */
+/** The phone itself judges what is not XML. */
 function brokenElements(value: unknown): Broken[] {
   if (typeof value !== 'string' || !value.includes('<')) return [];
   try {
@@ -59,7 +59,7 @@ function brokenNodes(node: XmlNode): Broken[] {
   const leaves = node.children.length === 0 ? [{ name: node.name, text: node.text }, ...attributes] : attributes;
   const broken = leaves
     .filter(({ name }) => ofOneLine.has(plainName(name)))
-    // Blanks and line ends around a value are layout.
+    // Surrounding blanks and line breaks are layout.
     .flatMap(({ name, text }): Broken[] => {
       const control = firstControl(text.trim());
       return control === undefined ? [] : [{ at: [name], control }];

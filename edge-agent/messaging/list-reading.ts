@@ -1,4 +1,4 @@
-// One answer to SearchMessages on its way to the taker of its messages: in batches, within limits.
+// Reads one answer to SearchMessages and passes its messages on in batches, within caps.
 import { MessageListStream } from './list-stream.ts';
 import type { ListRead, MessageEntry, TakeMessages } from './message-list.ts';
 
@@ -7,9 +7,9 @@ export interface ListLimits {
   readonly messages: number;
 }
 
-/** Of one list, no more is read. A message is remembered by some 500 bytes of memory: 100,000 are what a small computer has. */
+/** Caps for one list. A known message takes about 500 bytes of memory, so 100,000 fit a small computer. */
 export const listLimits: ListLimits = { bytes: 256 * 1024 * 1024, messages: 100_000 };
-/** A batch that waits for a slow phone is handed on after this, or when it is so long. */
+/** A batch is passed on after this time or size. */
 const batch = { afterMs: 250, messages: 250, chars: 256 * 1024 } as const;
 
 export class ListReading {
@@ -21,7 +21,7 @@ export class ListReading {
   #takenMs = performance.now();
   #chars = 0;
   #count = 0;
-  /** What the taker threw. */
+  /** What `take` threw. */
   failure: unknown;
 
   constructor(device: string, take: TakeMessages, limits = listLimits) {
@@ -56,7 +56,7 @@ export class ListReading {
     return this.#chars > this.#limits.bytes || this.#count >= this.#limits.messages;
   }
 
-  /** Hands on what was read so far. */
+  /** Passes the current batch on. */
   async handOn(): Promise<void> {
     if (this.failure !== undefined) return;
     const entries = this.#batch;

@@ -1,5 +1,5 @@
-// A phone's list of messages while it is still coming in: each message is given as soon as its element closes. Wrappers,
-// junk, one or two escapings too many and broken markup are read as in a whole document.
+// Parses a phone's list of messages while it arrives, and emits each message when its element closes. Handles wrappers,
+// junk, extra levels of escaping and broken markup like the reader of whole documents.
 import { UpnpError } from '../upnp/error.ts';
 import { XmlStream } from '../upnp/xml/xml-stream.ts';
 import { escapeAttribute } from '../upnp/xml/xml-text.ts';
@@ -10,14 +10,14 @@ import { SourceCollector } from './message-source.ts';
 import { homelineProfile } from './profile.ts';
 import { plainName, plainNames } from './record.ts';
 
-/** A list may stand in a list element, its envelope, a root and the argument; no message is deeper. */
+/** A list may be nested in a list element, its envelope, a root and the argument; no message is deeper. */
 const deepestItem = 6;
 const deepestList = 4;
-/** A list that is escaped more often is none. */
+/** A list that is escaped more often is not accepted. */
 const mostLevels = 3;
-/** More than any message or junk, after which there still may be one. */
+/** Larger than any message or junk; after it no message is expected. */
 const longestSilence = 64 * 1024 * 1024;
-/** The same for a list that cannot be followed any more. */
+/** The same for a list that can no longer be parsed. */
 const longestNoise = 4 * 1024 * 1024;
 const pieceChars = 16 * 1024;
 const items = plainNames(itemNames);
@@ -34,7 +34,7 @@ export class MessageListStream {
   readonly #reading: MessageReading;
   #count = 0;
   #silentChars = 0;
-  /** For the words of an error. */
+  /** For error messages. */
   #start = '';
 
   constructor(options: ListStreamOptions) {
@@ -45,7 +45,7 @@ export class MessageListStream {
     );
   }
 
-  /** No message has come for so long that none is expected. */
+  /** So much has come without a message that none is expected. */
   get isOver(): boolean {
     return this.#silentChars > (this.#level.failure === undefined ? longestSilence : longestNoise);
   }
@@ -56,7 +56,7 @@ export class MessageListStream {
     for (let at = 0; at < text.length; at += pieceChars) this.#level.write(text.slice(at, at + pieceChars));
   }
 
-  /** @throws DocumentError where it holds no message and is not an empty list */
+  /** @throws DocumentError when it holds no message and is not an empty list */
   end(): ListRead {
     const isClosed = this.#level.end();
     this.#give(this.#reading.end());
@@ -77,7 +77,7 @@ export class MessageListStream {
   }
 }
 
-/** A device's whole list in one string. Throws DocumentError when it cannot be understood. */
+/** Reads a device's whole list from a string. Throws DocumentError when it is unreadable. */
 export function readMessageList(xml: string, context: DocumentContext): MessageEntry[] {
   const entries: MessageEntry[] = [];
   const stream = new MessageListStream({ context, give: (batch) => void entries.push(...batch) });
@@ -87,36 +87,36 @@ export function readMessageList(xml: string, context: DocumentContext): MessageE
   return entries;
 }
 
-/** An open element that is not within a message. */
+/** An open element outside any message. */
 interface Wrapper {
   readonly name: string;
   readonly isItem: boolean;
-  /** Namespace declarations, by attribute. */
+  /** Namespace declarations by attribute. */
   readonly declarations: ReadonlyMap<string, string>;
   hasChild: boolean;
   hasText: boolean;
-  /** Reads the text of this element, where that is a document in itself. */
+  /** Parses the text of this element, if that is a document itself. */
   inner: ListLevel | undefined;
 }
 
 interface Item {
   readonly source: SourceCollector;
   readonly declarations: string;
-  /** How many elements are open around and with it. */
+  /** Number of open elements, this one included. */
   depth: number;
-  /** Up to here the stream is in the source. */
+  /** Position up to which the stream was copied to `source`. */
   consumed: number;
-  /** Of its child elements all are named like a message, and there is no text: it may be a wrapper. */
+  /** All child elements are named like a message and there is no text: it may be a wrapper. */
   hasItemsOnly: boolean;
-  /** Where in the source the first of them starts. */
+  /** Start of the first child in the source. */
   innerStart: number | undefined;
-  /** The last element inside that is named like a message: where in the source it starts, and its depth. */
+  /** The last inner element named like a message: its start in the source, and its depth. */
   nested: { at: number; depth: number } | undefined;
 }
 
 type GiveSource = (xml: string, declarations: string, cut: ReadonlySet<string>) => void;
 
-/** One document: the argument's, or one that stands escaped within it. */
+/** One document: the argument itself, or one escaped inside it. */
 class ListLevel {
   readonly #number: number;
   readonly #give: GiveSource;
@@ -124,11 +124,11 @@ class ListLevel {
   readonly #open: Wrapper[] = [];
   readonly #top: Wrapper = wrapper('', new Map());
   #item: Item | undefined;
-  /** The list's own element, once it was met. */
+  /** The list element, once seen. */
   #list: Wrapper | undefined;
   #inner: ListLevel | undefined;
   #pieces: PieceStream | undefined;
-  /** Why the document could not be followed to its end. */
+  /** Why the document could not be parsed to its end. */
   failure: UpnpError | undefined;
   #isBroken = false;
 
@@ -144,7 +144,7 @@ class ListLevel {
         if (item === undefined) return;
         item.source.setCdata(isOpen, this.#take(item, end), this.#field(item));
       },
-      // No entity is ever expanded, and the reader of one message refuses them.
+      // Entities are never expanded, and the reader of a single message refuses declarations.
       onDeclaration: () => {
         this.#onFault();
         return true;
@@ -157,7 +157,7 @@ class ListLevel {
     return this.#inner?.hasList ?? this.#list !== undefined;
   }
 
-  /** Nothing at all, or only a list element without entries: an empty page of another kind is no list. */
+  /** True for nothing at all or a list element without entries; another kind of page is not a list. */
   get isEmptyList(): boolean {
     if (this.#inner !== undefined) return this.#inner.isEmptyList;
     const inside = this.#list ?? this.#top;
@@ -177,7 +177,7 @@ class ListLevel {
     }
   }
 
-  /** Too broken or too deep to be followed. What is still to come is only searched for messages. */
+  /** Too broken or too deep to parse: search the rest for messages only. */
   #beginPieces(failure: UpnpError): void {
     const item = this.#item;
     this.failure = failure;
@@ -187,7 +187,7 @@ class ListLevel {
     if (item !== undefined) this.#pieces.write(item.source.slice(0) + this.#xml.sliceFrom(item.consumed));
   }
 
-  /** Nothing more comes. Answers whether the document was complete. */
+  /** Ends the input; returns whether the document was complete. */
   end(): boolean {
     const isClosed = this.#xml.end();
     const item = this.#item;
@@ -198,7 +198,7 @@ class ListLevel {
   }
 
   #onFault(): void {
-    // What is wrong within a message is that message's own.
+    // A fault inside a message concerns that message only.
     if (this.#item === undefined) this.#isBroken = true;
   }
 
@@ -237,7 +237,7 @@ class ListLevel {
     if (isItem) {
       const at = item.source.length + (start - item.consumed);
       if (isChild && item.hasItemsOnly && item.innerStart !== undefined) {
-        // Its second message: this element is a wrapper, and the first is complete.
+        // The second child: this element is a wrapper, and its first message is complete.
         item.source.addMarkup(this.#xml.slice(item.consumed, start), '');
         this.#give(item.source.slice(item.innerStart), item.declarations, item.source.cut);
         this.#beginItem(this.#open.at(-1)?.name ?? '', start, end);
@@ -250,7 +250,7 @@ class ListLevel {
     this.#checkLength(item);
   }
 
-  /** A message too long to keep is cut; one that was never closed, with others after it, is divided. */
+  /** Truncates a message that is too long; splits one that was never closed and contains others. */
   #checkLength(item: Item): void {
     if (item.source.isFull || !item.source.isTooLong) return;
     const { nested } = item;
@@ -295,7 +295,7 @@ class ListLevel {
     this.#givePieces(item, item.source.slice(0));
   }
 
-  /** The list ends within a message. */
+  /** The list ends inside a message. */
   #giveCut(item: Item): void {
     this.#givePieces(item, item.source.slice(0) + this.#xml.sliceFrom(item.consumed));
   }
@@ -334,7 +334,7 @@ class ListLevel {
     around.inner = undefined;
   }
 
-  /** The source up to a position, once. */
+  /** The source up to a position, consumed once. */
   #take(item: Item, end: number): string {
     const source = this.#xml.slice(item.consumed, Math.max(item.consumed, end));
     item.consumed = Math.max(item.consumed, end);
@@ -342,12 +342,12 @@ class ListLevel {
     return source;
   }
 
-  /** The child element of a message in which the stream is. */
+  /** The child element of the message at the current position. */
   #field(item: Item): string {
     return plainName(localName(this.#open[item.depth]?.name ?? ''));
   }
 
-  /** The inner declarations hide the outer ones. */
+  /** Inner declarations override outer ones. */
   #declarations(): string {
     const declared = new Map(this.#open.slice(0, -1).flatMap(({ declarations }) => [...declarations]));
     return [...declared].map(([name, value]) => ` ${name}="${escapeAttribute(value)}"`).join('');

@@ -1,4 +1,4 @@
-// Messages as a device writes them, alone and in lists: none is dropped because its entry is odd.
+// Reads messages, alone and in lists; an odd entry is never dropped.
 import { createHash } from 'node:crypto';
 import { limits } from '../../protocol/limits.ts';
 import { type PhoneMessage, phoneMessageSchema, truncatableFields } from '../../protocol/phone-model.ts';
@@ -17,7 +17,7 @@ import { piecesOf } from './message-pieces.ts';
 import { homelineProfile, profileOf } from './profile.ts';
 import { nothing, plainNames, readRecord } from './record.ts';
 
-/** One message of a list with the XML that it was read from. */
+/** A listed message with its XML. */
 export interface MessageEntry {
   readonly message: PhoneMessage;
   readonly xml: string;
@@ -26,46 +26,46 @@ export interface MessageEntry {
 /** Takes messages in batches; the next batch waits for its promise. */
 export type TakeMessages = (entries: MessageEntry[]) => void | Promise<void>;
 
-/** Whether a list was read to its end, and how many messages stood in it. */
+/** How a list ended, and how many messages it had. */
 export interface ListRead {
-  /** False where the XML is cut or broken, or the argument is missing: what is not in the list may still be on the phone. */
+  /** False when the XML is cut or broken or the argument is missing: unlisted messages may still be on the phone. */
   readonly isComplete: boolean;
   readonly count: number;
-  /** The phone refused a part of what was asked for: it may have no such class or folder, or not have it now. */
+  /** The phone refused part of the request: it may lack such a class or folder, or not have it now. */
   readonly isPartlyRefused?: boolean;
-  /** There is more than is read of one phone. */
+  /** The list exceeds the caps. */
   readonly isTooLong?: boolean;
 }
 
-/** The source of one message of a list, as the stream cut it out. */
+/** The source of one message, cut out of the stream. */
 export interface MessageSource {
   readonly xml: string;
-  /** Namespaces of the elements around it, as attributes. */
+  /** Namespaces of the surrounding elements, as attributes. */
   readonly declarations: string;
-  /** Plain names of the message's child elements of which something was left out, for they were too long to keep. */
+  /** Plain names of child elements that were truncated. */
   readonly cut: ReadonlySet<string>;
 }
 
-/** More bad entries than this are no messages but an attack, or a document that is broken as a whole. */
+/** More bad entries than this are an attack, or a document that is broken as a whole. */
 const maxRawEntries = 1000;
 const listItem = homelineProfile.documents.messageList;
 export const itemNames = listItem.kind === 'list' ? listItem.item : listItem.names;
 
-/** Reads the messages of one list one after another. */
+/** Reads the messages of one list in sequence. */
 export class MessageReading {
   readonly #context: DocumentContext;
-  /** How often a text was met of which no identifier can be read, by its digest. */
+  /** Counts entries without an identifier by the digest of their text. */
   readonly #idless = new Map<string, number>();
-  /** Entries that became messages by their raw text alone. */
+  /** Number of entries kept as raw text. */
   #raw = 0;
-  /** The start of the bad entries beyond those. */
+  /** The start of further bad entries. */
   #rest = '';
 
   constructor(context: DocumentContext) {
     this.#context = context;
   }
 
-  /** The messages in a source, mostly one: a broken one may hold several. */
+  /** The messages in a source: usually one, several in a broken source. */
   read(source: MessageSource): MessageEntry[] {
     if (this.#raw >= maxRawEntries) {
       if (this.#rest.length < limits.bodyChars) this.#rest += source.xml;
@@ -78,12 +78,12 @@ export class MessageReading {
       if (item !== undefined && items.length === 1) return this.#readItem(item, source.xml, source.cut);
       if (items.length > 0) return items.flatMap((each) => this.#readItem(each, sourceOf(each), source.cut));
     } catch {
-      // It is read by its pieces.
+      // Fall through: read it piece by piece.
     }
     return piecesOf(source.xml).flatMap((piece) => this.#readPiece(piece));
   }
 
-  /** What is left: from too many bad entries on, one message for all of them. */
+  /** Flushes: one message for all bad entries over the cap. */
   end(): MessageEntry[] {
     if (this.#rest === '') return [];
     const xml = this.#rest;
@@ -112,14 +112,14 @@ export class MessageReading {
     return [{ message: this.#rawMessage(raw, read), xml }];
   }
 
-  /** Undefined where too little can be read of it. */
+  /** Undefined when too little is readable. */
   readNode(node: XmlNode, source: () => string, cut: ReadonlySet<string> = new Set()): PhoneMessage | undefined {
     const { value, missing, found } = readRecord(node, shapeOf(node));
     if (missing.length > 0 && found <= 1) return undefined;
     return fitMessage(missing.length === 0 ? value : { ...value, messageId: this.#idOf(source()) }, cut);
   }
 
-  /** A message of which little can be read: its raw text is its body, so that nobody misses it. */
+  /** A message with raw text as its body, so that an unreadable entry is not lost. */
   #rawMessage(raw: string, read: Record<string, unknown>): PhoneMessage {
     this.#raw++;
     const id = phoneMessageSchema.shape.messageId.safeParse(read.messageId);
@@ -134,8 +134,8 @@ export class MessageReading {
   }
 
   /**
-   * An identifier for a message that its device gave none: digest of the text, and its ordinal among equal ones of a
-   * list, for two equal texts are two messages.
+   * An identifier for a message without one: a digest of its text, and its ordinal among equal texts of the list, because two
+   * equal texts are two messages.
    */
   #idOf(raw: string): string {
     const digest = createHash('sha256').update(raw).digest('hex').slice(0, 32);
@@ -144,14 +144,14 @@ export class MessageReading {
     return `raw-${digest}-${ordinal}`;
   }
 
-  /** A document that is one message; what little can be read of an odd one is delivered with its raw text. */
+  /** Reads a document that is a single message; an unreadable one becomes a message with its raw text. */
   readOne(node: XmlNode, xml: string): PhoneMessage {
     const raw = node.children.length > 0 ? xml : node.text;
     return this.readNode(node, () => xml) ?? this.#rawMessage(raw, readRecord(node, shapeOf(node)).value);
   }
 }
 
-/** A document that is one message. Throws DocumentError where it is empty or no XML. */
+/** Reads a document that is a single message. Throws DocumentError when it is empty or not XML. */
 export function readMessage(xml: string, context: DocumentContext): PhoneMessage {
   const top = parseDocument('message', xml, context);
   if (top.children.length === 0 && top.text.trim() === '') {
@@ -161,7 +161,7 @@ export function readMessage(xml: string, context: DocumentContext): PhoneMessage
   return new MessageReading(context).readOne(node, xml);
 }
 
-/** In a form of its own, of which the identifiers are made that a phone does not give. */
+/** Serialised in a normal form, from which missing identifiers are derived. */
 function sourceOf(item: XmlNode): string {
   return innerXml({ ...nothing, content: [item] });
 }
@@ -170,7 +170,7 @@ function shapeOf(node: XmlNode) {
   return profileOf(node.namespace).documents.message.shape;
 }
 
-/** A message cut to the limits, with the fields that were cut named in it. */
+/** Truncates a message to the limits and lists the truncated fields in it. */
 function fitMessage(read: Record<string, unknown>, cutNames: ReadonlySet<string>): PhoneMessage | undefined {
   const body = typeof read.body === 'string' ? cutText(read.body, limits.bodyChars) : read.body;
   const { value, cut } = fitToSchema(phoneMessageSchema, { ...read, body });
@@ -182,7 +182,7 @@ function fitMessage(read: Record<string, unknown>, cutNames: ReadonlySet<string>
   return fields.length === 0 ? value : { ...value, truncated: { fields } };
 }
 
-/** Under which child elements of a message each field is looked for. */
+/** The child element names of each truncatable field. */
 const namesOf = Object.fromEntries(
   truncatableFields.map((key) => {
     const fields = homelineProfile.documents.message.shape.filter((field) =>

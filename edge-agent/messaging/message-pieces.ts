@@ -1,11 +1,11 @@
-// A list too broken for a parser, cut where messages begin.
+// Splits a list that is too broken for a parser where messages begin.
 import { maxDocumentChars } from './document-tree.ts';
 
 const opening = /<(?:[\w.-]{1,40}:)?message[\s>]/gi;
-/** No opening tag's name is longer with its prefix. */
+/** No opening tag with its prefix is longer. */
 const longestOpening = 64;
 
-/** A broken list cut before each message's opening tag, and after its closing one where that is there. */
+/** Splits before each message's opening tag, and ends each piece after its closing tag if there is one. */
 export function piecesOf(xml: string): string[] {
   return xml
     .split(/(?=<(?:[\w.-]{1,40}:)?message[\s>])/i)
@@ -16,13 +16,13 @@ export function piecesOf(xml: string): string[] {
     });
 }
 
-/** The same without a last piece that has no end: half a message would be taken for another one. */
+/** The same without an unfinished last piece: half a message would count as another message. */
 export function endedPieces(xml: string): string[] {
   const pieces = piecesOf(xml);
   return /<\/(?:[\w.-]{1,40}:)?message\s{0,8}>$/i.test(pieces.at(-1) ?? '') ? pieces : pieces.slice(0, -1);
 }
 
-/** The same while it comes in. Of a message too long to keep, the start is given. */
+/** The same for a stream. Of a message too long to keep, the start is emitted. */
 export class PieceStream {
   readonly #give: (piece: string) => void;
   #held = '';

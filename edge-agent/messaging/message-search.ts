@@ -1,4 +1,4 @@
-// The whole list of a phone's messages, also from devices that do not know the wildcards.
+// Lists all messages of a phone, also on devices that do not know the wildcards.
 import { ANY, messageClasses, messageFolders, messageStatuses } from '../../protocol/actions.ts';
 import { isPassingRefusal } from '../../protocol/errors.ts';
 import { UpnpError } from '../upnp/error.ts';
@@ -18,7 +18,7 @@ const exactSearches: readonly MessageSearch[] = messageClasses.flatMap((MessageC
   ),
 );
 
-/** From the shortest way to the longest; a phone that refuses one is asked the next. */
+/** From the shortest to the longest; if a phone refuses one, the next is tried. */
 const ways: readonly (readonly MessageSearch[])[] = [
   [wholeSearch],
   [{ ...wholeSearch, SessionID: ANY }],
@@ -26,23 +26,23 @@ const ways: readonly (readonly MessageSearch[])[] = [
   exactSearches,
 ];
 
-/** Lists all messages of one phone, and remembers which way of asking it understands. */
+/** Lists all messages of one phone, and remembers which kind of search it understands. */
 export class WholeSearch {
   #way = 0;
 
   /**
-   * A message may be taken twice: where one way breaks off, the next begins from the start.
-   * @throws what the last way threw when the phone answers none of them
+   * A message may be emitted twice: when one kind of search breaks off, the next starts over.
+   * @throws what the last kind threw when the phone answers none
    */
   async list(calls: PhoneCalls, options: CallOptions, take: TakeMessages): Promise<ListRead> {
     for (let way = this.#way; ; way++) {
       try {
         const list = await this.#listBy(ways[way] ?? exactSearches, calls, options, take);
-        // Cut at some length, the list may come whole in parts.
+        // A list that is cut at some length may be complete in parts.
         if (list.isComplete || list.isTooLong === true || way >= ways.length - 1) return list;
       } catch (error) {
         if (way >= ways.length - 1 || !(isRefusedValue(error) || isUnreadable(error))) throw error;
-        // A list too long now, for us or for the phone's memory, may be read tomorrow; a wildcard that is not known stays so.
+        // A list too long for us or the phone's memory may work tomorrow; an unknown wildcard stays unknown.
         if (isRefusedValue(error) && !isPassingRefusal(error)) this.#way = way + 1;
       }
     }
@@ -58,7 +58,7 @@ export class WholeSearch {
     let count = 0;
     let refused = 0;
     for (const search of searches) {
-      // Asked piece by piece, a phone has no more than in one piece.
+      // The cap is for the whole phone, also when it is listed in parts.
       if (count >= listLimits.messages) return { isComplete: false, count, isTooLong: true };
       try {
         const list = await calls.searchMessages(search, options, take);
@@ -66,7 +66,7 @@ export class WholeSearch {
         isComplete &&= list.isComplete;
         count += list.count;
       } catch (error) {
-        // A class or folder that the phone does not have is no message; but one of them it must have.
+        // A class or folder that the phone lacks holds no message; but the phone must accept at least one.
         if (!isRefusedValue(error) || isPassingRefusal(error) || ++refused === searches.length) throw error;
       }
     }
@@ -74,12 +74,12 @@ export class WholeSearch {
   }
 }
 
-/** Of the XML of messages, in UTF-16 units. */
+/** The XML length of the messages, in UTF-16 units. */
 export function charsOf(entries: readonly { readonly xml: string }[]): number {
   return entries.reduce((sum, { xml }) => sum + xml.length, 0);
 }
 
-/** 402, the 6xx codes and 7xx codes of an argument it does not know; a failure (501) is another matter. */
+/** 402, 6xx and 7xx codes for an unknown argument value; 501 is a failure instead. */
 function isRefusedValue(error: unknown): error is UpnpError {
   if (!(error instanceof UpnpError) || error.kind !== 'refused' || error.upnpCode === undefined) return false;
   return error.upnpCode === 402 || (error.upnpCode >= 600 && error.upnpCode < 800);

@@ -1,15 +1,15 @@
-// The source of one message while it comes in: bounded, whatever a device puts into it.
+// Collects the source of one message from the stream, within caps.
 import { limits } from '../../protocol/limits.ts';
 import { maxDocumentChars } from './document-tree.ts';
 
-/** More of one text is not kept: beyond the longest body, so that the reader sees that it was too long. */
+/** Cap for one text: more than the longest body, so that the reader sees that it was too long. */
 const longestText = limits.bodyChars + 64 * 1024;
-/** More of one message is not kept; parsing it is synchronous. */
+/** Cap for one message; parsing it is synchronous. */
 const longestSource = maxDocumentChars - 64 * 1024;
 
 export class SourceCollector {
   readonly name: string;
-  /** Plain names of the child elements of which something was left out. */
+  /** Plain names of the child elements that were truncated. */
   readonly cut = new Set<string>();
   #text = '';
   #runChars = 0;
@@ -25,7 +25,7 @@ export class SourceCollector {
     return this.#text.length;
   }
 
-  /** Nothing more can be kept but what was left out is noted. */
+  /** Full: further content is dropped, but noted in `cut`. */
   get isFull(): boolean {
     return this.#isFull;
   }
@@ -38,12 +38,12 @@ export class SourceCollector {
     return this.#text.slice(from, to);
   }
 
-  /** Leaves out what was kept before this. */
+  /** Drops the source before this position. */
   dropBefore(at: number): void {
     this.#text = this.#text.slice(at);
   }
 
-  /** A piece of text with its length once it is decoded. */
+  /** Adds a piece of text; `chars` is its decoded length. */
   addText(source: string, chars: number, field: string): void {
     if (this.#isFull || this.#runChars > longestText) {
       this.cut.add(field);
@@ -65,7 +65,7 @@ export class SourceCollector {
     this.#hasLostCdataEnd = false;
   }
 
-  /** Closes what is open, so that what was kept is read; all that follows in this message is left out. */
+  /** Closes the open elements, so that the kept part is parseable; the rest of this message is dropped. */
   fill(open: readonly string[]): void {
     if (this.#isInCdata) this.#text += ']]>';
     for (const name of open.toReversed()) this.#text += `</${name}>`;

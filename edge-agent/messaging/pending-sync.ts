@@ -1,4 +1,4 @@
-// What a synchroniser has to look at next: hints gather here while a look is under way, and many become one.
+// What a synchroniser must list next: hints are merged here while a sync pass runs.
 import { ANY, type DocumentName } from '../../protocol/actions.ts';
 import type { DocumentOf, NewMessage } from '../../protocol/phone-model.ts';
 import type { MessageSearch } from './control-point.ts';
@@ -14,16 +14,16 @@ export const wholeSearch: MessageSearch = {
 export class PendingSync {
   /** Everything: sessions and messages. */
   everything = false;
-  /** All messages: a hint that names none of them. */
+  /** All messages: from a hint without a name. */
   allMessages = false;
-  /** What we sent: how it stands in Outgoing and Sent. */
+  /** Our own sends: list Outgoing and Sent. */
   sent = false;
-  /** The phone or a command told of this; otherwise what is found is `recovered`. */
+  /** An event or a command caused it; otherwise what is found is `recovered`. */
   hinted = false;
-  /** When the first event of the phone came that is to be looked into, epoch milliseconds. */
+  /** When the first pending event of the phone arrived, epoch milliseconds. */
   notifiedMs: number | undefined;
   readonly searches = new Map<string, MessageSearch>();
-  /** messageIds that the searches must bring to light; otherwise all messages are looked at. */
+  /** messageIds that the searches must find; otherwise all messages are listed. */
   readonly expected = new Set<string>();
   readonly sessions = new Set<string>();
   readonly files = new Set<string>();
@@ -32,17 +32,17 @@ export class PendingSync {
     return !this.isUrgent && !this.isWide;
   }
 
-  /** Something is asked for by name, or all of it for a reason of our own. */
+  /** Something is requested by name, or everything for a reason of our own. */
   get isUrgent(): boolean {
     return this.everything || this.searches.size > 0 || this.sessions.size > 0 || this.files.size > 0;
   }
 
-  /** A hint without a name: the phone must list much to show what it meant. */
+  /** From a hint without a name: the phone must list much. */
   get isWide(): boolean {
     return this.allMessages || this.sent;
   }
 
-  /** Takes the wide hints off this agenda and answers one that holds them alone. */
+  /** Moves the wide hints into a new PendingSync. */
   putOffWide(): PendingSync {
     const later = new PendingSync();
     later.hinted = this.isWide;
@@ -54,7 +54,7 @@ export class PendingSync {
     return later;
   }
 
-  /** Takes off this agenda what is asked for by name and answers one that holds it alone. */
+  /** Moves what is requested by name into a new PendingSync. */
   takeNamed(): PendingSync {
     const named = new PendingSync();
     named.hinted = this.hinted;
@@ -96,17 +96,17 @@ export class PendingSync {
   }
 }
 
-/** Puts on the agenda what an event of the phone hints at. An event is never more than a hint (requirement E19). */
+/** Adds the hints of an event. An event is never more than a hint (requirement E19). */
 export function noteEvent(
   pendingSync: PendingSync,
   udn: string,
   variables: ReadonlyMap<string, string>,
   isKnown: (messageId: string) => boolean,
 ): void {
-  // An event whose body could not be read says at least that something changed.
+  // An unreadable event still says that something changed.
   if (variables.size === 0) pendingSync.addEverything();
   for (const [name, value] of variables) {
-    // An empty value is the variable's first state, not an error (E18); every connection begins with a whole look anyway.
+    // An empty value is the variable's initial state, not an error (E18); every connection starts with a full sync anyway.
     if (value.trim() === '') continue;
     if (/^newmessages$/i.test(name)) {
       const fresh = readHint('newMessages', udn, value)?.filter((each) => !isKnown(each.messageId));
@@ -131,7 +131,7 @@ function readHint<Name extends DocumentName>(name: Name, udn: string, value: str
   }
 }
 
-/** A narrow search where the event says enough: the less a phone has to list, the sooner the message is there. */
+/** Searches narrowly when the event names enough: the less a phone lists, the sooner the message arrives. */
 function noteNewMessages(pendingSync: PendingSync, fresh: readonly NewMessage[]): void {
   for (const { messageId } of fresh) pendingSync.expected.add(messageId);
   for (const { messageClass, sessionId } of fresh) {

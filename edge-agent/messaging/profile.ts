@@ -1,5 +1,5 @@
 // The XML documents inside Messaging arguments as ONE data table: names, namespace, nesting and synonyms.
-// The standard's own schemas are not at hand; when they are, they become a second profile beside this one.
+// The standard's own schemas are not available to us; they would become a second profile.
 import type { DocumentName } from '../../protocol/actions.ts';
 import {
   messageClasses,
@@ -10,10 +10,10 @@ import {
 } from '../../protocol/actions.ts';
 import { sessionChanges } from '../../protocol/phone-model.ts';
 
-/** How a single value stands in XML. A flag is true or false, a mark true or absent, a count a whole number from 0. */
+/** The XML form of a value. A flag is true or false, a mark true or absent, a count an integer from 0. */
 export type Scalar = 'text' | 'time' | 'flag' | 'mark' | 'count' | { readonly oneOf: readonly string[] };
 
-/** The first name is written, every name is read; case, `-` and `_` do not count. */
+/** The first name is written, every name is read; case, `-` and `_` are ignored. */
 export type Names = readonly [string, ...string[]];
 
 interface OneField {
@@ -21,17 +21,17 @@ interface OneField {
   readonly key: string;
   readonly names: Names;
   readonly scalar: Scalar;
-  /** Where it is written; it is read as a child element or as an attribute, whichever is there. `text`: the element's own. */
+  /** Where it is written. Reading accepts a child element or an attribute. `text`: the element's own text. */
   readonly place: 'element' | 'attribute' | 'text';
-  /** How its absence is written: left out, or as an empty element. Required where undefined. */
+  /** How an absent value is written: omitted, or as an empty element. Undefined: the value is required. */
   readonly absent?: 'omitted' | 'empty';
-  /** What stands in for a required value that a device left out. */
+  /** Replaces a required value that a device omits. */
   readonly fallback?: string | number | boolean;
-  /** Read from the element's own text where no name is found. */
+  /** Read the element's own text when no name is found. */
   readonly orOwnText?: true;
-  /** Of a merged element's field: also looked for beside that element, under these names. */
+  /** For a field of a merged element: names that are also searched beside that element. */
   readonly outside?: Names;
-  /** A flag of another name that settles this value, such as `read="true"`. */
+  /** Another flag that implies this value, such as `read="true"`. */
   readonly implied?: { readonly names: Names; readonly whenTrue: string; readonly whenFalse: string };
 }
 
@@ -53,7 +53,7 @@ interface RecordField {
 interface RecordsField {
   readonly kind: 'records';
   readonly key: string;
-  /** The element around the items; undefined: they stand in the record itself. */
+  /** The element around the items; undefined: they are direct children of the record. */
   readonly wrapper?: Names;
   readonly names: Names;
   readonly shape: Shape;
@@ -64,7 +64,7 @@ interface MergedField {
   readonly kind: 'merged';
   readonly names: Names;
   readonly shape: Shape;
-  /** Set to true where the element is missing. */
+  /** This key is set to true when the element is missing. */
   readonly missing: string;
 }
 
@@ -93,7 +93,7 @@ const many = (key: string, names: Names, scalar: Scalar): ManyField => ({ kind: 
 const optional = { absent: 'omitted' } as const;
 const attribute = { place: 'attribute', absent: 'omitted' } as const;
 
-/** A required time that a device leaves out; the synchroniser puts the moment it first saw the message instead. */
+/** Marks a required time that a device omits; the synchroniser replaces it by the time the message was first seen. */
 export const unknownTime = '1970-01-01T00:00:00.000Z';
 
 const party: Shape = [
@@ -228,7 +228,7 @@ const fileInfo: Shape = [
   one('transferredBytes', ['transferred', 'transferredBytes'], 'count', { fallback: 0 }),
 ];
 
-/** Our own profile: what we write, and the names under which other implementations' fields are found. */
+/** Our own profile: the form we write, and the names of other implementations that we read. */
 export const homelineProfile: Profile = {
   namespace: 'urn:homeline:messaging:1',
   documents: {
@@ -255,7 +255,7 @@ export const homelineProfile: Profile = {
   },
 };
 
-/** Every profile that is read; a device's is chosen by the namespace of its document, the first by default. */
+/** All profiles for reading, chosen by the namespace of a document; the first is the default. */
 const profiles: readonly [Profile, ...Profile[]] = [homelineProfile];
 
 export function profileOf(namespace: string | undefined): Profile {

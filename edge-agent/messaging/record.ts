@@ -1,4 +1,4 @@
-// One record ⇄ one XML element, by a shape from profile.ts: written strictly, read leniently.
+// One record ⇄ one XML element, by a shape from profile.ts: writing is strict, reading lenient.
 import { element, innerXml, type XmlElement, type XmlNode } from '../upnp/xml/xml.ts';
 import type { Field, Names, Scalar, Shape } from './profile.ts';
 import { readTime } from './times.ts';
@@ -9,21 +9,21 @@ type OneField = Extract<Field, { kind: 'one' }>;
 type MergedField = Extract<Field, { kind: 'merged' }>;
 type RecordsField = Extract<Field, { kind: 'records' }>;
 
-/** What an element held: the values, and the keys that it had to have and has not. */
+/** The values of an element, and the required keys that are missing. */
 export interface ReadRecord {
   readonly value: Value;
   readonly missing: readonly string[];
-  /** How many of the shape's fields were there. */
+  /** Number of the shape's fields that were found. */
   readonly found: number;
 }
 
-/** A name as it is compared: letter case, `-` and `_` do not count. */
+/** A name in the form for comparison: case, `-` and `_` are ignored. */
 export function plainName(name: string): string {
   return name.replace(/[-_]/g, '').toLowerCase();
 }
 
 const plainNamesCache = new WeakMap<Names, readonly string[]>();
-/** The compared forms of a table's names, made once a table. */
+/** The compared forms of a table's names, cached per table. */
 export function plainNames(names: Names): readonly string[] {
   let plain = plainNamesCache.get(names);
   if (plain === undefined) {
@@ -33,7 +33,7 @@ export function plainNames(names: Names): readonly string[] {
   return plain;
 }
 
-/** A child element or an attribute is the same to a reader: an attribute is a child without children. */
+/** Treats child elements and attributes alike: an attribute is a child without children. */
 class Parts {
   readonly node: XmlNode;
   readonly #byName = new Map<string, XmlNode[]>();
@@ -60,7 +60,7 @@ function leaf(name: string, text: string): XmlNode {
   return { name, namespace: undefined, attributes: new Map(), children: [], text, content: [text] };
 }
 
-/** An element without anything: reading it gives a shape's fallbacks. */
+/** An empty element: reading it yields a shape's fallbacks. */
 export const nothing = leaf('', '');
 
 /** Reads an element's fields in any order, by any of their names, as children or attributes. */

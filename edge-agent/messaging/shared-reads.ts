@@ -1,35 +1,35 @@
-// Identical reads that wait for a phone's turn share one call (requirement C17: a phone serves one action at a time).
+// Identical queued reads share one call (requirement C17: a phone serves one action at a time).
 
-/** How one asker waits. */
+/** How long a caller waits. */
 export interface ReadWait {
-  /** When the asker needs no answer any more, on the clock of `performance.now()`. */
+  /** The caller's deadline, on the clock of `performance.now()`. */
   readonly untilMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A call that has not begun, or one that is under way. */
+/** A call that is queued or in flight. */
 interface SharedRead<Answer> {
   readonly answer: Promise<Answer>;
   readonly controller: AbortController;
   askers: number;
-  /** The latest of the askers' deadlines. */
+  /** The latest deadline of its callers. */
   untilMs: number;
 }
 
-/** What a call is asked with once its turn has come: the latest deadline, and a signal that all askers gave up. */
+/** The arguments of a call when its turn comes: the latest deadline, and a signal that is aborted when all callers gave up. */
 export interface SharedCall {
   readonly untilMs: number;
   readonly signal: AbortSignal;
 }
 
 export class SharedReads<Answer> {
-  /** Only calls that have not begun: an answer of a call that began earlier may be older than the question. */
+  /** Queued calls only: the answer of a call already in flight may be older than the request. */
   readonly #waiting = new Map<string, SharedRead<Answer>>();
 
   /**
-   * The answer of a call that begins after this. `queue` puts a new call into the phone's queue, until its signal is
-   * aborted, and runs `call` when its turn comes. An asker that gives up leaves the call to the others.
-   * @throws what the call throws, to each asker; the reason of the asker's own signal
+   * Returns the answer of a call that starts after this. `queue` puts a new call into the phone's queue, until its signal is
+   * aborted, and runs `call` when its turn comes. A caller that gives up leaves the call to the others.
+   * @throws what the call throws, to each caller; the reason of the caller's own signal
    */
   async read(
     key: string,
@@ -58,7 +58,7 @@ export class SharedReads<Answer> {
     }
   }
 
-  /** A change of the phone enters the queue: a read that is asked later must not be answered by a call before it. */
+  /** A change of the phone enters the queue: later reads must not share a call before it. */
   closeAll(): void {
     this.#waiting.clear();
   }
@@ -81,7 +81,7 @@ export class SharedReads<Answer> {
     queue(begun, signal)
       .finally(() => this.#close(key, shared))
       .then(resolve, reject);
-    // Each asker hears of a failure by itself; after all have given up nobody does.
+    // Each caller gets the failure by itself; if all gave up, nobody does.
     answer.catch(() => undefined);
     return shared;
   }

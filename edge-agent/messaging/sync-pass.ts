@@ -1,5 +1,5 @@
-// A look at one phone: what an agenda names is listed there, and KnownPhone concludes what is new, changed and gone.
-// ReadMessage is never called here: it would mark messages Read that nobody has read.
+// One sync pass: lists what a PendingSync names, and KnownPhone concludes what is new, changed and gone.
+// Never calls ReadMessage: it would mark unread messages as Read.
 import { setTimeout as pause } from 'node:timers/promises';
 import { ANY } from '../../protocol/actions.ts';
 import type { InventoryItem } from '../../protocol/frames.ts';
@@ -20,38 +20,38 @@ import type { MessageEntry } from './message-list.ts';
 import { charsOf, WholeSearch } from './message-search.ts';
 import { type PendingSync, wholeSearch } from './pending-sync.ts';
 
-/** The cloud as a look needs it. */
+/** What a sync pass needs to know of the cloud. */
 export interface CloudKnowledge {
-  /** The store of the connection that stands now; undefined while there is none. */
+  /** The store of the current connection; undefined while disconnected. */
   store(): string | undefined;
-  /** How many events wait to be stored there; none while there is no connection. */
+  /** Number of events not yet stored there; 0 while disconnected. */
   backlog?(): number;
-  /** What the cloud knows of a phone's messages. Throws GatewayError when the connection breaks off. */
+  /** The cloud's inventory of a phone's messages. Throws GatewayError when the connection breaks. */
   inventory(udn: string): Promise<InventoryItem[]>;
 }
 
 export interface SyncPassOptions {
   readonly controlPoint: PhoneControlPoint;
-  /** Loaded while the phone is approved: that may be taken back while the phone is asked, and nothing is concluded then. */
+  /** Loaded while the phone is approved. The approval may be revoked during a call; then nothing is concluded. */
   readonly known: KnownPhone;
   readonly cloud: CloudKnowledge;
-  /** The epoch has advanced. */
+  /** Called when the epoch has advanced. */
   onEpoch(): void;
-  /** A list of all messages begins; what is asked for by name need not wait for its end. */
+  /** Called when a list of all messages starts; requests by name need not wait for its end. */
   onListing?(): void;
-  /** Whether the phone has more messages than are read of it, and how many were read. */
+  /** Called with the number of messages read when the phone has more than the caps; undefined when it does not. */
   onTooLong?(read: number | undefined): void;
-  /** Something came in of which the phone had not told. */
+  /** Called when something was found without an event of the phone. */
   onRecovered(): void;
 }
 
 const deadline = { deadlineMs: standardDeadlineMs } as const;
-/** A long list waits for the cloud, or a new message would wait behind thousands of old ones. */
+/** A long list pauses above this backlog of the cloud; otherwise a new message would wait behind thousands of old ones. */
 const longestBacklog = 500;
 const backlogPauseMs = 25;
 const noConsequence: Consequence = { needsWhole: false };
 
-/** Works off an agenda; what shows only meanwhile that it is to be looked at goes on the next one. */
+/** Works off a PendingSync; what turns out to be needed on the way is added to the next one. */
 export class SyncPass {
   readonly #options: SyncPassOptions;
   readonly #known: KnownPhone;
@@ -63,14 +63,14 @@ export class SyncPass {
     this.#known = options.known;
   }
 
-  /** A list of all messages is under way. */
+  /** Whether a list of all messages is in flight. */
   get isListing(): boolean {
     return this.#isListing;
   }
 
   /**
-   * Loads what is known. Where the cloud's store is another one, or the journal new, the cloud is asked what it knows,
-   * so that also deletions are found. False: that is needed and cannot be done now; the next connection begins anew.
+   * Loads the known messages. If the cloud's store changed or the journal is new, fetches the cloud's inventory, so that
+   * deletions are found too. False: the inventory is needed but not available now; the next connection starts over.
    */
   async compareWithCloud(pendingSync: PendingSync): Promise<boolean> {
     const { cloud, controlPoint } = this.#options;
@@ -105,12 +105,12 @@ export class SyncPass {
     const narrow = whole ? undefined : await this.#atNamedMessages(pendingSync, looked);
     const concluded = narrow ?? (await this.#listInBackground(looked));
     const isFound = [...pendingSync.expected].every((messageId) => this.#known.isKnown(messageId));
-    // The event named a message that the narrow search did not show.
+    // The event named a message that the narrow search did not find.
     if (concluded.needsWhole || (narrow !== undefined && !isFound)) next.addAllMessages();
     return concluded;
   }
 
-  /** What is asked for by name, while a list of all messages is under way. */
+  /** Lists what is requested by name while a list of all messages is in flight. */
   async besideList(pendingSync: PendingSync, next: PendingSync): Promise<void> {
     await this.atSessions(pendingSync, next);
     if (pendingSync.searches.size > 0) {
@@ -126,7 +126,7 @@ export class SyncPass {
     return this.#inTurn((calls) => this.#listNarrowly(calls, [...pendingSync.searches.values()], looked));
   }
 
-  /** Outside the queue: a long list takes minutes, and KnownPhone tells what actions and narrow lists changed since it began. */
+  /** Outside the queue: a long list takes minutes. KnownPhone tracks what actions and narrow lists changed since it began. */
   async #listInBackground(looked: Omit<Looked, 'whole'>): Promise<Consequence> {
     try {
       return await this.#options.controlPoint.inBackground((calls, signal) => {
@@ -140,9 +140,9 @@ export class SyncPass {
   }
 
   /**
-   * Which message the phone has now by an identifier of its own, in the caller's section of the queue. With `id`, the
-   * message of that identifier of ours, also where the phone has given it another one of its own.
-   * @throws UpnpError when the phone cannot be asked
+   * Finds which message the phone currently has under an identifier of its own, within the caller's task in the queue. With
+   * `id`, finds the message with that identifier of ours, even if the phone has renumbered it.
+   * @throws UpnpError when the phone cannot be reached
    */
   async identify(
     calls: PhoneCalls,
@@ -178,7 +178,7 @@ export class SyncPass {
     }
   }
 
-  /** Concludes what an answer shows of one message, from whatever section of the phone's queue it comes. */
+  /** Concludes what an answer shows of one message, within any task of the phone's queue. */
   concludeMessage(entry: MessageEntry): Consequence {
     if (!this.#known.isLoaded) return noConsequence;
     return this.#concluding(false, () => {
@@ -188,7 +188,7 @@ export class SyncPass {
     });
   }
 
-  /** @throws UpnpError also where the list breaks off: what it does not show may still be on the phone */
+  /** @throws UpnpError also when the list breaks off: unlisted messages may still be on the phone */
   async #listAll(calls: PhoneCalls, looked: Omit<Looked, 'whole'>, options: CallOptions): Promise<Consequence> {
     const look = this.#known.beginLook({ ...looked, whole: true });
     const list = await this.#search.list(calls, options, (batch) => {
@@ -201,7 +201,7 @@ export class SyncPass {
     return concluded;
   }
 
-  /** Undefined when the phone refuses a narrow search, or shows more by them than it could at once. */
+  /** Undefined when the phone refuses a narrow search, or lists more than the cap. */
   async #listNarrowly(
     calls: PhoneCalls,
     searches: readonly MessageSearch[],
@@ -239,16 +239,16 @@ export class SyncPass {
     return result;
   }
 
-  /** Nothing may change at the phone between a list and the conclusion from it. */
+  /** Exclusive: nothing may change on the phone between a list and its conclusions. */
   #inTurn<Result>(task: (calls: PhoneCalls) => Promise<Result>): Promise<Result> {
     return this.#options.controlPoint.inTurn(task, { exclusive: true });
   }
 }
 
-/** Our own phone's code for a session that it does not have. */
+/** Our own phone's code for an unknown session. */
 const noSuchSession = 702;
 
-/** Undefined when the phone has no sessions at all: the action is refused, as by a phone that knows only messages. */
+/** Undefined when the phone has no sessions at all: it refuses the action, as a phone that knows only messages does. */
 async function listSessions(
   calls: PhoneCalls,
   sessionId: string,

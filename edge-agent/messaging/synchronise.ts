@@ -1,4 +1,4 @@
-// What the phone has ⇄ what the cloud knows: when to look at a phone, and what came of it. PhoneLook does the looking.
+// Keeps the cloud in step with one phone: decides when to run a sync pass, and what to do with its result.
 
 import { backOffMs } from '../../shared/back-off.ts';
 import { UpnpError } from '../upnp/error.ts';
@@ -16,29 +16,29 @@ export interface SynchroniserOptions {
   report(line: string): void;
   /** Called when the epoch has advanced. */
   onEpoch?(): void;
-  /** Called when `trouble` has come or gone. */
+  /** Called when `trouble` appeared or cleared. */
   onTrouble?(): void;
-  /** Called after each look: whether the phone answered. */
+  /** Called after each sync pass: whether the phone answered. */
   onReachable?(reachable: boolean): void;
-  /** Something came in of which the phone should have told, and did not. */
+  /** Called when a sync found a change without the event that the phone should have sent. */
   onUntold?(): void;
-  /** How often everything is compared although the phone sends events. */
+  /** How often to compare everything while the phone sends events. */
   readonly compareMs?: number;
-  /** How often everything is compared while the phone sends no events. */
+  /** How often to compare everything while the phone sends no events. */
   readonly pollMs?: number;
-  /** After how long a list that is suddenly short is looked at again before it is believed: 30 s unless told. */
+  /** How long after a suspiciously short list to list again; default 30 s. */
   readonly confirmMs?: number;
-  /** Epoch milliseconds: `Date.now` unless told. */
+  /** Epoch milliseconds; default `Date.now`. */
   now?(): number;
 }
 
 const retryTimes = { firstMs: 1000, capMs: 60_000 };
 /**
- * A burst of sends or of hints without a name costs one long list a while, not one each. While the phone lists, what just
- * arrived there waits: it is to meet fewer than one arrival in a hundred.
+ * Debounce: a burst of sends or of hints without a name causes one long list per interval, not one each. New arrivals wait
+ * while the phone lists; with this value fewer than one in a hundred should.
  */
 const shortestPauseMs = 2000;
-/** Listing all that a phone has takes at most a tenth of its time. */
+/** Listing everything may take at most a tenth of the phone's time. */
 const pauseFactor = 9;
 
 export class PhoneSynchroniser {
@@ -48,14 +48,14 @@ export class PhoneSynchroniser {
   readonly #syncPass: SyncPass;
   #pendingSync = new PendingSync();
   #running: Promise<void> | undefined;
-  /** What is looked at beside a long list. */
+  /** Listing beside a long list. */
   #beside: Promise<void> | undefined;
-  /** How many messages were read of a phone that has more. */
+  /** Number of messages read from a phone that has more than the cap. */
   #tooLong: number | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** When the phone may be bothered with the next wide look; on the clock of `performance.now()`. */
+  /** Earliest time for the next wide list, on the clock of `performance.now()`. */
   #wideFromMs = 0;
-  /** When all is looked at once more, because the last list is not believed; on the same clock. */
+  /** When to list everything again to confirm a suspicious list, on the same clock. */
   #againAtMs: number | undefined;
   #failures = 0;
   #live = false;
@@ -90,7 +90,7 @@ export class PhoneSynchroniser {
     this.requestFullSync();
   }
 
-  /** Resolves when no look is under way any more. */
+  /** Resolves when no sync pass is running. */
   async stop(): Promise<void> {
     this.#live = false;
     clearTimeout(this.#timer);
@@ -98,7 +98,7 @@ export class PhoneSynchroniser {
     await Promise.all([this.#running, this.#beside]);
   }
 
-  /** Nothing is asked or told of a phone that the household has not approved (requirement Z13). */
+  /** An unapproved phone is neither listed nor reported (requirement Z13). */
   setApproved(approved: boolean): void {
     if (approved === this.#approved) return;
     this.#approved = approved;
@@ -106,14 +106,14 @@ export class PhoneSynchroniser {
     if (approved) this.requestFullSync();
   }
 
-  /** Whether the phone's own events arrive; without them it is polled (requirement E11). */
+  /** Whether the phone's events arrive; without them it is polled (requirement E11). */
   setHasEvents(hasEvents: boolean): void {
     this.#hasEvents = hasEvents;
     this.#known.doubtSeen();
     this.requestFullSync();
   }
 
-  /** What the phone's own event says is looked up at once. */
+  /** Lists at once what the event names. */
   onEvent(variables: ReadonlyMap<string, string>): void {
     this.request((pendingSync) => {
       pendingSync.notifiedMs ??= Date.now();
@@ -125,45 +125,45 @@ export class PhoneSynchroniser {
     this.request((pendingSync) => pendingSync.addEverything());
   }
 
-  /** Puts something on the agenda and begins to work it off. */
+  /** Adds something to the pending sync and starts it. */
   request(note: (pendingSync: PendingSync) => void): void {
     note(this.#pendingSync);
     this.#begin();
     this.#beginBeside();
   }
 
-  /** What the household must know of this phone's messages, in its words. */
+  /** What the household must know about this phone's messages, in plain words. */
   get trouble(): { readonly code: string; readonly detail: string } | undefined {
     if (this.#tooLong === undefined) return undefined;
     const count = this.#tooLong.toLocaleString('en');
     return {
       code: 'list-too-long',
       detail:
-        `This phone holds more messages than Homeline reads of one phone. ${count} are here. The others stay on the phone ` +
-        'only. Delete messages on the phone that you do not need.',
+        `This phone holds more messages than Homeline can read. ${count} of them are here. The others stay on the phone ` +
+        'only. Delete messages that you do not need on the phone.',
     };
   }
 
-  /** Tells of a message that a command deleted, by our identifier; part of the command's own section of the queue. */
+  /** Records that a command deleted a message; call it within the command's task in the queue. */
   onDeleted(id: string): void {
     if (this.#known.isLoaded) this.#known.concludeDeletion(id);
   }
 
-  /** The phone does not have the message that a command meant; part of the command's own section of the queue. */
+  /** Records that the phone lacks the message of a command; call it within the command's task in the queue. */
   onNotFound(id: string): void {
     if (this.#known.isLoaded) this.#known.concludeAbsence(id);
   }
 
-  /** Takes over a message as a command's answer showed it; part of the command's own section of the queue. */
+  /** Records a message from a command's answer; call it within the command's task in the queue. */
   onSeen(entry: MessageEntry): void {
     const { needsWhole } = this.#syncPass.concludeMessage(entry);
     if (needsWhole) this.request((pendingSync) => pendingSync.addAllMessages());
   }
 
   /**
-   * Which message the phone has now by its own identifier, before a command acts on it: our identifier and the phone's.
-   * Part of the command's own section of the queue. Undefined: none, or not the one that is meant by `id`.
-   * @throws UpnpError when the phone cannot be asked
+   * Finds the message that the phone currently has under its own identifier, before a command acts on it; returns our
+   * identifier and the phone's. Call it within the command's task in the queue. Undefined: none, or not the one with `id`.
+   * @throws UpnpError when the phone cannot be reached
    */
   async identify(
     calls: PhoneCalls,
@@ -174,7 +174,7 @@ export class PhoneSynchroniser {
     return this.#syncPass.identify(calls, meant, options);
   }
 
-  /** A message that a command made is known by the command's key from now on. */
+  /** A message created by a command is known by the command's key from now on. */
   learn(item: KnownItem): void {
     this.#known.learn(item);
   }
@@ -218,7 +218,7 @@ export class PhoneSynchroniser {
     try {
       await this.#syncPass.besideList(named, this.#pendingSync);
     } catch {
-      // The list under way may not show it any more.
+      // The list in flight may have passed it already.
       this.#pendingSync.addEverything();
     }
   }

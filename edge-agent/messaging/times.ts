@@ -1,21 +1,21 @@
 // Times as devices write them: ISO 8601, GSM (3GPP TS 27.005), e-mail (RFC 5322), epoch seconds or milliseconds.
-// Date.parse is not asked: it rolls 30 February over into March and reads `1` as the year 2001.
+// Not Date.parse: it rolls 30 February over into March and reads `1` as the year 2001.
 
 const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
-/** March 1973: a smaller number is a counter or a placeholder and not a time. */
+/** March 1973: a smaller number is a counter or a placeholder, not a time. */
 const earliestEpochSeconds = 1e8;
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
-/** The zones of the world end at UTC+14; no zone is further from UTC. */
+/** The zones furthest from UTC are at UTC+14. */
 const maxZoneMinutes = 14 * 60;
 
 /**
- * A device's time as ISO 8601 UTC with milliseconds; undefined when it cannot be read or is no date of the calendar.
- * A time without a zone is the household's own: the agent's local zone, for both stand in the same house.
+ * A device's time as ISO 8601 UTC with milliseconds; undefined when unreadable or not in the calendar. A time without a
+ * zone is in the agent's local zone, because phone and agent are in the same home.
  */
 export function readTime(text: string): string | undefined {
   const given = text.trim().replace(/^"(.*)"$/, '$1');
-  // No format is longer; JavaScript's own, with the name of its zone, is the longest.
+  // The longest format is JavaScript's own with the name of its zone.
   if (given.length > 80) return undefined;
   const ms = readIso(given) ?? readGsm(given) ?? readNamedMonth(given) ?? readDigits(given);
   return ms !== undefined && ms >= 0 && ms <= latestMs ? new Date(ms).toISOString() : undefined;
@@ -34,11 +34,11 @@ interface Clock {
   readonly zone: number | undefined;
 }
 
-/** Epoch milliseconds; undefined where the calendar has no such day or the clock no such time. */
+/** Epoch milliseconds; undefined for a day or time that does not exist. */
 function toMs(clock: Clock): number | undefined {
   const { year, month, day, hour = 0, minute = 0, second = 0, millis = 0, zone } = clock;
   if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month))) return undefined;
-  // ISO 8601: 24:00 is the end of the day; a leap second ends an hour and is read as the first of the next.
+  // ISO 8601: 24:00 is the end of the day; a leap second is read as the first second of the next hour.
   const isEndOfDay = hour === 24 && minute === 0 && second === 0 && millis === 0;
   if ((hour > 23 && !isEndOfDay) || minute > 59 || second > (minute === 59 ? 60 : 59)) return undefined;
   if (zone !== undefined && Math.abs(zone) > maxZoneMinutes) return undefined;
@@ -49,7 +49,7 @@ function toMs(clock: Clock): number | undefined {
 
 function localDate(year: number, month: number, day: number): Date {
   const date = new Date(2000, 0, 1);
-  // Not by the constructor: it takes years below 100 for those of the 20th century.
+  // The constructor would read years below 100 as 20th century.
   date.setFullYear(year, month - 1, day);
   return date;
 }
@@ -65,7 +65,7 @@ function daysIn(year: number, month: number): number {
 }
 
 const zonePattern = '\\s?(?<zone>Z|UTC|[+-]\\d\\d(?::?\\d\\d)?)?';
-// `/` in place of `-` and a blank in place of `T` are frequent; the year leads, so that day and month cannot be confused.
+// `/` for `-` and a blank for `T` are frequent; the year comes first, so day and month cannot be confused.
 const iso = new RegExp(
   `^(?<year>\\d{4})(?<dash>[-/])(?<month>\\d\\d)\\k<dash>(?<day>\\d\\d)` +
     `(?:(?:T| )(?<hour>\\d\\d):(?<minute>\\d\\d)(?::(?<second>\\d\\d)(?:[.,](?<fraction>\\d{1,9}))?)?${zonePattern})?$`,
@@ -82,7 +82,7 @@ function readIso(text: string): number | undefined {
   return groups === undefined ? undefined : toMs({ ...numbersOf(groups), zone: zoneOf(groups.zone) });
 }
 
-/** `26/11/28,08:00:00+04`: the zone counts quarter hours (3GPP TS 23.040 §9.2.3.11); years from 70 on are of the last century. */
+/** `26/11/28,08:00:00+04`: the zone is in quarter hours (3GPP TS 23.040 §9.2.3.11); years from 70 on are 19xx. */
 function readGsm(text: string): number | undefined {
   const match =
     /^(?<year>\d\d(?:\d\d)?)\/(?<month>\d\d)\/(?<day>\d\d),\s?(?<hour>\d\d):(?<minute>\d\d):(?<second>\d\d)(?<quarters>[+-]\d{1,2})?$/.exec(
