@@ -340,7 +340,7 @@ describe('commands', () => {
   it.each([
     [{ MessageID: 'x', Extra: '' }, 'Extra is unknown'],
     [{}, 'MessageID is missing'],
-    [{ MessageID: 7 }, 'MessageID is no text'],
+    [{ MessageID: 7 }, 'MessageID is not a string'],
   ])('names the invalid arguments: %j', async (given, words) => {
     await open();
     await house.start();
