@@ -93,7 +93,8 @@ class Lane {
   }
 }
 
-function send(agent: Agent, shot: Shot): Promise<number> {
+/** One request; answers its status. */
+export function send(agent: Agent, shot: Shot): Promise<number> {
   return new Promise((resolve, reject) => {
     const sending = request(shot.url, { agent, method: shot.method, headers: shot.headers }, (answer) => {
       answer.resume();

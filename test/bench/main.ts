@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 /** In this order without a name; the others take many minutes, a network or Java, and are run when they are named. */
-const usual = ['rest', 'soap', 'xml', 'phone', 'pages', 'discovery'];
+const usual = ['rest', 'homes', 'soap', 'xml', 'phone', 'pages', 'discovery'];
 const named = ['large-phone', 'floods', 'devices', 'scale', 'scale-workerd', 'dynamo', 'cost', 'soak'];
 
 const [, , ...asked] = process.argv;

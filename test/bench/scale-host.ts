@@ -25,6 +25,7 @@ const host = new NodeHost({
   // For fleets of more than 10,000, and a client without rate limit.
   connections: 100_000,
   ratePerSecond: 0,
+  sendsPerDay: 0,
   log: lineLog('warn', (line) => process.stderr.write(line)),
 });
 await host.start();
