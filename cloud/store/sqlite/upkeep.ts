@@ -38,6 +38,8 @@ export class SqliteUpkeep {
   readonly #report: UpkeepReport;
   #running: Promise<void> | undefined;
   readonly #waiting = new Set<string>();
+  /** Homes with nothing to bring up to date: to find that out took 4 % of what a send takes. */
+  readonly #settledHomes = new Set<string>();
   #isStopped = true;
   /** Messages that were looked at since the last start. */
   #seen = 0;
@@ -68,15 +70,22 @@ export class SqliteUpkeep {
   /** Within a write: of messages that come, those which tell the phones' own number tell the country it is of. */
   learnCountry(home: string, writes: readonly Write[]): void {
     for (const write of writes) {
+      if (write.type === 'home.change') this.#settledHomes.delete(home);
       if (write.type !== 'message.put' || this.#homes.countryOf(home) !== undefined) continue;
       const seenCountry = countrySeen(write.message);
-      if (seenCountry !== undefined) this.#homes.setKeying(home, { ...this.#homes.keyingOf(home), seenCountry });
+      if (seenCountry === undefined) continue;
+      this.#homes.setKeying(home, { ...this.#homes.keyingOf(home), seenCountry });
+      this.#settledHomes.delete(home);
     }
   }
 
   /** A home's country may have changed. */
   look(home: string): void {
-    if (this.#isStopped || this.#waiting.has(home) || this.#rulesOf(home).isDone) return;
+    if (this.#isStopped || this.#settledHomes.has(home) || this.#waiting.has(home)) return;
+    if (this.#rulesOf(home).isDone) {
+      this.#settledHomes.add(home);
+      return;
+    }
     this.#waiting.add(home);
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
