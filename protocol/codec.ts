@@ -6,14 +6,29 @@ import { limits } from './limits.ts';
 
 /** A frame as text. Throws `frame-too-large` rather than send what the other end must refuse. */
 export function encodeFrame(frame: EdgeFrame | CloudFrame): string {
-  const text = JSON.stringify(frame);
-  if (text.length > limits.frameChars) {
-    throw new GatewayError(
-      'frame-too-large',
-      `A ${frame.type} frame of ${text.length} characters is over ${limits.frameChars}.`,
-    );
-  }
-  return text;
+  return checkLength(frame.type, JSON.stringify(frame));
+}
+
+function checkLength(type: string, text: string): string {
+  if (text.length <= limits.frameChars) return text;
+  const detail = `A ${type} frame of ${text.length} characters is over ${limits.frameChars}.`;
+  throw new GatewayError('frame-too-large', detail);
+}
+
+/** An event with its number, as JSON text. */
+export interface SequencedText {
+  readonly seq: number;
+  readonly text: string;
+}
+
+/** Puts an event's JSON text behind its number, without reading it. */
+export function sequence(seq: number, time: string, event: string): SequencedText {
+  return { seq, text: `{"seq":${seq},"time":${JSON.stringify(time)},"event":${event}}` };
+}
+
+/** An `events` frame of such texts. @throws GatewayError `frame-too-large` */
+export function encodeEvents(events: readonly SequencedText[]): string {
+  return checkLength('events', `{"type":"events","events":[${events.map(({ text }) => text).join(',')}]}`);
 }
 
 /** What an agent sent. Throws `frame-too-large`, `frame-malformed` or `frame-unknown`. */

@@ -8,6 +8,7 @@ import { invokeOperation, isHomeOperation, type WatchToken } from '../hub/hubs.t
 import type { Link, SocketAttachment } from '../hub/link.ts';
 import type { Tunnel } from '../hub/tunnel.ts';
 import { isOver, watchCloseCode } from '../hub/watchers.ts';
+import { textOfEvent } from '../store/event-text.ts';
 import { interceptStore } from '../store/intercept.ts';
 import type { Store } from '../store/store.ts';
 import { movedError, type RpcResult, toRpcResult } from './rpc-result.ts';
@@ -220,7 +221,7 @@ export abstract class HomeObjectBase<Env> extends DurableObject<Env> implements 
       for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
         if (!(await isGood())) watch.end('tokenEnded');
         if (watch.ended !== undefined) return;
-        socket.send(JSON.stringify(event));
+        socket.send(textOfEvent(event));
       }
     };
     void pump()

@@ -4,6 +4,7 @@ import { GatewayError } from '../../protocol/errors.ts';
 import { closeCodes } from '../../protocol/frames.ts';
 import type { HomeEvent } from '../../protocol/model.ts';
 import type { Reset, Watch, WatchEnd, WatchToken } from '../hub/hubs.ts';
+import { eventOfText } from '../store/event-text.ts';
 
 /** Watch.from, in the answer to the upgrade. */
 export const fromHeader = 'homeline-from';
@@ -47,7 +48,7 @@ export class RelayedWatch implements Watch {
   }
 
   start(): void {
-    this.#socket.addEventListener('message', ({ data }) => this.#take(JSON.parse(String(data))));
+    this.#socket.addEventListener('message', ({ data }) => this.#take(eventOfText<HomeEvent | Reset>(String(data))));
     this.#socket.addEventListener('close', ({ code }) => this.end(endOf(code)));
     this.#socket.addEventListener('error', () => this.end('lost'));
     this.#socket.accept();

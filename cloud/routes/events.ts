@@ -6,6 +6,7 @@ import type { Principal } from '../access/principal.ts';
 import type { Deadlines } from '../hub/hub-deps.ts';
 import type { Reset } from '../hub/hubs.ts';
 import { watchCloseCode } from '../hub/watchers.ts';
+import { textOfEvent } from '../store/event-text.ts';
 import { type AppDeps, acceptSocket, type CloudApp, guarded, holder, newApp, wantSocket } from './route-kit.ts';
 import { homeParam } from './schemas.ts';
 import type { Socket, SocketListener } from './sockets.ts';
@@ -128,7 +129,7 @@ function eventStream(watch: TokenWatch, deadlines: Deadlines): ReadableStream<Ui
 }
 
 function eventText(event: ShownEvent | Reset): string {
-  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  return `id: ${event.id}\nevent: ${event.type}\ndata: ${textOfEvent(event)}\n\n`;
 }
 
 const tokenEnded = new Error('The token of this stream is no longer in use.');
@@ -137,7 +138,7 @@ function follow(watch: TokenWatch, socket: Socket): SocketListener {
   const pump = async () => {
     for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      socket.send(JSON.stringify(event), resolve);
+      socket.send(textOfEvent(event), resolve);
       await promise;
     }
   };

@@ -133,8 +133,12 @@ export class TunnelClient {
   /** Sends a frame. False when there is no connection. Throws `frame-too-large`. */
   send(frame: EdgeFrame): boolean {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(encodeFrame(frame));
+    this.#sendText(encodeFrame(frame));
     return true;
+  }
+
+  #sendText(frame: string): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(frame);
   }
 
   #dial(): void {
@@ -265,7 +269,7 @@ export class TunnelClient {
     this.#scheduleBeat(welcome.heartbeatMs);
     this.#sender = new EventSender({
       outbox: this.#options.outbox,
-      send: (frame) => this.send(frame),
+      send: (frame) => this.#sendText(frame),
       onStalled: () => this.#giveUp('the cloud stopped acknowledging events'),
       eventsInFlight: Math.min(welcome.limits.eventsInFlight, limits.eventsInFlight),
       frameChars: Math.min(welcome.limits.frameChars, limits.frameChars),

@@ -1,6 +1,7 @@
 // Events on their way to the cloud: kept on the disk, in their order, until the cloud has stored them.
 import { randomUUID } from 'node:crypto';
-import type { EdgeEvent, SequencedEvent } from '../../protocol/frames.ts';
+import { type SequencedText, sequence } from '../../protocol/codec.ts';
+import type { EdgeEvent } from '../../protocol/frames.ts';
 import type { AgentDatabase } from './database.ts';
 import { type DeadLetterBounds, DeadLetterTable } from './dead-letter-table.ts';
 
@@ -137,13 +138,11 @@ export class Outbox {
     this.#listener();
   }
 
-  /** Up to `limit` events after a sequence number, in order. */
-  after(seq: number, limit: number): SequencedEvent[] {
-    return this.#statements.after.all(Math.max(seq, this.#acked), limit).map((row) => ({
-      seq: Number(row.seq),
-      time: new Date(Number(row.time_ms)).toISOString(),
-      event: JSON.parse(String(row.event)),
-    }));
+  /** Up to `limit` events after a sequence number, in order, as they were written down. */
+  after(seq: number, limit: number): SequencedText[] {
+    return this.#statements.after
+      .all(Math.max(seq, this.#acked), limit)
+      .map((row) => sequence(Number(row.seq), new Date(Number(row.time_ms)).toISOString(), String(row.event)));
   }
 
   /** The cloud has stored everything up to and including `seq`. */

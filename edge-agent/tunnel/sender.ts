@@ -1,12 +1,14 @@
 // Sends the outbox over one connection: a window of events in flight, cumulative acknowledgements, no timed repetition
 // while the connection is healthy (the rule of MQTT 5), only a watchdog that gives a stalled connection up.
-import type { CloudFrame, EdgeFrame, FrameOf, SequencedEvent } from '../../protocol/frames.ts';
+import { encodeEvents, type SequencedText } from '../../protocol/codec.ts';
+import type { CloudFrame, FrameOf } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Outbox } from './outbox.ts';
 
 export interface SenderOptions {
   readonly outbox: Outbox;
-  send(frame: EdgeFrame): void;
+  /** Takes a frame as text. */
+  send(frame: string): void;
   /** Events stayed unacknowledged for too long. */
   onStalled(): void;
   readonly eventsInFlight: number;
@@ -54,7 +56,7 @@ export class EventSender {
       if (batch.length === 0) continue;
       for (const { seq } of batch) this.#inFlight.add(seq);
       this.#watchdog ??= this.#armWatchdog();
-      this.#options.send({ type: 'events', events: batch });
+      this.#options.send(encodeEvents(batch));
     }
   }
 
@@ -93,11 +95,11 @@ export class EventSender {
     return setTimeout(() => this.#options.onStalled(), this.#options.stallMs);
   }
 
-  #nextBatch(room: number): SequencedEvent[] {
-    const batch: SequencedEvent[] = [];
+  #nextBatch(room: number): SequencedText[] {
+    const batch: SequencedText[] = [];
     let chars = frameOverheadChars;
     for (const event of this.#options.outbox.after(this.#sentSeq, room)) {
-      const size = JSON.stringify(event).length + 1;
+      const size = event.text.length + 1;
       if (frameOverheadChars + size > this.#options.frameChars) {
         if (batch.length > 0) break;
         this.#options.outbox.term(event.seq, 'frame-too-large', `${size} characters do not fit a frame`);

@@ -9,7 +9,7 @@ import { openDatabase } from '../../edge-agent/tunnel/database.ts';
 import { Journal } from '../../edge-agent/tunnel/journal.ts';
 import { Outbox } from '../../edge-agent/tunnel/outbox.ts';
 import { sampleMessage } from '../fixtures/phone/sample-message.ts';
-import { newFolder, sampleEvents, udn } from './tunnel/sample-events.ts';
+import { eventsAfter, newFolder, sampleEvents, udn } from './tunnel/sample-events.ts';
 
 const key = 'm_01KAPQ3Z5N0123456789ABCDEF';
 let folder: string;
@@ -81,7 +81,7 @@ it('is reported as full, not as a missing transaction', () => {
   expect(() => outbox.append(sampleEvents(100))).toThrow(/full/);
   free();
   outbox.append(sampleEvents(1));
-  expect(outbox.after(0, 10)).toHaveLength(1);
+  expect(eventsAfter(outbox, 0, 10)).toHaveLength(1);
 });
 
 it('does not send what cannot be journalled, and sends it once it can', async () => {

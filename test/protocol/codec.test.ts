@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeCloudFrame, decodeEdgeFrame, encodeFrame } from '../../protocol/codec.ts';
+import { decodeCloudFrame, decodeEdgeFrame, encodeEvents, encodeFrame, sequence } from '../../protocol/codec.ts';
 import { GatewayError } from '../../protocol/errors.ts';
 import type { CloudFrame, EdgeFrame } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -107,3 +107,20 @@ function codeOf(act: () => unknown): string {
   }
   return 'nothing was thrown';
 }
+
+describe('events that are kept as text', () => {
+  const time = '2026-11-22T19:30:00.120Z';
+  const event = { type: 'message.deleted', udn: 'uuid:“1”', epoch: 0, id: `m_${'0'.repeat(26)}` };
+
+  it('go into a frame as it would be written from their values', () => {
+    const events = [41, 42].map((seq) => ({ seq, time, event }));
+    const texts = events.map(({ seq }) => sequence(seq, time, JSON.stringify(event)));
+    expect(encodeEvents(texts)).toBe(encodeFrame({ type: 'events', events }));
+    expect(decodeEdgeFrame(encodeEvents(texts))).toEqual({ type: 'events', events });
+  });
+
+  it('are refused where no frame can hold them', () => {
+    const long = sequence(1, time, JSON.stringify({ ...event, udn: 'x'.repeat(limits.frameChars) }));
+    expect(codeOf(() => encodeEvents([long]))).toBe('frame-too-large');
+  });
+});

@@ -4,6 +4,7 @@ import { nextUlid, ulidFloor } from '../../../shared/ulid.ts';
 import type { EventBody } from '../changes.ts';
 import type { Clock } from '../clock.ts';
 import type { EventStore } from '../event-store.ts';
+import { eventOfText, textOfEvent } from '../event-text.ts';
 import type { SqliteEngine } from './engine.ts';
 
 const keptMs = 24 * 3_600_000;
@@ -35,7 +36,7 @@ export class SqliteEvents implements EventStore {
       return { id: last, home, time, ...body };
     });
     for (const event of events) {
-      this.#engine.run('INSERT INTO events VALUES (?, ?, ?)', home, event.id, JSON.stringify(event));
+      this.#engine.run('INSERT INTO events VALUES (?, ?, ?)', home, event.id, textOfEvent(event));
     }
     this.#engine.run('UPDATE homes SET last_event = ? WHERE id = ?', last, home);
     return events;
@@ -59,7 +60,7 @@ export class SqliteEvents implements EventStore {
         after,
         limit,
       )
-      .map((row) => JSON.parse(row.event) as HomeEvent);
+      .map(({ event }) => eventOfText(event));
   }
 
   /** Forgets what is too old or too much. Within a write. */

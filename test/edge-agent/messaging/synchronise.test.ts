@@ -14,7 +14,7 @@ import type { EdgeEvent } from '../../../protocol/frames.ts';
 import type { PhoneSession } from '../../../protocol/phone-model.ts';
 import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 import { ScriptedPhone } from '../../fixtures/phone/scripted-phone.ts';
-import { newFolder, openOutbox } from '../tunnel/sample-events.ts';
+import { eventsAfter, newFolder, openOutbox } from '../tunnel/sample-events.ts';
 
 const phone = new ScriptedPhone();
 const network = new LanNetwork({ interfaces: ['lo'], allowOwnAddress: true });
@@ -59,7 +59,7 @@ afterEach(async () => {
 });
 
 describe('an approval taken back in the middle of a look', () => {
-  const told = () => box.outbox.after(0, 100).map(({ event }) => (event as EdgeEvent).type);
+  const told = () => eventsAfter(box.outbox, 0, 100).map(({ event }) => (event as EdgeEvent).type);
 
   /** One look at everything, from its beginning to its end. */
   async function look(): Promise<void> {

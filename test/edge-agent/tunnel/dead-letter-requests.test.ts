@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DeadLetterRequests } from '../../../edge-agent/tunnel/dead-letter-requests.ts';
 import type { DeadLetterRequest, EdgeFrame } from '../../../protocol/frames.ts';
-import { newFolder, openOutbox, sampleEvents } from './sample-events.ts';
+import { eventsAfter, newFolder, openOutbox, sampleEvents } from './sample-events.ts';
 
 describe('a question about dead letters', () => {
   let folder: string;
@@ -67,7 +67,7 @@ describe('a question about dead letters', () => {
   it('does not wait for longer than its deadline', async () => {
     await ask({ do: 'retry', letter: 'd1' }, 1);
     expect(sent).toMatchObject([{ arguments: { outcome: 'waiting' } }]);
-    expect(box.outbox.after(0, 9).map(({ seq }) => seq)).toEqual([3]);
+    expect(eventsAfter(box.outbox, 0, 9).map(({ seq }) => seq)).toEqual([3]);
   });
 
   it('discards one, and says of what is not there that it is gone', async () => {

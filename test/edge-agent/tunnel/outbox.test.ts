@@ -4,7 +4,7 @@ import type { Outbox } from '../../../edge-agent/tunnel/outbox.ts';
 import type { EdgeEvent } from '../../../protocol/frames.ts';
 import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { phoneMessage, sessionId } from '../../contract/messages.ts';
-import { newFolder, openOutbox, sampleEvent, sampleEvents, udn } from './sample-events.ts';
+import { eventsAfter, newFolder, openOutbox, sampleEvent, sampleEvents, udn } from './sample-events.ts';
 
 let folder: string;
 const opened: (() => void)[] = [];
@@ -33,7 +33,7 @@ describe('the outbox', () => {
     second.outbox.append([sampleEvent(3)]);
     expect(second.outbox.bootId).toBe(bootId);
     expect(second.outbox.firstSeq).toBe(1);
-    expect(second.outbox.after(0, 10).map(({ seq, event }) => [seq, event])).toEqual(
+    expect(eventsAfter(second.outbox, 0, 10).map(({ seq, event }) => [seq, event])).toEqual(
       [1, 2, 3].map((seq) => [seq, sampleEvent(seq)]),
     );
   });
@@ -47,7 +47,7 @@ describe('the outbox', () => {
     const again = open().outbox;
     expect(again.firstSeq).toBe(4);
     again.append([sampleEvent(4)]);
-    expect(again.after(0, 10).map(({ seq }) => seq)).toEqual([4]);
+    expect(eventsAfter(again, 0, 10).map(({ seq }) => seq)).toEqual([4]);
   });
 
   it('keeps events and journal together or not at all', () => {
@@ -57,14 +57,14 @@ describe('the outbox', () => {
         throw new Error('the disk is full');
       });
     expect(broken).toThrow('the disk is full');
-    expect(outbox.after(0, 10)).toEqual([]);
+    expect(eventsAfter(outbox, 0, 10)).toEqual([]);
   });
 
   it('puts aside what can never be stored, with a warning', () => {
     const { outbox, lines } = open();
     outbox.append(sampleEvents(2));
     outbox.term(1, 'invalid-request', 'no such phone');
-    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([2]);
+    expect(eventsAfter(outbox, 0, 10).map(({ seq }) => seq)).toEqual([2]);
     expect(outbox.deadLetters.page({ limit: 9 }).items).toMatchObject([
       { id: 'd1', code: 'invalid-request', reason: 'no such phone' },
     ]);
@@ -75,7 +75,7 @@ describe('the outbox', () => {
     const { outbox, journal, lines } = open({ maxEvents: 3 });
     journal.record(udn, { comparedStore: 'store-1', events: [] });
     outbox.append(sampleEvents(5));
-    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([3, 4, 5]);
+    expect(eventsAfter(outbox, 0, 10).map(({ seq }) => seq)).toEqual([3, 4, 5]);
     expect(lines.join()).toContain('2 events that waited for the cloud were dropped');
     expect(journal.readPhone(udn).comparedStore).toBeUndefined();
   });
@@ -87,16 +87,16 @@ describe('the outbox', () => {
     first.outbox.append([...sampleEvents(2), sampleEvent(3, 'uuid:other')]);
     first.outbox.drop('uuid:other');
     first.outbox.append([sampleEvent(4)]);
-    expect(first.outbox.after(0, 10).map(({ seq }) => seq)).toEqual([1, 2, 4]);
+    expect(eventsAfter(first.outbox, 0, 10).map(({ seq }) => seq)).toEqual([1, 2, 4]);
     expect(first.lines).toEqual([]);
     opened.pop()?.();
     const { outbox, lines } = open(options);
     outbox.append([sampleEvent(5, `uuid:phone-ü${'x'.repeat(bytesOf(sampleEvent(1)) - 20)}`)]);
-    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([4, 5]);
+    expect(eventsAfter(outbox, 0, 10).map(({ seq }) => seq)).toEqual([4, 5]);
     expect(lines.join()).toContain('Warning: 2 events');
     outbox.term(4, 'internal', 'why');
     outbox.append([sampleEvent(6)]);
-    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([5, 6]);
+    expect(eventsAfter(outbox, 0, 10).map(({ seq }) => seq)).toEqual([5, 6]);
   });
 
   it('counts nothing of what could not be written', () => {
@@ -108,7 +108,7 @@ describe('the outbox', () => {
       });
     expect(broken).toThrow('the disk is full');
     outbox.append(sampleEvents(2));
-    expect(outbox.after(0, 10)).toHaveLength(2);
+    expect(eventsAfter(outbox, 0, 10)).toHaveLength(2);
   });
 
   it('drops what is older than its age', () => {
@@ -117,14 +117,14 @@ describe('the outbox', () => {
     outbox.append(sampleEvents(2));
     now = 2000;
     outbox.append([sampleEvent(3)]);
-    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([3]);
+    expect(eventsAfter(outbox, 0, 10).map(({ seq }) => seq)).toEqual([3]);
   });
 
   it('forgets what waits of one phone only', () => {
     const { outbox } = open();
     outbox.append([sampleEvent(1), sampleEvent(2, 'uuid:other')]);
     outbox.drop(udn);
-    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([2]);
+    expect(eventsAfter(outbox, 0, 10).map(({ seq }) => seq)).toEqual([2]);
   });
 
   it('refuses a file of a newer version rather than spoil it', () => {
@@ -187,7 +187,7 @@ describe('a dead letter', () => {
     outbox.term(2, 'internal', 'why');
     const stored = outbox.retry('d1');
     const refused = outbox.retry('d2');
-    expect(outbox.after(0, 9).map(({ seq, event }) => [seq, event])).toEqual([
+    expect(eventsAfter(outbox, 0, 9).map(({ seq, event }) => [seq, event])).toEqual([
       [3, sampleEvent(1)],
       [4, sampleEvent(2)],
     ]);
@@ -243,7 +243,7 @@ describe('a dead letter', () => {
       outbox.append([message(1), sampleEvent(1)]);
       outbox.term(1, 'internal', 'why');
       expect(outbox.retry('d1')).toBeUndefined();
-      expect([outbox.after(0, 9).map(({ seq }) => seq), outbox.deadLetters.count]).toEqual([[2], 0]);
+      expect([eventsAfter(outbox, 0, 9).map(({ seq }) => seq), outbox.deadLetters.count]).toEqual([[2], 0]);
     });
   });
 
@@ -264,7 +264,7 @@ describe('a dead letter', () => {
     const { outbox } = open();
     outbox.append([{ type: 'phone.answered', udn, epoch: 0 }]);
     outbox.term(1, 'internal', 'why');
-    expect([outbox.after(0, 9), outbox.deadLetters.count]).toEqual([[], 0]);
+    expect([eventsAfter(outbox, 0, 9), outbox.deadLetters.count]).toEqual([[], 0]);
   });
 
   it('goes with the approval of its phone', async () => {
@@ -358,7 +358,7 @@ describe('the journal', () => {
     journal.record(udn, { comparedStore: 'store-1', events: [] });
     outbox.append([sampleEvent(1), sampleEvent(2, 'uuid:other')]);
     journal.approve(['uuid:other']);
-    expect(outbox.after(0, 10).map(({ seq }) => seq)).toEqual([2]);
+    expect(eventsAfter(outbox, 0, 10).map(({ seq }) => seq)).toEqual([2]);
     expect(journal.readPhone(udn).comparedStore).toBeUndefined();
     expect([...journal.approved().keys()]).toEqual(['uuid:other']);
   });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openDatabase } from '../../../edge-agent/tunnel/database.ts';
 import { Journal } from '../../../edge-agent/tunnel/journal.ts';
 import { Outbox, type OutboxOptions } from '../../../edge-agent/tunnel/outbox.ts';
-import type { EdgeEvent } from '../../../protocol/frames.ts';
+import type { EdgeEvent, SequencedEvent } from '../../../protocol/frames.ts';
 
 export const udn = 'uuid:phone-1';
 
@@ -16,6 +16,11 @@ export function sampleEvent(number: number, of = udn): EdgeEvent {
 
 export function sampleEvents(count: number, from = 1): EdgeEvent[] {
   return Array.from({ length: count }, (_, index) => sampleEvent(from + index));
+}
+
+/** What waits after a sequence number, as the cloud reads it. */
+export function eventsAfter(outbox: Outbox, seq: number, limit: number): SequencedEvent[] {
+  return outbox.after(seq, limit).map(({ text }) => JSON.parse(text));
 }
 
 export function newFolder(): string {
