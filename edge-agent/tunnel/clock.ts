@@ -1,13 +1,12 @@
-// What time it is: by the agent's clock while it agrees with the cloud's, else by the cloud's.
+// The time by the agent's clock while it agrees with the cloud's clock, else by the cloud's.
 
-/** A small machine has no battery for its clock, and a household sets it by hand; more than this is no delay of the network. */
+/** More than a network delay: a small machine has no battery for its clock, and people set it by hand. */
 const agreementMs = 60_000;
 
 export class HouseClock {
-  /** The cloud's time, and when it was told on the clock of `performance.now()`, which nobody sets. */
+  /** The cloud's time, and when it arrived by `performance.now()`, which cannot be set. */
   #cloud: { readonly ms: number; readonly atMs: number } | undefined;
 
-  /** The cloud has said its time. */
   onWelcome({ time }: { readonly time: string }): void {
     this.#cloud = { ms: Date.parse(time), atMs: performance.now() };
   }

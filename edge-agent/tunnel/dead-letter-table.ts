@@ -1,4 +1,4 @@
-// Events that the cloud refused for good: kept for the household to see, to try again or to let go.
+// Events that the cloud refused for good, kept for the household to see, to retry or to discard.
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeadLetterNote, DeadLetterPage, EdgeEvent } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -9,10 +9,10 @@ export interface DeadLetterBounds {
   readonly bytes: number;
 }
 const standardBounds: DeadLetterBounds = { letters: 1000, bytes: 64 * 1024 * 1024 };
-/** A person recognises a message by less; and a page of them must fit a frame. */
+/** Enough to recognise a message by; a page of excerpts must fit a frame. */
 const excerptChars = 200;
 const reasonChars = 500;
-/** Events that are read for one page: a person waits, and a Raspberry Pi parses. */
+/** Bounds what a Raspberry Pi parses for one page while a person waits. */
 const readChars = 4 * 1024 * 1024;
 
 /** What an event is about: a message, a session, or a file of a session. As in the index of database.ts. */
@@ -35,7 +35,7 @@ export class DeadLetterTable {
     this.#bounds = bounds;
     this.#statements = {
       count: database.prepare('SELECT count(*) AS count FROM dead_letters'),
-      // That nothing else happened need not be told later.
+      // A probe's answer is of no use later.
       put: database.prepare(
         `INSERT OR REPLACE INTO dead_letters SELECT seq, ?, event, ?, ? FROM outbox
          WHERE seq = ? AND event ->> '$.type' <> 'phone.answered'`,
@@ -72,7 +72,7 @@ export class DeadLetterTable {
     this.#listener = listener;
   }
 
-  /** Those put aside before the one of the id, or the newest. */
+  /** The letters before the one of the id, newest first; from the newest on without it. */
   page({ before, limit }: { before?: string | undefined; limit: number }): DeadLetterPage {
     const items: DeadLetterNote[] = [];
     let read = 0;
@@ -102,9 +102,9 @@ export class DeadLetterTable {
     return removed;
   }
 
-  // What follows is for the outbox, within its commits; after them it calls recount().
+  // The outbox calls the methods below within its commits, and recount() after them.
 
-  /** Answers how many of the oldest had to go. */
+  /** Returns how many of the oldest were dropped for it. */
   put(seq: number, letter: { timeMs: number; code: string; reason: string }): number {
     this.#statements.put.run(letter.timeMs, letter.code, letter.reason, seq);
     return Number(this.#statements.forget.run(this.#bounds.letters, this.#bounds.bytes).changes);

@@ -1,9 +1,9 @@
-// Whether the agent's own disk takes what must be kept: told once when it stops and once when it does again, on the
-// agent's lines and, with the phones, to the household.
+// Notices when the agent's disk is full and when it has room again, and says so once: in the agent's output, and to the
+// household with each phone.
 import type { PhonePresence } from '../../protocol/frames.ts';
 import type { AgentDatabase } from './database.ts';
 
-/** As much as a batch of messages: in the write-ahead log there may be room for a little when there is none for these. */
+/** As much as a batch of messages: a full disk may still have room for a small write in the write-ahead log. */
 const proofBytes = 64 * 1024;
 const tryAgainMs = 2_000;
 
@@ -17,7 +17,7 @@ const trouble = {
 export interface DiskWatchOptions {
   readonly database: AgentDatabase;
   report(line: string): void;
-  /** The disk is full, or no longer. */
+  /** The disk is full, or has room again. */
   changed(): void;
 }
 
@@ -39,7 +39,7 @@ export class DiskWatch {
     clearTimeout(this.#timer);
   }
 
-  /** The phones as the household is to see them: what the disk does not take arrives from none of them. */
+  /** Adds the trouble to every phone while the disk is full, because then no phone's messages are kept. */
   mark(phones: readonly PhonePresence[]): PhonePresence[] {
     return phones.map((phone) => (this.#isFull ? { ...phone, trouble } : phone));
   }

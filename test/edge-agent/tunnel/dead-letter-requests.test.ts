@@ -4,10 +4,10 @@ import { DeadLetterRequests } from '../../../edge-agent/tunnel/dead-letter-reque
 import type { DeadLetterRequest, EdgeFrame } from '../../../protocol/frames.ts';
 import { eventsAfter, newFolder, openOutbox, sampleEvents } from './sample-events.ts';
 
-describe('a question about dead letters', () => {
+describe('a request about dead letters', () => {
   let folder: string;
   let box: ReturnType<typeof openOutbox>;
-  let desk: DeadLetterRequests;
+  let requests: DeadLetterRequests;
   let isReady = true;
   const sent: EdgeFrame[] = [];
   let counted = 0;
@@ -15,19 +15,19 @@ describe('a question about dead letters', () => {
   beforeEach(() => {
     folder = newFolder();
     box = openOutbox(folder);
-    desk = new DeadLetterRequests({
+    requests = new DeadLetterRequests({
       outbox: box.outbox,
       isReady: () => isReady,
       send: (frame) => sent.push(frame) > 0,
       onCount: () => counted++,
     });
-    desk.start();
+    requests.start();
     box.outbox.append(sampleEvents(2));
     box.outbox.term(1, 'internal', 'why');
     box.outbox.term(2, 'internal', 'why');
   });
   afterEach(() => {
-    desk.stop();
+    requests.stop();
     box.close();
     isReady = true;
     sent.length = 0;
@@ -36,7 +36,7 @@ describe('a question about dead letters', () => {
   });
 
   const ask = (request: DeadLetterRequest, deadlineMs = 60_000) =>
-    desk.handle({ type: 'dead-letters', id: 'c1', request, deadlineMs });
+    requests.handle({ type: 'dead-letters', id: 'c1', request, deadlineMs });
 
   it('is answered by a page of them', async () => {
     await ask({ do: 'list', limit: 1 });
@@ -70,7 +70,7 @@ describe('a question about dead letters', () => {
     expect(eventsAfter(box.outbox, 0, 9).map(({ seq }) => seq)).toEqual([3]);
   });
 
-  it('discards one, and says of what is not there that it is gone', async () => {
+  it('discards a letter, and answers gone for one that is not there', async () => {
     await ask({ do: 'discard', letter: 'd1' });
     await ask({ do: 'discard', letter: 'd1' });
     await ask({ do: 'retry', letter: 'd1' });
@@ -78,7 +78,7 @@ describe('a question about dead letters', () => {
     expect(outcomes).toEqual(['discarded', 'gone', 'gone']);
   });
 
-  it('that the disk does not let be done fails, and the letter stays', async () => {
+  it('fails when the disk is full, and the letter stays', async () => {
     box.database.exec('PRAGMA query_only = 1');
     await ask({ do: 'retry', letter: 'd1' });
     expect(sent).toMatchObject([{ type: 'failure', code: 'store-unavailable' }]);
@@ -86,7 +86,7 @@ describe('a question about dead letters', () => {
     expect(box.outbox.deadLetters.count).toBe(2);
   });
 
-  it('is not needed to know how many there are: that is told once for a burst of them', async () => {
+  it('is not needed for their number, which is sent once for a burst of them', async () => {
     await vi.waitUntil(() => counted > 0, { timeout: 50_000 });
     expect(counted).toBe(1);
   });
