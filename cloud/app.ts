@@ -1,5 +1,7 @@
 // The Hono application from its parts. Pure: hosts/ hand in store, hubs, clock and sockets.
+import type { Context } from 'hono';
 import { contextStorage } from 'hono/context-storage';
+import { methodNotAllowed } from 'hono/method-not-allowed';
 import { routePath } from 'hono/route';
 import { GatewayError } from '../protocol/errors.ts';
 import { actionRoutes } from './routes/actions.ts';
@@ -85,7 +87,7 @@ export function createApp(given: AppOptions): CloudApp {
   app.use(checkHost(deps.isOurs));
   app.use('/v1/*', async (c, next) => {
     c.set('bodies', bodies);
-    // Told before anything else is asked, for the client may be about to send all of it.
+    // Before the client sends the body. Not hono's body limit, which reads all of it here: see routes/request-body.ts.
     if (Number(c.req.header('content-length') ?? 0) > bodyLimits.known.bytes) {
       throw new GatewayError('too-large', 'The body is over 1 MiB.');
     }
@@ -93,6 +95,7 @@ export function createApp(given: AppOptions): CloudApp {
   });
   app.use('/v1/*', identify(deps));
   app.use('/v1/*', idempotent(deps));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }));
 
   for (const routes of [
     signInRoutes(deps),
@@ -124,14 +127,8 @@ export function createApp(given: AppOptions): CloudApp {
     name: cookieNameOf(deps.isSecure()),
   });
 
-  const methodsOf = methodFinder(app);
   app.notFound(async (c) => {
     const { method, path } = c.req;
-    const allowed = methodsOf(path);
-    if (allowed.length > 0) {
-      const detail = `${method} is not for this address: ${allowed.join(', ')}.`;
-      return problem(c, new GatewayError('method-not-allowed', detail), { headers: { allow: allowed.join(', ') } });
-    }
     const isPage = (method === 'GET' || method === 'HEAD') && !path.startsWith('/v1/');
     const isNavigation = c.req.header('accept')?.includes('text/html') === true;
     const file = isPage ? await deps.dashboard?.({ path, isNavigation }) : undefined;
@@ -171,18 +168,11 @@ const description = {
   },
 };
 
-/** Which methods an address takes, for those that do not take the one that came. */
-function methodFinder(app: CloudApp): (path: string) => string[] {
-  let patterns: { method: string; expression: RegExp }[] | undefined;
-  return (path) => {
-    patterns ??= app.routes
-      .filter((route) => route.method !== 'ALL')
-      .map(({ method, path: pattern }) => ({
-        method,
-        expression: new RegExp(`^${pattern.replaceAll('.', '\\.').replace(/:[^/]+/g, '[^/]+')}$`),
-      }));
-    return [...new Set(patterns.filter(({ expression }) => expression.test(path)).map(({ method }) => method))];
-  };
+function refuseMethod(c: Context, methods: string[]): Response {
+  // HEAD goes without saying where there is GET (RFC 9110 §9.1).
+  const allow = methods.filter((method) => method !== 'HEAD').join(', ');
+  const error = new GatewayError('method-not-allowed', `${c.req.method} is not for this address: ${allow}.`);
+  return problem(c, error, { headers: { allow } });
 }
 
 /** The application reads it for every POST of somebody who is known, so no route declares it by itself. */

@@ -37,7 +37,7 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
   {
     room: 'edge-agent/upnp',
     own: ['edge-agent/upnp', 'shared'],
-    packages: /^(node:.*|fast-xml-parser|@nodable\/entities|sax)$/,
+    packages: /^(node:.*|fast-xml-parser|sax)$/,
   },
   {
     room: 'edge-agent/messaging',
@@ -53,7 +53,7 @@ const doors: { room: string; own: string[]; packages: RegExp }[] = [
   {
     room: 'edge-agent',
     own: ['edge-agent', 'protocol', 'shared'],
-    packages: /^(node:.*|ws|zod|fast-xml-parser|@nodable\/entities|sax)$/,
+    packages: /^(node:.*|ws|zod|fast-xml-parser|sax)$/,
   },
   {
     room: 'cloud/hub',

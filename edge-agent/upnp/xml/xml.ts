@@ -1,5 +1,4 @@
 // XML for UPnP: reading (fast-xml-parser builds the tree, our checks judge it) and strict writing. Requirements X1–X17, Z15.
-import { EntityDecoder } from '@nodable/entities';
 import { XMLParser } from 'fast-xml-parser';
 import { UpnpError } from '../error.ts';
 import { decodeBytes } from './byte-text.ts';
@@ -57,8 +56,6 @@ const parser = new XMLParser({
   // Decoded by us, once, after CDATA is separated from text: the library changed its own decoding in more than ten
   // releases within a year.
   processEntities: false,
-  // Idle, since nothing is decoded with it; but without one the parser makes a new one for each document.
-  entityDecoder: new EntityDecoder(),
   ignoreDeclaration: true,
   ignorePiTags: true,
   // Own keys only are read from the tree, so names such as `toString` are harmless.
