@@ -14,7 +14,7 @@ beforeEach(async () => {
   bench = new HubHarness();
   await bench.start();
   ({ agent } = await bench.online());
-  const { store, clock, deadlines, log } = bench.surroundings;
+  const { store, clock, deadlines, log } = bench.deps;
   const access = new Access({ store, clock });
   const { token } = await access.issue('api', { account: 'a', home: 'home', name: 'test', scopes: ['*'] });
   authorization = `Bearer ${token}`;

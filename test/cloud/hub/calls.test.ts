@@ -1,4 +1,4 @@
-// Calls through the tunnel: answered once, within their time, never more than the agent takes.
+// Calls through the tunnel: answered once, by their deadline, and capped to what the agent takes.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PhoneCall } from '../../../cloud/hub/hubs.ts';
 import { limits } from '../../../protocol/limits.ts';
@@ -23,7 +23,7 @@ const search = (more: Partial<PhoneCall> = {}): PhoneCall => ({
 });
 
 describe('a call', () => {
-  it('is one frame, and its answer the out-arguments and nothing else', async () => {
+  it('is one frame, and its answer has the out-arguments alone', async () => {
     const call = bench.hub.call(search({ deadlineMs: 5_000, key: 'k' }));
     await settled(() => agent.of('call').length === 1);
     expect(agent.of('call')[0]).toMatchObject({ udn: 'uuid:phone-1', deadlineMs: 5_000, key: 'k', form: 'text' });
@@ -32,7 +32,7 @@ describe('a call', () => {
     expect(bench.clock.waiting.size).toBe(0);
   });
 
-  it('is cancelled at its deadline, and a late answer is nobody’s', async () => {
+  it('is cancelled at its deadline, and a late answer is ignored', async () => {
     const call = bench.hub.call(search({ deadlineMs: 1_000 }));
     call.catch(() => undefined);
     await settled(() => agent.of('call').length === 1);
@@ -44,7 +44,7 @@ describe('a call', () => {
     expect(agent.closed).toBeUndefined();
   });
 
-  it('that may not be repeated has an unknown outcome when no answer came', async () => {
+  it('that may not be repeated has an unknown outcome without an answer', async () => {
     const call = bench.hub.call(search({ action: 'StartFileTransfer', arguments: { FileInfoList: '' } }));
     call.catch(() => undefined);
     await settled(() => agent.of('call').length === 1);
@@ -52,7 +52,7 @@ describe('a call', () => {
     await expect(call).rejects.toMatchObject({ code: 'outcome-unknown' });
   });
 
-  it('is refused when too many are under way, and taken again when one is answered', async () => {
+  it('is refused while too many are in flight, and accepted after one is answered', async () => {
     const calls = Array.from({ length: limits.callsInFlight }, () => bench.hub.call(search()));
     await settled(() => agent.of('call').length === limits.callsInFlight);
     await expect(bench.hub.call(search())).rejects.toMatchObject({ code: 'too-many-requests' });
@@ -74,7 +74,7 @@ describe('a call', () => {
     expect(bench.clock.waiting.size).toBe(0);
   });
 
-  it('has an id that no call of an earlier life of the hub had', async () => {
+  it('has an id that no call from before an eviction had', async () => {
     bench.hub.call(search()).catch(() => undefined);
     await settled(() => agent.of('call').length === 1);
     const { attachment } = agent;

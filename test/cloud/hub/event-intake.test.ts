@@ -15,7 +15,7 @@ const phone = (id: string, ofUdn: string, approved: boolean): PhoneRecord => {
 const stranger = 'uuid:phone-2';
 const phones = [phone('p_1', udn, true), phone('p_2', stranger, false)];
 
-/** The tunnel and the home of an intake: what the agent was told, and what the store was given. */
+/** The tunnel and the home of an intake: records the frames to the agent and the commits to the store. */
 class Ends {
   ackedSeq = 0;
   /** Terms, naks and acks in their order: `term 2`, `ack 3`. */

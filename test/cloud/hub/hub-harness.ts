@@ -1,4 +1,4 @@
-// A hub without a host: links in memory, time by hand, the real SQLite store, and faults of the store on demand.
+// A hub without a host: links in memory, a manual clock, the real SQLite store with injected faults.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
 
 export const udn = 'uuid:phone-1';
 
-/** Deadlines that pass when the test says so. */
+/** A clock and deadlines that the test moves. */
 export class HandClock implements Deadlines {
   nowMs = Date.UTC(2026, 10, 22, 12);
   readonly waiting = new Map<object, { atMs: number; fire: () => void }>();
@@ -49,14 +49,14 @@ export class HandClock implements Deadlines {
   }
 }
 
-/** An agent at the end of a link in memory. */
+/** An agent at the other end of a link in memory. */
 export class LinkedAgent implements Link {
   readonly frames: CloudFrame[] = [];
   attachment: SocketAttachment | undefined;
   closed: { code: number; reason: string } | undefined;
   tunnel: Tunnel | undefined;
   isPaused = false;
-  /** How often the hub asked for a sign of life. */
+  /** How often the hub sent `ping`. */
   pings = 0;
 
   send(text: string): void {
@@ -111,9 +111,9 @@ export class HubHarness {
   readonly clock = new HandClock();
   readonly #sqlite = new SqliteStore({ path: join(this.#folder, 'cloud.db'), clock: this.clock });
   readonly logged: string[] = [];
-  /** Commits fail with this while it is set. */
+  /** While set, commits fail with its error. */
   fault: ((writes: readonly Write[]) => Error | undefined) | undefined;
-  /** Commits are done, and yet fail with this while it is set. */
+  /** While set, commits are stored and then fail with its error. */
   lost: ((writes: readonly Write[]) => Error | undefined) | undefined;
   commits: (readonly Write[])[] = [];
   reads = 0;
@@ -127,7 +127,7 @@ export class HubHarness {
 
   /** A new hub over the same store, as after a restart or an eviction. */
   async revive(snapshot?: PhoneRegistrySnapshot): Promise<void> {
-    this.hub = new HomeHub('home', this.surroundings, snapshot);
+    this.hub = new HomeHub('home', this.deps, snapshot);
     if (snapshot === undefined) await this.hub.start();
   }
 
@@ -141,7 +141,7 @@ export class HubHarness {
     return this.#sqlite;
   }
 
-  get surroundings(): HubDeps {
+  get deps(): HubDeps {
     const log = (event: string) => this.logged.push(event);
     return {
       store: this.#faulty(),
@@ -159,7 +159,7 @@ export class HubHarness {
     return agent;
   }
 
-  /** An agent that said hello and showed one trusted phone; answers the phone's id too. */
+  /** Connects an agent with one trusted phone; answers the phone's id too. */
   async online(...phones: PhonePresence[]): Promise<{ agent: LinkedAgent; phone: string }> {
     const agent = this.attach();
     agent.hello();
@@ -168,7 +168,7 @@ export class HubHarness {
     const phone = (await this.store.phones.list('home'))[0]?.id ?? '';
     await settled(async () => (await this.hub.status())?.phones.some((each) => each.online) === true);
     await settled(() => this.commits.at(-1)?.[0]?.type === 'phone.status');
-    // Published when this is: whoever watches from now on sees none of it.
+    // Earlier events are published before this resolves, so a later watcher does not get them.
     await this.hub.commit([]);
     return { agent, phone };
   }
@@ -216,11 +216,11 @@ export function put(n: number, message: Partial<PhoneMessage> = {}): EdgeEvent {
   };
 }
 
-/** Waits until it is so, turn by turn of the event loop. */
+/** Waits until `isSo`, for at most 2,000 turns of the event loop. */
 export async function settled(isSo: () => boolean | Promise<boolean>): Promise<void> {
   for (let turn = 0; turn < 2_000; turn++) {
     if (await isSo()) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  throw new Error(`never became so: ${isSo}`);
+  throw new Error(`This never became true: ${isSo}`);
 }

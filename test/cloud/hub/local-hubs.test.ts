@@ -5,10 +5,10 @@ import { HubHarness } from './hub-harness.ts';
 const bench = new HubHarness();
 afterAll(() => bench.stop());
 
-it('spreads the return of a fleet over as long as it takes to let it in', async () => {
+it('spreads the reconnects of a drained fleet over the time it takes to accept them', async () => {
   await bench.start();
   const spreadOf = async (homes: number) => {
-    const hubs = new LocalHubs(bench.surroundings);
+    const hubs = new LocalHubs(bench.deps);
     const drained: string[] = [];
     await Promise.all(
       Array.from({ length: homes }, async (_, n) => {

@@ -1,4 +1,4 @@
-// The phones that a hub knows, while the store that holds them is slow or fails.
+// The phones that a hub knows while the store is slow or fails.
 import { expect, it } from 'vitest';
 import { PhoneRegistry } from '../../../cloud/hub/phone-registry.ts';
 import type { PhoneRecord, PhoneStore } from '../../../cloud/store/phone-store.ts';
@@ -10,12 +10,12 @@ const phone = (approved: boolean): PhoneRecord => {
   return { id: 'p_1', approved, ...seen };
 };
 
-/** Of a store it needs this alone. */
+/** The part of a store that the registry needs. */
 function storeOf(list: () => Promise<PhoneRecord[]>): Store {
   return { phones: { list } as Pick<PhoneStore, 'list'> as PhoneStore } as Pick<Store, 'phones'> as Store;
 }
 
-it('reads the phones anew after a change whose end nobody knows', async () => {
+it('reads the phones again after a change with an unknown outcome', async () => {
   let approved = true;
   const phoneRegistry = new PhoneRegistry(
     'home',
@@ -37,7 +37,7 @@ it('reads the phones anew after a change whose end nobody knows', async () => {
   expect(phoneRegistry.snapshot.phones).toEqual([phone(false)]);
 });
 
-it('does not take what was read before a change for what is there after it', async () => {
+it('does not overwrite a change by a read that began before it', async () => {
   const answers: ((phones: PhoneRecord[]) => void)[] = [];
   const phoneRegistry = new PhoneRegistry(
     'home',
@@ -57,7 +57,7 @@ it('does not take what was read before a change for what is there after it', asy
   expect(phoneRegistry.phones).toMatchObject([{ approved: false }]);
 });
 
-it('lets changes happen one after the other', async () => {
+it('makes changes one after the other', async () => {
   const phoneRegistry = new PhoneRegistry(
     'home',
     storeOf(async () => [phone(true)]),

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => harness.stop());
 
-/** Says everything that the released agent said by itself on that connection. */
+/** Sends every frame that the released agent sent by itself on that connection. */
 async function replay(number: 1 | 2): Promise<LinkedAgent> {
   const agent = harness.attach();
   const wire = connection(number);

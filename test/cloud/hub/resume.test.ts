@@ -1,4 +1,4 @@
-// A hub that is woken by its alarm, with a link that outlived the hub before it.
+// A hub that is rebuilt by an alarm, with a link that survived the eviction.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { presence, send } from '../../contract/messages.ts';
 import { HubHarness, put, settled, udn } from './hub-harness.ts';
@@ -7,7 +7,7 @@ const bench = new HubHarness();
 beforeAll(() => bench.start());
 afterAll(() => bench.stop());
 
-it('goes on with sends that wait for a phone, under their keys', async () => {
+it('resumes sends that wait for a phone, under their keys', async () => {
   const { agent } = await bench.online();
   const record = send('m_00000000000000000000000007');
   const waiting = bench.hub.send(record, 'queue');
@@ -24,7 +24,7 @@ it('goes on with sends that wait for a phone, under their keys', async () => {
   await settled(async () => (await bench.store.messages.get('home', record.id))?.state === 'sent');
 });
 
-it('knows the phones from the link, as people approved them, without asking the store', async () => {
+it('knows the phones and their approvals from the link, without a read of the store', async () => {
   const { agent, phone } = await bench.online();
   for (const approved of [false, true, false]) {
     await bench.hub.approve(phone, approved);
@@ -42,7 +42,7 @@ it('knows the phones from the link, as people approved them, without asking the 
   }
 });
 
-it('reads the phones anew where the last life ended while they were being changed', async () => {
+it('reads the phones from the store if the eviction came during a change', async () => {
   const { agent, phone } = await bench.online();
   await bench.hub.approve(phone, true);
   bench.hub.approve(phone, false).catch(() => undefined);
@@ -53,7 +53,7 @@ it('reads the phones anew where the last life ended while they were being change
   expect((await bench.hub.status())?.phones).toMatchObject([{ id: phone, approved: false }]);
 });
 
-it('reads the phones where they are too many for the note of a link', async () => {
+it('reads the phones from the store if they are too many for the attachment', async () => {
   const many = Array.from({ length: 32 }, (_, n) => presence(`uuid:${n}`, { name: 'n'.repeat(200) }));
   const { agent } = await bench.online(presence(udn, { trusted: true }), ...many.slice(1));
   const { attachment } = agent;

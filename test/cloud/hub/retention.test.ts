@@ -1,4 +1,4 @@
-// What goes by the home's own settings, and what is asked first.
+// Deletion by the home's settings, and the questions asked before it.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Retention } from '../../../cloud/hub/retention.ts';
@@ -27,9 +27,9 @@ afterEach(async () => {
 });
 
 function made(): Retention {
-  const { surroundings } = bench;
-  const commit = (writes: readonly Write[]) => surroundings.store.commit('home', writes);
-  return new Retention({ id: 'home', phones: () => [phone], commit }, surroundings);
+  const { deps } = bench;
+  const commit = (writes: readonly Write[]) => deps.store.commit('home', writes);
+  return new Retention({ id: 'home', phones: () => [phone], commit }, deps);
 }
 
 const commit = (...writes: Write[]) => bench.store.commit('home', writes);
@@ -48,13 +48,13 @@ const held = async () => (await bench.store.messages.list('home', {}, { limit: 2
 describe('like-the-phone', () => {
   beforeEach(() => commit({ type: 'home.change', keep: 'like-the-phone' }, ...numbers(1, 20).map((n) => put(n))));
 
-  it('deletes for good what two lists lacked, and nothing that one did', async () => {
+  it('deletes messages that two lists lacked, and keeps those that one list lacked', async () => {
     await commit(...[1, 2].map((n) => missing(n)), missing(3, false));
     await retention.run();
     expect(await held()).toBe(18);
     expect(await bench.store.messages.get('home', messageId(3))).toBeDefined();
     expect(await commit(put(1))).toEqual([]);
-    // The agent repeats what the cloud seems not to know, also of messages that a reset of the phone took.
+    // The agent repeats absences that the cloud seems not to know, also after a reset of the phone.
     bench.clock.nowMs += hourMs;
     await commit(missing(3, false));
     await retention.run();
@@ -77,7 +77,7 @@ describe('like-the-phone', () => {
     expect(await held()).toBe(20);
     const question = (await settings())?.questions?.[0];
     expect(question).toMatchObject({ kind: 'missing-messages', phone, count: 11, of: 20 });
-    // Another name for other numbers: nobody answers what he did not see.
+    // Other numbers have another id, so that nobody answers a question that was not shown.
     await commit(missing(12));
     await retention.run();
     const asked = (await settings())?.questions?.[0];
@@ -91,7 +91,7 @@ describe('like-the-phone', () => {
     expect((await settings())?.missing?.[phone]).not.toHaveProperty('deleteUpToMs');
   });
 
-  it('keeps what the household wants kept, and asks no more for it', async () => {
+  it('keeps the messages that the household wants to keep, and does not ask again', async () => {
     await commit(...numbers(1, 20).map((n) => missing(n)));
     await retention.run();
     await commit({ type: 'question.answer', id: (await settings())?.questions?.[0]?.id ?? '', answer: 'keep' });
@@ -102,7 +102,7 @@ describe('like-the-phone', () => {
     expect(await settings()).not.toHaveProperty('questions');
   });
 
-  it('asks no more when the phone has them again', async () => {
+  it('withdraws the question when the phone has the messages again', async () => {
     await commit(...numbers(1, 20).map((n) => missing(n)));
     await retention.run();
     await commit(...numbers(1, 20).map((n) => put(n)));
@@ -115,7 +115,7 @@ describe('like-the-phone', () => {
     ['half an hour', hourMs / 2],
     ['a day', dayMs],
     ['a day and a second', dayMs + 1_000],
-  ])('is not led past the half by many small steps, each %s after the last', async (_, stepMs) => {
+  ])('counts many small deletions together, each %s after the last', async (_, stepMs) => {
     for (const n of numbers(1, 20)) {
       bench.clock.nowMs += stepMs;
       await commit(missing(n));
@@ -125,7 +125,7 @@ describe('like-the-phone', () => {
     expect((await settings())?.questions).toMatchObject([{ count: 10, of: 10 }]);
   });
 
-  it('deletes no more than half unasked within 30 days, whatever comes and goes', async () => {
+  it('deletes at most half unasked within 30 days, whatever arrives and disappears', async () => {
     const step = fc.oneof(
       fc.record({ type: fc.constant('gone' as const), n: fc.integer({ min: 1, max: 40 }), isConfirmed: fc.boolean() }),
       fc.record({ type: fc.constant('listed' as const), n: fc.integer({ min: 1, max: 40 }) }),
@@ -157,7 +157,7 @@ describe('like-the-phone', () => {
     );
   });
 
-  it('counts a new month by itself', async () => {
+  it('starts a new count after 30 days', async () => {
     await commit(...numbers(1, 10).map((n) => missing(n)));
     await retention.run();
     expect(await held()).toBe(10);
@@ -167,7 +167,7 @@ describe('like-the-phone', () => {
     expect(await held()).toBe(5);
   });
 
-  it('asks about what was missing before it was chosen, however little', async () => {
+  it('asks about messages that were missing before the setting, however few', async () => {
     await commit({ type: 'home.change', keep: 'always' }, missing(1));
     bench.clock.nowMs += minuteMs;
     await commit({ type: 'home.change', keep: 'like-the-phone' });
@@ -182,7 +182,7 @@ describe('like-the-phone', () => {
     expect(await held()).toBe(20);
   });
 
-  it('tries again when the store was away', async () => {
+  it('tries again after the store was unavailable', async () => {
     await commit(missing(1));
     bench.fault = unavailable;
     await retention.run();
@@ -200,7 +200,7 @@ describe('keepDays', () => {
     return put(n, new Date(atMs).toISOString(), idAt(atMs, n));
   };
 
-  it('deletes what is older, in batches, and later what has become so', async () => {
+  it('deletes older messages in batches, and later those that have become too old', async () => {
     await commit(...numbers(1, 130).map((n) => old(n, 31)), ...numbers(131, 135).map((n) => old(n, 29)));
     await retention.run();
     expect(await held()).toBe(135);
@@ -216,7 +216,7 @@ describe('keepDays', () => {
     expect(await commit(old(1, 33))).toEqual([]);
   });
 
-  it('leaves sends under way, and what arrived lately with the time of a clock that was never set', async () => {
+  it('keeps sends in flight, and new messages whose phone’s clock was never set', async () => {
     const longAgo = { ...send(idAt(0, 9)), time: '2020-01-01T00:00:00.000Z' };
     const undated = put(1, '1970-01-02T00:00:00.000Z', idAt(dayMs, 1)) as Extract<Write, { type: 'message.put' }>;
     await commit(
@@ -232,7 +232,7 @@ describe('keepDays', () => {
   });
 });
 
-/** The n-th identifier of that time. */
+/** The n-th identifier with that time. */
 function idAt(timeMs: number, n: number): string {
   return `m_${ulidFloor(timeMs).slice(0, 20)}${String(n).padStart(6, '0')}`;
 }

@@ -280,7 +280,7 @@ describe('a send', () => {
         isBack = true;
         sends.drain();
       };
-      const sends = new SendQueue('home', bench.surroundings, {
+      const sends = new SendQueue('home', bench.deps, {
         commit: (writes) => bench.hub.commit(writes),
         phoneFor: () => {
           if (isBack)
@@ -446,7 +446,7 @@ describe('a hub that comes back', () => {
     const late = [draft(), draft()].map((record) => ({ ...record, deliverByMs: bench.clock.nowMs - 1 }));
     await bench.hub.commit(late.map((message) => ({ type: 'send.create', message })));
     const [first, second] = late.map(({ id }) => id);
-    const sends = new SendQueue('home', bench.surroundings, {
+    const sends = new SendQueue('home', bench.deps, {
       commit: async (writes) => {
         if (writes.some((write) => write.type === 'send.move' && write.id === first)) {
           await bench.hub.commit([{ type: 'send.move', id: second ?? '', from: ['queued'], to: 'sending' }]);

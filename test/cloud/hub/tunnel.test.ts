@@ -1,4 +1,4 @@
-// What the hub does with an agent's frames: order, acknowledgement, refusal, replacement.
+// The hub and an agent's frames: order, acknowledgement, refusal, replacement.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeCodes, type EdgeEvent, type EdgeFrame } from '../../../protocol/frames.ts';
@@ -6,7 +6,7 @@ import { limits } from '../../../protocol/limits.ts';
 import { messageId, presence } from '../../contract/messages.ts';
 import { HubHarness, type LinkedAgent, put, settled, udn, unavailable } from './hub-harness.ts';
 
-/** As long as HomeHub waits for a home that went away. */
+/** The grace period of HomeHub. */
 const graceMs = 5_000;
 
 let bench: HubHarness;
@@ -34,11 +34,11 @@ describe('hello', () => {
         features: ['ping', 'dead-letters'],
       },
     ]);
-    // Its id is known without asking the engine.
+    // The id of the store is known without a read.
     expect([bench.reads, bench.commits]).toEqual([0, []]);
   });
 
-  it('comes first, once, and in a version that both speak', () => {
+  it('must come first, once, and in a version that both speak', () => {
     const early = bench.attach();
     early.says({ type: 'phones', phones: [] });
     expect(early.closed?.code).toBe(closeCodes.protocolError);
@@ -53,14 +53,14 @@ describe('hello', () => {
   });
 });
 
-describe('frames that cannot be understood', () => {
+describe('invalid frames', () => {
   it.each([
     ['not JSON', '{', 'frame-malformed'],
     ['of an unknown type', '{"type":"dance"}', 'frame-unknown'],
     ['without a type', '{"id":1}', 'frame-malformed'],
     ['too large', `"${'x'.repeat(limits.frameChars)}"`, 'frame-too-large'],
     ['deeply nested', '['.repeat(100_000), 'frame-malformed'],
-  ])('%s are answered, and the tunnel stays', async (_, text, code) => {
+  ])('%s are answered, and the tunnel stays open', async (_, text, code) => {
     const { agent } = await bench.online();
     agent.tunnel?.receive(text);
     expect(agent.of('error').at(-1)?.code).toBe(code);
@@ -69,7 +69,7 @@ describe('frames that cannot be understood', () => {
     expect(agent.closed).toBeUndefined();
   });
 
-  it('never bring the hub down, whatever they are', async () => {
+  it('never crash the hub, whatever they hold', async () => {
     const { agent } = await bench.online();
     await fc.assert(
       fc.asyncProperty(fc.oneof(fc.json(), fc.string()), async (text) => {
@@ -82,7 +82,7 @@ describe('frames that cannot be understood', () => {
 });
 
 describe('events', () => {
-  it('are acknowledged when they are stored, and then told to watchers, in their order', async () => {
+  it('are acknowledged after they are stored, then sent to watchers, in order', async () => {
     const { agent } = await bench.online();
     const watch = await bench.follow();
     agent.events([1, put(1)], [2, put(2)]);
@@ -93,7 +93,7 @@ describe('events', () => {
     expect(watch.events.map((event) => (event.data as { id: string }).id)).toEqual([1, 2, 3].map(messageId));
   });
 
-  it('that come again are acknowledged again, and stored once', async () => {
+  it('that are sent again are acknowledged again and stored once', async () => {
     const { agent } = await bench.online();
     agent.events([1, put(1)], [2, put(2)]);
     agent.events([1, put(1)], [2, put(2)]);
@@ -103,7 +103,7 @@ describe('events', () => {
     expect((await bench.store.messages.list('home', {}, { limit: 10 })).items).toHaveLength(3);
   });
 
-  it('that can never be stored are set aside one by one', async () => {
+  it('that can never be stored are refused one by one', async () => {
     const { agent } = await bench.online();
     agent.events(
       [1, put(1)],
@@ -127,7 +127,7 @@ describe('events', () => {
     );
   });
 
-  it('wait when the store does not answer, and nothing behind them is acknowledged before', async () => {
+  it('wait while the store does not answer, and no later event is acknowledged before them', async () => {
     const { agent } = await bench.online();
     bench.fault = unavailable;
     agent.events([1, put(1)]);
@@ -141,7 +141,7 @@ describe('events', () => {
     expect((await bench.store.messages.list('home', {}, { limit: 10 })).items).toHaveLength(2);
   });
 
-  it('wait longer the longer the store is away', async () => {
+  it('wait longer the longer the store is unavailable', async () => {
     const { agent } = await bench.online();
     bench.fault = unavailable;
     for (let round = 1; round <= 4; round++) {
@@ -151,7 +151,7 @@ describe('events', () => {
     expect(agent.of('nak').map((frame) => frame.delayMs)).toEqual([500, 1000, 2000, 4000]);
   });
 
-  it('do not hold each other up when the store cannot hold one of them', async () => {
+  it('do not hold each other up when the store cannot store one of them', async () => {
     const { agent } = await bench.online();
     bench.fault = (writes) =>
       writes.some((write) => write.type === 'message.put' && write.id === messageId(2))
@@ -164,13 +164,13 @@ describe('events', () => {
     expect((await bench.store.messages.list('home', {}, { limit: 10 })).items).toHaveLength(2);
   });
 
-  it('beyond the window end the tunnel rather than fill the memory', async () => {
+  it('beyond the window end the tunnel instead of filling the memory', async () => {
     const { agent } = await bench.online();
     for (let seq = 1; seq <= 1000; seq++) agent.events([seq, put(seq)]);
     expect(agent.closed?.code).toBe(closeCodes.protocolError);
   });
 
-  it('that are long wait at the agent while the store is away, and not in memory', async () => {
+  it('that are long wait at the agent, not in memory, while the store is unavailable', async () => {
     const { agent } = await bench.online();
     bench.fault = unavailable;
     agent.says({ type: 'phones', phones: [presence(udn, { trusted: true, name: 'Hall' })] });
@@ -187,7 +187,7 @@ describe('events', () => {
     expect((await bench.store.messages.list('home', {}, { limit: 20 })).items).toHaveLength(16);
   });
 
-  it('are known as acknowledged after an eviction, by what the socket keeps', async () => {
+  it('are known as acknowledged after an eviction, by the socket’s attachment', async () => {
     const { agent, phone } = await bench.online();
     agent.events([1, put(1)]);
     await settled(() => agent.of('ack').length === 1);
@@ -207,7 +207,7 @@ describe('events', () => {
 });
 
 describe('an agent that answers for itself', () => {
-  it('proves nothing about the way to its phones', async () => {
+  it('shows nothing about the connection to its phones', async () => {
     const { agent, phone } = await bench.online();
     agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })], deadLetters: 0 });
     await settled(() => agent.of('approvals').length === 2);
@@ -225,7 +225,7 @@ describe('an agent that answers for itself', () => {
 });
 
 describe('watchers', () => {
-  it('hear that the home changed when a phone is approved, and when the number of dead letters is another', async () => {
+  it('get an update of the home when a phone is approved or the number of dead letters changes', async () => {
     const { agent, phone } = await bench.online();
     const watch = await bench.follow();
     await bench.hub.approve(phone, true);
@@ -241,7 +241,7 @@ describe('watchers', () => {
 });
 
 describe('one live tunnel a home', () => {
-  it('takes over from the one before without the home going offline', async () => {
+  it('replaces the one before without the home going offline', async () => {
     const { agent: old, phone } = await bench.online();
     const watch = await bench.follow();
     const waiting = bench.hub.call({ phone, action: 'GetSessions', form: 'text', arguments: {} });
@@ -257,7 +257,7 @@ describe('one live tunnel a home', () => {
     expect(watch.types()).toEqual([]);
   });
 
-  it('makes home and phones offline when it goes, and online when it is back', async () => {
+  it('makes home and phones offline when it closes, and online when it is back', async () => {
     const { agent } = await bench.online();
     const watch = await bench.follow();
     if (agent.tunnel !== undefined) await bench.hub.detach(agent.tunnel);
@@ -270,7 +270,7 @@ describe('one live tunnel a home', () => {
     expect(watch.types().slice(2)).toEqual(['home.online', 'phone.online']);
   });
 
-  it('that is back within the grace was not away, but a phone that is not back with it is', async () => {
+  it('that is back within the grace period was not offline, but a phone that is missing then is', async () => {
     const { agent } = await bench.online(presence(udn, { trusted: true }), presence('uuid:phone-2', { trusted: true }));
     const watch = await bench.follow();
     if (agent.tunnel !== undefined) await bench.hub.detach(agent.tunnel);
@@ -284,7 +284,7 @@ describe('one live tunnel a home', () => {
     expect((await bench.hub.status())?.online).toBe(true);
   });
 
-  it('tells watchers to read the home again when one of them was shown it as away within the grace', async () => {
+  it('tells watchers to read the home again if it was shown as offline within the grace period', async () => {
     const { agent } = await bench.online();
     const watch = await bench.follow();
     const leave = async (gone: LinkedAgent) => gone.tunnel && bench.hub.detach(gone.tunnel);
@@ -293,14 +293,14 @@ describe('one live tunnel a home', () => {
     const back = bench.attach();
     back.hello();
     await settled(() => watch.events.length === 1);
-    // Still without its phones: what is read now is not the last word either.
+    // The phones are still missing, so a home that is read now changes once more.
     expect(await bench.hub.status()).toMatchObject({ online: true, phones: [{ online: false }] });
     back.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
     await settled(() => watch.events.length === 2);
     expect(watch.types()).toEqual(['home.updated', 'home.updated']);
     expect(await bench.hub.status()).toMatchObject({ online: true, phones: [{ online: true }] });
     await leave(back);
-    // Nobody looked: nobody need be told.
+    // Nobody read the home, so nobody needs an event.
     const again = bench.attach();
     again.hello();
     again.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
@@ -309,14 +309,14 @@ describe('one live tunnel a home', () => {
     expect(watch.events).toHaveLength(2);
   });
 
-  it('tells whoever looks when the agent does not answer any more, and when it does again', async () => {
+  it('tells watchers when the agent stops answering, and when it answers again', async () => {
     const agent = bench.attach();
     agent.hello(1, 'boot', ['ping']);
     agent.says({ type: 'phones', phones: [presence(udn, { trusted: true })] });
     await settled(async () => (await bench.hub.status())?.phones.some((phone) => phone.online) === true);
     await bench.hub.commit([]);
     const watch = await bench.follow();
-    // It has just said something.
+    // The agent has just sent a frame.
     expect(agent.pings).toBe(0);
     bench.clock.pass(4_000);
     bench.hub.probeIfWatched();
@@ -340,7 +340,7 @@ describe('one live tunnel a home', () => {
     expect(agent.of('error')).toEqual([]);
   });
 
-  it('asks an agent that knows no such question nothing, and nobody while nobody looks', async () => {
+  it('does not ping an agent that cannot answer, and no agent while nobody watches', async () => {
     const { agent } = await bench.online();
     bench.clock.pass(60_000);
     await bench.hub.status();
@@ -358,7 +358,7 @@ describe('one live tunnel a home', () => {
     watch.stop();
   });
 
-  it('shows what the agent says is wrong with a phone, tells watchers of it, and keeps it through hibernation', async () => {
+  it('shows the trouble of a phone, tells watchers of it, and keeps it through hibernation', async () => {
     const trouble = { code: 'phone-silent', detail: 'The phone does not answer.' };
     const phones = (more: object): EdgeFrame => ({
       type: 'phones',
@@ -382,7 +382,7 @@ describe('one live tunnel a home', () => {
     expect(watch.types()).toEqual(['home.updated']);
   });
 
-  it('is told of as away later, when the store does not answer at first', async () => {
+  it('is reported as offline later if the store does not answer at first', async () => {
     const { agent } = await bench.online();
     let refusals = 0;
     bench.fault = () => {
@@ -393,13 +393,13 @@ describe('one live tunnel a home', () => {
     bench.clock.pass(graceMs);
     await settled(() => refusals === 1 && bench.clock.waiting.size > 0);
     bench.fault = undefined;
-    // The host tells of a store that is away, once for all homes.
+    // The host reports an unavailable store, once for all homes.
     expect(bench.logged).toEqual([]);
     bench.clock.pass(graceMs);
     await settled(async () => (await bench.store.homes.get('home'))?.online === false);
   });
 
-  it('shows when something last really passed, each way', async () => {
+  it('shows when data last passed in each direction', async () => {
     const { agent, phone } = await bench.online();
     const flow = async () => (await bench.hub.status())?.flow;
     expect(await flow()).toEqual({ fromPhones: null, toPhones: null });
@@ -422,7 +422,7 @@ describe('one live tunnel a home', () => {
     });
   });
 
-  it('puts the way to the phones to the proof when only events have passed for a while', async () => {
+  it('probes the phones when only events have passed for a while', async () => {
     const { agent, phone } = await bench.online();
     const flow = async () => (await bench.hub.status())?.flow;
     const minute = 60_000;
@@ -438,10 +438,10 @@ describe('one live tunnel a home', () => {
     await tell(put(1));
     const [proof] = agent.of('call');
     expect(agent.of('call')).toMatchObject([{ udn, action: 'GetTelephonyIdentity', arguments: {} }]);
-    // Not again for each event: it is asked, whatever becomes of it.
+    // Not again for each event, whether or not the probe is answered.
     await tell();
     expect([agent.of('call').length, (await flow())?.toPhones]).toEqual([1, null]);
-    // Nothing of it is held in memory: the answer may come to another life of the hub.
+    // The hub keeps nothing of it in memory: the answer may arrive after an eviction.
     expect(bench.clock.waiting.size).toBe(0);
     agent.says({ type: 'result', id: proof?.id ?? '', arguments: { TelephonyIdentity: '' } });
     expect((await flow())?.toPhones).toBe(new Date(bench.clock.nowMs).toISOString());
@@ -454,7 +454,7 @@ describe('one live tunnel a home', () => {
     expect(agent.of('call')).toHaveLength(2);
   });
 
-  it('asks the store nothing for a proof that comes up, also when it has just woken', async () => {
+  it('reads nothing from the store for a probe answer, also right after a wake-up', async () => {
     const { agent, phone } = await bench.online();
     const { attachment } = agent;
     if (attachment === undefined) throw new Error('The hub kept no note.');
@@ -468,7 +468,7 @@ describe('one live tunnel a home', () => {
     expect(bench.reads).toBe(0);
   });
 
-  it('is told that its home is offline by the hub that finds it so after a crash', async () => {
+  it('is reported as offline by the hub that starts after a crash', async () => {
     await bench.online();
     expect((await bench.store.homes.get('home'))?.online).toBe(true);
     await bench.revive();
@@ -481,13 +481,13 @@ describe('one live tunnel a home', () => {
     await bench.hub.stop(60_000);
     expect(agent.of('drain')).toEqual([{ type: 'drain', spreadMs: 60_000 }]);
     expect(agent.closed?.code).toBe(1001);
-    // The next cloud waits for it, and tells of it only when it does not come.
+    // The next cloud waits for the agent, and reports the home as offline only if it does not return.
     expect((await bench.store.homes.get('home'))?.online).toBe(true);
   });
 });
 
 describe('inventory', () => {
-  it('answers by pages what the cloud knows of a phone', async () => {
+  it('answers the cloud’s messages of a phone in pages', async () => {
     const { agent } = await bench.online();
     agent.events([1, put(1)], [2, put(2)]);
     agent.says({ type: 'inventory', udn });
@@ -501,7 +501,7 @@ describe('inventory', () => {
     expect(agent.of('inventory')[1]).toEqual({ type: 'inventory', udn: 'uuid:unknown', items: [] });
   });
 
-  it('makes smaller pages where identifiers are so long that a page would not fit the frame', async () => {
+  it('makes smaller pages where long identifiers would exceed the frame', async () => {
     const { agent } = await bench.online();
     const count = 300;
     for (let from = 1; from <= count; from += 50) {
@@ -528,7 +528,7 @@ describe('inventory', () => {
 });
 
 describe('phones', () => {
-  it('are approved once if they are trusted, and otherwise when somebody says so', async () => {
+  it('are approved once if they are trusted, and otherwise by people', async () => {
     const { agent } = await bench.online(presence(udn, { trusted: true }), presence('uuid:other'));
     expect(agent.of('approvals')[0]?.approved).toEqual([udn]);
     const other = (await bench.store.phones.list('home')).find((phone) => phone.udn === 'uuid:other');
@@ -537,7 +537,7 @@ describe('phones', () => {
     expect(await bench.hub.approve('p_none', true)).toBeUndefined();
   });
 
-  it('are named to the agent as far as a frame goes, those first that it sees', async () => {
+  it('are named to the agent up to the cap of a frame, those that it sees first', async () => {
     const many = (from: number) =>
       Array.from({ length: limits.phones }, (_, n) => presence(`uuid:${from + n}`, { online: false }));
     const { agent } = await bench.online();

@@ -1,4 +1,4 @@
-// Watchers: whatever is committed while they come, read and go, they see each event once and in order.
+// Watchers get each event once and in order, whatever is committed while they join, read and leave.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HubHarness, put, settled } from './hub-harness.ts';
@@ -24,7 +24,7 @@ async function commitOne(): Promise<string> {
 }
 
 describe('a watcher', () => {
-  it('is told to load anew when its point is no longer kept, and then of all that follows', async () => {
+  it('is told to load everything again when its cursor is too old, and then gets all later events', async () => {
     const watch = await bench.hub.watch('00000000000000000000000000');
     bench.clock.nowMs += 25 * 3_600_000;
     expect(await watch.next()).toMatchObject({ type: 'reset' });
@@ -33,7 +33,7 @@ describe('a watcher', () => {
     watch.stop();
   });
 
-  it('that does not read is sent away, and loses nothing when it comes back', async () => {
+  it('that does not read is dropped, and loses nothing when it resumes', async () => {
     const watch = await bench.hub.watch();
     const first = await commitOne();
     expect(await watch.next()).toMatchObject({ id: first });
@@ -46,7 +46,7 @@ describe('a watcher', () => {
     back.stop();
   });
 
-  it('that stops hears no more, and its reader is let go', async () => {
+  it('that stops gets no more events, and its reader is released', async () => {
     const watch = await bench.hub.watch();
     const pending = watch.next();
     watch.stop();

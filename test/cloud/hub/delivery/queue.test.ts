@@ -89,7 +89,7 @@ class House {
     const isAlive = () => this.#life === life;
     this.#inFlight = new Set();
     this.#commits = [];
-    const { store, deadlines, ...rest } = this.#bench.surroundings;
+    const { store, deadlines, ...rest } = this.#bench.deps;
     const deps: HubDeps = {
       ...rest,
       store,
