@@ -5,8 +5,8 @@ import { Commands } from './commands/commands.ts';
 import { FirstHints } from './first-hints.ts';
 import { LanPhones, PhoneNetwork } from './lan-phones.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
-import { PhoneList } from './phone-list.ts';
 import { PhoneProbe } from './phone-probe.ts';
+import { PhoneReporter } from './phone-reporter.ts';
 import { Phones } from './phones.ts';
 import { SuspendDetector } from './suspend-detector.ts';
 import { TunnelClient } from './tunnel/client.ts';
@@ -93,7 +93,7 @@ export class Agent {
     const { interfaces, trust, report } = options;
     // A device at our own address is a forgery unless a software phone is meant to be beside the agent (Z4).
     const allowOwnAddress = interfaces.includes('lo') || trust.length > 0 || options.phoneUrl !== undefined;
-    const tellPhones = () => phoneList.tell();
+    const tellPhones = () => phoneReporter.tell();
     const database = openDatabase(options.dataFolder);
     const disk = new DiskWatch({ database, report, changed: tellPhones });
     const outbox = new Outbox({ database, report });
@@ -141,7 +141,7 @@ export class Agent {
       onChanged: tellPhones,
       onFound: (udn) => options.onPhone?.(udn),
     });
-    const phoneList = new PhoneList({
+    const phoneReporter = new PhoneReporter({
       presences: () => disk.mark(phones.presences()),
       counts: () => ({ deadLetters: outbox.deadLetters.count }),
       isConnected: () => client.connected,
@@ -156,7 +156,7 @@ export class Agent {
       new DeadLetterRequests({ outbox, isReady: () => client.hasApprovals, send, onCount: tellPhones }),
       client,
       clock,
-      phoneList,
+      phoneReporter,
       new LanPhones(phones, () => client.hasApprovals),
       inventory,
       new Commands({

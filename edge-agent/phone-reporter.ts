@@ -3,7 +3,7 @@ import type { EdgeFrame, FrameOf, PhonePresence } from '../protocol/frames.ts';
 
 type PhonesFrame = FrameOf<EdgeFrame, 'phones'>;
 
-export interface PhoneListOptions {
+export interface PhoneReporterOptions {
   presences(): PhonePresence[];
   /** The numbers that go with the list. */
   counts(): Omit<PhonesFrame, 'type' | 'phones'>;
@@ -12,11 +12,11 @@ export interface PhoneListOptions {
   send(frame: PhonesFrame): void;
 }
 
-export class PhoneList {
-  readonly #options: PhoneListOptions;
+export class PhoneReporter {
+  readonly #options: PhoneReporterOptions;
   #isStopped = true;
 
-  constructor(options: PhoneListOptions) {
+  constructor(options: PhoneReporterOptions) {
     this.#options = options;
   }
 
