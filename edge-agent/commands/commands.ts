@@ -11,10 +11,11 @@ import {
   readArguments,
   type TextArguments,
 } from '../messaging/control-point.ts';
+import type { KnownItem } from '../messaging/known-messages.ts';
 import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
 import type { Journal } from '../tunnel/journal.ts';
 import { UpnpError } from '../upnp/error.ts';
-import { noteEffect } from './effect.ts';
+import { type EffectNotes, noteEffect } from './effect.ts';
 import { pending } from './outcome.ts';
 import { sendOnce, sendUnkeyed } from './sends.ts';
 import { translate } from './translation.ts';
@@ -24,9 +25,10 @@ type CallFrame = FrameOf<CloudFrame, 'call'>;
 /** A phone as commands need it. */
 export interface CommandPhone {
   readonly online: boolean;
-  readonly controlPoint: PhoneControlPoint;
-  readonly synchroniser: PhoneSynchroniser;
-  /** It may have been off, or have done what it did not answer: find out now. */
+  readonly controlPoint: Pick<PhoneControlPoint, 'inTurn' | 'read'>;
+  readonly synchroniser: EffectNotes &
+    Pick<PhoneSynchroniser, 'epoch' | 'identify' | 'learn' | 'onNotFound' | 'sessionKeyOf'>;
+  /** Compares the phone now: it may have been off, or have done an action that it did not answer. */
   resync(): void;
 }
 
@@ -53,13 +55,13 @@ interface Answer {
   readonly hops?: AgentHop[];
 }
 
-/** What may be broken off is broken off by the call's own deadline, so that it is told from a phone that is not there. */
+/** A repeatable request ends by the call's own deadline, so that the failure is not taken for an unreachable phone's. */
 const graceMs = 1000;
 
 export class Commands {
   readonly #options: CommandsOptions;
   readonly #open = new Map<string, AbortController>();
-  /** Phones that refused for now, by UDN, and have done nothing since. */
+  /** UDNs of the phones whose latest answer to an action was a refusal for now. */
   readonly #refusing = new Set<string>();
   readonly frames: Pick<FrameHandlers<CloudFrame>, 'call' | 'cancel'> = {
     call: (frame) => this.handle(frame),
@@ -91,7 +93,7 @@ export class Commands {
     try {
       const call = this.#check(frame, controller.signal);
       const { output, made, hops } = await perform(this.#options.journal, call);
-      // Meanwhile nothing was asked of it, by which it would have been noticed that it was off.
+      // While it refused, nothing else was asked that would have shown that it was off.
       if (this.#refusing.delete(frame.udn)) call.phone.resync();
       const given = frame.form === 'model' ? readArguments(frame.udn, call.action, output) : output;
       this.#answer({
@@ -113,14 +115,14 @@ export class Commands {
     }
   }
 
-  /** Nobody waits any more. What the phone may already have taken is not called back. */
+  /** The cloud no longer waits. What the phone has taken stays taken. */
   cancel(id: string): void {
     const controller = this.#open.get(id);
     this.#open.delete(id);
     controller?.abort(new GatewayError('deadline-exceeded', 'The call was cancelled.'));
   }
 
-  /** Gives up all open calls: nobody is there any more to be answered. */
+  /** Cancels all open calls, for a tunnel that is gone. */
   stop(): void {
     this.onLost();
   }
@@ -141,14 +143,17 @@ export class Commands {
     return { frame, action: frame.action, phone, untilMs: performance.now() + frame.deadlineMs, signal };
   }
 
-  /** Sends the answer unless the call was cancelled meanwhile; one that no frame can hold is a failure. */
+  /**
+   * Sends the answer unless the call was cancelled.
+   * @throws GatewayError `frame-too-large`
+   */
   #answer(frame: FrameOf<EdgeFrame, 'result'>): void {
     if (this.#open.has(frame.id)) this.#options.send(frame);
   }
 
   #fail(frame: CallFrame, error: GatewayError): void {
     if (!this.#open.has(frame.id)) return;
-    // That the phone is away now, or busy, says nothing of what it was asked before.
+    // An absent or busy phone says nothing of an earlier attempt under this key.
     const isOpen = error.code !== 'outcome-unknown' && this.#options.journal.isBegun(frame.key);
     this.#sendFailure(frame, isOpen ? pending(frame.action, error) : error);
   }
@@ -156,7 +161,7 @@ export class Commands {
   #sendFailure({ id, action, requestId }: CallFrame, error: GatewayError): void {
     const refusal = error.refusal === undefined ? '' : ` ${error.refusal.upnpCode}`;
     const request = requestId === undefined ? '' : `, request ${requestId}`;
-    // By codes alone: the words of phones may hold numbers.
+    // Codes only: a phone's own words may contain phone numbers.
     this.#options.report(`${action} failed: ${error.code}${refusal}${request}.`);
     this.#options.send({
       type: 'failure',
@@ -175,6 +180,7 @@ function hopNow(hop: AgentHop['hop']): AgentHop {
   return { hop, time: new Date().toISOString() };
 }
 
+/** Whether a whole comparison is worth its cost: after a mere timeout it would slow a busy phone further. */
 function isDoubtful({ code }: GatewayError): boolean {
   return code === 'phone-unreachable' || code === 'outcome-unknown' || code === 'outcome-pending';
 }
@@ -182,14 +188,13 @@ function isDoubtful({ code }: GatewayError): boolean {
 async function perform(journal: Journal, call: Call): Promise<Answer> {
   const { action, phone, frame, signal } = call;
   const asked = checkArguments(action, frame.form, frame.arguments);
-  const { changes, repeatable } = actions[action];
-  if (!changes) {
+  if (!actions[action].changes) {
     const deadlineMs = Math.max(1, call.untilMs - performance.now()) + graceMs;
     return { output: await phone.controlPoint.read(action, asked, { deadlineMs, signal }) };
   }
   const { key } = frame;
   const hops = [hopNow('agent')];
-  // To delete cannot be undone; to read answers with the message, by which it is known again.
+  // After a reset of the phone its MessageID may name another message: a deletion of that one could not be undone.
   const isAboutMessage =
     (action === 'DeleteMessage' || (action === 'ReadMessage' && frame.message !== undefined)) &&
     (key === undefined || journal.findSend(key)?.outcome === undefined);
@@ -204,20 +209,7 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
       const given = acted === undefined ? asked : { ...asked, MessageID: acted.messageId };
       const deadlineMs = Math.max(1, call.untilMs - performance.now());
       hops.push(hopNow('soap'));
-      const output =
-        key === undefined
-          ? repeatable
-            ? await calls.text(action, given, { deadlineMs: deadlineMs + graceMs, signal })
-            : await sendUnkeyed(journal, calls, { udn: frame.udn, action, arguments: given, deadlineMs })
-          : await sendOnce(journal, calls, {
-              udn: frame.udn,
-              key,
-              action,
-              arguments: given,
-              epoch: phone.synchroniser.epoch,
-              deadlineMs,
-              onMade: (item) => phone.synchroniser.learn(item),
-            });
+      const output = await act(journal, calls, call, given, deadlineMs);
       hops.push(hopNow('phone'));
       noteEffect(phone.synchroniser, action, given, output, acted?.id);
       const sessionId = action === 'CreateSession' ? output.SessionID : undefined;
@@ -231,6 +223,23 @@ async function perform(journal: Journal, call: Call): Promise<Answer> {
   );
 }
 
+/** Calls an action that changes something: once for its key if it has one, and otherwise as often as it is asked. */
+function act(
+  journal: Journal,
+  calls: PhoneCalls,
+  { action, phone, frame: { udn, key }, signal }: Call,
+  given: TextArguments,
+  deadlineMs: number,
+): Promise<TextArguments> {
+  const request = { udn, action, arguments: given, deadlineMs };
+  if (key !== undefined) {
+    const onMade = (item: KnownItem) => phone.synchroniser.learn(item);
+    return sendOnce(journal, calls, { ...request, key, epoch: phone.synchroniser.epoch, onMade });
+  }
+  if (!actions[action].repeatable) return sendUnkeyed(journal, calls, request);
+  return calls.text(action, given, { deadlineMs: deadlineMs + graceMs, signal });
+}
+
 /**
  * The message that the phone has now by the MessageID, in the caller's section of the queue: after a reset of the phone
  * it may be another one. Undefined: it has another one than the call means, or none.
@@ -240,14 +249,14 @@ async function identify({ phone, frame, untilMs, signal }: Call, calls: PhoneCal
   const options = { deadlineMs: Math.max(1, untilMs - performance.now()), signal };
   const meant = { messageId: MessageID, id: frame.message };
   const found = await phone.synchroniser.identify(calls, meant, options).catch((error: unknown) => {
-    // A phone that lists nothing may still do what it is asked, where nobody says what is meant.
+    // A caller that gave only the MessageID means whatever message has it: a phone without a list may still act on it.
     if (frame.message === undefined && error instanceof UpnpError && error.kind !== 'unreachable') return undefined;
     throw error;
   });
   return found;
 }
 
-/** A deletion whose answer was lost has been done, where the phone no longer has the message. */
+/** Whether an earlier deletion under this key, whose answer was lost, was done: the phone no longer has the message. */
 function wasDeleted(journal: Journal, { action, frame, phone }: Call): boolean {
   const { key, message, udn } = frame;
   if (action !== 'DeleteMessage' || key === undefined || message === undefined || !journal.isBegun(key)) return false;

@@ -1,16 +1,19 @@
-// What an action changed at the phone, so that the cloud knows of it before the phone tells.
+// Tells the synchroniser what an action changed at the phone, so that the cloud knows before the phone's event comes.
 import type { ActionName } from '../../protocol/actions.ts';
 import type { TextArguments } from '../messaging/control-point.ts';
 import { readDocument } from '../messaging/documents.ts';
 import { readMessageList } from '../messaging/list-stream.ts';
 import type { PhoneSynchroniser } from '../messaging/synchronise.ts';
 
+/** The part of a synchroniser that takes notes of effects. */
+export type EffectNotes = Pick<PhoneSynchroniser, 'request' | 'onDeleted' | 'onSeen'>;
+
 /**
- * What an action changed is looked at right after it, or told at once where the answer already shows it. `acted` is our
- * identifier of the message that a deletion was about, where a look has just proved it.
+ * Requests a look at what an action changed, or tells the change at once if the answer already shows it. `acted` is our
+ * identifier of the deleted message, if a look has just proved which it is.
  */
 export function noteEffect(
-  synchroniser: PhoneSynchroniser,
+  synchroniser: EffectNotes,
   action: ActionName,
   given: TextArguments,
   output: TextArguments,
@@ -50,7 +53,7 @@ function sessionsOf(fileInfoList: string): string[] {
   }
 }
 
-function noteRead(synchroniser: PhoneSynchroniser, messageId: string, xml: string): void {
+function noteRead(synchroniser: EffectNotes, messageId: string, xml: string): void {
   const entry = readOrEmpty(xml).find(({ message }) => message.messageId === messageId);
   if (entry === undefined) synchroniser.request((pendingSync) => pendingSync.addAllMessages());
   else synchroniser.onSeen({ message: { ...entry.message, status: 'Read' }, xml: entry.xml });

@@ -1,4 +1,4 @@
-// What came of an action whose answer was lost, as far as the phone's own lists tell.
+// Looks up on the phone whether it did an action after an answer that does not tell.
 import { ANY } from '../../protocol/actions.ts';
 import { effectOf, GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
@@ -13,13 +13,16 @@ import type { Journal, Send } from '../tunnel/journal.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { effectAtPhone } from './translation.ts';
 
-/** Of what was begun and is not settled yet, nothing else can be said. */
+/** For an action that was begun and whose outcome is not known yet. */
 export function pending(action: string, cause?: unknown): GatewayError {
   const detail = `The phone's answer to ${action} does not tell what came of it. That is looked up as soon as the phone answers.`;
   return new GatewayError('outcome-pending', detail, { cause });
 }
 
-/** What the phone's lists tell of an action: what it answered or would have, that they lack its effect, or nothing. */
+/**
+ * What the phone's lists tell of an action: what it would have answered; `absent`, that they lack its effect; `untold`,
+ * nothing, now or later.
+ */
 export type FoundOutcome = { readonly result: TextArguments } | 'absent' | 'untold';
 
 /**
@@ -32,6 +35,7 @@ export async function findOutcome(
   udn: string,
   send: LookedUp,
 ): Promise<FoundOutcome> {
+  if (!isReadable(udn, send)) return 'untold';
   // Without a list from before, an old message with the same words would be taken for the new one.
   if (journal.readPhone(udn).comparedStore === undefined) throw pending(send.action);
   try {
@@ -47,6 +51,19 @@ export async function findOutcome(
 }
 
 type LookedUp = Pick<Send, 'key' | 'action' | 'arguments'>;
+
+/** Whether we know what to look for: a caller may pass a document of its phone's own dialect. */
+function isReadable(device: string, { action, arguments: given }: LookedUp): boolean {
+  const context = { device, action };
+  try {
+    if (action === 'SendMessage') readDocument('message', given.MessageToSend ?? '', context);
+    if (action === 'CreateSession') readDocument('recipientsList', given.SessionRecipients ?? '', context);
+    if (action === 'StartFileTransfer') readDocument('fileInfoList', given.FileInfoList ?? '', context);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 async function lookUp(
   journal: Journal,
@@ -95,11 +112,13 @@ async function listSent(
 ): Promise<{ isComplete: boolean }> {
   const options = { deadlineMs: standardDeadlineMs };
   try {
+    let isComplete = true;
     for (const MessageFolder of ['Outgoing', 'Sent']) {
-      const { isComplete } = await calls.searchMessages({ ...wholeSearch, MessageFolder }, options, take);
-      if (isFound() || !isComplete) return { isComplete };
+      const list = await calls.searchMessages({ ...wholeSearch, MessageFolder }, options, take);
+      isComplete &&= list.isComplete;
+      if (isFound()) break;
     }
-    return { isComplete: true };
+    return { isComplete };
   } catch (error) {
     const isRefused = error instanceof UpnpError && error.kind === 'refused' && effectAtPhone(error) === 'none';
     if (!isRefused || isPassingRefusal(error)) throw error;
@@ -107,14 +126,17 @@ async function listSent(
   }
 }
 
-/** Whether the phone had this message before: its identifier alone does not tell, where a reset began them again. */
+/** Whether the phone had this message before. Its identifier alone does not tell: a reset phone counts from the start. */
 function isKnown(journal: Journal, udn: string, message: PhoneMessage): boolean {
   return journal
     .messagesUnder(udn, message.messageId)
     .some(({ fingerprint }) => isSameMessage(compareEvidence(fingerprint, message)));
 }
 
-/** Whether the phone is as the action would have left it, as far as its lists tell. Throws UpnpError. */
+/**
+ * Whether the phone's lists show it as the action would have left it.
+ * @throws UpnpError
+ */
 export async function isDone(
   calls: PhoneCalls,
   { action, arguments: given }: Pick<Send, 'action' | 'arguments'>,

@@ -23,7 +23,7 @@ export interface SendRequest {
   readonly arguments: TextArguments;
   readonly epoch: number;
   readonly deadlineMs: number;
-  /** Told of a message that is known by the key from now on. */
+  /** Called with a message that is known by the key from now on. */
   onMade(item: KnownItem): void;
 }
 
@@ -50,7 +50,7 @@ export async function sendOnce(journal: Journal, calls: PhoneCalls, request: Sen
   try {
     result = await calls.text(action, request.arguments, {
       deadlineMs: request.deadlineMs,
-      // Not before the connection stands: a crash in between would leave open what never left this machine.
+      // Not before the connection stands: a crash in between would leave an entry open for a request that never left.
       beforeSend: () => {
         if (asked === 0) begin(journal, udn, send);
         asked++;
@@ -123,7 +123,10 @@ async function wasDoneBefore(
   return effect === 'unknown' && (await isDone(calls, send).catch(() => false));
 }
 
-/** What cannot be written down is not done. Throws `store-unavailable`. */
+/**
+ * Journals a send before its first byte.
+ * @throws GatewayError `store-unavailable`: an action that cannot be journalled is not begun
+ */
 function begin(journal: Journal, udn: string, send: Omit<Send, 'outcome'>): void {
   try {
     journal.beginSend(udn, send);
@@ -153,7 +156,7 @@ function failureOf({ code, message, refusal }: GatewayError): ActionFailure {
   return { code, detail, upnpCode, upnpDescription: upnpDescription.slice(0, limits.shortTextChars) };
 }
 
-/** What such an action answers is the identifier of what it made: a longer text is none. */
+/** Such an action answers with an identifier; a longer text is none. */
 function refuseLong(result: TextArguments): void {
   const long = Object.keys(result).find((name) => (result[name] ?? '').length > limits.identifierChars);
   if (long !== undefined) throw new UpnpError('malformed', `The phone answered with a ${long} that is too long.`);
@@ -165,13 +168,13 @@ function finish(journal: Journal, request: SendRequest, result: TextArguments): 
   try {
     journal.finishSend(udn, key, { result }, made);
   } catch {
-    // The phone has done it. The journal holds the send as begun, and the next look at the phone settles it there.
+    // The phone has done it. The journal still has the send as begun, and the next look at the phone settles it.
     return;
   }
   if (made !== undefined) request.onMade(made);
 }
 
-/** What the phone will list under the identifier that it answered, known by the send's key from now on. */
+/** The message that the phone will list under the identifier that it answered. Its identifier here is the send's key. */
 function madeBy({ udn, key, epoch, arguments: given }: SendRequest, messageId: string): KnownItem | undefined {
   if (messageId === '') return undefined;
   try {

@@ -1,4 +1,4 @@
-// UpnpError → wire: the first of the three translations of errors.
+// UpnpError → GatewayError: the first of the three translations of errors. The others are hub/calls.ts and routes/problem.ts.
 import { type Effect, effectOfRefusal, GatewayError } from '../../protocol/errors.ts';
 import { UpnpError } from '../upnp/error.ts';
 

@@ -4,6 +4,7 @@ import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import type { ActionName } from '../../../protocol/actions.ts';
 import type { EdgeEvent, FrameOf } from '../../../protocol/frames.ts';
 import type { FileInfo, PhoneSession } from '../../../protocol/phone-model.ts';
+import { sampleFile } from '../../fixtures/phone/sample-file.ts';
 import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 import type { PhoneCall, Reaction } from '../../fixtures/phone/scripted-phone.ts';
 import { House } from '../house.ts';
@@ -244,17 +245,7 @@ describe('other actions that a phone does and answers with 501', () => {
   });
 
   it('StartFileTransfer is done where the phone lists the file as under way, and refused otherwise', async () => {
-    const file: FileInfo = {
-      fileId: 'f-1',
-      sessionId: 'chat-1',
-      name: 'plan.pdf',
-      contentType: 'application/pdf',
-      sizeBytes: 9,
-      url: 'http://127.0.0.1:9/plan.pdf',
-      direction: 'send',
-      status: 'pending',
-      transferredBytes: 0,
-    };
+    const file = sampleFile();
     let held: FileInfo[] = [];
     house.phone.react = ({ action }) => {
       if (action === 'GetFileTransferSession') return { FileInfoList: writeDocument('fileInfoList', held) };

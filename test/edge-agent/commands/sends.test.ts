@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import type { ActionName } from '../../../protocol/actions.ts';
 import type { FileInfo, PhoneSession } from '../../../protocol/phone-model.ts';
+import { sampleFile } from '../../fixtures/phone/sample-file.ts';
 import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 import { House } from '../house.ts';
 
@@ -130,17 +131,7 @@ describe('what a phone answers to an action that must not happen twice', () => {
 });
 
 describe('a start of files whose answer was lost', () => {
-  const file: FileInfo = {
-    fileId: 'f-1',
-    sessionId: 'chat-1',
-    name: 'plan.pdf',
-    contentType: 'application/pdf',
-    sizeBytes: 9,
-    url: 'http://127.0.0.1:9/plan.pdf',
-    direction: 'send',
-    status: 'pending',
-    transferredBytes: 0,
-  };
+  const file = sampleFile();
   const second = { ...file, fileId: 'f-2' };
   let held: FileInfo[];
   const start = (...files: FileInfo[]) => call('StartFileTransfer', { FileInfoList: files });
