@@ -5,7 +5,7 @@ import { closeCodes, type DeadLetterOutcome } from '../../protocol/frames.ts';
 import type { DeadLetter, Home, HomeEvent, Phone, Trouble } from '../../protocol/model.ts';
 import type { MessageRecord } from '../store/message-store.ts';
 import type { Page, PageRequest } from '../store/page.ts';
-import type { Write } from '../store/store.ts';
+import type { Durability, Write } from '../store/store.ts';
 import type { BackgroundTask } from './background-task.ts';
 import { Calls } from './calls.ts';
 import { HomeDeadLetters } from './dead-letters.ts';
@@ -55,7 +55,7 @@ export class HomeHub implements HomeHandle {
     this.#deadLetters = new HomeDeadLetters(this.#phoneRegistry, this.#calls, () => this.#online());
     this.#watchers = new Watchers(id, deps);
     this.#sends = new SendQueue(id, deps, {
-      commit: (writes) => this.commit(writes),
+      commit: (writes, durability) => this.commit(writes, undefined, durability),
       phoneFor: (record) => this.#phoneChoice.phoneFor(record),
       call: (call) => this.#begin(call),
       awaySinceMs: () => this.#awaySinceMs,
@@ -212,15 +212,16 @@ export class HomeHub implements HomeHandle {
   }
 
   /** Watchers get commits in the order in which they began, which is the order of the store's event ids. */
-  commit(writes: readonly Write[], onStored?: () => void): Promise<HomeEvent[]> {
-    return this.#commit(writes, () => {
+  commit(writes: readonly Write[], onStored?: () => void, durability?: Durability): Promise<HomeEvent[]> {
+    const follow = () => {
       onStored?.();
       for (const task of this.#backgroundTasks) task.follow(writes);
-    });
+    };
+    return this.#commit(writes, follow, durability);
   }
 
-  #commit(writes: readonly Write[], onStored?: () => void): Promise<HomeEvent[]> {
-    const stored = this.#deps.store.commit(this.id, writes).then((events) => {
+  #commit(writes: readonly Write[], onStored?: () => void, durability?: Durability): Promise<HomeEvent[]> {
+    const stored = this.#deps.store.commit(this.id, writes, durability).then((events) => {
       onStored?.();
       return events;
     });

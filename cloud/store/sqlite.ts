@@ -13,7 +13,7 @@ import { SqliteRequests } from './sqlite/requests.ts';
 import { SqliteSessions } from './sqlite/sessions.ts';
 import { SqliteTokens } from './sqlite/tokens.ts';
 import { SqliteUpkeep, type UpkeepReport } from './sqlite/upkeep.ts';
-import type { Store, Write } from './store.ts';
+import type { Durability, Store, Write } from './store.ts';
 
 const pruneEveryMs = 60_000;
 
@@ -88,13 +88,13 @@ export class SqliteStore implements Store {
     });
   }
 
-  async commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
+  async commit(home: string, writes: readonly Write[], durability?: Durability): Promise<HomeEvent[]> {
     const events = await this.#engine.write(() => {
       this.homes.require(home);
       this.#upkeep.learnCountry(home, writes);
       const bodies = writes.map((write) => this.#apply(home, write)).filter((body) => body !== undefined);
       return this.events.append(home, bodies);
-    });
+    }, durability);
     this.#upkeep.look(home);
     return events;
   }

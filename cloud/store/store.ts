@@ -27,9 +27,15 @@ export interface Store {
   stop(): Promise<void>;
   /** @throws `store-unavailable` unless the engine takes a write, which a full disk does not. */
   ping(): Promise<void>;
-  /** All or nothing, durable when it resolves. Answers the events that came of it, which are stored too. */
-  commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]>;
+  /**
+   * All or nothing, durable when it resolves. Answers the events that came of it, which are stored too. `soon`: every
+   * query sees it when it resolves, and a crash within the next 10 ms may lose it. For what can be found out again.
+   */
+  commit(home: string, writes: readonly Write[], durability?: Durability): Promise<HomeEvent[]>;
 }
+
+/** When a commit is on the disk. An engine may make every commit durable at once. */
+export type Durability = 'now' | 'soon';
 
 /** One change. A batch of them is committed as a whole and yields the events that watchers see. */
 export type Write =

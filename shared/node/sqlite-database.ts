@@ -23,6 +23,8 @@ export interface SqliteOptions {
 }
 
 interface GroupedWrite {
+  /** It may share the flush of a later commit, at the latest after 10 ms. */
+  readonly isSoon: boolean;
   work(): unknown;
   resolve(value: unknown): void;
   reject(error: unknown): void;
@@ -50,12 +52,9 @@ export class SqliteDatabase extends DatabaseSync {
    * All of `work` or nothing, seen by every query at once, and on the disk with the next commit, whose flush it shares,
    * at the latest after 10 ms. For what can be found out again if a crash loses it.
    */
-  commitSoon(work: () => void): void {
-    if (this.#committing) {
-      work();
-      return;
-    }
-    this.#attempt(work);
+  commitSoon<Result>(work: () => Result): Result {
+    if (this.#committing) return work();
+    const result = this.#attempt(work);
     this.#soon ??= setTimeout(() => {
       try {
         this.#flush();
@@ -63,16 +62,18 @@ export class SqliteDatabase extends DatabaseSync {
         // The disk is full, and no caller waits for this write, which can be found out again.
       }
     }, soonMs);
+    return result;
   }
 
   /**
    * Runs `work` in a transaction that all writes of the same turn of the event loop share; if it throws, only its own
-   * changes are undone. Resolves in the order of the calls, once everything is on the disk.
+   * changes are undone. Resolves in the order of the calls, once everything is on the disk; if all writes of the turn
+   * are `isSoon`, once queries see them.
    */
-  write<Result>(work: () => Result): Promise<Result> {
+  write<Result>(work: () => Result, { isSoon = false }: { readonly isSoon?: boolean } = {}): Promise<Result> {
     if (!this.isOpen) return Promise.reject(new Error('The database is closed.'));
     return new Promise<Result>((resolve, reject) => {
-      this.#grouped.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      this.#grouped.push({ work, isSoon, resolve: resolve as (value: unknown) => void, reject });
       this.#group ??= setImmediate(() => this.#writeGroup());
     });
   }
@@ -96,7 +97,8 @@ export class SqliteDatabase extends DatabaseSync {
     this.#group = this.#grouped.length > 0 ? setImmediate(() => this.#writeGroup()) : undefined;
     let settle: (() => void)[];
     try {
-      settle = this.commit(() => writes.map((each) => this.#writeOne(each, writes.length === 1)));
+      const apply = () => writes.map((each) => this.#writeOne(each, writes.length === 1));
+      settle = writes.every(({ isSoon }) => isSoon) ? this.commitSoon(apply) : this.commit(apply);
     } catch (error) {
       for (const { reject } of writes) reject(error);
       return;

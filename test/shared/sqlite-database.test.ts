@@ -143,6 +143,20 @@ describe('grouped writes', () => {
     expect(committed()).toEqual(['soon', 'a']);
   });
 
+  it('share a later flush if none of them has to be on the disk at once', async () => {
+    const database = open();
+    await Promise.all(['a', 'b'].map((name) => database.write(() => put(database, name), { isSoon: true })));
+    expect(database.prepare('SELECT name FROM facts').all()).toHaveLength(2);
+    expect(committed()).toEqual([]);
+    await Promise.all([
+      database.write(() => put(database, 'c'), { isSoon: true }),
+      database.write(() => put(database, 'd')),
+    ]);
+    expect(committed()).toEqual(['a', 'b', 'c', 'd']);
+    await database.write(() => put(database, 'e'), { isSoon: true });
+    await vi.waitFor(() => expect(committed()).toEqual(['a', 'b', 'c', 'd', 'e']));
+  });
+
   it('are written before the file is closed, and refused after', async () => {
     const database = open();
     const writes = Array.from({ length: 300 }, (_, n) => database.write(() => put(database, `n${n}`)));

@@ -6,7 +6,7 @@ import type { MessageRecord, StoredHop } from '../../store/message-store.ts';
 import type { PhoneRecord } from '../../store/phone-store.ts';
 import { isOpen, moved, moveOf, type SendEvent } from '../../store/rules/delivery.ts';
 import { publicMessage } from '../../store/rules/public-message.ts';
-import type { Write } from '../../store/store.ts';
+import type { Durability, Write } from '../../store/store.ts';
 import type { HubDeps } from '../hub-deps.ts';
 import type { CallAnswer, PhoneCall, SendOutcome } from '../hubs.ts';
 import { asSendError, eventOfFault, isPassing, reasonOf, reasonToWait } from './fault.ts';
@@ -15,7 +15,7 @@ import { isLate, phoneMessageOf } from './send-record.ts';
 
 /** What sending needs of its home. */
 export interface SendHome {
-  commit(writes: readonly Write[]): Promise<HomeEvent[]>;
+  commit(writes: readonly Write[], durability?: Durability): Promise<HomeEvent[]>;
   /** The phone that would send this now. Throws why there is none. */
   phoneFor(record: MessageRecord): PhoneRecord;
   /** Unlike a call from outside, a lost answer is `tunnel-lost` or `deadline-exceeded` here. */
@@ -179,7 +179,9 @@ export class SendAttempts {
     const back: StoredHop = ['tunnel', this.#deps.clock.now(), details.reason ?? 'The phone took it.'];
     const hops = [...(details.hops ?? []), back];
     const write = { type: 'send.move', id: record.id, ...move, ...details, hops } as const;
-    const told = (await this.#outgoing.commit([write])).findLast((event) => tellsOf(event, record));
+    // A crash may lose that the phone took it: the agent tells again under the key.
+    const durability = event === 'taken' ? 'soon' : 'now';
+    const told = (await this.#outgoing.commit([write], durability)).findLast((event) => tellsOf(event, record));
     if (told === undefined) return await this.#overtaken(record, error);
     const next = moved(record, write) ?? record;
     return { ends: !isOpen(told.data.state), record: next, outcome: { message: told.data, error } };

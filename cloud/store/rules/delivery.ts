@@ -29,9 +29,9 @@ export type SendEvent =
   | 'expired';
 
 /** The phone lists the message in this folder. */
-export type ShownEvent = `shown in ${MessageFolder}`;
+export type FolderEvent = `shown in ${MessageFolder}`;
 
-export type DeliveryEvent = SendEvent | ShownEvent;
+export type DeliveryEvent = SendEvent | FolderEvent;
 
 /** `new`: the store has no such message yet. */
 export type DeliveryState = MessageState | 'new';

@@ -3,6 +3,7 @@ import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { openSqlite, type SqliteDatabase } from '../../../shared/node/sqlite-database.ts';
 import { sqliteResult, sqliteResultOf } from '../../../shared/node/sqlite-result.ts';
+import type { Durability } from '../store.ts';
 import { explainSchema, schemaOf } from './migrate.ts';
 
 /** What the disk must take after it has refused something: as much as a batch of messages, not only the last free page. */
@@ -57,12 +58,12 @@ export class SqliteEngine {
 
   /**
    * Runs `work` in a transaction that it may share with others; if it throws, only its own changes are undone.
-   * Resolves in the order of the calls, once everything is on the disk.
+   * Resolves in the order of the calls, once everything is on the disk, or with `soon` once queries see it.
    */
-  async write<Result>(work: () => Result): Promise<Result> {
+  async write<Result>(work: () => Result, durability: Durability = 'now'): Promise<Result> {
     if (this.#database === undefined) throw closed();
     try {
-      return await this.#database.write(work);
+      return await this.#database.write(work, { isSoon: durability === 'soon' });
     } catch (error) {
       const explained = this.#explain(error);
       if (explained instanceof GatewayError && explained.code === 'store-unavailable') this.#isRefusing = true;

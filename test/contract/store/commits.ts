@@ -26,6 +26,14 @@ export function commitsContract(at: StoreUnderTest): void {
       expect(await at.store.conversations.countUnread(home)).toBe(2);
     });
 
+    it('are seen at once, in their order, also if they need not be durable at once', async () => {
+      const soon = at.store.commit(home, [at.put(messageId(1))], 'soon');
+      const [[first], [second]] = await Promise.all([soon, at.commit(at.put(messageId(2), { messageId: 'phone-2' }))]);
+      const [third] = await at.store.commit(home, [at.put(messageId(3), { messageId: 'phone-3' })], 'soon');
+      expect(await at.ids()).toEqual([3, 2, 1].map(messageId));
+      expect(await at.store.events.after(home, '', 10)).toEqual([first, second, third]);
+    });
+
     it('answer in the order in which they were made, each with its own events', async () => {
       const order: number[] = [];
       const answers = await Promise.all(

@@ -6,9 +6,9 @@ import type { MessageRecord } from '../../../../cloud/store/message-store.ts';
 import {
   type DeliveryEvent,
   type DeliveryState,
+  type FolderEvent,
   moveOf,
   type SendEvent,
-  type ShownEvent,
   stateAfter,
   transitions,
 } from '../../../../cloud/store/rules/delivery.ts';
@@ -46,7 +46,7 @@ const cells = events.flatMap((event) => {
 
 const recordIn = (state: MessageState): MessageRecord => ({ ...send(messageId(1)), state, stateReason: 'before' });
 
-function show(current: StoredMessage, event: ShownEvent) {
+function show(current: StoredMessage, event: FolderEvent) {
   const folder = messageFolders.find((each) => event === `shown in ${each}`) ?? expect.fail(event);
   const message = phoneMessage({ folder });
   const write = { type: 'message.put', id: messageId(1), phone: 'p_1', epoch: 0, session: null, message } as const;
@@ -73,7 +73,7 @@ describe('the delivery table', () => {
     'is what the store makes of a message that is $event: $state → $end',
     ({ state, event, end }) => {
       const current = state === 'new' ? undefined : recordIn(state);
-      const next = show(current, event as ShownEvent)?.next;
+      const next = show(current, event as FolderEvent)?.next;
       expect(next?.state).toBe(end ?? state);
       expect(next?.stateReason).toBe(next?.state === current?.state ? current?.stateReason : undefined);
     },
