@@ -40,7 +40,7 @@ it('has only what the agent can tell again share a later flush', async () => {
     },
     awaySinceMs: () => undefined,
   } satisfies ConstructorParameters<typeof SendAttempts>[2];
-  const attempts = new SendAttempts('home', bench.surroundings, home, new AvailablePhones(home.phoneFor));
+  const attempts = new SendAttempts('home', bench.deps, home, new AvailablePhones(home.phoneFor));
   for (const id of [1, 2, 3, 4].map(messageId)) {
     const record = send(id);
     await store.commit('home', [{ type: 'send.create', message: record }]);
