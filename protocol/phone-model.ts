@@ -23,7 +23,7 @@ export type MessageStatus = z.infer<typeof messageStatusSchema>;
 export type SessionClass = z.infer<typeof sessionClassSchema>;
 export type SessionStatus = z.infer<typeof sessionStatusSchema>;
 
-/** Whoever sends, receives or takes part. The address may be `+4915…`, `a@b.c`, `sip:…`, a short code, a name. */
+/** The sender, a recipient, or a participant of a session. The address may be `+4915…`, `a@b.c`, `sip:…`, a short code, a name. */
 export const partySchema = z.object({
   address: z.string().max(limits.addressChars),
   displayName: shortText.optional(),

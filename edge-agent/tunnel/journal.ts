@@ -199,7 +199,7 @@ export class Journal {
   }
 
   /**
-   * The end of a send, together with the message that it made, which is thereby known by the send's own key. It is not
+   * The end of a send, together with the message that it made, whose id becomes the send's own key. It is not
    * waited for: a send whose end got lost is settled by looking at the phone.
    */
   finishSend(udn: string, key: string, outcome: ActionOutcome, made?: JournalMessage): void {

@@ -1,4 +1,4 @@
-// Events on their way to the cloud: kept on the disk, in their order, until the cloud has stored them.
+// Events that the cloud has not stored yet: kept on the disk, in order.
 import { randomUUID } from 'node:crypto';
 import { type SequencedText, sequence } from '../../protocol/codec.ts';
 import type { EdgeEvent } from '../../protocol/frames.ts';
@@ -18,10 +18,10 @@ export interface OutboxOptions {
   now?(): number;
 }
 
-/** What became of an event: `undefined` when the cloud has stored it, or why it never can. */
+/** The cloud's final answer to an event: why it can never be stored; `undefined` when it is stored. */
 export type TermReason = { readonly code: string; readonly reason: string } | undefined;
 
-/** An acknowledgement that a crash forgets costs only a repetition, so acknowledged events are removed in batches. */
+/** A crash that loses an acknowledgement costs one repetition, so acknowledged events are removed in batches. */
 const pruneAfterMs = 1000;
 const dayMs = 86_400_000;
 const mib = 1024 * 1024;
@@ -41,7 +41,7 @@ export class Outbox {
   readonly #statements;
   readonly deadLetters: DeadLetterTable;
   readonly #bootId: string;
-  /** Whoever waits to hear what becomes of an event, by its sequence number. */
+  /** Retries that wait for the cloud's answer, by the sequence number of their event. */
   readonly #waiters = new Map<number, { udn: string; settle(refusal: TermReason): void }>();
   #held: { events: number; bytes: number };
   #acked = 0;
@@ -153,7 +153,7 @@ export class Outbox {
     this.#prune ??= setTimeout(() => this.#removeAcked(), pruneAfterMs);
   }
 
-  /** The cloud can never store this event: it is put aside, with a warning. */
+  /** The cloud can never store this event: it becomes a dead letter, with a warning. */
   term(seq: number, code: string, reason: string): void {
     const dropped = this.#commit(() => {
       const excess = this.deadLetters.put(seq, { timeMs: this.#now(), code, reason });
@@ -169,7 +169,7 @@ export class Outbox {
     this.#settle(seq, { code, reason });
   }
 
-  /** Sends a dead letter again, and resolves with what became of it; undefined if there is none of this id. */
+  /** Sends a dead letter again and resolves with the cloud's answer; undefined if there is no letter of this id. */
   retry(id: string): Promise<TermReason> | undefined {
     this.deadLetters.overtake(Number.MAX_SAFE_INTEGER);
     const event = this.deadLetters.find(id);
@@ -188,7 +188,7 @@ export class Outbox {
     return promise;
   }
 
-  /** Forgets what waits of a phone whose approval was taken back; the inventory makes it good if it is given again. */
+  /** Drops the events of a phone whose approval was taken back; the inventory finds them again after a new approval. */
   drop(udn: string): void {
     this.#commit(() => {
       this.#statements.uncompareOf.run(udn);
@@ -200,7 +200,7 @@ export class Outbox {
     for (const [seq, waiter] of this.#waiters) if (waiter.udn === udn) this.#settle(seq, refusal);
   }
 
-  /** Writes down what was acknowledged. The database stays open: it belongs to whoever opened it. */
+  /** Removes what was acknowledged. The database stays open: its opener closes it. */
   stop(): void {
     if (this.#prune === undefined) return;
     clearTimeout(this.#prune);
@@ -241,14 +241,14 @@ export class Outbox {
     return this.#release(this.#statements.removeUpTo.all(last));
   }
 
-  /** No longer counts what was removed; answers how many these were. */
+  /** Subtracts removed events from the counts; returns their number. */
   #release(removed: readonly Record<string, unknown>[]): number {
     this.#held.events -= removed.length;
     for (const { bytes } of removed) this.#held.bytes -= Number(bytes);
     return removed.length;
   }
 
-  /** What is counted within the work is so only if the commit is. */
+  /** Takes back the counts of a commit that fails. */
   #commit<Result>(work: () => Result): Result {
     const before = { ...this.#held };
     try {

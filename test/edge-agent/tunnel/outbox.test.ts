@@ -180,7 +180,7 @@ describe('a dead letter', () => {
     expect(outbox.deadLetters.page({ limit: 2, before: 'no such' }).items).toEqual([]);
   });
 
-  it('is sent again under a new number, and whoever asked hears what came of it', async () => {
+  it('is sent again under a new number, and the retry gets the cloud’s answer', async () => {
     const { outbox } = open();
     outbox.append(sampleEvents(2));
     outbox.term(1, 'internal', 'why');
