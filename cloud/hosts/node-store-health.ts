@@ -64,7 +64,7 @@ export class StoreHealth {
 
   #recovered(): void {
     this.#trouble = undefined;
-    // A warning, for whoever logs nothing below.
+    // A warning, because many operators log no lower level.
     this.#log.warn('store.available-again');
   }
 }
