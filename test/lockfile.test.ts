@@ -7,7 +7,11 @@ interface LockedPackage {
   link?: boolean;
   integrity?: string;
   resolved?: string;
+  optional?: boolean;
+  engines?: { node?: string };
 }
+
+const oldestMajor = 20;
 
 const lockfile = JSON.parse(readFileSync(join(resolve(import.meta.dirname, '..'), 'package-lock.json'), 'utf8'));
 const packages = Object.entries<LockedPackage>(lockfile.packages).filter(([path, { link }]) => path !== '' && !link);
@@ -23,4 +27,19 @@ describe('the lockfile', () => {
   it('names no registry', () => {
     expect(packages.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([]);
   });
+
+  // Why wrangler's demand is left out, and how to do so again: docs/decisions/0016-tools-on-their-own-node.md.
+  it('makes npm warn of no package on the oldest Node that the README supports', () => {
+    const tooNew = packages.filter(([, { engines, optional }]) => !optional && !admitsOldest(engines?.node ?? '*'));
+    expect(tooNew.map(([path, { engines }]) => `${path} ${engines?.node}`)).toEqual([]);
+  });
 });
+
+/** Whether a range such as `^18 || >=22.1` has an alternative for the latest releases of the oldest supported major. */
+function admitsOldest(range: string): boolean {
+  return range.split('||').some((alternative) => {
+    const [, operator, digits] = /^\s*(>=|>|\^|~)?\s*v?(\d+|\*)/.exec(alternative) ?? [];
+    const major = digits === '*' ? oldestMajor : Number(digits);
+    return major === oldestMajor || (operator?.startsWith('>') === true && major < oldestMajor);
+  });
+}
