@@ -1,7 +1,7 @@
 // The Messaging service as one table: UPnP Messaging:1 and :2 (ISO/IEC 29341-26-12), whose actions are the same.
 // SOAP client, hosted service, SCPD, tunnel and REST all derive from it; a test holds it against the official SCPDs.
 
-/** What a state variable holds: text, a wildcard enumeration, or an XML document named by its model in model.ts. */
+/** What a state variable holds: text, a wildcard enumeration, or an XML document named by its model in phone-model.ts. */
 export interface StateVariable {
   readonly evented?: true;
   readonly allowed?: readonly string[];

@@ -1,10 +1,10 @@
-// Text → frame and back. Limits are checked before parsing; nothing here throws but GatewayError.
+// Text → frame and back. Limits are checked before parsing. The only error that leaves this file is GatewayError.
 import { z } from 'zod';
 import { GatewayError } from './errors.ts';
 import { type CloudFrame, cloudFrameSchema, type EdgeFrame, edgeFrameSchema } from './frames.ts';
 import { limits } from './limits.ts';
 
-/** A frame as text. Throws `frame-too-large` rather than send what the other end must refuse. */
+/** A frame as text. @throws GatewayError `frame-too-large` for what the other end must refuse */
 export function encodeFrame(frame: EdgeFrame | CloudFrame): string {
   return checkLength(frame.type, JSON.stringify(frame));
 }
@@ -21,7 +21,7 @@ export interface SequencedText {
   readonly text: string;
 }
 
-/** Puts an event's JSON text behind its number, without reading it. */
+/** Puts an event's JSON text behind its number, without parsing it. */
 export function sequence(seq: number, time: string, event: string): SequencedText {
   return { seq, text: `{"seq":${seq},"time":${JSON.stringify(time)},"event":${event}}` };
 }
@@ -31,12 +31,12 @@ export function encodeEvents(events: readonly SequencedText[]): string {
   return checkLength('events', `{"type":"events","events":[${events.map(({ text }) => text).join(',')}]}`);
 }
 
-/** What an agent sent. Throws `frame-too-large`, `frame-malformed` or `frame-unknown`. */
+/** Reads a frame of an agent. @throws GatewayError `frame-too-large`, `frame-malformed` or `frame-unknown` */
 export function decodeEdgeFrame(text: string): EdgeFrame {
   return decode(text, edgeFrameSchema);
 }
 
-/** What the cloud sent. Throws `frame-too-large`, `frame-malformed` or `frame-unknown`. */
+/** Reads a frame of the cloud. @throws GatewayError `frame-too-large`, `frame-malformed` or `frame-unknown` */
 export function decodeCloudFrame(text: string): CloudFrame {
   return decode(text, cloudFrameSchema);
 }

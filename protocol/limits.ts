@@ -1,7 +1,7 @@
 // The limits that both ends of the tunnel enforce. Numbers with their reasons in README.md.
 
 export const limits = {
-  /** UTF-16 code units of one text frame; a workerd socket takes 32 MiB, a Pi should not have to. */
+  /** UTF-16 code units of one text frame. A workerd socket takes 32 MiB, which is too much memory for a Raspberry Pi. */
   frameChars: 1024 * 1024,
   /** Events in one `events` frame. */
   eventsPerFrame: 50,
@@ -9,7 +9,7 @@ export const limits = {
   eventsInFlight: 64,
   /** Calls open at once through one tunnel. */
   callsInFlight: 256,
-  /** A body longer than this is not a message but a file. */
+  /** UTF-16 code units. A longer body is a file, not a message. */
   bodyChars: 256 * 1024,
   identifierChars: 4096,
   addressChars: 1024,

@@ -1,4 +1,4 @@
-// What the cloud makes of what phones hold: the shapes of REST, its live events and the dashboard. No agent knows them.
+// The shapes of REST, its live events and the dashboard. Agents do not use them.
 import type { DeadLetterMessage } from './frames.ts';
 import type {
   Attachment,
@@ -13,7 +13,7 @@ import type {
   Truncated,
 } from './phone-model.ts';
 
-/** `received` came from the phone; the others are the life of a send; `unknown` means it may or may not have gone out. */
+/** `received` came from the phone; the others are states of a send. `unknown`: it may or may not have gone out. */
 export const messageStates = ['received', 'queued', 'sending', 'sent', 'failed', 'unknown'] as const;
 export type MessageState = (typeof messageStates)[number];
 
@@ -30,7 +30,7 @@ export interface Message {
   status: MessageStatus;
   /** `s_…`. */
   sessionId: string | null;
-  /** The key of its conversation; absent within a session, and where it is the addresses as they stand here. */
+  /** The key of its conversation; absent within a session, and if the key is the addresses as they stand here. */
   conversation?: string;
   from: Party;
   to: Party[];
@@ -41,30 +41,30 @@ export interface Message {
   time: string;
   state: MessageState;
   stateReason?: string;
-  /** False: no phone lists it, or none any more. It is kept here, and read or deleted here alone. */
+  /** False: no phone lists it now. It is kept here, and reading or deleting it does not reach a phone. */
   onPhone: boolean;
   /** The fields that were longer than a limit and were cut. */
   truncated?: Truncated;
 }
 
-/** Where a message can have been. `api` to `phone` is its way out; `notify` is the phone's own event of one that came in. */
+/** Stations of a message. `api` to `phone` is the way of a send; `notify` is the phone's event of a received message. */
 export const hopNames = ['api', 'store', 'hub', 'tunnel', 'agent', 'soap', 'phone', 'notify'] as const;
 
-/** A station of a message on its way, by the clock that was there. */
+/** A message at a station, by the clock of that station. */
 export interface Hop {
   hop: (typeof hopNames)[number];
   time: string;
   reason?: string;
 }
 
-/** All that was said with the same people (or in the same session), newest first. */
+/** The messages with the same people, or in the same session, newest first. */
 export interface Conversation {
   /**
    * The session's `s_…`, or the correspondents, sorted and joined by a line feed: a number in its international form, other
    * addresses in lower case, what is neither as it stands.
    */
   key: string;
-  /** One entry a person, in the spelling that they used last. */
+  /** One entry per person, with the spelling used last. */
   parties: { address: string; displayName?: string }[];
   session: string | null;
   last: Message;
@@ -88,7 +88,7 @@ export interface Session {
   updatedAt: string;
 }
 
-/** What stands in the way now, and a sentence for the household. */
+/** A condition that disturbs work now, with a sentence for the household. */
 export interface Trouble {
   /** A stable word for programs. */
   code: string;
@@ -106,7 +106,7 @@ export interface Phone {
   /** Host and port on the household's network. */
   address: string;
   capabilities?: Capabilities;
-  /** What keeps the agent from carrying its messages now. */
+  /** Why the agent cannot carry its messages now. */
   trouble?: Trouble;
   /**
    * It was approved, and something that calls itself so came back at another address or with another description:
@@ -124,7 +124,7 @@ export interface PhoneMove {
   time: string;
 }
 
-/** `id` stands for what was seen of the phone: an approval that names it counts for nothing seen later. */
+/** `id` identifies what was seen of the phone: an approval that names it does not cover anything seen later. */
 export type PhoneChange = PhoneMove & { id: string };
 
 /** An event of a phone that the cloud refused for good; the agent keeps it. */
@@ -132,9 +132,9 @@ export interface DeadLetter {
   id: string;
   /** `p_…`. */
   phone: string;
-  /** When it was put aside. */
+  /** When the agent stored it as a dead letter. */
   time: string;
-  /** Of the list of error codes. */
+  /** An error code. */
   code: string;
   reason: string;
   /** What happened at the phone: `message.put`, `session.put`, … */
@@ -146,16 +146,16 @@ export interface DeadLetter {
 export const keepRules = ['always', 'like-the-phone'] as const;
 export type KeepRule = (typeof keepRules)[number];
 
-/** What the cloud does not decide without the household. */
+/** A decision that the cloud leaves to the household. */
 export interface Question {
-  /** `q_…`; another one when the numbers have changed. */
+  /** `q_…`; changes with the numbers. */
   id: string;
-  /** `missing-messages`: the phone no longer has so many of its messages that they are not deleted here unasked. */
+  /** `missing-messages`: so many messages are gone from the phone that the cloud does not delete them unasked. */
   kind: 'missing-messages';
   phone: string;
-  /** How many messages are missing from the phone, */
+  /** Number of messages that are missing from the phone. */
   count: number;
-  /** of how many. */
+  /** Number of messages of the phone, missing ones included. */
   of: number;
   time: string;
 }
@@ -174,9 +174,9 @@ export interface Home {
   /** ISO 3166-1 alpha-2; null: not set. */
   country: string | null;
   questions: Question[];
-  /** What keeps the cloud or the agent from working for the whole home now. */
+  /** Why the cloud or the agent cannot work for the whole home now. */
   trouble?: Trouble;
-  /** When something last really passed, and not when a socket last pinged; null while nothing has since the cloud started. */
+  /** When data last passed in each direction (pings do not count); null if none has since the cloud started. */
   flow?: { fromPhones: string | null; toPhones: string | null };
   /** How many dead letters the agent keeps; absent while it is away, or where it cannot be asked for them. */
   deadLetters?: number | undefined;
@@ -191,7 +191,7 @@ export type HomeEvent = { id: string; home: string; time: string } & (
   | { type: 'send.updated'; data: Message }
   | { type: 'phone.online' | 'phone.offline'; data: Phone }
   | { type: 'home.online' | 'home.offline'; data: { home: string; since: string } }
-  /** Something else of the home changed (a setting, a question, an approval, a trouble …): read the home again. */
+  /** Something else of the home changed (setting, question, approval, trouble): read the home again. */
   | { type: 'home.updated'; data: { home: string } }
 );
 export type HomeEventType = HomeEvent['type'];

@@ -1,4 +1,4 @@
-// What a phone holds, and the documents in which it tells of it: zod schemas and the types inferred from them.
+// The data of a phone and its XML documents: zod schemas and the types inferred from them.
 // Every identifier and every address is an opaque string; times are ISO 8601 UTC with milliseconds.
 import { z } from 'zod';
 import type { actions, DocumentName, stateVariables } from './actions.ts';
@@ -61,7 +61,7 @@ export const phoneMessageSchema = z.object({
   subject: shortText.optional(),
   contentType: mimeType,
   body: z.string().max(limits.bodyChars),
-  /** The phone's list named the message without its content; ReadMessage fetches it, and marks it Read. */
+  /** The phone's list has the message without its content. ReadMessage fetches the content and marks the message Read. */
   bodyOmitted: z.literal(true).optional(),
   attachments,
   time: timeSchema,

@@ -1,16 +1,16 @@
 // Settings of every command: one table a command, read from the environment or the flag of the same name.
-// Pure: the caller hands in environment and arguments. All faults are told at once.
+// Pure: the caller passes environment and arguments. All faults are reported at once.
 import { z } from 'zod';
 
 /** One setting. `HOMELINE_PORT` is also the flag `--port`, `AWS_REGION` the flag `--aws-region`. */
 export interface Setting<Value = unknown> {
   readonly name: string;
   readonly meaning: string;
-  /** From the text as given (undefined when not given) to its value; defaults stand in it. */
+  /** Parses the text (undefined if the setting is absent) and fills in the default. */
   readonly schema: z.ZodType<Value, string | undefined>;
-  /** How the default is told in the help text, if there is one. */
+  /** The default as the help text shows it, if there is one. */
   readonly default?: string;
-  /** Its flag takes no value, and the environment has no say in it. */
+  /** Its flag takes no value, and the environment cannot set it. */
   readonly isSwitch?: true;
 }
 
@@ -39,9 +39,9 @@ export function readSettings<Table extends Record<string, Setting>>(
     argv: readonly string[];
     /** Help lines for arguments that are no flags; without it such arguments are faults. */
     operands?: string;
-    /** The only arguments that are taken, where not any is. */
+    /** The allowed arguments, if not all are allowed. */
     verbs?: readonly string[];
-    /** What is wrong with settings that are valid one by one; a setting that is not valid is missing here. */
+    /** Finds faults between settings that are each valid; invalid settings are missing from its input. */
     check?: (values: Partial<SettingValues<Table>>) => readonly SettingFault[];
   },
 ): SettingsResult<Table> {
@@ -109,8 +109,8 @@ const strayNames = new Map([
 ]);
 
 /**
- * Names the character that no setting holds on purpose: a control character, or a blank at either end. Nobody sees
- * them, and a folder “data␍” or a token with one fails much later, or never and in another place than meant.
+ * Finds a character that no setting holds on purpose: a control character, or a blank at either end. They are invisible,
+ * and a folder “data␍” or a token with one fails much later, or silently names another folder.
  */
 export function strayCharacter(text: string): string | undefined {
   const [end] = /(?:\s|\uFEFF)$/u.exec(text) ?? [];

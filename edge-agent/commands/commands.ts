@@ -81,7 +81,8 @@ export class Commands {
       return;
     }
     if (this.#open.size >= limits.callsInFlight) {
-      this.#sendFailure(frame, new GatewayError('too-many-requests', 'Too many calls are open.'));
+      const error = new GatewayError('too-many-requests', 'Too many calls are open.');
+      this.#sendFailure(frame, this.#unlessBegun(frame, error));
       return;
     }
     const controller = new AbortController();
@@ -152,10 +153,12 @@ export class Commands {
   }
 
   #fail(frame: CallFrame, error: GatewayError): void {
-    if (!this.#open.has(frame.id)) return;
-    // An absent or busy phone says nothing of an earlier attempt under this key.
-    const isOpen = error.code !== 'outcome-unknown' && this.#options.journal.isBegun(frame.key);
-    this.#sendFailure(frame, isOpen ? pending(frame.action, error) : error);
+    if (this.#open.has(frame.id)) this.#sendFailure(frame, this.#unlessBegun(frame, error));
+  }
+
+  /** An absent or busy phone says nothing of an earlier attempt under this key: then the outcome is pending. */
+  #unlessBegun({ action, key }: CallFrame, error: GatewayError): GatewayError {
+    return error.code !== 'outcome-unknown' && this.#options.journal.isBegun(key) ? pending(action, error) : error;
   }
 
   #sendFailure({ id, action, requestId }: CallFrame, error: GatewayError): void {

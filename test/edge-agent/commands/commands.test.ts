@@ -102,6 +102,9 @@ describe('a call that reaches no phone fails with', () => {
     expect(frames.at(-1)).toMatchObject({ type: 'error', code: 'conflict' });
     await commands.handle(frame('GetTelephonyIdentity', {}, { id: 'more' }));
     expect(frames.at(-1)).toMatchObject({ type: 'failure', id: 'more', code: 'too-many-requests' });
+    phone.journal.beginSend(phone.udn, { key, action: 'SendMessage', arguments: textMessage, begunMs: Date.now() });
+    await commands.handle(sending({ id: 'begun' }));
+    expect(frames.at(-1)).toMatchObject({ type: 'failure', id: 'begun', code: 'outcome-pending' });
     release();
     await Promise.all(open);
     expect(frames.filter(({ type }) => type === 'result')).toHaveLength(limits.callsInFlight);
