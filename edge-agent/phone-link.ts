@@ -3,7 +3,7 @@ import type { PhoneEvidence, PhonePresence } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Capabilities } from '../protocol/phone-model.ts';
 import type { QueueOptions } from './messaging/action-queue.ts';
-import { PhoneControlPoint, standardDeadlineMs } from './messaging/control-point.ts';
+import { defaultDeadlineMs, PhoneControlPoint } from './messaging/control-point.ts';
 import type { CloudKnowledge } from './messaging/sync-pass.ts';
 import { PhoneSynchroniser } from './messaging/synchronise.ts';
 import { deviceEvidenceOf } from './phone-evidence.ts';
@@ -130,7 +130,7 @@ export class PhoneLink {
       report: (line) => this.#report(line),
       onEpoch: () => options.onChanged(),
       onReachable: (reachable) => this.setOnline(reachable),
-      onUntold: () => this.#subscription.onMissedEvent(),
+      onMissedEvent: () => this.#subscription.onMissedEvent(),
       onTrouble: () => options.onChanged(),
       ...(compareMs !== undefined && { compareMs }),
       ...(pollMs !== undefined && { pollMs }),
@@ -269,7 +269,7 @@ export class PhoneLink {
   async #fetchCapabilities(): Promise<void> {
     try {
       const { SupportedCapabilities } = await this.controlPoint.inTurn(
-        (calls) => calls.model('GetMessagingCapabilities', {}, { deadlineMs: standardDeadlineMs }),
+        (calls) => calls.model('GetMessagingCapabilities', {}, { deadlineMs: defaultDeadlineMs }),
         { exclusive: false, signal: this.#stopping.signal },
       );
       this.#capabilities = SupportedCapabilities;

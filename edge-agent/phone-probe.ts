@@ -1,5 +1,5 @@
 // Probes the path to the cloud: when no event was sent for a while, calls each phone and reports that it answered.
-import { standardDeadlineMs } from './messaging/control-point.ts';
+import { defaultDeadlineMs } from './messaging/control-point.ts';
 import type { PhoneLink } from './phone-link.ts';
 import type { Outbox } from './tunnel/outbox.ts';
 import { UpnpError } from './upnp/error.ts';
@@ -44,7 +44,7 @@ export class PhoneProbe {
 
   async #probe(phone: PhoneLink): Promise<void> {
     try {
-      await phone.controlPoint.inTurn((calls) => calls.text(action, {}, { deadlineMs: standardDeadlineMs }), {
+      await phone.controlPoint.inTurn((calls) => calls.text(action, {}, { deadlineMs: defaultDeadlineMs }), {
         exclusive: false,
       });
     } catch (error) {

@@ -2,13 +2,13 @@
 import { ANY } from '../../protocol/actions.ts';
 import { effectOf, GatewayError, isPassingRefusal } from '../../protocol/errors.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
-import { takeMatch } from '../messaging/comparison.ts';
-import { type PhoneCalls, standardDeadlineMs, type TextArguments } from '../messaging/control-point.ts';
+import { defaultDeadlineMs, type PhoneCalls, type TextArguments } from '../messaging/control-point.ts';
 import { readDocument } from '../messaging/documents.ts';
 import { compareEvidence, isSameMessage } from '../messaging/evidence.ts';
 import type { TakeMessages } from '../messaging/message-list.ts';
-import { WholeSearch } from '../messaging/message-search.ts';
-import { wholeSearch } from '../messaging/pending-sync.ts';
+import { FullSearch } from '../messaging/message-search.ts';
+import { takeMatch } from '../messaging/open-sends.ts';
+import { fullSearch } from '../messaging/pending-sync.ts';
 import type { Journal, Send } from '../tunnel/journal.ts';
 import { UpnpError } from '../upnp/error.ts';
 import { effectAtPhone } from './translation.ts';
@@ -71,7 +71,7 @@ async function lookUp(
   udn: string,
   send: LookedUp,
 ): Promise<TextArguments | undefined> {
-  const options = { deadlineMs: standardDeadlineMs };
+  const options = { deadlineMs: defaultDeadlineMs };
   const context = { device: udn, action: send.action };
   if (send.action === 'SendMessage') {
     const message = readDocument('message', send.arguments.MessageToSend ?? '', context);
@@ -110,11 +110,11 @@ async function listSent(
   isFound: () => boolean,
   take: TakeMessages,
 ): Promise<{ isComplete: boolean }> {
-  const options = { deadlineMs: standardDeadlineMs };
+  const options = { deadlineMs: defaultDeadlineMs };
   try {
     let isComplete = true;
     for (const MessageFolder of ['Outgoing', 'Sent']) {
-      const list = await calls.searchMessages({ ...wholeSearch, MessageFolder }, options, take);
+      const list = await calls.searchMessages({ ...fullSearch, MessageFolder }, options, take);
       isComplete &&= list.isComplete;
       if (isFound()) break;
     }
@@ -122,7 +122,7 @@ async function listSent(
   } catch (error) {
     const isRefused = error instanceof UpnpError && error.kind === 'refused' && effectAtPhone(error) === 'none';
     if (!isRefused || isPassingRefusal(error)) throw error;
-    return new WholeSearch().list(calls, options, take);
+    return new FullSearch().list(calls, options, take);
   }
 }
 
@@ -141,7 +141,7 @@ export async function isDone(
   calls: PhoneCalls,
   { action, arguments: given }: Pick<Send, 'action' | 'arguments'>,
 ): Promise<boolean> {
-  const options = { deadlineMs: standardDeadlineMs };
+  const options = { deadlineMs: defaultDeadlineMs };
   const { SessionID = '' } = given;
   switch (action) {
     case 'AcceptSession':
@@ -177,7 +177,7 @@ export async function isDone(
 /** Undefined where the phone no longer lists it. */
 async function findSession(calls: PhoneCalls, sessionId: string): Promise<PhoneSession | undefined> {
   const input = { SessionID: sessionId, SessionClass: ANY, SessionStatus: ANY };
-  const { SessionsList } = await calls.model('GetSessions', input, { deadlineMs: standardDeadlineMs });
+  const { SessionsList } = await calls.model('GetSessions', input, { deadlineMs: defaultDeadlineMs });
   return SessionsList.find((session) => session.sessionId === sessionId);
 }
 

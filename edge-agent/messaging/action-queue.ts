@@ -14,7 +14,7 @@ interface Waiter {
 }
 
 /** A long list was aborted because an action was waiting beside it. */
-export class GaveWay extends Error {
+export class Preempted extends Error {
   override readonly name = 'GaveWay';
 }
 
@@ -25,9 +25,9 @@ export class ActionQueue {
   #running = 0;
   #exclusive = false;
   /** The long list in flight beside the actions. */
-  #beside: { readonly controller: AbortController; readonly patienceMs: number } | undefined;
-  #impatience: NodeJS.Timeout | undefined;
-  readonly #besideWaiters: (() => void)[] = [];
+  #preemptible: { readonly controller: AbortController; readonly preemptAfterMs: number } | undefined;
+  #preemptTimer: NodeJS.Timeout | undefined;
+  readonly #preemptibleWaiters: (() => void)[] = [];
 
   constructor(options: QueueOptions = { inFlight: 1, waiting: 256 }) {
     this.#options = options;
@@ -46,7 +46,7 @@ export class ActionQueue {
     if (this.#waiters.length === 0 && this.#mayBegin(exclusive)) this.#claim(exclusive);
     else await this.#wait(exclusive, signal);
     try {
-      this.#watchBeside();
+      this.#armPreemption();
       return await task();
     } finally {
       this.#running--;
@@ -59,39 +59,45 @@ export class ActionQueue {
    * Runs a long list beside the queue, starting when no action is in flight. A phone that serves one request at a time makes
    * an action wait for the list, so the list is aborted with `GaveWay` when an action takes longer than `patienceMs`.
    */
-  async runBeside<Result>(task: (signal: AbortSignal) => Promise<Result>, patienceMs: number): Promise<Result> {
-    while (this.#beside !== undefined || this.#running > 0) {
-      await new Promise<void>((resolve) => this.#besideWaiters.push(resolve));
+  async runPreemptible<Result>(
+    task: (signal: AbortSignal) => Promise<Result>,
+    preemptAfterMs: number,
+  ): Promise<Result> {
+    while (this.#preemptible !== undefined || this.#running > 0) {
+      await new Promise<void>((resolve) => this.#preemptibleWaiters.push(resolve));
     }
-    const beside = { controller: new AbortController(), patienceMs };
-    this.#beside = beside;
+    const preemptible = { controller: new AbortController(), preemptAfterMs };
+    this.#preemptible = preemptible;
     try {
-      return await task(beside.controller.signal);
+      return await task(preemptible.controller.signal);
     } catch (error) {
-      throw beside.controller.signal.aborted ? beside.controller.signal.reason : error;
+      throw preemptible.controller.signal.aborted ? preemptible.controller.signal.reason : error;
     } finally {
-      this.#beside = undefined;
-      clearTimeout(this.#impatience);
-      this.#wakeBeside();
+      this.#preemptible = undefined;
+      clearTimeout(this.#preemptTimer);
+      this.#wakePreemptible();
     }
   }
 
   /** Aborts the list in flight. */
-  abortBeside(reason: Error): void {
-    this.#beside?.controller.abort(reason);
+  abortPreemptible(reason: Error): void {
+    this.#preemptible?.controller.abort(reason);
   }
 
   /** Measured from the start of an action, and again from each one that follows without a pause. */
-  #watchBeside(): void {
-    const beside = this.#beside;
-    if (beside === undefined || beside.patienceMs === Number.POSITIVE_INFINITY) return;
-    clearTimeout(this.#impatience);
-    this.#impatience = setTimeout(() => beside.controller.abort(new GaveWay('An action waited.')), beside.patienceMs);
+  #armPreemption(): void {
+    const preemptible = this.#preemptible;
+    if (preemptible === undefined || preemptible.preemptAfterMs === Number.POSITIVE_INFINITY) return;
+    clearTimeout(this.#preemptTimer);
+    this.#preemptTimer = setTimeout(
+      () => preemptible.controller.abort(new Preempted('An action waited.')),
+      preemptible.preemptAfterMs,
+    );
   }
 
-  #wakeBeside(): void {
-    if (this.#running > 0 || this.#beside !== undefined) return;
-    this.#besideWaiters.shift()?.();
+  #wakePreemptible(): void {
+    if (this.#running > 0 || this.#preemptible !== undefined) return;
+    this.#preemptibleWaiters.shift()?.();
   }
 
   #mayBegin(exclusive: boolean): boolean {
@@ -137,7 +143,7 @@ export class ActionQueue {
       first.begin();
     }
     if (this.#running > 0) return;
-    clearTimeout(this.#impatience);
-    this.#wakeBeside();
+    clearTimeout(this.#preemptTimer);
+    this.#wakePreemptible();
   }
 }

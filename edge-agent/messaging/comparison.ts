@@ -8,9 +8,8 @@ import {
   isSameMessage,
   isTwin,
   isUnchanged,
-  type Judgement,
+  type Match,
   mergeFingerprints,
-  partyOf,
   readFingerprint,
   SeenMessage,
   twinPrefix,
@@ -18,31 +17,21 @@ import {
 import { isMessageKey, messageKey, timeOfKey } from './identity.ts';
 import { type KnownItem, KnownMessage, type KnownMessages } from './known-messages.ts';
 import type { MessageEntry } from './message-list.ts';
+import { joinableTo, type OpenSend, takeMatch } from './open-sends.ts';
 import { unknownTime } from './profile.ts';
 
 export type MessagePut = Extract<EdgeEvent, { type: 'message.put' }>;
-
-/** A send that was started and whose message may still appear on the phone. */
-export interface OpenSend {
-  readonly key: string;
-  readonly message: PhoneMessage;
-  /** When it was started, epoch milliseconds, if the phone refused it without proving that it did nothing. */
-  readonly refusedMs?: number | undefined;
-}
-
-/** An equal text that appears later than this was typed on the phone. A guess: no such phone was measured. */
-const joinRefusedWithinMs = 3_600_000;
 
 /** What a batch changed; recorded together. */
 export interface Conclusions {
   put: KnownItem[];
   /** XML length of the reported messages. */
-  toldChars: number;
+  reportedChars: number;
   events: EdgeEvent[];
   settled: Map<string, string>;
-  forgotten: KnownMessage[];
+  evicted: KnownMessage[];
   /** Whether a new message was received. */
-  isNews: boolean;
+  hasReceived: boolean;
 }
 
 export interface ComparisonOptions {
@@ -70,7 +59,7 @@ interface Undecided {
   readonly seen: SeenMessage;
   /** The known message that it may be, and how likely. */
   readonly item: KnownMessage;
-  readonly judgement: Judgement;
+  readonly match: Match;
 }
 
 /** A listed message that may be a known one under another identifier. */
@@ -86,7 +75,7 @@ const clockIsSetMs = Date.UTC(2026, 0, 1);
 const maxHeldChars = 2 * 1024 * 1024;
 /** From this many unknown messages on, an index is cheaper than scanning the known ones. */
 const fewUnknown = 8;
-const rank: Readonly<Record<Judgement, number>> = { same: 4, likely: 3, doubtful: 2, unlike: 1, other: 0 };
+const rank: Readonly<Record<Match, number>> = { same: 4, likely: 3, doubtful: 2, different: 1, other: 0 };
 
 export class Comparison {
   readonly #options: ComparisonOptions;
@@ -138,7 +127,7 @@ export class Comparison {
       else if (!isConclusive) this.needsWhole = true;
       else {
         this.#options.known.move(twin, entry.message.messageId);
-        twin.told = '';
+        twin.reportedFingerprint = '';
         this.#conclude(entry, seen, twin, done);
       }
     }
@@ -158,13 +147,13 @@ export class Comparison {
   #take(entry: MessageEntry, done: Conclusions): void {
     const { message } = entry;
     const seen = new SeenMessage(message);
-    const { item, judgement } = this.#bestOf(message, seen);
-    const isKnown = item !== undefined && isSameMessage(judgement);
+    const { item, match } = this.#bestOf(message, seen);
+    const isKnown = item !== undefined && isSameMessage(match);
     if (isKnown && this.#wasSeenHere(item)) return;
     this.listed++;
     // A later pass or a command has seen it since this list began, so the list may be stale here.
     if (isKnown && this.#wasSeen(item)) return;
-    switch (judgement) {
+    switch (match) {
       case 'same':
         if (item?.isReplacing === true) this.#votes[this.#hasDisplaced(item) ? 'other' : 'otherThanGone']++;
         else this.#votes.same++;
@@ -173,16 +162,16 @@ export class Comparison {
       case 'doubtful':
         // An equal text with the exact time of another known message is stronger evidence.
         if (this.#takeRenumbered(entry, seen)) break;
-        if (item !== undefined) this.#hold({ entry, seen, item, judgement });
+        if (item !== undefined) this.#hold({ entry, seen, item, match });
         break;
       case 'likely':
-        if (item !== undefined) this.#hold({ entry, seen, item, judgement });
+        if (item !== undefined) this.#hold({ entry, seen, item, match });
         break;
       case 'other':
         if (item !== undefined && !this.#wasSeenHere(item)) this.#votes[item.isPresent ? 'other' : 'otherThanGone']++;
         this.#takeUnknown(entry, seen, done);
         break;
-      case 'unlike':
+      case 'different':
         this.#takeUnknown(entry, seen, done);
         break;
     }
@@ -196,18 +185,18 @@ export class Comparison {
   }
 
   /** The best match among known messages with this identifier; of equals, first one not yet listed. */
-  #bestOf(message: PhoneMessage, seen: SeenMessage): { item: KnownMessage | undefined; judgement: Judgement } {
-    let best: { item: KnownMessage | undefined; judgement: Judgement } = { item: undefined, judgement: 'unlike' };
+  #bestOf(message: PhoneMessage, seen: SeenMessage): { item: KnownMessage | undefined; match: Match } {
+    let best: { item: KnownMessage | undefined; match: Match } = { item: undefined, match: 'different' };
     let bestRank = -1;
     for (const item of this.#options.known.under(message.messageId)) {
-      const judgement = seen.hasFingerprint(item.fingerprint)
+      const match = seen.hasFingerprint(item.fingerprint)
         ? 'same'
         : compareEvidence(item.fingerprint, message, seen.evidence);
-      const isAsCorrected = judgement === 'doubtful' && this.#options.clockJumps.has(jumpOf(item, seen.evidence));
+      const isAsCorrected = match === 'doubtful' && this.#options.clockJumps.has(jumpOf(item, seen.evidence));
       const preference = (this.#wasSeenHere(item) ? 0 : 0.4) + (item.isPresent ? 0.2 : 0) + (isAsCorrected ? 0.1 : 0);
-      if (rank[judgement] + preference < bestRank) continue;
-      bestRank = rank[judgement] + preference;
-      best = { item, judgement };
+      if (rank[match] + preference < bestRank) continue;
+      bestRank = rank[match] + preference;
+      best = { item, match };
     }
     return best;
   }
@@ -217,11 +206,11 @@ export class Comparison {
   }
 
   #hold(undecided: Undecided): void {
-    if (!this.#options.whole && undecided.judgement === 'doubtful') {
+    if (!this.#options.whole && undecided.match === 'doubtful') {
       this.needsWhole = true;
       return;
     }
-    if (undecided.judgement === 'likely') this.#votes.same++;
+    if (undecided.match === 'likely') this.#votes.same++;
     this.#undecided.push(undecided);
     this.#heldChars += undecided.entry.xml.length;
   }
@@ -267,13 +256,13 @@ export class Comparison {
   #decide(done: Conclusions, isConclusive: boolean): void {
     const { isReset } = this;
     const jumps = countJumps(this.#undecided);
-    for (const { entry, seen, item, judgement } of this.#undecided) {
+    for (const { entry, seen, item, match } of this.#undecided) {
       if (this.#wasSeenHere(item)) continue;
-      if (judgement === 'doubtful' && !isConclusive) {
+      if (match === 'doubtful' && !isConclusive) {
         this.needsWhole = true;
         continue;
       }
-      const isSame = judgement === 'likely' ? !isReset : this.#isClockJump(item, seen, jumps);
+      const isSame = match === 'likely' ? !isReset : this.#isClockJump(item, seen, jumps);
       this.#conclude(entry, seen, isSame ? item : undefined, done);
     }
     this.#undecided = [];
@@ -300,39 +289,41 @@ export class Comparison {
     known: KnownMessage | undefined,
     done: Conclusions,
   ): void {
-    const item = known ?? this.#meet(message, seen, done);
-    const isTold = known !== undefined && item.absentMs === undefined;
+    const item = known ?? this.#addNew(message, seen, done);
+    const isReported = known !== undefined && item.absentMs === undefined;
     item.lastSeen = Math.max(item.lastSeen, this.#options.number);
-    const isAsKept = seen.hasFingerprint(item.fingerprint);
-    const fingerprint = isAsKept ? item.fingerprint : mergeFingerprints(item.fingerprint, seen.fingerprint);
+    const hasSameDigest = seen.hasFingerprint(item.fingerprint);
+    const fingerprint = hasSameDigest ? item.fingerprint : mergeFingerprints(item.fingerprint, seen.fingerprint);
     if (item.isDeleted) {
-      if (item.fingerprint === fingerprint && item.told === undefined) return;
+      if (item.fingerprint === fingerprint && item.reportedFingerprint === undefined) return;
       item.fingerprint = fingerprint;
-      item.told = undefined;
+      item.reportedFingerprint = undefined;
       done.put.push(itemOf(item));
       return;
     }
-    if (isTold && isUnchanged(item.told ?? item.fingerprint, message, fingerprint)) {
+    if (isReported && isUnchanged(item.reportedFingerprint ?? item.fingerprint, message, fingerprint)) {
       if (item.fingerprint === fingerprint) return;
       // Only the form of the fingerprint changed.
-      item.told ??= item.fingerprint;
+      item.reportedFingerprint ??= item.fingerprint;
       item.fingerprint = fingerprint;
       done.put.push(itemOf(item));
       return;
     }
     item.fingerprint = fingerprint;
-    item.told = undefined;
+    item.reportedFingerprint = undefined;
     item.absentMs = undefined;
     item.isSettled = false;
     done.put.push(itemOf(item));
-    done.toldChars += xml.length;
+    done.reportedChars += xml.length;
     done.events.push(this.#putEvent(item, message));
   }
 
-  #meet(message: PhoneMessage, { fingerprint }: SeenMessage, done: Conclusions): KnownMessage {
-    const { known, udn } = this.#options;
+  #addNew(message: PhoneMessage, { fingerprint }: SeenMessage, done: Conclusions): KnownMessage {
+    const { known, udn, openSends, nowMs } = this.#options;
     const { messageId } = message;
-    const send = isSent(message) ? takeMatch(this.#openSendsFor(message), message, done.settled) : undefined;
+    const send = isSent(message)
+      ? takeMatch(joinableTo(message, openSends(), nowMs()), message, done.settled)
+      : undefined;
     if (send !== undefined) done.settled.set(send.key, messageId);
     let epoch = known.under(messageId).reduce((least, each) => Math.max(least, each.epoch + 1), this.#epoch);
     // A text-form call may use any Idempotency-Key, which need not be a message key.
@@ -347,19 +338,9 @@ export class Comparison {
     item.lastSeen = this.#options.number;
     item.isReplacing = send === undefined && known.under(messageId).length > 0;
     const forgotten = known.add(item);
-    if (forgotten !== undefined) done.forgotten.push(forgotten);
-    done.isNews ||= message.folder === 'Received';
+    if (forgotten !== undefined) done.evicted.push(forgotten);
+    done.hasReceived ||= message.folder === 'Received';
     return item;
-  }
-
-  #openSendsFor({ time }: PhoneMessage): OpenSend[] {
-    const times = [this.#options.nowMs(), ...(time === unknownTime ? [] : [Date.parse(time)])];
-    return this.#options
-      .openSends()
-      .filter(
-        ({ refusedMs }) =>
-          refusedMs === undefined || times.some((ms) => Math.abs(ms - refusedMs) <= joinRefusedWithinMs),
-      );
   }
 
   /** Lists are sorted by it, so a time in the future would stay on top forever. */
@@ -394,8 +375,8 @@ function jumpOf(item: KnownMessage, { timeMs }: Evidence): number {
 
 function countJumps(undecided: readonly Undecided[]): Map<number, number> {
   const counts = new Map<number, number>();
-  for (const { item, seen, judgement } of undecided) {
-    if (judgement !== 'doubtful') continue;
+  for (const { item, seen, match } of undecided) {
+    if (match !== 'doubtful') continue;
     const jump = jumpOf(item, seen.evidence);
     counts.set(jump, (counts.get(jump) ?? 0) + 1);
   }
@@ -409,7 +390,7 @@ export function itemOf(item: KnownMessage): KnownItem {
 }
 
 function nothing(): Conclusions {
-  return { put: [], toldChars: 0, events: [], settled: new Map(), forgotten: [], isNews: false };
+  return { put: [], reportedChars: 0, events: [], settled: new Map(), evicted: [], hasReceived: false };
 }
 
 /** Index by the prefix of the fingerprint (text and time), without messages that this list has shown. */
@@ -430,27 +411,6 @@ function indexOf(known: KnownMessages, number: number): Map<string, KnownMessage
 
 function isSent({ folder }: PhoneMessage): boolean {
   return folder !== 'Received';
-}
-
-/** The oldest open send that this message can be: same recipients, body and class, and not taken by another message. */
-export function takeMatch(
-  open: readonly OpenSend[],
-  message: PhoneMessage,
-  taken: ReadonlyMap<string, string> = new Map(),
-): OpenSend | undefined {
-  if (message.folder === 'Received' || message.folder === 'Deleted') return undefined;
-  return open.find(
-    ({ key, message: sent }) =>
-      !taken.has(key) &&
-      sent.messageClass === message.messageClass &&
-      sent.body === message.body &&
-      addressesOf(sent) === addressesOf(message),
-  );
-}
-
-/** Compares normalised addresses, because a phone may rewrite a number. */
-function addressesOf(message: PhoneMessage): string {
-  return JSON.stringify(message.to.map(({ address }) => partyOf(address)).sort());
 }
 
 function oldestFirst(entries: readonly MessageEntry[]): MessageEntry[] {

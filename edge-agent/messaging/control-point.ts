@@ -10,11 +10,11 @@ import { GatewayError } from '../../protocol/errors.ts';
 import { type ActionInput, type ActionOutput, documentSchemas } from '../../protocol/phone-model.ts';
 import { type ActionCall, argumentOf, callAction, streamArgument } from '../upnp/control/soap.ts';
 import type { Network } from '../upnp/network/network.ts';
-import { ActionQueue, GaveWay, type QueueOptions } from './action-queue.ts';
+import { ActionQueue, Preempted, type QueueOptions } from './action-queue.ts';
 import { DocumentError } from './document-tree.ts';
 import { readDocument, writeDocument } from './documents.ts';
 import { brokenLines } from './lines.ts';
-import { type ListLimits, ListReading } from './list-reading.ts';
+import { type ListLimits, ListReader } from './list-reading.ts';
 import type { ListRead, TakeMessages } from './message-list.ts';
 import { SharedReads } from './shared-reads.ts';
 
@@ -48,12 +48,12 @@ export type TextArguments = Readonly<Record<string, string>>;
 /** Cap on narrow lists and events, in UTF-16 units; over it, the phone must list everything. */
 export const maxListChars = 8 * 1024 * 1024;
 /** An action beside a list that takes longer than this may be waiting for the list. */
-const patienceMs = 700;
+const preemptAfterMs = 700;
 /** After this many preemptions a list runs to its end; otherwise it never would on a busy phone. */
-const mostGivingWay = 5;
+const maxPreemptions = 5;
 
 /** A service must answer within 30 s (UPnP Device Architecture 2.0 §3.2.5). */
-export const standardDeadlineMs = 30_000;
+export const defaultDeadlineMs = 30_000;
 
 export class PhoneControlPoint {
   readonly udn: string;
@@ -101,19 +101,19 @@ export class PhoneControlPoint {
    * Reads a long list outside this phone's queue, so that actions need not wait for it. A preempted task restarts.
    */
   async inBackground<Result>(task: (calls: PhoneCalls, signal: AbortSignal) => Promise<Result>): Promise<Result> {
-    for (let tries = 0; ; tries++) {
-      const patience = tries < mostGivingWay ? patienceMs : Number.POSITIVE_INFINITY;
+    for (let attempts = 0; ; attempts++) {
+      const preemptMs = attempts < maxPreemptions ? preemptAfterMs : Number.POSITIVE_INFINITY;
       try {
-        return await this.#queue.runBeside((signal) => task(this.#callsBeside, signal), patience);
+        return await this.#queue.runPreemptible((signal) => task(this.#backgroundCalls, signal), preemptMs);
       } catch (error) {
-        if (!(error instanceof GaveWay)) throw error;
+        if (!(error instanceof Preempted)) throw error;
       }
     }
   }
 
   /** Aborts the background task. */
-  abandonBackground(): void {
-    this.#queue.abortBeside(new GatewayError('conflict', 'The phone is dropped.'));
+  abortBackground(): void {
+    this.#queue.abortPreemptible(new GatewayError('conflict', 'The phone is dropped.'));
   }
 
   readonly #calls: PhoneCalls = {
@@ -125,7 +125,7 @@ export class PhoneControlPoint {
     searchMessages: (search, options, take) => this.#searchMessages(search, options, take, true),
   };
   /** The same, but lists run while other requests to the phone are in flight. */
-  readonly #callsBeside: PhoneCalls = {
+  readonly #backgroundCalls: PhoneCalls = {
     ...this.#calls,
     searchMessages: (search, options, take) => this.#searchMessages(search, options, take, false),
   };
@@ -136,10 +136,10 @@ export class PhoneControlPoint {
     take: TakeMessages,
     inTurn: boolean,
   ): Promise<ListRead> {
-    let reading: ListReading | undefined;
+    let reading: ListReader | undefined;
     const call = { ...this.#callOf('SearchMessages', { ...search }, options), inTurn };
     const begin = () => {
-      reading = new ListReading(this.udn, take, this.#options.list);
+      reading = new ListReader(this.udn, take, this.#options.list);
       const { read } = reading;
       return read;
     };
@@ -149,7 +149,7 @@ export class PhoneControlPoint {
       if (reading === undefined || !isThere) return { isComplete: false, count: 0 };
       return await reading.end(isComplete);
     } catch (error) {
-      await reading?.handOn();
+      await reading?.flush();
       // An error of ours is not the phone's failure.
       throw reading?.failure ?? error;
     }

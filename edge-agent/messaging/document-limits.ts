@@ -3,18 +3,18 @@ import { createHash } from 'node:crypto';
 import { limits } from '../../protocol/limits.ts';
 
 /** The longest emoji in use has about 30 UTF-16 units; longer grapheme clusters may be split. */
-const longestCharacter = 128;
+const maxClusterChars = 128;
 const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /** Truncates to at most `max` UTF-16 units without splitting a grapheme cluster. */
 export function cutText(text: string, max: number): string {
   if (text.length <= max) return text;
   // Segmenting a long text takes seconds, so only the surroundings of the cut are segmented.
-  let start = Math.max(0, max - longestCharacter);
+  let start = Math.max(0, max - maxClusterChars);
   if (isWithinPair(text, start)) start--;
   // Flags are pairs of symbols; the pairs are only known from the start of the run.
   while (start > 0 && isFlagPart(text, start) && isFlagPart(text, start - 2)) start -= 2;
-  const around = text.slice(start, max + longestCharacter);
+  const around = text.slice(start, max + maxClusterChars);
   const at = start + (characters.segment(around).containing(max - start)?.index ?? max - start);
   if (at > start) return text.slice(0, at);
   return text.slice(0, isWithinPair(text, max) ? max - 1 : max);

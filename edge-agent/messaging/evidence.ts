@@ -10,10 +10,10 @@ import { unknownTime } from './profile.ts';
  * - `same`: the same message, changed or not.
  * - `likely`: the same, unless other messages in the list show a reset of the phone.
  * - `doubtful`: the same only if nothing in the complete list indicates a reset.
- * - `unlike`: not the same, but no proof of a reset either.
+ * - `different`: not the same, but no proof of a reset either.
  * - `other`: certainly another message.
  */
-export type Judgement = 'same' | 'likely' | 'doubtful' | 'unlike' | 'other';
+export type Match = 'same' | 'likely' | 'doubtful' | 'different' | 'other';
 
 /** The evidence in a message. Empty strings: the message does not say. */
 export interface Evidence {
@@ -128,18 +128,18 @@ export function isTwin(known: Evidence, seen: Evidence): boolean {
   );
 }
 
-export function isSameMessage(judgement: Judgement): boolean {
+export function isSameMessage(judgement: Match): boolean {
   return judgement === 'same' || judgement === 'likely' || judgement === 'doubtful';
 }
 
 /** Compares a message with the fingerprint of the one known under its identifier. */
-export function compareEvidence(known: string, message: PhoneMessage, seen = messageEvidenceOf(message)): Judgement {
-  if (known === '') return message.folder === 'Received' ? 'unlike' : 'likely';
+export function compareEvidence(known: string, message: PhoneMessage, seen = messageEvidenceOf(message)): Match {
+  if (known === '') return message.folder === 'Received' ? 'different' : 'likely';
   const before = readFingerprint(known);
   return before === undefined ? judgeLegacy(known, message) : compare(before, seen);
 }
 
-function compare(before: Evidence, seen: Evidence): Judgement {
+function compare(before: Evidence, seen: Evidence): Match {
   const isEmpty = before.text === '' || seen.text === '';
   const isSameText = !isEmpty && before.text === seen.text;
   const senders = sendersOf(before, seen);
@@ -148,23 +148,23 @@ function compare(before: Evidence, seen: Evidence): Judgement {
     case 'same':
       // The text was decoded better, or the body was fetched later.
       if (isSameText || senders === 'same') return 'same';
-      if (isEmpty) return isPossibleSender ? 'likely' : 'unlike';
-      return isPossibleSender ? 'unlike' : 'other';
+      if (isEmpty) return isPossibleSender ? 'likely' : 'different';
+      return isPossibleSender ? 'different' : 'other';
     case 'rounded':
-      if (isSameText) return isPossibleSender ? 'same' : 'unlike';
+      if (isSameText) return isPossibleSender ? 'same' : 'different';
       if (isEmpty && senders === 'same') return 'likely';
-      return isEmpty ? 'unlike' : 'other';
+      return isEmpty ? 'different' : 'other';
     case 'unknown':
       if (isSameText && isPossibleSender && areCompatible(before.recipients, seen.recipients)) return 'likely';
       if (isEmpty && senders === 'same') return 'likely';
-      return isEmpty || isSameText ? 'unlike' : senders === 'same' ? 'unlike' : 'other';
+      return isEmpty || isSameText ? 'different' : senders === 'same' ? 'different' : 'other';
     case 'shifted':
-      if (isSameText) return isPossibleSender ? 'likely' : 'unlike';
+      if (isSameText) return isPossibleSender ? 'likely' : 'different';
       if (isEmpty && senders === 'same') return 'likely';
-      return isEmpty ? 'unlike' : 'other';
+      return isEmpty ? 'different' : 'other';
     case 'different':
       if (isSameText && senders === 'same' && areCompatible(before.recipients, seen.recipients)) return 'doubtful';
-      return isEmpty || isSameText ? 'unlike' : 'other';
+      return isEmpty || isSameText ? 'different' : 'other';
   }
 }
 
@@ -195,13 +195,13 @@ function isLegacy(fingerprint: string): boolean {
   return fingerprint !== '' && !fingerprint.startsWith(`${version}.`);
 }
 
-function judgeLegacy(known: string, message: PhoneMessage): Judgement {
+function judgeLegacy(known: string, message: PhoneMessage): Match {
   const [sender = '', time = ''] = known.split('.');
   const isSameSender = [message.messageClass, ...messageClasses].some(
     (messageClass) => legacySender({ ...message, messageClass }) === sender,
   );
   const seen = messageEvidenceOf(message);
-  if (time === '' || seen.timeMs === undefined) return isSameSender ? 'likely' : 'unlike';
+  if (time === '' || seen.timeMs === undefined) return isSameSender ? 'likely' : 'different';
   if (time === legacyTime(message.time)) return isSameSender ? 'same' : 'likely';
   if (!isSameSender) return 'other';
   const { timeMs } = seen;

@@ -24,13 +24,13 @@ export class KnownMessage implements KnownItem {
   isSettled: boolean;
   isDeleted: boolean;
   /** The fingerprint that the cloud has, if it differs; empty: report it to the cloud again. */
-  told: string | undefined;
+  reportedFingerprint: string | undefined;
   /** Number of the latest pass that showed it. */
   lastSeen = 0;
   /** It took the identifier of another message, and no complete list has followed yet. */
   isReplacing = false;
   /** Whether the journal has it; what only the cloud knew is written with the next complete list. */
-  isKept = true;
+  isJournalled = true;
 
   constructor({ id, messageId, epoch, fingerprint, absentMs, isSettled, isDeleted }: KnownItem) {
     this.id = id;
@@ -116,8 +116,8 @@ export class KnownMessages {
   }
 
   /** Evicts missing messages over the cap, longest missing first. Deleted ones that the phone still lists stay. */
-  takeExcess(lookNumber: number): KnownMessage[] {
-    const gone = [...this.#byId.values()].filter((item) => !item.isPresent && item.lastSeen < lookNumber);
+  evictExcess(passNumber: number): KnownMessage[] {
+    const gone = [...this.#byId.values()].filter((item) => !item.isPresent && item.lastSeen < passNumber);
     let chars = gone.reduce((sum, { messageId }) => sum + itemChars + messageId.length, 0);
     if (chars <= maxGoneChars) return [];
     gone.sort((one, other) => (one.absentMs ?? 0) - (other.absentMs ?? 0));
@@ -141,7 +141,7 @@ export function mergeInventory(
   items: readonly InventoryItem[],
   phone: { epoch: number; nowMs: number },
 ): void {
-  for (const item of known) item.told = '';
+  for (const item of known) item.reportedFingerprint = '';
   for (const { id, messageId, epoch, fingerprint, absent, deleted } of items) {
     const before = known.find(id);
     const absentMs = absent === true || deleted === true ? (before?.absentMs ?? phone.nowMs) : undefined;
@@ -149,17 +149,17 @@ export function mergeInventory(
       // Messages of an earlier epoch disappeared in a reset.
       const isSettled = absent === true && epoch < phone.epoch;
       const item = new KnownMessage({ id, messageId, epoch, fingerprint, absentMs, isSettled, isDeleted: deleted });
-      item.isKept = false;
+      item.isJournalled = false;
       known.add(item);
       continue;
     }
-    if (before.messageId !== messageId && messageId !== '') before.told = '';
-    else before.told = fingerprint === before.fingerprint ? undefined : fingerprint;
+    if (before.messageId !== messageId && messageId !== '') before.reportedFingerprint = '';
+    else before.reportedFingerprint = fingerprint === before.fingerprint ? undefined : fingerprint;
     if (before.fingerprint === '') before.fingerprint = fingerprint;
     if (before.isDeleted) continue;
     before.isDeleted = deleted === true;
     // The cloud has it as present although it was reported absent, or the reverse: report it once more.
-    if (before.absentMs === undefined && absent === true) before.told = '';
+    if (before.absentMs === undefined && absent === true) before.reportedFingerprint = '';
     else before.absentMs = absentMs;
   }
 }

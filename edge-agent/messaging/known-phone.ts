@@ -1,12 +1,13 @@
 // The knowledge of one phone, in memory and in the journal; turns each list of the phone into events.
 import type { EdgeEvent, InventoryItem } from '../../protocol/frames.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
-import { Comparison, type Conclusions, itemOf, type OpenSend } from './comparison.ts';
+import { Comparison, type Conclusions, itemOf } from './comparison.ts';
 import { maxListChars } from './control-point.ts';
 import { readDocument } from './documents.ts';
 import { sessionKey } from './identity.ts';
 import { type KnownItem, KnownMessage, KnownMessages, mergeInventory } from './known-messages.ts';
 import type { MessageEntry } from './message-list.ts';
+import type { OpenSend } from './open-sends.ts';
 
 /** Durable memory of phones: the agent's journal. */
 export interface PhoneMemory {
@@ -38,7 +39,7 @@ export interface PhoneMemory {
 }
 
 /** The origin of a list. */
-export interface Looked {
+export interface ListOrigin {
   /** Whether the list covers everything on the phone, so that unlisted messages are gone. */
   readonly whole: boolean;
   /** Found without an event or command. */
@@ -48,7 +49,7 @@ export interface Looked {
 }
 
 /** How a list ended. */
-export interface Listed {
+export interface ListEnd {
   /** Whether it was read to its end. */
   readonly isComplete: boolean;
   /** Whether the phone refused to list a part of the request. */
@@ -56,11 +57,11 @@ export interface Listed {
 }
 
 /** What to do after a list. */
-export interface Consequence {
+export interface ListOutcome {
   /** Only a complete list can settle some of these messages. */
   readonly needsWhole: boolean;
   /** So many messages are missing that a second list, after this many ms, must confirm it. */
-  readonly lookAgainMs?: number;
+  readonly confirmAfterMs?: number;
 }
 
 export interface KnownPhoneOptions {
@@ -73,15 +74,15 @@ export interface KnownPhoneOptions {
 }
 
 const maxClockJumps = 100;
-const standardConfirmMs = 30_000;
+const defaultConfirmMs = 30_000;
 /** A home may be set to mirror its phone: messages missing from two complete lists this far apart are deleted there. */
 const confirmAbsenceMs = 10 * 60_000;
 
 /** A list being compared, batch by batch. */
-export interface MessageLook {
+export interface OpenList {
   take(entries: readonly MessageEntry[]): void;
   /** Ends the list. Without this call the batches taken stay valid. */
-  end(listed: Listed): Consequence;
+  end(listed: ListEnd): ListOutcome;
 }
 
 interface KnownSession {
@@ -102,13 +103,13 @@ export class KnownPhone {
   #fileChars = 0;
   #epoch: number | undefined;
   readonly #clockJumps = new Set<number>();
-  #news = 0;
+  #receivedBatches = 0;
   /** Number of the latest pass. */
-  #looks = 0;
+  #passes = 0;
   /** Passes up to this one precede the phone's latest boot or subscription, and prove nothing about its current messages. */
-  #looksBefore = 0;
+  #lastStalePass = 0;
   /** Messages missing from a suspiciously short list, and since when. */
-  #doubt: { missing: Set<string>; readonly sinceMs: number } | undefined;
+  #shortList: { missing: Set<string>; readonly sinceMs: number } | undefined;
   /** What became known since the last complete list, UTF-16 units. */
   readonly #unlisted = { messages: 0, sessions: 0 };
   /** The cloud's store with which the next complete list compares. */
@@ -118,7 +119,7 @@ export class KnownPhone {
     this.#udn = options.udn;
     this.#memory = options.memory;
     this.#now = options.now ?? Date.now;
-    this.#confirmMs = options.confirmMs ?? standardConfirmMs;
+    this.#confirmMs = options.confirmMs ?? defaultConfirmMs;
   }
 
   get epoch(): number {
@@ -144,8 +145,8 @@ export class KnownPhone {
     for (const item of memory.messagesOf(this.#udn)) this.#messages.add(new KnownMessage(item));
     this.#sessions = new Map(memory.sessionsOf(this.#udn).map((known) => [known.session.sessionId, known]));
     this.#forgetFiles();
-    this.#looksBefore = this.#looks;
-    this.#doubt = undefined;
+    this.#lastStalePass = this.#passes;
+    this.#shortList = undefined;
     this.#epoch = memory.readPhone(this.#udn).epoch;
   }
 
@@ -169,13 +170,13 @@ export class KnownPhone {
   /** Adds a message created by a command. */
   learn(item: KnownItem): void {
     const made = new KnownMessage(item);
-    made.lastSeen = this.#looks;
+    made.lastSeen = this.#passes;
     this.#messages.add(made);
   }
 
   /** The phone may have been reset: earlier passes prove nothing any more. */
-  doubtSeen(): void {
-    this.#looksBefore = this.#looks;
+  invalidateSeen(): void {
+    this.#lastStalePass = this.#passes;
   }
 
   /** A session keeps the identifier under which it was first reported, also across epochs. */
@@ -196,40 +197,40 @@ export class KnownPhone {
   }
 
   /** Starts to compare a list. Several may be open at once; each has its number. */
-  beginLook(looked: Looked): MessageLook {
+  beginList(origin: ListOrigin): OpenList {
     const messages = this.#messages;
     if (this.#clockJumps.size > maxClockJumps) this.#clockJumps.clear();
     const comparison = new Comparison({
-      ...looked,
+      ...origin,
       udn: this.#udn,
       known: messages,
-      number: ++this.#looks,
+      number: ++this.#passes,
       epoch: this.epoch,
       clockJumps: this.#clockJumps,
       openSends: () => this.#openSends(),
       sessionKeyOf: (sessionId) => this.sessionKeyOf(sessionId),
       nowMs: this.#now,
     });
-    const presentBefore = looked.whole ? messages.countPresent() : 0;
+    const presentBefore = origin.whole ? messages.countPresent() : 0;
     // Unloaded in the meantime, because the approval was revoked: conclude nothing.
     const isCurrent = () => this.isLoaded && this.#messages === messages;
     return {
       take: (entries) => {
         if (!isCurrent()) return;
         const done = comparison.take(entries);
-        this.#keep(comparison, done);
+        this.#recordBatch(comparison, done);
       },
       end: (listed) => {
         if (!isCurrent()) return { needsWhole: false };
-        const verdict = looked.whole ? this.#verdictOf(comparison, listed, presentBefore) : undefined;
+        const verdict = origin.whole ? this.#verdictOf(comparison, listed, presentBefore) : undefined;
         const done = comparison.end(verdict?.missing !== undefined);
-        this.#keep(comparison, done);
-        if (verdict?.missing !== undefined) this.#concludeAbsences(comparison, verdict.missing);
-        const needsWhole = comparison.needsWhole && !looked.whole;
+        this.#recordBatch(comparison, done);
+        if (verdict?.missing !== undefined) this.#recordMissing(comparison, verdict.missing);
+        const needsWhole = comparison.needsWhole && !origin.whole;
         // More had to be held until the end than the cap allows: the next list settles the rest.
         const isUnsettled = comparison.needsWhole && verdict?.missing !== undefined;
-        const lookAgainMs = verdict?.lookAgainMs ?? (isUnsettled ? 0 : undefined);
-        return { needsWhole, ...(lookAgainMs !== undefined && { lookAgainMs }) };
+        const confirmAfterMs = verdict?.confirmAfterMs ?? (isUnsettled ? 0 : undefined);
+        return { needsWhole, ...(confirmAfterMs !== undefined && { confirmAfterMs: confirmAfterMs }) };
       },
     };
   }
@@ -240,18 +241,18 @@ export class KnownPhone {
   }
 
   /** The only message listed under its identifier in a pass after `number`; undefined if there are none or two. */
-  seenUnder(messageId: string, number = this.#looksBefore): Readonly<KnownMessage> | undefined {
+  seenUnder(messageId: string, number = this.#lastStalePass): Readonly<KnownMessage> | undefined {
     const seen = this.#messages.under(messageId).filter((item) => item.isPresent && item.lastSeen > number);
     return seen.length === 1 ? seen[0] : undefined;
   }
 
   /** Number of batches with newly received messages. */
-  get news(): number {
-    return this.#news;
+  get receivedBatches(): number {
+    return this.#receivedBatches;
   }
 
-  get lookNumber(): number {
-    return this.#looks;
+  get passNumber(): number {
+    return this.#passes;
   }
 
   /** Records that a command of the household deleted a message. */
@@ -282,34 +283,34 @@ export class KnownPhone {
   /** Decides what the missing messages mean: they are gone, or the phone must be listed again. */
   #verdictOf(
     comparison: Comparison,
-    { isComplete, isPartlyRefused }: Listed,
+    { isComplete, isPartlyRefused }: ListEnd,
     presentBefore: number,
-  ): { missing?: KnownMessage[]; lookAgainMs?: number } {
+  ): { missing?: KnownMessage[]; confirmAfterMs?: number } {
     if (!isComplete) return {};
     this.#unlisted.messages = 0;
     const missing = comparison.missing();
     // A booting phone, or one whose storage is not mounted yet, lists less than it has, without an error.
     const isShort = comparison.listed * 2 < presentBefore || isPartlyRefused === true;
     if (missing.length === 0 || !isShort) {
-      this.#doubt = undefined;
+      this.#shortList = undefined;
       return { missing };
     }
-    const doubt = this.#doubt;
-    if (doubt === undefined) {
-      this.#doubt = { missing: new Set(missing.map(({ id }) => id)), sinceMs: performance.now() };
-      return { lookAgainMs: this.#confirmMs };
+    const shortList = this.#shortList;
+    if (shortList === undefined) {
+      this.#shortList = { missing: new Set(missing.map(({ id }) => id)), sinceMs: performance.now() };
+      return { confirmAfterMs: this.#confirmMs };
     }
-    const both = missing.filter(({ id }) => doubt.missing.has(id));
-    const restMs = doubt.sinceMs + this.#confirmMs - performance.now();
+    const both = missing.filter(({ id }) => shortList.missing.has(id));
+    const restMs = shortList.sinceMs + this.#confirmMs - performance.now();
     if (restMs > 0) {
-      doubt.missing = new Set(both.map(({ id }) => id));
-      return { lookAgainMs: restMs };
+      shortList.missing = new Set(both.map(({ id }) => id));
+      return { confirmAfterMs: restMs };
     }
-    this.#doubt = undefined;
+    this.#shortList = undefined;
     return { missing: both };
   }
 
-  #concludeAbsences(comparison: Comparison, missing: readonly KnownMessage[]): void {
+  #recordMissing(comparison: Comparison, missing: readonly KnownMessage[]): void {
     const nowMs = this.#now();
     const events: EdgeEvent[] = [];
     const put: KnownItem[] = [];
@@ -320,8 +321,8 @@ export class KnownPhone {
       events.push(isConfirmed ? { ...told, confirmed: true } : told);
     };
     for (const item of this.#messages) {
-      if (!item.isKept) put.push(itemOf(item));
-      item.isKept = true;
+      if (!item.isJournalled) put.push(itemOf(item));
+      item.isJournalled = true;
       item.isReplacing = false;
       if (item.isDeleted || item.isSettled || item.absentMs === undefined || item.lastSeen >= number) continue;
       if (nowMs - item.absentMs < confirmAbsenceMs) continue;
@@ -336,7 +337,7 @@ export class KnownPhone {
       item.isSettled = isReset;
       tell(item, false);
     }
-    const forgottenIds = this.#messages.takeExcess(number).map(({ id }) => id);
+    const forgottenIds = this.#messages.evictExcess(number).map(({ id }) => id);
     const comparedStore = this.#comparing;
     this.#comparing = undefined;
     if (events.length === 0 && forgottenIds.length === 0 && comparedStore === undefined) return;
@@ -359,9 +360,12 @@ export class KnownPhone {
     }
   }
 
-  #keep(comparison: Comparison, { put, toldChars, events, settled, forgotten, isNews }: Conclusions): void {
+  #recordBatch(
+    comparison: Comparison,
+    { put, reportedChars: toldChars, events, settled, evicted: forgotten, hasReceived: isNews }: Conclusions,
+  ): void {
     this.#epoch = Math.max(this.epoch, comparison.epoch);
-    if (isNews) this.#news++;
+    if (isNews) this.#receivedBatches++;
     if (put.length === 0) return;
     this.#record({
       epoch: this.#epoch,

@@ -4,9 +4,9 @@ import { parseXml, type XmlNode } from '../upnp/xml/xml.ts';
 import { plainName } from './record.ts';
 
 /** The key of a message's text in models; it may have any number of lines. */
-const ofSeveralLines = 'body';
+const multiLineKey = 'body';
 /** Elements and attributes that hold an address, name, subject or type, under all their names (profile.ts). */
-const ofOneLine: ReadonlySet<string> = new Set(
+const singleLineNames: ReadonlySet<string> = new Set(
   [
     ...['address', 'uri', 'number', 'telephoneNumber', 'phoneNumber', 'tel', 'email', 'id'],
     ...['sender', 'from', 'originator', 'caller', 'initiator', 'owner'],
@@ -37,7 +37,7 @@ interface Broken {
 
 function brokenValues(value: unknown, at: readonly string[]): Broken[] {
   if (typeof value === 'string') {
-    const control = at.at(-1) === ofSeveralLines ? undefined : firstControl(value);
+    const control = at.at(-1) === multiLineKey ? undefined : firstControl(value);
     return control === undefined ? [] : [{ at, control }];
   }
   if (typeof value !== 'object' || value === null) return [];
@@ -58,7 +58,7 @@ function brokenNodes(node: XmlNode): Broken[] {
   const attributes = [...node.attributes].map(([name, text]) => ({ name, text }));
   const leaves = node.children.length === 0 ? [{ name: node.name, text: node.text }, ...attributes] : attributes;
   const broken = leaves
-    .filter(({ name }) => ofOneLine.has(plainName(name)))
+    .filter(({ name }) => singleLineNames.has(plainName(name)))
     // Surrounding blanks and line breaks are layout.
     .flatMap(({ name, text }): Broken[] => {
       const control = firstControl(text.trim());

@@ -12,7 +12,7 @@ export const listLimits: ListLimits = { bytes: 256 * 1024 * 1024, messages: 100_
 /** A batch is passed on after this time or size. */
 const batch = { afterMs: 250, messages: 250, chars: 256 * 1024 } as const;
 
-export class ListReading {
+export class ListReader {
   readonly #list: MessageListStream;
   readonly #take: TakeMessages;
   readonly #limits: ListLimits;
@@ -27,12 +27,12 @@ export class ListReading {
   constructor(device: string, take: TakeMessages, limits = listLimits) {
     this.#take = take;
     this.#limits = limits;
-    const give = (entries: MessageEntry[]) => {
+    const emit = (entries: MessageEntry[]) => {
       this.#count += entries.length;
       for (const entry of entries) this.#batchChars += entry.xml.length;
       this.#batch.push(...entries);
     };
-    this.#list = new MessageListStream({ context: { device, action: 'SearchMessages' }, give });
+    this.#list = new MessageListStream({ context: { device, action: 'SearchMessages' }, emit });
   }
 
   readonly read = async (text: string): Promise<boolean> => {
@@ -41,13 +41,13 @@ export class ListReading {
     this.#list.write(text);
     if (this.#list.isOver) return false;
     const isLong = this.#batch.length >= batch.messages || this.#batchChars >= batch.chars;
-    if (isLong || performance.now() - this.#takenMs > batch.afterMs) await this.handOn();
+    if (isLong || performance.now() - this.#takenMs > batch.afterMs) await this.flush();
     return true;
   };
 
   async end(isComplete: boolean): Promise<ListRead> {
     const list = this.#list.end();
-    await this.handOn();
+    await this.flush();
     const isOver = this.#isOver;
     return { ...list, isComplete: isComplete && list.isComplete && !isOver, ...(isOver && { isTooLong: true }) };
   }
@@ -57,7 +57,7 @@ export class ListReading {
   }
 
   /** Passes the current batch on. */
-  async handOn(): Promise<void> {
+  async flush(): Promise<void> {
     if (this.failure !== undefined) return;
     const entries = this.#batch;
     this.#batch = [];

@@ -52,7 +52,7 @@ const listItem = homelineProfile.documents.messageList;
 export const itemNames = listItem.kind === 'list' ? listItem.item : listItem.names;
 
 /** Reads the messages of one list in sequence. */
-export class MessageReading {
+export class MessageReader {
   readonly #context: DocumentContext;
   /** Counts entries without an identifier by the digest of their text. */
   readonly #idless = new Map<string, number>();
@@ -158,7 +158,7 @@ export function readMessage(xml: string, context: DocumentContext): PhoneMessage
     throw new DocumentError('message', xml, context, 'is empty');
   }
   const node = findElement(top, shapeFor('message', top).names) ?? onlyChild(top);
-  return new MessageReading(context).readOne(node, xml);
+  return new MessageReader(context).readOne(node, xml);
 }
 
 /** Serialised in a normal form, from which missing identifiers are derived. */

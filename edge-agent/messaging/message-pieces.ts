@@ -3,7 +3,7 @@ import { maxDocumentChars } from './document-tree.ts';
 
 const opening = /<(?:[\w.-]{1,40}:)?message[\s>]/gi;
 /** No opening tag with its prefix is longer. */
-const longestOpening = 64;
+const maxTagChars = 64;
 
 /** Splits before each message's opening tag, and ends each piece after its closing tag if there is one. */
 export function piecesOf(xml: string): string[] {
@@ -24,29 +24,29 @@ export function endedPieces(xml: string): string[] {
 
 /** The same for a stream. Of a message too long to keep, the start is emitted. */
 export class PieceStream {
-  readonly #give: (piece: string) => void;
+  readonly #emit: (piece: string) => void;
   #held = '';
 
-  constructor(give: (piece: string) => void) {
-    this.#give = give;
+  constructor(emit: (piece: string) => void) {
+    this.#emit = emit;
   }
 
   write(text: string): void {
-    const searchFrom = Math.max(0, this.#held.length - longestOpening);
+    const searchFrom = Math.max(0, this.#held.length - maxTagChars);
     this.#held += text;
     const last = [...this.#held.slice(searchFrom).matchAll(opening)].at(-1);
     if (last !== undefined) {
       const at = searchFrom + last.index;
-      for (const piece of piecesOf(this.#held.slice(0, at))) this.#give(piece);
+      for (const piece of piecesOf(this.#held.slice(0, at))) this.#emit(piece);
       this.#held = this.#held.slice(at);
     } else if (this.#held.length > maxDocumentChars / 2) {
-      for (const piece of piecesOf(this.#held)) this.#give(piece);
-      this.#held = this.#held.slice(-longestOpening);
+      for (const piece of piecesOf(this.#held)) this.#emit(piece);
+      this.#held = this.#held.slice(-maxTagChars);
     }
   }
 
   end(): void {
-    for (const piece of endedPieces(this.#held)) this.#give(piece);
+    for (const piece of endedPieces(this.#held)) this.#emit(piece);
     this.#held = '';
   }
 }

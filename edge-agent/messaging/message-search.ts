@@ -6,10 +6,10 @@ import type { CallOptions, MessageSearch, PhoneCalls } from './control-point.ts'
 import { DocumentError } from './document-tree.ts';
 import { listLimits } from './list-reading.ts';
 import type { ListRead, TakeMessages } from './message-list.ts';
-import { wholeSearch } from './pending-sync.ts';
+import { fullSearch } from './pending-sync.ts';
 
 const folderSearches: readonly MessageSearch[] = messageFolders.map((MessageFolder) => ({
-  ...wholeSearch,
+  ...fullSearch,
   MessageFolder,
 }));
 const exactSearches: readonly MessageSearch[] = messageClasses.flatMap((MessageClass) =>
@@ -19,36 +19,36 @@ const exactSearches: readonly MessageSearch[] = messageClasses.flatMap((MessageC
 );
 
 /** From the shortest to the longest; if a phone refuses one, the next is tried. */
-const ways: readonly (readonly MessageSearch[])[] = [
-  [wholeSearch],
-  [{ ...wholeSearch, SessionID: ANY }],
+const strategies: readonly (readonly MessageSearch[])[] = [
+  [fullSearch],
+  [{ ...fullSearch, SessionID: ANY }],
   folderSearches,
   exactSearches,
 ];
 
 /** Lists all messages of one phone, and remembers which kind of search it understands. */
-export class WholeSearch {
-  #way = 0;
+export class FullSearch {
+  #strategy = 0;
 
   /**
    * A message may be emitted twice: when one kind of search breaks off, the next starts over.
    * @throws what the last kind threw when the phone answers none
    */
   async list(calls: PhoneCalls, options: CallOptions, take: TakeMessages): Promise<ListRead> {
-    for (let way = this.#way; ; way++) {
+    for (let strategy = this.#strategy; ; strategy++) {
       try {
-        const list = await this.#listBy(ways[way] ?? exactSearches, calls, options, take);
+        const list = await this.#listWith(strategies[strategy] ?? exactSearches, calls, options, take);
         // A list that is cut at some length may be complete in parts.
-        if (list.isComplete || list.isTooLong === true || way >= ways.length - 1) return list;
+        if (list.isComplete || list.isTooLong === true || strategy >= strategies.length - 1) return list;
       } catch (error) {
-        if (way >= ways.length - 1 || !(isRefusedValue(error) || isUnreadable(error))) throw error;
+        if (strategy >= strategies.length - 1 || !(isRefusedValue(error) || isUnreadable(error))) throw error;
         // A list too long for us or the phone's memory may work tomorrow; an unknown wildcard stays unknown.
-        if (isRefusedValue(error) && !isPassingRefusal(error)) this.#way = way + 1;
+        if (isRefusedValue(error) && !isPassingRefusal(error)) this.#strategy = strategy + 1;
       }
     }
   }
 
-  async #listBy(
+  async #listWith(
     searches: readonly MessageSearch[],
     calls: PhoneCalls,
     options: CallOptions,

@@ -3,9 +3,9 @@ import { limits } from '../../protocol/limits.ts';
 import { maxDocumentChars } from './document-tree.ts';
 
 /** Cap for one text: more than the longest body, so that the reader sees that it was too long. */
-const longestText = limits.bodyChars + 64 * 1024;
+const maxTextChars = limits.bodyChars + 64 * 1024;
 /** Cap for one message; parsing it is synchronous. */
-const longestSource = maxDocumentChars - 64 * 1024;
+const maxSourceChars = maxDocumentChars - 64 * 1024;
 
 export class SourceCollector {
   readonly name: string;
@@ -31,7 +31,7 @@ export class SourceCollector {
   }
 
   get isTooLong(): boolean {
-    return this.#text.length > longestSource;
+    return this.#text.length > maxSourceChars;
   }
 
   slice(from: number, to?: number): string {
@@ -45,7 +45,7 @@ export class SourceCollector {
 
   /** Adds a piece of text; `chars` is its decoded length. */
   addText(source: string, chars: number, field: string): void {
-    if (this.#isFull || this.#runChars > longestText) {
+    if (this.#isFull || this.#runChars > maxTextChars) {
       this.cut.add(field);
       this.#hasLostCdataEnd = this.#isInCdata;
     } else this.#text += source;

@@ -4,7 +4,7 @@ import type { DocumentOf, NewMessage } from '../../protocol/phone-model.ts';
 import type { MessageSearch } from './control-point.ts';
 import { readDocument } from './documents.ts';
 
-export const wholeSearch: MessageSearch = {
+export const fullSearch: MessageSearch = {
   MessageClass: ANY,
   MessageFolder: ANY,
   MessageStatus: ANY,
@@ -43,7 +43,7 @@ export class PendingSync {
   }
 
   /** Moves the wide hints into a new PendingSync. */
-  putOffWide(): PendingSync {
+  postponeWide(): PendingSync {
     const later = new PendingSync();
     later.hinted = this.isWide;
     later.allMessages = this.allMessages;
@@ -84,7 +84,7 @@ export class PendingSync {
 
   search(narrow: Partial<MessageSearch>): void {
     this.hinted = true;
-    const search = { ...wholeSearch, ...narrow };
+    const search = { ...fullSearch, ...narrow };
     this.searches.set(Object.values(search).join('\n'), search);
   }
 
@@ -97,7 +97,7 @@ export class PendingSync {
 }
 
 /** Adds the hints of an event. An event is never more than a hint (requirement E19). */
-export function noteEvent(
+export function addEvent(
   pendingSync: PendingSync,
   udn: string,
   variables: ReadonlyMap<string, string>,

@@ -11,7 +11,7 @@ export interface ReadWait {
 interface SharedRead<Answer> {
   readonly answer: Promise<Answer>;
   readonly controller: AbortController;
-  askers: number;
+  callers: number;
   /** The latest deadline of its callers. */
   untilMs: number;
 }
@@ -39,13 +39,13 @@ export class SharedReads<Answer> {
   ): Promise<Answer> {
     signal?.throwIfAborted();
     const shared = this.#waiting.get(key) ?? this.#begin(key, untilMs, queue, call);
-    shared.askers++;
+    shared.callers++;
     shared.untilMs = Math.max(shared.untilMs, untilMs);
     if (signal === undefined) return shared.answer;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const onAbort = () => {
       reject(signal.reason);
-      if (--shared.askers > 0) return;
+      if (--shared.callers > 0) return;
       this.#close(key, shared);
       shared.controller.abort(signal.reason);
     };
@@ -72,7 +72,7 @@ export class SharedReads<Answer> {
     const controller = new AbortController();
     const { signal } = controller;
     const { promise: answer, resolve, reject } = Promise.withResolvers<Answer>();
-    const shared: SharedRead<Answer> = { answer, controller, askers: 0, untilMs };
+    const shared: SharedRead<Answer> = { answer, controller, callers: 0, untilMs };
     this.#waiting.set(key, shared);
     const begun = () => {
       this.#close(key, shared);

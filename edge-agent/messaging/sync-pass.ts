@@ -7,18 +7,18 @@ import type { FileInfo, PhoneSession } from '../../protocol/phone-model.ts';
 import { UpnpError } from '../upnp/error.ts';
 import {
   type CallOptions,
+  defaultDeadlineMs,
   type MessageSearch,
   maxListChars,
   type PhoneCalls,
   type PhoneControlPoint,
-  standardDeadlineMs,
 } from './control-point.ts';
 import { readFingerprint } from './evidence.ts';
 import type { KnownMessage } from './known-messages.ts';
-import type { Consequence, KnownPhone, Looked } from './known-phone.ts';
+import type { KnownPhone, ListOrigin, ListOutcome } from './known-phone.ts';
 import type { MessageEntry } from './message-list.ts';
-import { charsOf, WholeSearch } from './message-search.ts';
-import { type PendingSync, wholeSearch } from './pending-sync.ts';
+import { charsOf, FullSearch } from './message-search.ts';
+import { fullSearch, type PendingSync } from './pending-sync.ts';
 
 /** What a sync pass needs to know of the cloud. */
 export interface CloudKnowledge {
@@ -45,17 +45,17 @@ export interface SyncPassOptions {
   onRecovered(): void;
 }
 
-const deadline = { deadlineMs: standardDeadlineMs } as const;
+const deadline = { deadlineMs: defaultDeadlineMs } as const;
 /** A long list pauses above this backlog of the cloud; otherwise a new message would wait behind thousands of old ones. */
-const longestBacklog = 500;
+const maxBacklog = 500;
 const backlogPauseMs = 25;
-const noConsequence: Consequence = { needsWhole: false };
+const noOutcome: ListOutcome = { needsWhole: false };
 
 /** Works off a PendingSync; what turns out to be needed on the way is added to the next one. */
 export class SyncPass {
   readonly #options: SyncPassOptions;
   readonly #known: KnownPhone;
-  readonly #search = new WholeSearch();
+  readonly #search = new FullSearch();
   #isListing = false;
 
   constructor(options: SyncPassOptions) {
@@ -87,7 +87,7 @@ export class SyncPass {
     return true;
   }
 
-  async atSessions(pendingSync: PendingSync, next: PendingSync): Promise<void> {
+  async syncSessions(pendingSync: PendingSync, next: PendingSync): Promise<void> {
     for (const sessionId of pendingSync.everything ? [''] : pendingSync.sessions) {
       if (sessionId !== '' && this.#known.isOverfull) return next.addEverything();
       await this.#inTurn(async (calls) => {
@@ -97,42 +97,42 @@ export class SyncPass {
     }
   }
 
-  async atMessages(pendingSync: PendingSync, next: PendingSync): Promise<Consequence> {
+  async syncMessages(pendingSync: PendingSync, next: PendingSync): Promise<ListOutcome> {
     const whole = pendingSync.everything || pendingSync.allMessages || this.#known.isOverfull;
     if (pendingSync.sent) for (const MessageFolder of ['Outgoing', 'Sent']) pendingSync.search({ MessageFolder });
-    if (!whole && pendingSync.searches.size === 0) return noConsequence;
-    const looked = { recovered: !pendingSync.hinted, notifiedMs: pendingSync.notifiedMs };
-    const narrow = whole ? undefined : await this.#atNamedMessages(pendingSync, looked);
-    const concluded = narrow ?? (await this.#listInBackground(looked));
+    if (!whole && pendingSync.searches.size === 0) return noOutcome;
+    const origin = { recovered: !pendingSync.hinted, notifiedMs: pendingSync.notifiedMs };
+    const narrow = whole ? undefined : await this.#syncNamedMessages(pendingSync, origin);
+    const outcome = narrow ?? (await this.#listInBackground(origin));
     const isFound = [...pendingSync.expected].every((messageId) => this.#known.isKnown(messageId));
     // The event named a message that the narrow search did not find.
-    if (concluded.needsWhole || (narrow !== undefined && !isFound)) next.addAllMessages();
-    return concluded;
+    if (outcome.needsWhole || (narrow !== undefined && !isFound)) next.addAllMessages();
+    return outcome;
   }
 
   /** Lists what is requested by name while a list of all messages is in flight. */
-  async besideList(pendingSync: PendingSync, next: PendingSync): Promise<void> {
-    await this.atSessions(pendingSync, next);
+  async syncNamed(pendingSync: PendingSync, next: PendingSync): Promise<void> {
+    await this.syncSessions(pendingSync, next);
     if (pendingSync.searches.size > 0) {
-      const looked = { recovered: !pendingSync.hinted, notifiedMs: pendingSync.notifiedMs };
-      const concluded = await this.#atNamedMessages(pendingSync, looked);
+      const origin = { recovered: !pendingSync.hinted, notifiedMs: pendingSync.notifiedMs };
+      const outcome = await this.#syncNamedMessages(pendingSync, origin);
       const isFound = [...pendingSync.expected].every((messageId) => this.#known.isKnown(messageId));
-      if (concluded === undefined || concluded.needsWhole || !isFound) next.addAllMessages();
+      if (outcome === undefined || outcome.needsWhole || !isFound) next.addAllMessages();
     }
-    await this.atFiles(pendingSync);
+    await this.syncFiles(pendingSync);
   }
 
-  #atNamedMessages(pendingSync: PendingSync, looked: Omit<Looked, 'whole'>): Promise<Consequence | undefined> {
-    return this.#inTurn((calls) => this.#listNarrowly(calls, [...pendingSync.searches.values()], looked));
+  #syncNamedMessages(pendingSync: PendingSync, origin: Omit<ListOrigin, 'whole'>): Promise<ListOutcome | undefined> {
+    return this.#inTurn((calls) => this.#listNarrowly(calls, [...pendingSync.searches.values()], origin));
   }
 
   /** Outside the queue: a long list takes minutes. KnownPhone tracks what actions and narrow lists changed since it began. */
-  async #listInBackground(looked: Omit<Looked, 'whole'>): Promise<Consequence> {
+  async #listInBackground(origin: Omit<ListOrigin, 'whole'>): Promise<ListOutcome> {
     try {
       return await this.#options.controlPoint.inBackground((calls, signal) => {
         this.#isListing = true;
         this.#options.onListing?.();
-        return this.#listAll(calls, looked, { ...deadline, signal });
+        return this.#listAll(calls, origin, { ...deadline, signal });
       });
     } finally {
       this.#isListing = false;
@@ -150,26 +150,26 @@ export class SyncPass {
     options: CallOptions,
   ): Promise<Readonly<KnownMessage> | undefined> {
     const known = this.#known;
-    const before = known.lookNumber;
+    const before = known.passNumber;
     const meant = id === undefined ? known.seenUnder(messageId, 0) : known.find(id);
     if (id !== undefined && meant === undefined) return undefined;
-    const looked = { recovered: false };
+    const origin = { recovered: false };
     const evidence = meant === undefined ? undefined : readFingerprint(meant.fingerprint);
     const { messageClass = ANY, folder, isRead } = evidence ?? {};
     if (folder !== undefined) {
-      const narrow = { ...wholeSearch, MessageClass: messageClass, MessageFolder: folder };
+      const narrow = { ...fullSearch, MessageClass: messageClass, MessageFolder: folder };
       const search = { ...narrow, MessageStatus: isRead === true ? 'Read' : 'Unread' };
-      await this.#listNarrowly(calls, [search], looked, options);
+      await this.#listNarrowly(calls, [search], origin, options);
       const found = known.seenUnder(messageId, before);
       if (found !== undefined && (id === undefined || found.id === id)) return found;
     }
-    await this.#listAll(calls, looked, options);
+    await this.#listAll(calls, origin, options);
     if (id === undefined) return known.seenUnder(messageId, before);
     const item = known.find(id);
     return item?.isPresent === true && item.lastSeen > before ? item : undefined;
   }
 
-  async atFiles(pendingSync: PendingSync): Promise<void> {
+  async syncFiles(pendingSync: PendingSync): Promise<void> {
     for (const sessionId of pendingSync.files) {
       await this.#inTurn(async (calls) => {
         const files = await listFiles(calls, sessionId);
@@ -179,42 +179,42 @@ export class SyncPass {
   }
 
   /** Concludes what an answer shows of one message, within any task of the phone's queue. */
-  concludeMessage(entry: MessageEntry): Consequence {
-    if (!this.#known.isLoaded) return noConsequence;
-    return this.#concluding(false, () => {
-      const look = this.#known.beginLook({ whole: false, recovered: false });
-      look.take([entry]);
-      return look.end({ isComplete: false });
+  concludeMessage(entry: MessageEntry): ListOutcome {
+    if (!this.#known.isLoaded) return noOutcome;
+    return this.#notifying(false, () => {
+      const list = this.#known.beginList({ whole: false, recovered: false });
+      list.take([entry]);
+      return list.end({ isComplete: false });
     });
   }
 
   /** @throws UpnpError also when the list breaks off: unlisted messages may still be on the phone */
-  async #listAll(calls: PhoneCalls, looked: Omit<Looked, 'whole'>, options: CallOptions): Promise<Consequence> {
-    const look = this.#known.beginLook({ ...looked, whole: true });
+  async #listAll(calls: PhoneCalls, origin: Omit<ListOrigin, 'whole'>, options: CallOptions): Promise<ListOutcome> {
+    const open = this.#known.beginList({ ...origin, whole: true });
     const list = await this.#search.list(calls, options, (batch) => {
-      this.#concluding(looked.recovered, () => look.take(batch));
-      return this.#untilDelivered(options.signal);
+      this.#notifying(origin.recovered, () => open.take(batch));
+      return this.#untilBacklogDrained(options.signal);
     });
-    const concluded = this.#concluding(looked.recovered, () => look.end(list));
+    const outcome = this.#notifying(origin.recovered, () => open.end(list));
     this.#options.onTooLong?.(list.isTooLong === true ? list.count : undefined);
     if (!list.isComplete && list.isTooLong !== true) throw new UpnpError('malformed', 'The list breaks off');
-    return concluded;
+    return outcome;
   }
 
   /** Undefined when the phone refuses a narrow search, or lists more than the cap. */
   async #listNarrowly(
     calls: PhoneCalls,
     searches: readonly MessageSearch[],
-    looked: Omit<Looked, 'whole'>,
+    origin: Omit<ListOrigin, 'whole'>,
     options: CallOptions = deadline,
-  ): Promise<Consequence | undefined> {
-    const look = this.#known.beginLook({ ...looked, whole: false });
+  ): Promise<ListOutcome | undefined> {
+    const list = this.#known.beginList({ ...origin, whole: false });
     let chars = 0;
     try {
       for (const search of searches) {
         await calls.searchMessages(search, options, (batch) => {
           chars += charsOf(batch);
-          if (chars <= maxListChars) this.#concluding(looked.recovered, () => look.take(batch));
+          if (chars <= maxListChars) this.#notifying(origin.recovered, () => list.take(batch));
         });
         if (chars > maxListChars) return undefined;
       }
@@ -222,19 +222,19 @@ export class SyncPass {
       if (isRefused(error)) return undefined;
       throw error;
     }
-    return this.#concluding(looked.recovered, () => look.end({ isComplete: false }));
+    return this.#notifying(origin.recovered, () => list.end({ isComplete: false }));
   }
 
-  async #untilDelivered(signal: AbortSignal | undefined): Promise<void> {
+  async #untilBacklogDrained(signal: AbortSignal | undefined): Promise<void> {
     const { cloud } = this.#options;
-    while ((cloud.backlog?.() ?? 0) > longestBacklog && signal?.aborted !== true) await pause(backlogPauseMs);
+    while ((cloud.backlog?.() ?? 0) > maxBacklog && signal?.aborted !== true) await pause(backlogPauseMs);
   }
 
-  #concluding<Result>(recovered: boolean, conclude: () => Result): Result {
+  #notifying<Result>(recovered: boolean, conclude: () => Result): Result {
     const before = this.#known.isLoaded ? this.#known.epoch : undefined;
-    const newsBefore = this.#known.news;
+    const newsBefore = this.#known.receivedBatches;
     const result = conclude();
-    if (recovered && this.#known.news > newsBefore) this.#options.onRecovered();
+    if (recovered && this.#known.receivedBatches > newsBefore) this.#options.onRecovered();
     if (before !== undefined && this.#known.isLoaded && this.#known.epoch !== before) this.#options.onEpoch();
     return result;
   }

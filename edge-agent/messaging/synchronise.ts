@@ -4,9 +4,9 @@ import { backOffMs } from '../../shared/back-off.ts';
 import { UpnpError } from '../upnp/error.ts';
 import type { CallOptions, PhoneCalls, PhoneControlPoint } from './control-point.ts';
 import type { KnownItem } from './known-messages.ts';
-import { type Consequence, KnownPhone, type PhoneMemory } from './known-phone.ts';
+import { KnownPhone, type ListOutcome, type PhoneMemory } from './known-phone.ts';
 import type { MessageEntry } from './message-list.ts';
-import { noteEvent, PendingSync } from './pending-sync.ts';
+import { addEvent, PendingSync } from './pending-sync.ts';
 import { type CloudKnowledge, SyncPass } from './sync-pass.ts';
 
 export interface SynchroniserOptions {
@@ -21,7 +21,7 @@ export interface SynchroniserOptions {
   /** Called after each sync pass: whether the phone answered. */
   onReachable?(reachable: boolean): void;
   /** Called when a sync found a change without the event that the phone should have sent. */
-  onUntold?(): void;
+  onMissedEvent?(): void;
   /** How often to compare everything while the phone sends events. */
   readonly compareMs?: number;
   /** How often to compare everything while the phone sends no events. */
@@ -37,7 +37,7 @@ const retryTimes = { firstMs: 1000, capMs: 60_000 };
  * Debounce: a burst of sends or of hints without a name causes one long list per interval, not one each. New arrivals wait
  * while the phone lists; with this value fewer than one in a hundred should.
  */
-const shortestPauseMs = 2000;
+const minWidePauseMs = 2000;
 /** Listing everything may take at most a tenth of the phone's time. */
 const pauseFactor = 9;
 
@@ -49,14 +49,14 @@ export class PhoneSynchroniser {
   #pendingSync = new PendingSync();
   #running: Promise<void> | undefined;
   /** Listing beside a long list. */
-  #beside: Promise<void> | undefined;
+  #named: Promise<void> | undefined;
   /** Number of messages read from a phone that has more than the cap. */
   #tooLong: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Earliest time for the next wide list, on the clock of `performance.now()`. */
   #wideFromMs = 0;
   /** When to list everything again to confirm a suspicious list, on the same clock. */
-  #againAtMs: number | undefined;
+  #confirmAtMs: number | undefined;
   #failures = 0;
   #live = false;
   #approved = false;
@@ -73,10 +73,10 @@ export class PhoneSynchroniser {
       known: this.#known,
       cloud: options.cloud,
       onEpoch: () => options.onEpoch?.(),
-      onListing: () => this.#beginBeside(),
+      onListing: () => this.#startNamed(),
       onTooLong: (read) => this.#setTooLong(read),
       onRecovered: () => {
-        if (this.#inStep && this.#hasEvents) options.onUntold?.();
+        if (this.#inStep && this.#hasEvents) options.onMissedEvent?.();
       },
     });
   }
@@ -94,8 +94,8 @@ export class PhoneSynchroniser {
   async stop(): Promise<void> {
     this.#live = false;
     clearTimeout(this.#timer);
-    this.#options.controlPoint.abandonBackground();
-    await Promise.all([this.#running, this.#beside]);
+    this.#options.controlPoint.abortBackground();
+    await Promise.all([this.#running, this.#named]);
   }
 
   /** An unapproved phone is neither listed nor reported (requirement Z13). */
@@ -109,7 +109,7 @@ export class PhoneSynchroniser {
   /** Whether the phone's events arrive; without them it is polled (requirement E11). */
   setHasEvents(hasEvents: boolean): void {
     this.#hasEvents = hasEvents;
-    this.#known.doubtSeen();
+    this.#known.invalidateSeen();
     this.requestFullSync();
   }
 
@@ -117,7 +117,7 @@ export class PhoneSynchroniser {
   onEvent(variables: ReadonlyMap<string, string>): void {
     this.request((pendingSync) => {
       pendingSync.notifiedMs ??= Date.now();
-      noteEvent(pendingSync, this.#udn, variables, (messageId) => this.#known.isKnown(messageId));
+      addEvent(pendingSync, this.#udn, variables, (messageId) => this.#known.isKnown(messageId));
     });
   }
 
@@ -128,8 +128,8 @@ export class PhoneSynchroniser {
   /** Adds something to the pending sync and starts it. */
   request(note: (pendingSync: PendingSync) => void): void {
     note(this.#pendingSync);
-    this.#begin();
-    this.#beginBeside();
+    this.#start();
+    this.#startNamed();
   }
 
   /** What the household must know about this phone's messages, in plain words. */
@@ -184,39 +184,39 @@ export class PhoneSynchroniser {
     return this.#known.sessionKeyOf(sessionId);
   }
 
-  #begin(): void {
+  #start(): void {
     if (!this.#live || !this.#approved || this.#running !== undefined || this.#pendingSync.isEmpty) return;
     clearTimeout(this.#timer);
     const isEarly = this.#pendingSync.isWide && performance.now() < this.#wideFromMs;
     if (isEarly && !this.#pendingSync.isUrgent) {
-      this.#timer = setTimeout(() => this.#begin(), this.#wideFromMs - performance.now());
+      this.#timer = setTimeout(() => this.#start(), this.#wideFromMs - performance.now());
       return;
     }
     const pendingSync = this.#pendingSync;
-    this.#pendingSync = isEarly ? pendingSync.putOffWide() : new PendingSync();
-    this.#running = this.#work(pendingSync, this.#pendingSync).finally(() => {
+    this.#pendingSync = isEarly ? pendingSync.postponeWide() : new PendingSync();
+    this.#running = this.#runPass(pendingSync, this.#pendingSync).finally(() => {
       this.#running = undefined;
       if (!this.#live) return;
       if (this.#pendingSync.isEmpty || this.#failures > 0) this.#schedule();
-      else this.#begin();
+      else this.#start();
     });
   }
 
   /** A new message does not wait for the end of a long list. */
-  #beginBeside(): void {
-    if (!this.#live || !this.#approved || !this.#syncPass.isListing || this.#beside !== undefined) return;
+  #startNamed(): void {
+    if (!this.#live || !this.#approved || !this.#syncPass.isListing || this.#named !== undefined) return;
     const named = this.#pendingSync.takeNamed();
     if (named.isEmpty) return;
-    this.#beside = this.#lookBeside(named).finally(() => {
-      this.#beside = undefined;
-      this.#beginBeside();
-      this.#begin();
+    this.#named = this.#syncNamed(named).finally(() => {
+      this.#named = undefined;
+      this.#startNamed();
+      this.#start();
     });
   }
 
-  async #lookBeside(named: PendingSync): Promise<void> {
+  async #syncNamed(named: PendingSync): Promise<void> {
     try {
-      await this.#syncPass.besideList(named, this.#pendingSync);
+      await this.#syncPass.syncNamed(named, this.#pendingSync);
     } catch {
       // The list in flight may have passed it already.
       this.#pendingSync.addEverything();
@@ -231,36 +231,36 @@ export class PhoneSynchroniser {
 
   #schedule(): void {
     const { compareMs = 5 * 60_000, pollMs = 15_000 } = this.#options;
-    const standardMs = this.#hasEvents ? compareMs : pollMs;
-    const againMs = (this.#againAtMs ?? Number.POSITIVE_INFINITY) - performance.now();
+    const intervalMs = this.#hasEvents ? compareMs : pollMs;
+    const confirmInMs = (this.#confirmAtMs ?? Number.POSITIVE_INFINITY) - performance.now();
     const retryMs = backOffMs(retryTimes, this.#failures - 1);
-    const waitMs = this.#failures > 0 ? retryMs : Math.max(0, Math.min(standardMs, againMs));
+    const waitMs = this.#failures > 0 ? retryMs : Math.max(0, Math.min(intervalMs, confirmInMs));
     this.#timer = setTimeout(() => this.requestFullSync(), waitMs);
   }
 
-  async #work(pendingSync: PendingSync, next: PendingSync): Promise<void> {
+  async #runPass(pendingSync: PendingSync, next: PendingSync): Promise<void> {
     try {
       if (!(await this.#syncPass.compareWithCloud(pendingSync))) return;
-      await this.#syncPass.atSessions(pendingSync, next);
-      await this.#lookAtMessages(pendingSync, next);
-      await this.#syncPass.atFiles(pendingSync);
+      await this.#syncPass.syncSessions(pendingSync, next);
+      await this.#syncMessages(pendingSync, next);
+      await this.#syncPass.syncFiles(pendingSync);
       this.#onDone(pendingSync);
     } catch (error) {
       this.#onFailed(error);
     }
   }
 
-  async #lookAtMessages(pendingSync: PendingSync, next: PendingSync): Promise<void> {
+  async #syncMessages(pendingSync: PendingSync, next: PendingSync): Promise<void> {
     const startedMs = performance.now();
-    this.#note(await this.#syncPass.atMessages(pendingSync, next), pendingSync);
+    this.#note(await this.#syncPass.syncMessages(pendingSync, next), pendingSync);
     if (!pendingSync.everything && !pendingSync.isWide) return;
     const endedMs = performance.now();
-    this.#wideFromMs = endedMs + Math.max(shortestPauseMs, (endedMs - startedMs) * pauseFactor);
+    this.#wideFromMs = endedMs + Math.max(minWidePauseMs, (endedMs - startedMs) * pauseFactor);
   }
 
-  #note({ lookAgainMs }: Consequence, pendingSync: PendingSync): void {
-    if (lookAgainMs !== undefined) this.#againAtMs = performance.now() + lookAgainMs;
-    else if (pendingSync.everything || pendingSync.allMessages) this.#againAtMs = undefined;
+  #note({ confirmAfterMs }: ListOutcome, pendingSync: PendingSync): void {
+    if (confirmAfterMs !== undefined) this.#confirmAtMs = performance.now() + confirmAfterMs;
+    else if (pendingSync.everything || pendingSync.allMessages) this.#confirmAtMs = undefined;
   }
 
   #onDone(pendingSync: PendingSync): void {
@@ -278,8 +278,8 @@ export class PhoneSynchroniser {
     if (error instanceof UpnpError) this.#options.onReachable?.(error.kind !== 'unreachable');
     if (this.#failures !== 1 || !this.#live) return;
     this.#inStep = false;
-    const words = error instanceof Error ? error.message : String(error);
-    this.#options.report(`The phone's messages cannot be listed: ${words.replace(/\.$/, '')}. Trying again.`);
+    const message = error instanceof Error ? error.message : String(error);
+    this.#options.report(`The phone's messages cannot be listed: ${message.replace(/\.$/, '')}. Trying again.`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ActionQueue } from '../../../edge-agent/messaging/action-queue.ts';
 
-/** Tasks that end when the test says so, and a record of what ran together. */
+/** Tasks that end on command, and a record of which ran together. */
 class Tasks {
   readonly running = new Set<string>();
   readonly order: string[] = [];
@@ -36,7 +36,7 @@ describe('the queue of a phone', () => {
     expect(await Promise.all(all)).toEqual(['a', 'b', 'c']);
   });
 
-  it('runs several reads together but never two that exclude each other', async () => {
+  it('runs several reads together but never two exclusive tasks', async () => {
     const queue = new ActionQueue({ inFlight: 3, waiting: 10 });
     const tasks = new Tasks();
     const all = [
@@ -53,7 +53,7 @@ describe('the queue of a phone', () => {
     await Promise.all(all);
   });
 
-  it('refuses what would wait behind too many', async () => {
+  it('refuses an action when the queue is full', async () => {
     const queue = new ActionQueue({ inFlight: 1, waiting: 1 });
     const tasks = new Tasks();
     const all = [queue.run(tasks.task('a'), { exclusive: false }), queue.run(tasks.task('b'), { exclusive: false })];
@@ -63,7 +63,7 @@ describe('the queue of a phone', () => {
     await Promise.all(all);
   });
 
-  it('lets a waiting one go when it is aborted, and goes on after a failure', async () => {
+  it('drops an aborted waiter, and continues after a failure', async () => {
     const queue = new ActionQueue({ inFlight: 1, waiting: 5 });
     const tasks = new Tasks();
     const first = queue.run(tasks.task('a'), { exclusive: false });

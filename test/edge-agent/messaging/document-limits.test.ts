@@ -1,4 +1,4 @@
-// What is over a limit is cut, between characters, and said; nothing else of the entry is lost.
+// A value over a limit is truncated between characters and marked; the rest of the entry is kept.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutText } from '../../../edge-agent/messaging/document-limits.ts';
@@ -38,7 +38,7 @@ function read(parts: Parts): PhoneMessage {
   return message;
 }
 
-/** Sender, subject and text of a message in which nothing but one field is too long. */
+/** A message in which only one field is too long. */
 const rest = {
   messageId: 'o1',
   sessionId: 's',
@@ -119,13 +119,13 @@ describe('a message over a limit', () => {
       },
       ['from', 'to', 'subject', 'body'],
     ],
-  ])('of %s keeps the rest and says what was cut', (_, parts, expected, fields) => {
+  ])('of %s keeps the rest and names the truncated fields', (_, parts, expected, fields) => {
     const message = read(parts);
     expect(message).toMatchObject({ ...rest, ...expected });
     expect(message.truncated).toEqual(fields === undefined ? undefined : { fields });
   });
 
-  it('has an identifier that stays the same and differs from others', () => {
+  it('gets a stable, distinct identifier', () => {
     const ids = ['x'.repeat(5000), 'x'.repeat(5001)].map((id) => read({ id, session: id }));
     expect(ids.map((message) => message.body)).toEqual(['All of it', 'All of it']);
     expect(ids[0]?.messageId).not.toBe(ids[1]?.messageId);
@@ -133,14 +133,14 @@ describe('a message over a limit', () => {
     expect(ids[0]?.sessionId).not.toBe(ids[1]?.sessionId);
   });
 
-  it('is not marked where it only reaches the limits', () => {
+  it('is not marked when it only reaches the limits', () => {
     const message = read({ subject: 's'.repeat(limits.shortTextChars), body: 'x'.repeat(limits.bodyChars) });
     expect(message).not.toHaveProperty('truncated');
   });
 });
 
 describe('another document over a limit', () => {
-  it('loses no entry by one long field', () => {
+  it('loses no entry because of one long field', () => {
     const long = 'x'.repeat(5000);
     const sessions = readDocument(
       'sessionsList',
@@ -168,14 +168,14 @@ describe('another document over a limit', () => {
   });
 });
 
-describe('cutting', () => {
+describe('cutText', () => {
   it.each([
     ['a family of emoji', `ab${family}cd`],
     ['flags', `a${'🇮🇹'.repeat(80)}`],
     ['a letter with an accent of its own', 'ae\u0301io'],
     ['Hangul', '각각'],
     ['CR and LF', 'a\r\nb'],
-  ])('never ends within %s', (_, text) => {
+  ])('never splits %s', (_, text) => {
     const whole = [...new Intl.Segmenter().segment(text)].map(({ index }) => index);
     for (let max = 1; max < text.length; max++) {
       const cut = cutText(text, max);
@@ -184,7 +184,7 @@ describe('cutting', () => {
     }
   });
 
-  it('never splits a surrogate pair, and cuts by less than one long character', () => {
+  it('never splits a surrogate pair, and removes less than one long character too many', () => {
     const unit = fc.constantFrom('a', '\u0301', '👍', '\u200d', '🏽', '🇮', ' ', family);
     fc.assert(
       fc.property(fc.string({ unit, minLength: 1, maxLength: 400 }), fc.integer({ min: 1, max: 300 }), (text, max) => {

@@ -39,11 +39,11 @@ const dinnerXml =
   '<url>http://192.168.1.20:49200/files/f-3</url></attachment></attachments></message>';
 
 describe('writing', () => {
-  it('writes a message exactly as the profile says', () => {
+  it('writes a message exactly as in the profile', () => {
     expect(writeDocument('message', dinner)).toBe(dinnerXml);
   });
 
-  it('writes sessions, file infos and capabilities in the order of the profile', () => {
+  it('writes sessions, file infos and capabilities in profile order', () => {
     expect(
       writeDocument('sessionsList', [
         {
@@ -71,7 +71,7 @@ const text = fc
 const name = text.map((given) => `x${given}x`);
 const time = fc.integer({ min: 0, max: Date.UTC(2200, 0) }).map((ms) => new Date(ms).toISOString());
 const optional = <Value>(arbitrary: fc.Arbitrary<Value>) => fc.option(arbitrary, { nil: undefined });
-/** Leaves out what is undefined, as the schemas do. */
+/** Omits undefined values, as the schemas do. */
 const record = <Fields>(fields: { [Key in keyof Fields]: fc.Arbitrary<Fields[Key]> }) =>
   fc.record(fields).map((value) => JSON.parse(JSON.stringify(value)));
 const party = record({
@@ -177,7 +177,7 @@ const models: Record<DocumentName, fc.Arbitrary<unknown>> = {
 };
 
 describe('any model', () => {
-  it.each(Object.keys(models) as DocumentName[])('%s survives writing and reading', (document) => {
+  it.each(Object.keys(models) as DocumentName[])('%s round-trips', (document) => {
     fc.assert(
       fc.property(models[document], (model) => {
         expect(readDocument(document, writeDocument(document, model as never), context)).toEqual(model);
@@ -186,7 +186,7 @@ describe('any model', () => {
     );
   });
 
-  it('survives one escaping too many and a CDATA section', () => {
+  it('survives an extra escaping and a CDATA section', () => {
     fc.assert(
       fc.property(message, (model: PhoneMessage) => {
         const xml = writeDocument('message', model);
@@ -200,7 +200,7 @@ describe('any model', () => {
   });
 });
 
-describe('reading leniently', () => {
+describe('lenient reading', () => {
   it('finds fields by synonym, any case, prefix and namespace, as children or attributes, in any order', () => {
     const xml =
       '<m:Message xmlns:m="urn:other" read="true" Date="1795375800"><m:Message-Body mimeType="text/html">hi</m:Message-Body>' +
@@ -225,7 +225,7 @@ describe('reading leniently', () => {
     '<?xml version="1.0"?><r:MessageListResponse xmlns:r="x"><messages><message><id>1</id><body>a</body></message><message><id>2</id><body>b</body></message></messages></r:MessageListResponse>',
     'junk <messageList><message id="1" body="a"/><message id="2" body="b"/></messageList> \0',
     '<messageList><message><message><id>1</id><text>a</text></message><message><id>2</id><text>b</text></message></message></messageList>',
-  ])('finds the entries with wrappers present or absent: %s', (xml) => {
+  ])('finds the entries with or without wrappers: %s', (xml) => {
     const list = readDocument('messageList', xml, context);
     expect(list.map(({ messageId, body }) => [messageId, body])).toEqual([
       ['1', 'a'],
@@ -233,7 +233,7 @@ describe('reading leniently', () => {
     ]);
   });
 
-  it('keeps identifiers and addresses as the very strings they were', () => {
+  it('keeps identifiers and addresses as exact strings', () => {
     const xml = '<message><id>007</id><from>1e5</from><to>+4915 0</to><body> true </body></message>';
     expect(readDocument('message', xml, context)).toMatchObject({
       messageId: '007',
@@ -253,12 +253,12 @@ describe('reading leniently', () => {
     ['1795375800123', '2026-11-22T19:30:00.123Z'],
     ['yesterday', '1970-01-01T00:00:00.000Z'],
     ['99999999999999999', '1970-01-01T00:00:00.000Z'],
-  ])('reads the time %s', (given, expected) => {
+  ])('parses the time %s', (given, expected) => {
     const xml = `<message><id>1</id><time>${given}</time><body>x</body></message>`;
     expect(readDocument('message', xml, context).time).toBe(expected);
   });
 
-  it('marks a message that came without its content', () => {
+  it('marks a message without content', () => {
     expect(readDocument('message', '<message><id>1</id><from>a</from></message>', context)).toMatchObject({
       bodyOmitted: true,
       body: '',
@@ -267,7 +267,7 @@ describe('reading leniently', () => {
     expect(empty).not.toHaveProperty('bodyOmitted');
   });
 
-  it('takes markup that a device left un-escaped in the content as the body', () => {
+  it('uses unescaped markup in the content as the body', () => {
     const xml = '<message><id>1</id><content type="text/html"><b>now</b> or &amp; never</content></message>';
     expect(readDocument('message', xml, context).body).toBe('<b>now</b> or &amp; never');
   });
@@ -288,8 +288,8 @@ describe('reading leniently', () => {
   });
 });
 
-describe('documents that cannot be understood', () => {
-  it('name device and action, and keep the first 200 characters for the house alone', () => {
+describe('unreadable documents', () => {
+  it('name device and action, and keep the first 200 characters on the LAN', () => {
     const xml = `no xml at all \u001b[31m ${'secret '.repeat(100)}`;
     const error = caught(() => readDocument('sessionInfo', xml, context));
     expect(error).toMatchObject({ code: 'phone-malformed', device: 'uuid:phone-1', action: 'SearchMessages' });
@@ -312,7 +312,7 @@ describe('documents that cannot be understood', () => {
     expect(caught(() => readDocument(document, xml, context)).code).toBe('phone-malformed');
   });
 
-  it('one bad entry of a list of messages never loses the others', () => {
+  it('one bad entry of a message list never loses the others', () => {
     const list = readDocument(
       'messageList',
       '<messageList><message><id>1</id><body>a</body></message><message>just words</message>' +
@@ -326,7 +326,7 @@ describe('documents that cannot be understood', () => {
     expect(list[2]).toMatchObject({ messageId: '3' });
   });
 
-  it('a list broken in the middle gives every message that stands in it', () => {
+  it('a list broken in the middle yields every message in it', () => {
     const list = readDocument(
       'messageList',
       '<messageList><message><id>1</id><body>a</body></message><message><messageID>2</messageID><body>b</boddy></message>' +
@@ -343,7 +343,7 @@ describe('documents that cannot be understood', () => {
     expect(new Set(list.map((each) => each.messageId)).size).toBe(2);
   });
 
-  it('tells of each bad entry in other lists', () => {
+  it('reports each bad entry in other lists', () => {
     const bad: DocumentError[] = [];
     const sessions = readDocument(
       'sessionsList',
@@ -388,14 +388,14 @@ describe('documents that cannot be understood', () => {
     ['openings', '<message>x', 400_000],
     ['what closes what was never opened', '<message></x>', 300_000],
     ['messages without a word', '<message/>', 150_000],
-  ])('of nothing but %s are a thousand messages, and one for all that follows', (_what, entry, count) => {
+  ])('of %s only become a thousand messages, and one for the rest', (_what, entry, count) => {
     const messages = readDocument('messageList', entry.repeat(count), context);
     expect(messages).toHaveLength(1001);
     expect(messages.at(-1)?.body.startsWith(entry.repeat(2))).toBe(true);
     expect(new Set(messages.map(({ messageId }) => messageId)).size).toBe(1001);
   });
 
-  it('lose no message that can be read, as long as fewer than a thousand are odd', () => {
+  it('lose no readable message while fewer than a thousand are odd', () => {
     const good = (id: number) => `<message messageClass="SMS"><messageID>${id}</messageID><body>hi</body></message>`;
     const xml = Array.from({ length: 900 }, (_, id) => `<message>${good(id)}`).join('');
     const messages = readDocument('messageList', xml, context);

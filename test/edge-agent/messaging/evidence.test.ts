@@ -1,4 +1,4 @@
-// Which message a listed one is: the table of docs/decisions/0011-identity-by-evidence.md, row by row.
+// Matching of listed messages: the table of docs/decisions/0011-identity-by-evidence.md, row by row.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -21,7 +21,7 @@ const shifted = (quarters: number, time = message.time) =>
 const other = { body: 'Your parcel has arrived', from: { address: '+390110003' }, time: '2026-11-27T09:00:00.000Z' };
 
 describe('a fingerprint', () => {
-  it('fits the contract, gives the evidence back, and changes with anything in the message', () => {
+  it('fits the contract, round-trips the evidence, and changes with anything in the message', () => {
     fc.assert(
       fc.property(
         fc.record({
@@ -45,7 +45,7 @@ describe('a fingerprint', () => {
     );
   });
 
-  it('keeps what a later list leaves out', () => {
+  it('keeps what a later list omits', () => {
     const { time: _, ...rest } = message;
     const bare = { ...rest, time: '1970-01-01T00:00:00.000Z', body: '', bodyOmitted: true } as const;
     const merged = mergeFingerprints(fingerprintOf(message), fingerprintOf(bare));
@@ -73,7 +73,7 @@ describe('the same message', () => {
     expect(compareEvidence(fingerprintOf(message), { ...message, ...changed } as PhoneMessage)).toBe('same');
   });
 
-  it('is likely at any shift of a zone or of daylight saving, also rounded and renamed', () => {
+  it('is likely at any shift of zone or daylight saving, also rounded and renamed', () => {
     for (let quarters = -56; quarters <= 56; quarters++) {
       if (quarters === 0) continue;
       const time = `${shifted(quarters).slice(0, 19)}.000Z`;
@@ -89,17 +89,17 @@ describe('the same message', () => {
     ['lost its time', message.time, '1970-01-01T00:00:00.000Z'],
     ['came before the clock was set', '1970-01-03T02:11:40.000Z', message.time],
     ['came from the year 9999', '9999-12-31T23:59:59.000Z', message.time],
-  ])('is likely where it %s', (_words, before, after) => {
+  ])('is likely when it %s', (_words, before, after) => {
     expect(compareEvidence(fingerprintOf({ ...message, time: before }), { ...message, time: after })).toBe('likely');
   });
 
-  it('is likely where its text came later', () => {
+  it('is likely when its text arrives later', () => {
     const announced = { ...message, body: '', bodyOmitted: true } as const;
     expect(compareEvidence(fingerprintOf(announced), { ...message, messageClass: 'MMS' })).toBe('same');
     expect(compareEvidence(fingerprintOf(announced), { ...message, time: shifted(4) })).toBe('likely');
   });
 
-  it('is likely where a message that was sent is listed', () => {
+  it('is likely when a sent message is listed', () => {
     const listed = { ...message, folder: 'Sent', from: { address: '+390119999' } } as const;
     expect(compareEvidence(fingerprintOfSend(message), listed)).toBe('likely');
     expect(compareEvidence(fingerprintOfSend(message), { ...listed, to: [{ address: '+390110007' }] })).not.toBe(
@@ -108,7 +108,7 @@ describe('the same message', () => {
     expect(compareEvidence('', listed)).toBe('likely');
   });
 
-  it('is doubtful where its time is another one altogether: the clock was wrong, or the phone was reset', () => {
+  it('is doubtful when its time differs: the clock was wrong, or the phone was reset', () => {
     expect(compareEvidence(fingerprintOf(message), { ...message, time: other.time })).toBe('doubtful');
   });
 });
@@ -127,20 +127,20 @@ describe('another message', () => {
     ['the same word of another sender at another time', { from: { address: '+390110002' }, time: other.time }],
     ['the same word of another sender an hour later', { from: { address: '+390110002' }, time: shifted(4) }],
   ])('%s', (_words, changed) => {
-    expect(compareEvidence(fingerprintOf(message), { ...message, ...changed })).toBe('unlike');
+    expect(compareEvidence(fingerprintOf(message), { ...message, ...changed })).toBe('different');
   });
 
-  it('of the same phone without times is not taken for one with another text', () => {
+  it('of a phone without times is not mistaken for one with another text', () => {
     const timeless = { ...message, time: '1970-01-01T00:00:00.000Z' };
-    expect(compareEvidence(fingerprintOf(timeless), { ...timeless, body: 'Where are you?' })).toBe('unlike');
+    expect(compareEvidence(fingerprintOf(timeless), { ...timeless, body: 'Where are you?' })).toBe('different');
     expect(compareEvidence(fingerprintOf(timeless), { ...timeless, ...other, time: timeless.time })).toBe('other');
   });
 });
 
-describe('a fingerprint of the format before this one', () => {
+describe('a fingerprint in the previous format', () => {
   const known = legacyFingerprintOf(message);
 
-  it('is known to be unchanged', () => {
+  it('is recognised as unchanged', () => {
     expect(known).toMatch(/^[\w-]{14}\.[\w-]{8}\.[\w-]{20}$/);
     expect(isUnchanged(known, message, fingerprintOf(message))).toBe(true);
     expect(isUnchanged(known, { ...message, status: 'Read' }, '')).toBe(false);

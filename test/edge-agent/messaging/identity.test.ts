@@ -8,13 +8,13 @@ const udn = 'uuid:phone-1';
 const message = sampleMessage();
 
 describe('identifiers', () => {
-  it('are the same for the same message, whoever asks and whenever', () => {
+  it('are deterministic', () => {
     const time = Date.parse(message.time);
     expect(messageKey(udn, 0, '1', time)).toBe(messageKey(udn, 0, '1', time));
     expect(messageKey(udn, 0, '1', time)).toMatch(/^m_01[0-9A-HJKMNP-TV-Z]{24}$/);
   });
 
-  it('differ by phone, epoch and the phone’s own identifier, and cannot be confused by their parts', () => {
+  it('differ by phone, epoch and the phone’s own identifier, without ambiguous concatenation', () => {
     const keys = [
       messageKey(udn, 0, '1', 0),
       messageKey(udn, 1, '1', 0),
@@ -26,7 +26,7 @@ describe('identifiers', () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  it('sort by the message’s time, and give it back', () => {
+  it('sort by the message’s time and contain it', () => {
     fc.assert(
       fc.property(fc.nat({ max: 2 ** 47 }), fc.nat({ max: 2 ** 47 }), fc.string(), (one, other, id) => {
         const [first, second] = [messageKey(udn, 0, id, one), messageKey(udn, 0, id, other)];
@@ -36,7 +36,7 @@ describe('identifiers', () => {
     );
   });
 
-  it('are what the contract wants of them, for any strings and times', () => {
+  it('fit the contract for any strings and times', () => {
     fc.assert(
       fc.property(fc.string(), fc.nat(), fc.string(), fc.double(), (phone, epoch, id, time) => {
         const key = messageKey(phone, epoch, id, Number.isNaN(time) ? 0 : time);

@@ -1,9 +1,9 @@
-// What is concluded from a phone's lists, by properties: whatever a phone shows one after the other, each message stays
-// one message under one identifier, and no identifier ever names two.
+// Property tests of conclusions from a phone's lists: whatever lists a phone shows in sequence, each message keeps one
+// identifier, and no identifier ever names two messages.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KnownItem } from '../../../edge-agent/messaging/known-messages.ts';
-import { KnownPhone, type Listed, type PhoneMemory } from '../../../edge-agent/messaging/known-phone.ts';
+import { KnownPhone, type ListEnd, type PhoneMemory } from '../../../edge-agent/messaging/known-phone.ts';
 import type { EdgeEvent, InventoryItem } from '../../../protocol/frames.ts';
 import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
@@ -11,7 +11,7 @@ import { sampleMessage } from '../../fixtures/phone/sample-message.ts';
 const udn = 'uuid:phone-1';
 const minuteMs = 60_000;
 
-/** The journal and the cloud, as far as a KnownPhone notices. */
+/** The journal and the cloud as a KnownPhone sees them. */
 class World {
   nowMs = Date.UTC(2026, 11, 1);
   items = new Map<string, KnownItem>();
@@ -21,22 +21,22 @@ class World {
   readonly cloud = new Map<string, InventoryItem & { message: PhoneMessage }>();
   known = this.#open();
 
-  /** One whole list; where it is not believed, another one right after. */
+  /** One complete list, and a second one right after if it needs confirmation. */
   list(messages: readonly PhoneMessage[]): void {
     while (this.look(messages) !== undefined);
   }
 
-  /** One whole list, in batches, as they come. Answers when it is to be looked again. */
-  look(messages: readonly PhoneMessage[], listed: Listed = { isComplete: true }): number | undefined {
-    const look = this.known.beginLook({ whole: true, recovered: false });
+  /** One complete list in batches. Returns when to list again. */
+  look(messages: readonly PhoneMessage[], listed: ListEnd = { isComplete: true }): number | undefined {
+    const look = this.known.beginList({ whole: true, recovered: false });
     for (let from = 0; from < messages.length; from += 3) {
       look.take(messages.slice(from, from + 3).map((message) => ({ message, xml: '<m/>' })));
     }
-    return look.end(listed).lookAgainMs;
+    return look.end(listed).confirmAfterMs;
   }
 
   glance(...messages: PhoneMessage[]): boolean {
-    const look = this.known.beginLook({ whole: false, recovered: false });
+    const look = this.known.beginList({ whole: false, recovered: false });
     look.take(messages.map((message) => ({ message, xml: '<m/>' })));
     return look.end({ isComplete: false }).needsWhole;
   }
@@ -88,16 +88,16 @@ class World {
     }
   }
 
-  /** Identifiers of what the cloud shows as on the phone. */
+  /** Identifiers that the cloud shows as present on the phone. */
   get present(): string[] {
     return [...this.cloud.values()].filter(({ absent }) => absent !== true).map(({ id }) => id);
   }
 }
 
-/** What only the test knows a message by: the content type is no evidence. */
+/** Identifies a message for the test only: the content type is not evidence. */
 const truth = (message: PhoneMessage) => message.contentType;
 
-/** A phone to which everything happens that happens to phones. */
+/** A phone with every kind of reset and correction. */
 class Phone {
   messages: PhoneMessage[] = [];
   readonly #cards: PhoneMessage[][] = [];
@@ -106,7 +106,7 @@ class Phone {
 
   arrive(isUnique: boolean, sender: number): void {
     const number = ++this.#admission;
-    // No two messages are a whole number of quarters apart, so that no test depends on what nobody could tell.
+    // No two messages are a whole number of quarter hours apart, so no test depends on ambiguous evidence.
     const time = new Date(Date.UTC(2026, 10, 1) + number * 97 * minuteMs + number ** 2 * 7123).toISOString();
     const body = isUnique ? `Unique ${number}` : 'OK';
     const from = { address: `+39011000${sender}` };
@@ -122,7 +122,7 @@ class Phone {
     this.messages = this.messages.map((message) => ({ ...message, ...change(message) }));
   }
 
-  /** Identifiers begin again; at least one message of the new life is like none of the old one. */
+  /** Identifiers restart; at least one new message differs from all old ones. */
   reset(count: number): void {
     this.#cards.push(this.messages);
     this.messages = [];
@@ -130,7 +130,7 @@ class Phone {
     for (let n = 0; n < count; n++) this.arrive(n === 0, 1);
   }
 
-  /** The storage of before is put in again. */
+  /** The old storage returns. */
   returnCard(index: number): void {
     const card = this.#cards.splice(index % Math.max(1, this.#cards.length), 1)[0];
     if (card === undefined) return;
@@ -212,7 +212,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     },
   ),
 );
-/** What the phone answers before it answers as it should. */
+/** Faulty answers before the correct one. */
 const hiccup = fc.constantFrom<(phone: Phone, world: World) => void>(
   () => {},
   (_phone, world) => void world.look([]),
@@ -222,7 +222,7 @@ const hiccup = fc.constantFrom<(phone: Phone, world: World) => void>(
 );
 
 describe('any sequence of lists, resets and corrections', () => {
-  it('leaves each message once under one identifier, and no identifier with two', () => {
+  it('keeps each message once under one identifier, and no identifier with two', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(step, hiccup), { minLength: 1, maxLength: 25 }), (steps) => {
         const phone = new Phone();
@@ -248,7 +248,7 @@ describe('any sequence of lists, resets and corrections', () => {
     );
   });
 
-  it('says nothing about a list that it has seen', () => {
+  it('reports nothing for an unchanged list', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
         const phone = new Phone();

@@ -8,7 +8,7 @@ const send = (MessageToSend: unknown, form: 'text' | 'model') => () =>
 const xml = (inside: string) => `<message xmlns="urn:homeline:messaging:1">${inside}</message>`;
 const session = { SessionClass: 'Chat', SessionRecipients: [{ address: 'a@b.c' }], SupportedContentType: 'text/plain' };
 
-describe('a line break in an argument of an action', () => {
+describe('a line break in an action argument', () => {
   it.each([
     ['address', phoneMessage({ to: [{ address: 'ada@example.org\r\nBcc: eve@example.org' }] })],
     ['displayName', phoneMessage({ to: [{ address: 'ada@example.org', displayName: 'Ada\nX: y' }] })],
@@ -25,22 +25,22 @@ describe('a line break in an argument of an action', () => {
     xml('<to>ada@example.org&#xD;&#xA;Bcc: eve@example.org</to>'),
     xml('<to><![CDATA[ada@example.org\nBcc: eve@example.org]]></to>'),
     '<m:message xmlns:m="x"><m:Subject>one\ntwo</m:Subject></m:message>',
-  ])('is refused however the document writes it: %j', (document) => {
+  ])('is refused in any form of the document: %j', (document) => {
     expect(send(document, 'text')).toThrow(/holds U\+000/);
   });
 
-  it('is refused in an argument that is plain text', () => {
+  it('is refused in a plain text argument', () => {
     const given = { ...session, Subject: 'Hello\nBcc: eve@example.org' };
     expect(() => checkArguments('CreateSession', 'model', given)).toThrow('Subject holds U+000A');
     const text = { ...given, SessionRecipients: '<recipientsList/>' };
     expect(() => checkArguments('CreateSession', 'text', text)).toThrow('Subject holds U+000A');
   });
 
-  it('may stand in an identifier, which is the phone’s own', () => {
+  it('is allowed in an identifier, which is the phone’s own', () => {
     expect(checkArguments('ReadMessage', 'text', { MessageID: 'm\n1' })).toEqual({ MessageID: 'm\n1' });
   });
 
-  it('may stand in the text of a message, and between and around its elements', () => {
+  it('is allowed in the text of a message, and between and around its elements', () => {
     const message = phoneMessage({ body: 'one\r\ntwo\tthree' });
     expect(send(message, 'model')).not.toThrow();
     expect(send(writeDocument('message', message), 'text')).not.toThrow();

@@ -1,4 +1,4 @@
-// A phone's list of messages as it comes in over a real connection: whole, broken, escaped, endless, slow.
+// Streaming a phone's message list over a real connection: complete, broken, escaped, endless, slow.
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
@@ -7,7 +7,7 @@ import { type CallOptions, PhoneControlPoint } from '../../../edge-agent/messagi
 import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import { MessageListStream, readMessageList } from '../../../edge-agent/messaging/list-stream.ts';
 import type { ListRead, MessageEntry } from '../../../edge-agent/messaging/message-list.ts';
-import { wholeSearch } from '../../../edge-agent/messaging/pending-sync.ts';
+import { fullSearch } from '../../../edge-agent/messaging/pending-sync.ts';
 import { LanNetwork } from '../../../edge-agent/upnp/network/network.ts';
 import { escapeText } from '../../../edge-agent/upnp/xml/xml.ts';
 import { limits } from '../../../protocol/limits.ts';
@@ -45,7 +45,7 @@ async function list(
   phone.react = ({ action }) => (action === 'SearchMessages' ? reaction : undefined);
   const read = await controlPoint.inTurn(
     (calls) =>
-      calls.searchMessages(wholeSearch, { deadlineMs: 5000, ...options }, (batch) => void entries.push(...batch)),
+      calls.searchMessages(fullSearch, { deadlineMs: 5000, ...options }, (batch) => void entries.push(...batch)),
     { exclusive: true },
   );
   return { ...read, entries };
@@ -81,7 +81,7 @@ describe('a list', () => {
     ['with a declaration before it', escapeText(`<?xml version="1.0" encoding="UTF-8"?>\n${document}`)],
     ['without its wrapper', escapeText(dinner.map((each) => writeDocument('message', each)).join(''))],
     ['of prefixes that the envelope declares', document.replaceAll(/<(\/?)(\w)/g, '<$1s:$2')],
-  ])('%s is read', async (_, argument) => {
+  ])('%s is parsed', async (_, argument) => {
     const read = await list(envelope(argument));
     expect(bodies(read.entries)).toEqual(dinner.map(({ body }) => body));
     expect(read).toMatchObject({ isComplete: true, count: 3 });
@@ -108,7 +108,7 @@ describe('a list', () => {
           const entries: MessageEntry[] = [];
           const stream = new MessageListStream({
             context,
-            give: (batch) => void entries.push(...batch),
+            emit: (batch) => void entries.push(...batch),
           });
           for (let at = 0, n = 0; at < xml.length; n++) {
             const size = sizes[n % sizes.length] ?? 1;
@@ -124,7 +124,7 @@ describe('a list', () => {
   });
 });
 
-describe('a list that is not whole', () => {
+describe('an incomplete list', () => {
   const cut = document.slice(0, document.indexOf('Ecco'));
   it.each<[string, () => Reaction]>([
     ['is cut by the phone', () => envelope(escapeText(cut))],
@@ -135,11 +135,11 @@ describe('a list that is not whole', () => {
       'breaks off with the connection',
       () => Readable.from(breakingOff([head, escapeText(document.slice(0, document.indexOf('Ecco')))])),
     ],
-  ])('because it %s gives what it shows', async (_, react) => {
+  ])('because it %s yields what it shows', async (_, react) => {
     const { isComplete, entries } = await list(react());
     expect(isComplete).toBe(false);
     expect(bodies(entries).slice(0, 2)).toEqual(bodies(readMessageList(document, context)).slice(0, 2));
-    // Of a message that is cut in its middle nothing is told: it would take the place of the whole one.
+    // A message cut in the middle is dropped: it would replace the complete one.
     for (const { message } of entries) expect(dinner).toContainEqual(message);
   });
 
@@ -147,7 +147,7 @@ describe('a list that is not whole', () => {
     expect(await list({})).toMatchObject({ isComplete: false, count: 0 });
   });
 
-  it('is complete where only a message within it is broken', async () => {
+  it('is complete when only a message inside it is broken', async () => {
     const broken = document.replace('</content>', '</contents>');
     const { isComplete, entries } = await list(envelope(escapeText(broken)));
     expect(isComplete).toBe(true);
@@ -155,7 +155,7 @@ describe('a list that is not whole', () => {
     expect(entries[0]?.message.body).toContain('Perché no?');
   });
 
-  it('is no list at all', async () => {
+  it('is not a list at all', async () => {
     await expect(list('garbage')).rejects.toMatchObject({ kind: 'malformed' });
     await expect(list(envelope('&lt;html&gt;Please log in&lt;/html&gt;'))).rejects.toMatchObject({
       code: 'phone-malformed',
@@ -190,7 +190,7 @@ describe('an invalid byte', () => {
     ['un-escaped', envelope(bytes)],
     ['in CDATA', envelope(Buffer.concat([Buffer.from('<![CDATA['), bytes, Buffer.from(']]>')]))],
     ['escaped', envelope(Buffer.from(escapeText(bytes.toString('latin1')), 'latin1'))],
-  ])('spoils its own text only: %s', async (_, answer) => {
+  ])('garbles only its own text: %s', async (_, answer) => {
     const { entries, isComplete } = await list(answer);
     expect(isComplete).toBe(true);
     const [first, second, third, fourth, fifth] = bodies(entries);
@@ -203,7 +203,7 @@ describe('an invalid byte', () => {
   it.each([
     ['declared', '<?xml version="1.0" encoding="windows-1252"?>'],
     ['not declared', ''],
-  ])('is none in a list that is Windows-1252 as a whole, %s', async (_, declaration) => {
+  ])('is valid in a list entirely in Windows-1252, %s', async (_, declaration) => {
     const answer = Buffer.from(
       declaration +
         envelope(
@@ -221,7 +221,7 @@ describe('an invalid byte', () => {
     expect(bodies((await list(answer)).entries)).toEqual(['Perché no?', 'Ecco la città']);
   });
 
-  it('is none in a list in GBK that says so', async () => {
+  it('is valid in a list labelled GBK', async () => {
     const xml = '<?xml version="1.0" encoding="GBK"?>';
     const text = head.replace('<?xml version="1.0"?>', xml) + escapeText('<messageList><message><id>1</id><body>');
     const end = escapeText('</body></message></messageList>') + tail;
@@ -230,8 +230,8 @@ describe('an invalid byte', () => {
   });
 });
 
-describe('a list without measure', () => {
-  it('has one message of 9 MB, which is cut, and others', async () => {
+describe('an oversized list', () => {
+  it('truncates one message of 9 MB and keeps the others', async () => {
     const long = sampleMessage({ messageId: '9', subject: 'Long', body: '' });
     const xml = writeDocument('messageList', [dinner[0] ?? long, long, dinner[2] ?? long]);
     const marked = xml.replace('<subject>Long</subject>', '<subject>Long</subject><mark/>');
@@ -251,7 +251,7 @@ describe('a list without measure', () => {
     expect(message?.body.isWellFormed()).toBe(true);
   });
 
-  it('has one message of thirty thousand attachments, and others', async () => {
+  it('truncates one message of thirty thousand attachments and keeps the others', async () => {
     const attachment = '<attachment><name>a</name><contentType>a/b</contentType><size>1</size></attachment>';
     const xml = document.replace('<content', `<attachments>${attachment.repeat(30_000)}</attachments><content`);
     const { entries, isComplete } = await list(envelope(escapeText(xml)));
@@ -267,14 +267,14 @@ describe('a list without measure', () => {
     ['a comment', () => endless(`${head}<!--`, () => 'x'.repeat(1000))],
     ['a name', () => endless(`${head}<`, () => 'x'.repeat(1000))],
     ['depth', () => endless(head, () => '<a>'.repeat(1000))],
-  ])('that goes on with %s for ever is given up', async (_, body) => {
+  ])('that continues endlessly with %s is aborted', async (_, body) => {
     await expect(list(Readable.from(body()))).rejects.toMatchObject({});
   });
 
   it.each([
     ['entities in entities', '<!DOCTYPE m [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'],
     ['a file', '<!DOCTYPE m [<!ENTITY a SYSTEM "file:///etc/passwd">]>'],
-  ])('that declares %s expands nothing', async (_, doctype) => {
+  ])('that declares %s expands no entity', async (_, doctype) => {
     const xml = '<messageList><message><id>1</id><body>&a;&b;</body></message></messageList>';
     const read = await list(envelope(escapeText(doctype + xml)));
     expect(bodies(read.entries)).toEqual(['&a;&b;']);
@@ -290,8 +290,8 @@ function* endless(start: string, next: (n: number) => string): Generator<string>
   for (let n = 0; n < 200_000; n++) yield next(n);
 }
 
-describe('a phone that is slow', () => {
-  it('may take its time as long as something comes', async () => {
+describe('a slow phone', () => {
+  it('is read as long as data arrives', async () => {
     const body = async function* () {
       for (const piece of (head + escapeText(document) + tail).match(/[\s\S]{1,200}/g) ?? []) {
         yield piece;
@@ -302,7 +302,7 @@ describe('a phone that is slow', () => {
     expect({ isComplete, count }).toEqual({ isComplete: true, count: 3 });
   });
 
-  it('is given up when it stops, and what came before is there', async () => {
+  it('fails when it stalls, and earlier messages are kept', async () => {
     const entries: MessageEntry[] = [];
     const body = async function* () {
       yield head + escapeText(document.slice(0, document.indexOf('Ecco')));
@@ -311,14 +311,14 @@ describe('a phone that is slow', () => {
     phone.react = () => Readable.from(body());
     const reading = controlPoint.inTurn(
       (calls) =>
-        calls.searchMessages(wholeSearch, { deadlineMs: 2000, stallMs: 400 }, (batch) => void entries.push(...batch)),
+        calls.searchMessages(fullSearch, { deadlineMs: 2000, stallMs: 400 }, (batch) => void entries.push(...batch)),
       { exclusive: true },
     );
     await expect(reading).rejects.toMatchObject({ kind: 'unreachable' });
     expect(bodies(entries)).toEqual(dinner.slice(0, 2).map(({ body }) => body));
   });
 
-  it('is read no faster than its messages are taken', async () => {
+  it('is read no faster than its messages are consumed', async () => {
     let made = 0;
     const body = function* () {
       yield `${head}&lt;messageList&gt;`;
@@ -332,7 +332,7 @@ describe('a phone that is slow', () => {
     let count = 0;
     const reading = controlPoint.inTurn(
       (calls) =>
-        calls.searchMessages(wholeSearch, { deadlineMs: 5000 }, async (batch) => {
+        calls.searchMessages(fullSearch, { deadlineMs: 5000 }, async (batch) => {
           count += batch.length;
           begun();
           await gate;

@@ -1,11 +1,11 @@
-// Requirement C17: a phone serves one action at a time. Reads that wait may share a call, never one that began before them.
+// Requirement C17: a phone serves one action at a time. Queued reads may share a call, but never one that started before them.
 import { describe, expect, it } from 'vitest';
 import { ActionQueue } from '../../../edge-agent/messaging/action-queue.ts';
 import { type SharedCall, SharedReads } from '../../../edge-agent/messaging/shared-reads.ts';
 
 const later = (ms: number) => performance.now() + ms;
 
-/** A phone whose calls end when the test says so, behind a queue of one at a time. */
+/** A phone whose calls end on command, behind a queue of one at a time. */
 class Phone {
   readonly queue = new ActionQueue({ inFlight: 1, waiting: 10 });
   readonly reads = new SharedReads<string>();
@@ -34,7 +34,7 @@ class Phone {
 }
 
 describe('identical reads of a phone', () => {
-  it('are answered by one call that begins after all of them', async () => {
+  it('share one call that starts after all of them', async () => {
     const phone = new Phone();
     const first = phone.read('GetSessions');
     const waiting = [phone.read('GetSessions'), phone.read('GetSessions'), phone.read('GetSessions')];
@@ -45,7 +45,7 @@ describe('identical reads of a phone', () => {
     expect(phone.calls).toHaveLength(2);
   });
 
-  it('do not share the call of other arguments', async () => {
+  it('do not share a call with other arguments', async () => {
     const phone = new Phone();
     const reads = ['a', 'b', 'c', 'b'].map((key) => phone.read(key));
     for (const [index, key] of ['a', 'b', 'c'].entries()) {
@@ -56,7 +56,7 @@ describe('identical reads of a phone', () => {
     expect(await Promise.all(reads)).toEqual(['a', 'b', 'c', 'b']);
   });
 
-  it('never join a call that has begun', async () => {
+  it('never join a call in flight', async () => {
     const phone = new Phone();
     const first = phone.read('a');
     const call = await phone.call(0);
@@ -67,7 +67,7 @@ describe('identical reads of a phone', () => {
     expect(await second).toBe('new');
   });
 
-  it('do not share a call across a change that was asked in between', async () => {
+  it('do not share a call across a change requested in between', async () => {
     const phone = new Phone();
     const held = phone.read('held');
     const before = phone.read('a');
@@ -81,7 +81,7 @@ describe('identical reads of a phone', () => {
     expect(await Promise.all([held, before, after])).toEqual(['held', 'as it was', 'as it is']);
   });
 
-  it('all hear of a failure, and the next read asks again', async () => {
+  it('all get a failure, and the next read calls again', async () => {
     const phone = new Phone();
     const held = phone.read('held');
     const reads = [phone.read('a'), phone.read('a')].map((read) => expect(read).rejects.toThrow('refused'));
@@ -93,7 +93,7 @@ describe('identical reads of a phone', () => {
     expect(await again).toBe('well');
   });
 
-  it('leave the call to the others when one gives up', async () => {
+  it('keep the call when one caller gives up', async () => {
     const phone = new Phone();
     const held = phone.read('held');
     const controller = new AbortController();
@@ -108,7 +108,7 @@ describe('identical reads of a phone', () => {
     expect(await Promise.all([held, other])).toEqual(['held', 'answer']);
   });
 
-  it('break the call off when the last one gives up, also while it is under way', async () => {
+  it('abort the call when the last caller gives up, also in flight', async () => {
     const phone = new Phone();
     const controllers = [new AbortController(), new AbortController()];
     const held = phone.read('held');
@@ -123,7 +123,7 @@ describe('identical reads of a phone', () => {
     expect(await next).toBe('b');
   });
 
-  it('never ask the phone when all give up while they wait', async () => {
+  it('never call the phone when all give up while queued', async () => {
     const phone = new Phone();
     const held = phone.read('held');
     const controller = new AbortController();
@@ -137,7 +137,7 @@ describe('identical reads of a phone', () => {
     expect(phone.calls).toHaveLength(2);
   });
 
-  it('give the call the latest deadline of all', async () => {
+  it('give the call the latest deadline', async () => {
     const phone = new Phone();
     const held = phone.read('held');
     const untilMs = later(90_000);
@@ -149,7 +149,7 @@ describe('identical reads of a phone', () => {
     await Promise.all([held, ...reads]);
   });
 
-  it('fail where too many actions wait', async () => {
+  it('fail when the queue is full', async () => {
     const phone = new Phone();
     const reads = Array.from({ length: 11 }, (_, index) => phone.read(`${index}`));
     await expect(phone.read('one more')).rejects.toMatchObject({ code: 'too-many-requests' });

@@ -1,5 +1,5 @@
-// Keeping in step with a phone: what may no longer be concluded from an answer when it comes (requirement Z13), and how
-// much of a phone is remembered at most.
+// Synchronising a phone: what must not be concluded once an approval is revoked (requirement Z13), and the cap on what is
+// remembered of a phone.
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -58,10 +58,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-describe('an approval taken back in the middle of a look', () => {
+describe('an approval revoked during a sync pass', () => {
   const told = () => eventsAfter(box.outbox, 0, 100).map(({ event }) => (event as EdgeEvent).type);
 
-  /** One look at everything, from its beginning to its end. */
+  /** One full sync pass. */
   async function look(): Promise<void> {
     synchroniser.request((pendingSync) => pendingSync.addSession('s-1', { files: true }));
     synchroniser.start();
@@ -81,7 +81,7 @@ describe('an approval taken back in the middle of a look', () => {
   });
 
   it.each(['inventory', 'GetSessions', 'SearchMessages', 'GetFileTransferSession'])(
-    'at %s: nothing of the answer is told, until it is given again',
+    'at %s: nothing of the answer is reported until it is approved again',
     async (question) => {
       let before: string[] | undefined;
       onAsked = (asked) => {
@@ -101,12 +101,12 @@ describe('an approval taken back in the middle of a look', () => {
   );
 });
 
-describe('a phone that shows more each time', () => {
+describe('a phone that lists more each time', () => {
   let known: KnownPhone;
   let look: SyncPass;
   let asked: (string | undefined)[];
 
-  /** A list of three million characters; three of them are more than the longest list of a phone. */
+  /** A list of three million characters; three such lists exceed the cap. */
   const list = (sessionId: string) =>
     writeDocument(
       'messageList',
@@ -118,7 +118,7 @@ describe('a phone that shows more each time', () => {
   async function lookFor(...sessions: string[]): Promise<number> {
     const pendingSync = new PendingSync();
     for (const SessionID of sessions) pendingSync.search({ SessionID });
-    await look.atMessages(pendingSync, new PendingSync());
+    await look.syncMessages(pendingSync, new PendingSync());
     return box.journal.messagesOf(phone.udn).length;
   }
 
@@ -136,28 +136,28 @@ describe('a phone that shows more each time', () => {
     };
   });
 
-  it('must list all that it has before more is remembered of it than a list can hold', async () => {
+  it('must list everything before more is remembered than one list can hold', async () => {
     const remembered: number[] = [];
     for (let n = 0; n < 5; n++) remembered.push(await lookFor('s'));
     expect(asked).toEqual(['s', 's', 's', '', 's']);
     expect(remembered).toEqual([12, 24, 36, 48, 60]);
   });
 
-  it('must do so where several lists of one look are longer than one may be', async () => {
-    // Of the third list as much as fits; then the whole one.
+  it('must do so when several lists of one pass together exceed the cap', async () => {
+    // The third list up to the cap, then the complete one.
     expect(await lookFor('s1', 's2', 's3', 's4')).toBe(33 + 11);
     expect(asked).toEqual(['s1', 's2', 's3', '']);
   });
 
-  it('lists piece by piece as much as at once', async () => {
+  it('is capped alike when listed in parts', async () => {
     phone.react = ({ given }) => (given.get('MessageFolder') === 'ANY' ? 402 : { MessageList: list('') });
     const whole = new PendingSync();
     whole.addAllMessages();
-    await look.atMessages(whole, new PendingSync());
+    await look.syncMessages(whole, new PendingSync());
     expect(box.journal.messagesOf(phone.udn)).toHaveLength(5 * 12);
   });
 
-  it('is told of files that it had told of before, where it names more of them than a list can hold', () => {
+  it('gets known files reported again when it names more of them than the cap', () => {
     const told = () => box.database.prepare('SELECT count(*) AS events FROM outbox').get()?.events;
     const files = (count: number, from = 0) =>
       Array.from({ length: count }, (_, n) => ({ ...file, fileId: `f-${from + n}`, name: 'x'.repeat(4000) }));
@@ -170,7 +170,7 @@ describe('a phone that shows more each time', () => {
     expect(told()).toBe(2102);
   });
 
-  it('must list all its sessions before more of them are remembered than a list can hold', async () => {
+  it('must list all its sessions before more of them are remembered than one list can hold', async () => {
     const sessionOf = (sessionId: string): PhoneSession => ({
       sessionId,
       sessionClass: 'Chat',
@@ -187,16 +187,16 @@ describe('a phone that shows more each time', () => {
     while (!known.isOverfull) {
       const pendingSync = new PendingSync();
       pendingSync.addSession('s');
-      await look.atSessions(pendingSync, new PendingSync());
+      await look.syncSessions(pendingSync, new PendingSync());
       expect(asked.length).toBeLessThan(20);
     }
     const next = new PendingSync();
     const pendingSync = new PendingSync();
     pendingSync.addSession('s');
     const before = asked.length;
-    await look.atSessions(pendingSync, next);
+    await look.syncSessions(pendingSync, next);
     expect([asked.length - before, next.everything]).toEqual([0, true]);
-    await look.atSessions(next, new PendingSync());
+    await look.syncSessions(next, new PendingSync());
     expect([known.isOverfull, box.journal.sessionsOf(phone.udn).length]).toEqual([false, 200]);
   });
 });

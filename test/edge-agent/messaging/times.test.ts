@@ -1,4 +1,4 @@
-// Times as devices write them. What is no date of the calendar is none: no input gives an invented one.
+// Times as devices write them. A date outside the calendar is rejected, never corrected.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readTime } from '../../../edge-agent/messaging/times.ts';
@@ -100,7 +100,7 @@ describe('a time', () => {
     'yesterday',
     'SMS 5',
     'x'.repeat(100_000),
-  ])('is not read from %.40s', (given) => {
+  ])('is not parsed from %.40s', (given) => {
     expect(readTime(given)).toBeUndefined();
   });
 });
@@ -114,7 +114,7 @@ describe('any text', () => {
     fc.integer().map(String),
   );
 
-  it('is a time of the years 1970 to 9999 or none, and never throws', () => {
+  it('is a time of the years 1970 to 9999 or undefined, and never throws', () => {
     fc.assert(
       fc.property(shapes, (text) => {
         const time = readTime(text);
@@ -124,7 +124,7 @@ describe('any text', () => {
     );
   });
 
-  it('in the form of a day gives that very day or none', () => {
+  it('in the form of a day yields exactly that day or undefined', () => {
     const part = fc.integer({ min: 0, max: 40 });
     fc.assert(
       fc.property(fc.integer({ min: 1971, max: 9998 }), part, part, (year, month, day) => {
@@ -138,7 +138,7 @@ describe('any text', () => {
     );
   });
 
-  it('that is an ISO time with any zone is that moment', () => {
+  it('that is an ISO time with any zone yields that moment', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 86_400_000, max: 4e12 }),
