@@ -22,6 +22,8 @@ export class BrowserPage {
   readonly home: ScriptedHome;
   /** Requests that the page made, oldest first. */
   readonly requests: Request[] = [];
+  /** Paths of the answers that the page got. */
+  readonly answered: string[] = [];
   readonly storage = new Map<string, string>();
   readonly #folder: string;
   readonly #events = new EventTarget();
@@ -110,6 +112,7 @@ export class BrowserPage {
       this.#losesAnswers--;
       throw new TypeError('Failed to fetch');
     }
+    this.answered.push(path);
     return response;
   }
 
