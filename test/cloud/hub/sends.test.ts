@@ -1,4 +1,4 @@
-// Sends: stored before they are tried, never two at once to the same people, never twice, never forgotten.
+// Sends: stored before they are tried, one at a time to the same people, never sent twice, never lost.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SendQueue } from '../../../cloud/hub/delivery/queue.ts';
@@ -24,7 +24,7 @@ const stored = (id: string) => bench.store.messages.get('home', id);
 const called = (count: number) => settled(() => agent.of('call').length === count);
 
 describe('a send', () => {
-  it('goes out after those before it, also when the clock was set back between them', async () => {
+  it('goes out after the sends before it, even if the clock was set back between them', async () => {
     await bench.hub.detach(agent.tunnel ?? expect.fail('It has no tunnel.'));
     const first = draft({ id: messageId(9), body: 'first' });
     const second = draft({ id: messageId(8), body: 'second' });
@@ -43,7 +43,7 @@ describe('a send', () => {
     agent.answer({ MessageID: 'y' });
   });
 
-  it('that was stored before under its id is answered as it stands, and not done again', async () => {
+  it('stored before under its id is answered from the store and not sent again', async () => {
     const record = draft();
     const sent = bench.hub.send(record, 'queue');
     await called(1);
@@ -53,7 +53,7 @@ describe('a send', () => {
     expect(agent.of('call')).toHaveLength(1);
   });
 
-  it('that went out before its answer was lost is told when it is asked for again, though the home is away by now', async () => {
+  it('that went out before its answer was lost is answered to a repeated request while the home is offline', async () => {
     const record = draft();
     const sent = bench.hub.send(record, 'fail');
     await called(1);
@@ -64,7 +64,7 @@ describe('a send', () => {
     await expect(bench.hub.send(draft(), 'fail')).rejects.toMatchObject({ code: 'home-offline' });
   });
 
-  it('that the phone took while the store was away is no error: repeated, it would be another message', async () => {
+  it('that the phone took while the store was away is no error, because a repeat would be another message', async () => {
     const record = draft({ body: 'text 1' });
     const sent = bench.hub.send(record, 'queue');
     await called(1);
@@ -73,13 +73,13 @@ describe('a send', () => {
     const { message, error } = await sent;
     expect([message.id, error]).toEqual([record.id, undefined]);
     bench.fault = undefined;
-    // The phone's own event settles it, before it is asked again.
+    // The phone's own event settles the send before the hub asks again.
     agent.events([1, { ...put(1, { folder: 'Sent', from: { address: '' } }), id: record.id }]);
     await settled(async () => (await stored(record.id))?.state === 'sent');
     expect((await bench.hub.send(record, 'queue')).message).toMatchObject({ state: 'sent', messageId: 'm-1' });
   });
 
-  it('is tried again as soon as ever, however many came while nothing could be done', async () => {
+  it('is retried after the first back-off, even if many failed at once', async () => {
     for (let n = 0; n < 6; n++) {
       const sent = bench.hub.send(draft({ to: [{ address: `+${n}` }] }), 'queue');
       let answered = false;
@@ -99,7 +99,7 @@ describe('a send', () => {
     await called(before + 6);
   });
 
-  it('says at once what will happen while the home is away', async () => {
+  it('says at once, while the home is offline, until when it is held', async () => {
     await bench.hub.detach(agent.tunnel ?? expect.fail('It has no tunnel.'));
     bench.clock.pass(60_000);
     const { message } = await bench.hub.send(draft({ deliverByMs: Date.UTC(2026, 10, 22, 18) }), 'queue');
@@ -132,7 +132,7 @@ describe('a send', () => {
     expect(agent.of('call')).toEqual([]);
   });
 
-  it('that the phone did not take for now waits, and is tried again later and later', async () => {
+  it('that the phone did not take waits and is retried with a growing back-off', async () => {
     const record = draft();
     const sent = bench.hub.send(record, 'queue');
     await called(1);
@@ -158,7 +158,7 @@ describe('a send', () => {
     expect(new Set(agent.of('call').map((frame) => frame.key))).toEqual(new Set([record.id]));
   });
 
-  it('that the phone has no room for is held, and no other asks that phone in vain meanwhile', async () => {
+  it('that finds the phone full is held, and no other send asks that phone until the retry', async () => {
     const full = { upnpCode: 603, upnpDescription: 'Out of Memory' };
     const reason = 'The phone refused: 603 Out of Memory. The message is held and tried again.';
     const first = bench.hub.send(draft(), 'queue');
@@ -184,14 +184,14 @@ describe('a send', () => {
     expect((await next).message.state).toBe('sent');
   });
 
-  it('that must not wait fails at once', async () => {
+  it('with `fail` fails at once', async () => {
     const sent = bench.hub.send(draft(), 'fail');
     await called(1);
     agent.fail('phone-unreachable');
     expect(await sent).toMatchObject({ message: { state: 'failed' }, error: { code: 'phone-unreachable' } });
   });
 
-  it('whose answer never came is asked for again under its key, and unknown when its time is over', async () => {
+  it('without an answer is asked for again under its key, and is unknown after its deadline', async () => {
     const record = draft({ deliverByMs: bench.clock.nowMs + 60_000 });
     const sent = bench.hub.send(record, 'queue');
     await called(1);
@@ -208,7 +208,7 @@ describe('a send', () => {
     await settled(async () => (await stored(record.id))?.state === 'unknown');
   });
 
-  it('whose outcome cannot be looked up yet stays under way, says why, and is asked for when the phone is back', async () => {
+  it('whose outcome the agent cannot look up yet stays `sending`, says why, and is asked for when the phone is back', async () => {
     const record = draft();
     const sent = bench.hub.send(record, 'queue');
     await called(1);
@@ -224,7 +224,7 @@ describe('a send', () => {
     await settled(async () => (await stored(record.id))?.state === 'sent');
   });
 
-  it('whose outcome is open does not count as untried because the phone is away', async () => {
+  it('whose outcome is open does not count as untried if the phone goes away', async () => {
     const record = draft();
     const sent = bench.hub.send(record, 'fail');
     await called(1);
@@ -233,7 +233,7 @@ describe('a send', () => {
     bench.clock.pass(5_000);
     await called(2);
     agent.fail('phone-offline');
-    // Its end, and the next try.
+    // Two timers: the deadline of the send and the next retry.
     await settled(() => bench.clock.waiting.size === 2);
     bench.clock.pass(10_000);
     await called(3);
@@ -242,7 +242,7 @@ describe('a send', () => {
     await settled(async () => (await stored(record.id))?.state === 'unknown');
   });
 
-  it('whose outcome could not be looked up for six days is unknown: on the eighth its key would be new to the agent', async () => {
+  it('without an outcome for six days is unknown, because the agent forgets its key after seven', async () => {
     const record = draft();
     const sent = bench.hub.send(record, 'queue');
     await called(1);
@@ -256,7 +256,7 @@ describe('a send', () => {
     await settled(async () => (await stored(record.id))?.state === 'unknown');
   });
 
-  it('that became unknown is sent when the phone shows it', async () => {
+  it('that became unknown is sent once the phone lists it as sent', async () => {
     const record = draft();
     const sent = bench.hub.send(record, 'queue');
     await called(1);
@@ -266,7 +266,7 @@ describe('a send', () => {
     await settled(async () => (await stored(record.id))?.state === 'sent');
   });
 
-  it('is tried when its phone comes back in the very turn in which a look at what waits ends', async () => {
+  it('is tried when its phone comes back in the tick in which a read of the backlog ends', async () => {
     for (let turns = 0; turns < 10; turns++) {
       const record = draft({ to: [{ address: `+${turns}` }] });
       await bench.hub.commit([{ type: 'send.create', message: record }]);
@@ -323,14 +323,14 @@ describe('a send', () => {
     expect(await stored(record.id)).toMatchObject({ messageId: 'm-9', state: 'sent' });
   });
 
-  it('without a phone goes out by the only one there is', async () => {
+  it('without a phone goes out by the only phone of the home', async () => {
     const sent = bench.hub.send(draft({ phone: null }), 'queue');
     await called(1);
     agent.answer({ MessageID: 'x' });
     expect((await sent).message.phone).toBe(phone);
   });
 
-  it('without a phone, where several could be meant, is not stored, unless it was stored before', async () => {
+  it('without a phone is refused if several could be meant, unless it was stored before', async () => {
     const record = draft({ phone: null });
     const sent = bench.hub.send(record, 'queue');
     await called(1);
@@ -346,7 +346,7 @@ describe('a send', () => {
     expect(agent.of('call')).toHaveLength(1);
   });
 
-  it('within a session names it as the phone does, and fails when the session is gone', async () => {
+  it('fails when its session is gone', async () => {
     const gone = await bench.hub.send(draft({ sessionId: 's_gone' }), 'queue');
     expect(gone).toMatchObject({ message: { state: 'failed' }, error: { code: 'invalid-request' } });
     expect(agent.of('call')).toEqual([]);
@@ -361,7 +361,7 @@ describe('order', () => {
     agent.fail('phone-unreachable');
     expect((await first).message.state).toBe('queued');
     expect((await second).message.state).toBe('queued');
-    // A third to the same people wakes the first.
+    // A third send to the same people has the first retried at once.
     const third = bench.hub.send(draft(), 'queue');
     for (const count of [2, 3, 4]) {
       await called(count);
@@ -410,7 +410,7 @@ describe('order', () => {
 });
 
 describe('a hub that comes back', () => {
-  it('takes up what waited and what was under way, oldest first', async () => {
+  it('tries what waited and what was under way, oldest first', async () => {
     const waiting = draft();
     void bench.hub.send(waiting, 'queue');
     await called(1);
@@ -429,7 +429,7 @@ describe('a hub that comes back', () => {
     expect(agent.of('call').map((frame) => frame.key)).toEqual([waiting.id, queued.id]);
   });
 
-  it('gives up what is late: `failed` if it was never tried, `unknown` if it was', async () => {
+  it('gives up late sends: `failed` if never tried, `unknown` if tried', async () => {
     const deliverByMs = bench.clock.nowMs + 10_000;
     const tried = draft({ deliverByMs });
     void bench.hub.send(tried, 'queue');
@@ -442,7 +442,7 @@ describe('a hub that comes back', () => {
     expect([(await stored(tried.id))?.state, (await stored(untried.id))?.state]).toEqual(['unknown', 'failed']);
   });
 
-  it('whose attempt begins while what is late is given up is not called untried', async () => {
+  it('does not call a late send untried whose attempt began while it gave up others', async () => {
     const late = [draft(), draft()].map((record) => ({ ...record, deliverByMs: bench.clock.nowMs - 1 }));
     await bench.hub.commit(late.map((message) => ({ type: 'send.create', message })));
     const [first, second] = late.map(({ id }) => id);
@@ -470,7 +470,7 @@ interface SendFrame {
   arguments: { MessageToSend: { to: { address: string }[] } };
 }
 
-/** Hears the calls that the hub sends to the agent. */
+/** Observes the calls that the hub sends to the agent. */
 function hearCalls(linked: LinkedAgent, heard: (frame: SendFrame) => void) {
   const original = linked.send;
   linked.send = (text) => {
