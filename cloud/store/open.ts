@@ -1,7 +1,7 @@
 // The store that the settings of a Node host choose.
 import { join } from 'node:path';
 import type { Clock } from './clock.ts';
-import type { UpkeepReport } from './sqlite/upkeep.ts';
+import type { UpkeepReport } from './sqlite/sqlite-upkeep.ts';
 import { SqliteStore } from './sqlite.ts';
 import type { Store } from './store.ts';
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BatchWriteItemCommand, type DynamoDBClient, type WriteRequest } from '@aws-sdk/client-dynamodb';
-import { putMessage } from '../../cloud/store/changes.ts';
+import { putMessage } from '../../cloud/store/rules/message-rules.ts';
 import { draftOf } from '../../cloud/store/dynamo/items.ts';
 import { keys } from '../../cloud/store/dynamo/keys.ts';
 import { placementOf } from '../../cloud/store/dynamo/placement.ts';

@@ -1,16 +1,16 @@
 // What every Store keeps to, whatever engine is below it. An adapter's own test file calls storeContract.
 import { afterEach, beforeEach, describe } from 'vitest';
-import { commitsContract } from './store/commits.ts';
-import { conversationsContract } from './store/conversations.ts';
-import { homesContract } from './store/homes.ts';
-import { messagesContract } from './store/messages.ts';
-import { pagesContract } from './store/pages.ts';
-import { phonesContract } from './store/phones.ts';
-import { requestsContract } from './store/requests.ts';
-import { sendsContract } from './store/sends.ts';
-import { sessionsContract } from './store/sessions.ts';
+import { commitsContract } from './store/commit-contract.ts';
+import { conversationsContract } from './store/conversation-contract.ts';
+import { homesContract } from './store/home-contract.ts';
+import { messagesContract } from './store/message-contract.ts';
+import { pagesContract } from './store/message-list-contract.ts';
+import { phonesContract } from './store/phone-contract.ts';
+import { requestsContract } from './store/request-contract.ts';
+import { sendsContract } from './store/send-contract.ts';
+import { sessionsContract } from './store/session-contract.ts';
 import { type MakeStore, type Places, StoreUnderTest } from './store/store-under-test.ts';
-import { tokensContract } from './store/tokens.ts';
+import { tokensContract } from './store/token-contract.ts';
 
 export function storeContract(name: string, makeStore: MakeStore, places: Places): void {
   describe(`${name} keeps the contract of Store`, () => {

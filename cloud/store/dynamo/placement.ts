@@ -1,5 +1,5 @@
 // Where else in the table a record is found: messages in their conversation, and in a list if few would be found else.
-import { conversationKey } from '../conversation.ts';
+import { conversationKey } from '../rules/conversation-rules.ts';
 import type { Placement } from './items.ts';
 import { keys, partitions } from './keys.ts';
 import { isTombstone } from './message-parts.ts';

@@ -1,6 +1,6 @@
 // What is kept in the table beside the records that the seam itself names.
 import type { Conversation, HomeEvent, Message } from '../../../protocol/model.ts';
-import type { Keying } from '../conversation.ts';
+import type { Keying } from '../rules/conversation-rules.ts';
 import type { HomeRecord } from '../home-store.ts';
 import type { MessageRecord } from '../message-store.ts';
 import type { PhoneRecord } from '../phone-store.ts';

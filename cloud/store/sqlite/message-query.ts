@@ -2,7 +2,7 @@
 // leaves the fewest messages leads, so that a page costs the same however many there are.
 
 import type { MessageFilter } from '../message-store.ts';
-import { searchWords } from '../search-text.ts';
+import { searchWords } from '../rules/search-text.ts';
 
 type Field = Exclude<keyof MessageFilter, 'text' | 'onPhone'>;
 

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { toStoredEvent } from '../../../cloud/hub/edge-events.ts';
 import { PhoneRegistry } from '../../../cloud/hub/phone-registry.ts';
-import { countsAsUnread } from '../../../cloud/store/conversation.ts';
+import { countsAsUnread } from '../../../cloud/store/rules/conversation-rules.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';
 import type { Write } from '../../../cloud/store/store.ts';
 import { messageFolders, messageStatuses } from '../../../protocol/actions.ts';

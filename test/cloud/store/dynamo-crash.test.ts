@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { conversationKey, countsAsUnread } from '../../../cloud/store/conversation.ts';
+import { conversationKey, countsAsUnread } from '../../../cloud/store/rules/conversation-rules.ts';
 import { DynamoStore } from '../../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';

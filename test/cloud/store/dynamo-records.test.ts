@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { partitions } from '../../../cloud/store/dynamo/keys.ts';
 import { pack, unpackRecord } from '../../../cloud/store/dynamo/packing.ts';
-import { mergeNewestFirst } from '../../../cloud/store/dynamo/page.ts';
+import { mergeNewestFirst } from '../../../cloud/store/dynamo/dynamo-page.ts';
 import { DynamoStore } from '../../../cloud/store/dynamo.ts';
 import { FolderBlobs } from '../../../cloud/store/folder-blobs.ts';
 import { SqliteStore } from '../../../cloud/store/sqlite.ts';

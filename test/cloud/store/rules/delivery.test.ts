@@ -1,7 +1,7 @@
 // The delivery table: every state × every event, in the rule itself and in what the store's writes make of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { moveSend, putMessage, type StoredMessage } from '../../../../cloud/store/changes.ts';
+import { moveSend, putMessage, type StoredMessage } from '../../../../cloud/store/rules/message-rules.ts';
 import type { MessageRecord } from '../../../../cloud/store/message-store.ts';
 import {
   type DeliveryEvent,

@@ -1,9 +1,9 @@
 // What an earlier version stored, or another country's rules, brought up to date in the background: each message into its
 // conversation by the present rules. Begun by the home's next commit, in batches that are commits of their own; where it
 // breaks off (an eviction, an outage), a later commit goes on from there.
-import { countryFor, countrySeen, placed, rulesFor } from '../conversation.ts';
+import { countryFor, countrySeen, placed, rulesFor } from '../rules/conversation-rules.ts';
 import type { Write } from '../store.ts';
-import type { DynamoConversations } from './conversations.ts';
+import type { DynamoConversations } from './dynamo-conversations.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';

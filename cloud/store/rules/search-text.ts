@@ -1,6 +1,6 @@
 // What can be found by searching: a message's words and addresses, without case, accents, width or invisible characters.
-import { GatewayError } from '../../protocol/errors.ts';
-import type { Message } from '../../protocol/model.ts';
+import { GatewayError } from '../../../protocol/errors.ts';
+import type { Message } from '../../../protocol/model.ts';
 
 const longestQuery = 500;
 /** Raise it when `searchText` changes: what is stored is then made ready again. */

@@ -1,6 +1,6 @@
 // Accounts, homes and the people who own them.
 import { GatewayError } from '../../../protocol/errors.ts';
-import { countryFor, type Keying } from '../conversation.ts';
+import { countryFor, type Keying } from '../rules/conversation-rules.ts';
 import type { HomeRecord, HomeSettings, HomeStore } from '../home-store.ts';
 import type { SqliteEngine } from './engine.ts';
 

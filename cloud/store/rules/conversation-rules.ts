@@ -1,12 +1,12 @@
 // Which conversation a message is part of: the same session, or the same people, however their addresses are spelled.
 
-import { limits } from '../../protocol/limits.ts';
-import type { Conversation, Message } from '../../protocol/model.ts';
-import type { Party } from '../../protocol/phone-model.ts';
-import type { Change, EventBody } from './changes.ts';
+import { limits } from '../../../protocol/limits.ts';
+import type { Conversation, Message } from '../../../protocol/model.ts';
+import type { Party } from '../../../protocol/phone-model.ts';
+import type { Change, EventBody } from './message-rules.ts';
 import { correspondentOf, countryOf, rulesVersion } from './correspondent.ts';
-import type { HomeRecord } from './home-store.ts';
-import type { MessageRecord } from './message-store.ts';
+import type { HomeRecord } from '../home-store.ts';
+import type { MessageRecord } from '../message-store.ts';
 import { onOneLine } from './party.ts';
 
 /** The key under which the message is stored. Undefined for what is in the phone's bin. */

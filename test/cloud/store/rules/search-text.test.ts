@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { searchText, searchWords } from '../../../cloud/store/search-text.ts';
-import { messageId, send } from '../../contract/messages.ts';
-import { growth, linearGrowth } from '../../fixtures/growth.ts';
+import { searchText, searchWords } from '../../../../cloud/store/rules/search-text.ts';
+import { messageId, send } from '../../../contract/messages.ts';
+import { growth, linearGrowth } from '../../../fixtures/growth.ts';
 
 const textOf = (body: string) => searchText(send(messageId(1), { body }));
 const finds = (query: string, body: string) => searchWords(query).every((word) => textOf(body).includes(word));

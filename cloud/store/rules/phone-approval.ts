@@ -1,8 +1,8 @@
 // Whether a phone that came back is the one that the household approved. Pure, and the same for every adapter.
 import { hash } from 'node:crypto';
-import { GatewayError } from '../../protocol/errors.ts';
-import type { PhoneEvidence, PhonePresence } from '../../protocol/frames.ts';
-import type { PhoneRecord } from './phone-store.ts';
+import { GatewayError } from '../../../protocol/errors.ts';
+import type { PhoneEvidence, PhonePresence } from '../../../protocol/frames.ts';
+import type { PhoneRecord } from '../phone-store.ts';
 
 /** `moved`: the same host by its name or its network card, elsewhere or described otherwise: a notice is enough. */
 export type Likeness = 'same' | 'moved' | 'other';

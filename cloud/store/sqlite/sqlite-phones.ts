@@ -1,12 +1,12 @@
 // The phones of each home, and what people decided about them.
 import type { PhonePresence } from '../../../protocol/frames.ts';
-import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../changes.ts';
+import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../rules/message-rules.ts';
 import type { Clock } from '../clock.ts';
-import { decide } from '../phone-evidence.ts';
+import { decide } from '../rules/phone-approval.ts';
 import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
 import type { Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
-import type { SqliteHomes } from './homes.ts';
+import type { SqliteHomes } from './sqlite-homes.ts';
 
 export class SqlitePhones implements PhoneStore {
   readonly #engine: SqliteEngine;

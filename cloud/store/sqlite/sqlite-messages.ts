@@ -14,21 +14,21 @@ import {
   type StoredMessage,
   tombstone,
   upgradeRecord,
-} from '../changes.ts';
-import { conversationKey, placedChange } from '../conversation.ts';
-import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
+} from '../rules/message-rules.ts';
+import { conversationKey, placedChange } from '../rules/conversation-rules.ts';
+import { inventoryItemOf, isDeletedAgain } from '../rules/inventory-item.ts';
 import type { MessageFilter, MessageRecord, MessageStore, MissingMessage } from '../message-store.ts';
 import type { Page, PageRequest } from '../page.ts';
 import type { Cursors } from '../rules/cursor.ts';
 import { publicMessage } from '../rules/public-message.ts';
-import { searchText } from '../search-text.ts';
+import { searchText } from '../rules/search-text.ts';
 import type { MessageWrite, Write } from '../store.ts';
-import type { SqliteConversations } from './conversations.ts';
+import type { SqliteConversations } from './sqlite-conversations.ts';
 import type { SqliteEngine } from './engine.ts';
-import type { SqliteHomes } from './homes.ts';
+import type { SqliteHomes } from './sqlite-homes.ts';
 import { messageQuery } from './message-query.ts';
-import { readSqlitePage } from './page.ts';
-import type { SqlitePhones } from './phones.ts';
+import { readSqlitePage } from './sqlite-page.ts';
+import type { SqlitePhones } from './sqlite-phones.ts';
 
 interface MessageRow {
   id: string;

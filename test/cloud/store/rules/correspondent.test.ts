@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { correspondentOf, countryOf } from '../../../cloud/store/correspondent.ts';
+import { correspondentOf, countryOf } from '../../../../cloud/store/rules/correspondent.ts';
 
 test.each([
   [

@@ -6,7 +6,7 @@ import {
   type PhoneNumber,
   parsePhoneNumberFromString,
 } from 'libphonenumber-js/min';
-import { oneLine } from '../../protocol/text.ts';
+import { oneLine } from '../../../protocol/text.ts';
 
 /** Raise it when a rule below changes: stored conversations are then keyed again. */
 export const rulesVersion = 1;

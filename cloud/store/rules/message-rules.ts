@@ -1,19 +1,19 @@
 // What a write makes of what is stored, and the event that tells of it. Pure, and the same for every adapter.
 import { isDeepStrictEqual } from 'node:util';
-import type { PhonePresence } from '../../protocol/frames.ts';
-import { limits } from '../../protocol/limits.ts';
-import type { HomeEvent, Message, Session } from '../../protocol/model.ts';
-import type { MessageFolder } from '../../protocol/phone-model.ts';
-import { nextUlid } from '../../shared/ulid.ts';
-import type { HomeRecord } from './home-store.ts';
-import type { MessageRecord } from './message-store.ts';
+import type { PhonePresence } from '../../../protocol/frames.ts';
+import { limits } from '../../../protocol/limits.ts';
+import type { HomeEvent, Message, Session } from '../../../protocol/model.ts';
+import type { MessageFolder } from '../../../protocol/phone-model.ts';
+import { nextUlid } from '../../../shared/ulid.ts';
+import type { HomeRecord } from '../home-store.ts';
+import type { MessageRecord } from '../message-store.ts';
 import { onOneLine } from './party.ts';
-import { approvalOf, presenceEvidenceOf } from './phone-evidence.ts';
-import type { PhoneRecord } from './phone-store.ts';
-import { moved, stateInFolder } from './rules/delivery.ts';
-import { appendHops } from './rules/hops.ts';
-import { publicMessage } from './rules/public-message.ts';
-import type { Write } from './store.ts';
+import { approvalOf, presenceEvidenceOf } from './phone-approval.ts';
+import type { PhoneRecord } from '../phone-store.ts';
+import { moved, stateInFolder } from './delivery.ts';
+import { appendHops } from './hops.ts';
+import { publicMessage } from './public-message.ts';
+import type { Write } from '../store.ts';
 
 type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
 type Unnumbered<Event> = Event extends HomeEvent ? Omit<Event, 'id' | 'home' | 'time'> : never;

@@ -1,7 +1,7 @@
 // Accounts, homes and the people who own them.
-import { type EventBody, setHomeStatus } from '../changes.ts';
-import { rulesFor } from '../conversation.ts';
-import { type HomeWrite as ChangeWrite, changeHome, isHomeWrite } from '../home-changes.ts';
+import { type EventBody, setHomeStatus } from '../rules/message-rules.ts';
+import { rulesFor } from '../rules/conversation-rules.ts';
+import { type HomeWrite as ChangeWrite, changeHome, isHomeWrite } from '../rules/home-rules.ts';
 import type { HomeRecord, HomeStore } from '../home-store.ts';
 import type { Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';

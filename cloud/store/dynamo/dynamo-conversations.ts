@@ -1,6 +1,6 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same commit.
 import type { Conversation } from '../../../protocol/model.ts';
-import { upgradeRecord } from '../changes.ts';
+import { upgradeRecord } from '../rules/message-rules.ts';
 import {
   conversationKey,
   correspondents,
@@ -8,7 +8,7 @@ import {
   countsAsUnread,
   mergeParties,
   presentKey,
-} from '../conversation.ts';
+} from '../rules/conversation-rules.ts';
 import type { ConversationStore } from '../conversation-store.ts';
 import type { MessageRecord } from '../message-store.ts';
 import type { Page, PageRequest } from '../page.ts';
@@ -20,7 +20,7 @@ import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
 import { compact, present } from './message-parts.ts';
-import { readDynamoPage } from './page.ts';
+import { readDynamoPage } from './dynamo-page.ts';
 import type { StoredConversation, StoredMessageOrTombstone } from './stored.ts';
 
 /** As JSON: with it, a conversation still takes one write unit. */

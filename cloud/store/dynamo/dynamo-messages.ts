@@ -16,24 +16,24 @@ import {
   type StoredMessage,
   tombstone,
   upgradeRecord,
-} from '../changes.ts';
-import { conversationKey, countryFor, placedChange } from '../conversation.ts';
-import { inventoryItemOf, isDeletedAgain } from '../inventory.ts';
+} from '../rules/message-rules.ts';
+import { conversationKey, countryFor, placedChange } from '../rules/conversation-rules.ts';
+import { inventoryItemOf, isDeletedAgain } from '../rules/inventory-item.ts';
 import type { MessageFilter, MessageRecord, MessageStore, MissingMessage } from '../message-store.ts';
 import type { Page, PageRequest } from '../page.ts';
 import type { Cursors } from '../rules/cursor.ts';
 import { publicMessage } from '../rules/public-message.ts';
-import { searchText, searchWords } from '../search-text.ts';
+import { searchText, searchWords } from '../rules/search-text.ts';
 import type { MessageWrite } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
-import type { DynamoConversations } from './conversations.ts';
+import type { DynamoConversations } from './dynamo-conversations.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
 import { compact, isTombstone, present } from './message-parts.ts';
-import { mergeNewestFirst, readDynamoPage } from './page.ts';
-import type { DynamoPhones } from './phones.ts';
+import { mergeNewestFirst, readDynamoPage } from './dynamo-page.ts';
+import type { DynamoPhones } from './dynamo-phones.ts';
 import { isListed } from './placement.ts';
 import type { StoredMessageOrTombstone } from './stored.ts';
 import { amongUnread } from './unread.ts';

@@ -1,7 +1,7 @@
 // What an agent is told that the cloud knows of a phone's messages, and by what a deleted one is known again.
-import type { InventoryItem } from '../../protocol/frames.ts';
-import type { PhoneMessage } from '../../protocol/phone-model.ts';
-import type { MessageRecord } from './message-store.ts';
+import type { InventoryItem } from '../../../protocol/frames.ts';
+import type { PhoneMessage } from '../../../protocol/phone-model.ts';
+import type { MessageRecord } from '../message-store.ts';
 
 /** `epoch`: of the phone now, for records that do not name theirs. A send that the phone never showed has no fingerprint. */
 export function inventoryItemOf(

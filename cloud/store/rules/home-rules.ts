@@ -1,9 +1,9 @@
 // What a write makes of a home's settings and of its questions. Pure, and the same for every adapter.
 import { isDeepStrictEqual } from 'node:util';
-import type { Change } from './changes.ts';
-import type { HomeRecord, HomeSettings, MissingNotes, StoredQuestion } from './home-store.ts';
-import { isCounted } from './rules/deletion-count.ts';
-import type { Write } from './store.ts';
+import type { Change } from './message-rules.ts';
+import type { HomeRecord, HomeSettings, MissingNotes, StoredQuestion } from '../home-store.ts';
+import { isCounted } from './deletion-count.ts';
+import type { Write } from '../store.ts';
 
 export type HomeWrite = Extract<Write, { type: 'home.change' | 'question.answer' | 'home.missing' }>;
 

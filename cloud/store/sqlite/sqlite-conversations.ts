@@ -1,15 +1,15 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
 import type { Conversation } from '../../../protocol/model.ts';
-import { upgradeRecord } from '../changes.ts';
-import { conversationKey, correspondents, countsAsUnread, mergeParties, presentKey } from '../conversation.ts';
+import { upgradeRecord } from '../rules/message-rules.ts';
+import { conversationKey, correspondents, countsAsUnread, mergeParties, presentKey } from '../rules/conversation-rules.ts';
 import type { ConversationStore } from '../conversation-store.ts';
 import type { MessageRecord } from '../message-store.ts';
 import type { Page, PageRequest } from '../page.ts';
 import type { Cursors } from '../rules/cursor.ts';
 import { publicMessage } from '../rules/public-message.ts';
 import type { SqliteEngine } from './engine.ts';
-import type { SqliteHomes } from './homes.ts';
-import { readSqlitePage } from './page.ts';
+import type { SqliteHomes } from './sqlite-homes.ts';
+import { readSqlitePage } from './sqlite-page.ts';
 
 interface ConversationRow {
   key: string;

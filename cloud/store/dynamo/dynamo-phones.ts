@@ -1,8 +1,8 @@
 // The phones of each home, by the name that they give themselves (UDN), so that none is there twice. A home has few.
 import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../../protocol/frames.ts';
-import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../changes.ts';
-import { decide } from '../phone-evidence.ts';
+import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../rules/message-rules.ts';
+import { decide } from '../rules/phone-approval.ts';
 import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
 import type { Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
