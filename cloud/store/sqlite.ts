@@ -1,10 +1,10 @@
 import type { HomeEvent } from '../../protocol/model.ts';
-import { type EventBody, setHomeStatus } from './rules/message-rules.ts';
 import type { Clock } from './clock.ts';
-import { changeHome, isHomeWrite } from './rules/home-rules.ts';
+import type { EventBody } from './rules/change.ts';
 import { Cursors } from './rules/cursor.ts';
-import { SqliteConversations } from './sqlite/sqlite-conversations.ts';
+import { changeHome } from './rules/home-rules.ts';
 import { SqliteEngine } from './sqlite/engine.ts';
+import { SqliteConversations } from './sqlite/sqlite-conversations.ts';
 import { SqliteEvents } from './sqlite/sqlite-events.ts';
 import { SqliteHomes } from './sqlite/sqlite-homes.ts';
 import { SqliteMessages } from './sqlite/sqlite-messages.ts';
@@ -126,8 +126,7 @@ export class SqliteStore implements Store {
       case 'question.answer':
       case 'home.missing': {
         const current = this.homes.require(home);
-        const nowMs = this.#clock.now();
-        const change = isHomeWrite(write) ? changeHome(current, write, nowMs) : setHomeStatus(current, write, nowMs);
+        const change = changeHome(current, write, this.#clock.now());
         if (change !== undefined) this.homes.update(change.next);
         return change?.event;
       }

@@ -1,16 +1,16 @@
 // Commits: what a batch of writes makes of what is stored, with the events that tell of it, in order for each home.
 import type { HomeEvent } from '../../../protocol/model.ts';
-import type { EventBody } from '../rules/message-rules.ts';
+import type { EventBody } from '../rules/change.ts';
 import type { MessageWrite, Write } from '../store.ts';
-import type { HomeBatch } from './home-batch.ts';
-import type { HomeRecords } from './home-records.ts';
 import type { DynamoHomes } from './dynamo-homes.ts';
-import { type Key, keys } from './keys.ts';
 import type { DynamoMessages } from './dynamo-messages.ts';
 import type { DynamoPhones } from './dynamo-phones.ts';
 import type { DynamoSessions } from './dynamo-sessions.ts';
-import type { StoredTold } from './stored.ts';
 import type { DynamoUpkeep } from './dynamo-upkeep.ts';
+import type { HomeBatch } from './home-batch.ts';
+import type { HomeRecords } from './home-records.ts';
+import { type Key, keys } from './keys.ts';
+import type { StoredTold } from './stored.ts';
 
 export interface CommitParts {
   records: HomeRecords;

@@ -1,6 +1,8 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same commit.
 import type { Conversation } from '../../../protocol/model.ts';
-import { upgradeRecord } from '../rules/message-rules.ts';
+import type { ConversationStore } from '../conversation-store.ts';
+import type { MessageRecord } from '../message-store.ts';
+import type { Page, PageRequest } from '../page.ts';
 import {
   conversationKey,
   correspondents,
@@ -9,18 +11,16 @@ import {
   mergeParties,
   presentKey,
 } from '../rules/conversation-rules.ts';
-import type { ConversationStore } from '../conversation-store.ts';
-import type { MessageRecord } from '../message-store.ts';
-import type { Page, PageRequest } from '../page.ts';
 import type { Cursors } from '../rules/cursor.ts';
+import { upgradeRecord } from '../rules/message-rules.ts';
 import { publicMessage } from '../rules/public-message.ts';
 import { attributes, indexes } from '../table.ts';
+import { readDynamoPage } from './dynamo-page.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
 import { compact, present } from './message-parts.ts';
-import { readDynamoPage } from './dynamo-page.ts';
 import type { StoredConversation, StoredMessageOrTombstone } from './stored.ts';
 
 /** As JSON: with it, a conversation still takes one write unit. */

@@ -1,15 +1,13 @@
 // Accounts, homes and the people who own them.
-import { type EventBody, setHomeStatus } from '../rules/message-rules.ts';
-import { rulesFor } from '../rules/conversation-rules.ts';
-import { type HomeWrite as ChangeWrite, changeHome, isHomeWrite } from '../rules/home-rules.ts';
+
 import type { HomeRecord, HomeStore } from '../home-store.ts';
-import type { Write } from '../store.ts';
+import type { EventBody } from '../rules/change.ts';
+import { rulesFor } from '../rules/conversation-rules.ts';
+import { changeHome, type HomeWrite } from '../rules/home-rules.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
 import type { Records } from './records.ts';
-
-export type HomeItemWrite = ChangeWrite | Extract<Write, { type: 'home.status' }>;
 
 export class DynamoHomes implements HomeStore {
   readonly #records: Records;
@@ -42,9 +40,9 @@ export class DynamoHomes implements HomeStore {
     return (await this.#homes.open(id)).head.stored?.home;
   }
 
-  apply(batch: HomeBatch, write: HomeItemWrite): EventBody | undefined {
+  apply(batch: HomeBatch, write: HomeWrite): EventBody | undefined {
     const { nowMs } = batch.view;
-    const change = isHomeWrite(write) ? changeHome(batch.home, write, nowMs) : setHomeStatus(batch.home, write, nowMs);
+    const change = changeHome(batch.home, write, nowMs);
     if (change !== undefined) batch.home = change.next;
     return change?.event;
   }

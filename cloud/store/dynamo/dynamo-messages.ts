@@ -3,37 +3,33 @@ import { messageFolders, messageStatuses } from '../../../protocol/actions.ts';
 import type { InventoryItem } from '../../../protocol/frames.ts';
 import type { Message, MessageState } from '../../../protocol/model.ts';
 import { ulidFloor } from '../../../shared/ulid.ts';
+import type { MessageFilter, MessageRecord, MessageStore, MissingMessage } from '../message-store.ts';
+import type { Page, PageRequest } from '../page.ts';
+import type { Change, EventBody } from '../rules/change.ts';
+import { conversationKey, countryFor } from '../rules/conversation-rules.ts';
+import type { Cursors } from '../rules/cursor.ts';
+import { inventoryItemOf, isDeletedAgain } from '../rules/inventory-item.ts';
 import {
-  type Change,
-  createSend,
+  changeMessage,
   deleteMessage,
-  type EventBody,
+  idOf,
   isMissing,
-  markRead,
-  missMessage,
-  moveSend,
-  putMessage,
   type StoredMessage,
   tombstone,
   upgradeRecord,
 } from '../rules/message-rules.ts';
-import { conversationKey, countryFor, placedChange } from '../rules/conversation-rules.ts';
-import { inventoryItemOf, isDeletedAgain } from '../rules/inventory-item.ts';
-import type { MessageFilter, MessageRecord, MessageStore, MissingMessage } from '../message-store.ts';
-import type { Page, PageRequest } from '../page.ts';
-import type { Cursors } from '../rules/cursor.ts';
 import { publicMessage } from '../rules/public-message.ts';
 import { searchText, searchWords } from '../rules/search-text.ts';
 import type { MessageWrite } from '../store.ts';
 import { attributes, indexes } from '../table.ts';
 import type { DynamoConversations } from './dynamo-conversations.ts';
+import { mergeNewestFirst, readDynamoPage } from './dynamo-page.ts';
+import type { DynamoPhones } from './dynamo-phones.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import type { HomeView } from './home-view.ts';
 import { type Key, keys, partitions } from './keys.ts';
 import { compact, isTombstone, present } from './message-parts.ts';
-import { mergeNewestFirst, readDynamoPage } from './dynamo-page.ts';
-import type { DynamoPhones } from './dynamo-phones.ts';
 import { isListed } from './placement.ts';
 import type { StoredMessageOrTombstone } from './stored.ts';
 import { amongUnread } from './unread.ts';
@@ -261,10 +257,6 @@ function oldestFirst(home: string, from: string, to: string) {
   return { partition, from: sk, to: keys.message(home, to).sk, isForPeople: true };
 }
 
-function idOf(write: MessageWrite): string {
-  return write.type === 'send.create' ? write.message.id : write.id;
-}
-
 function stored(batch: HomeBatch, home: string, id: string): StoredMessage {
   const message = batch.get(keys.message(home, id));
   return message !== undefined && isTombstone(message) ? tombstone : present(message);
@@ -299,25 +291,9 @@ function isOpen({ messageId, state }: MessageRecord): boolean {
 }
 
 function changeOf(current: StoredMessage, write: MessageWrite, batch: HomeBatch): Change<MessageRecord> | undefined {
-  const change = transitionOf(current, write, batch.view.home);
-  return change && placedChange(change, countryFor(batch.home.settings, batch.keying));
-}
-
-function transitionOf(current: StoredMessage, write: MessageWrite, home: string): Change<MessageRecord> | undefined {
-  switch (write.type) {
-    case 'message.put':
-      return putMessage(current, write, home);
-    case 'send.create':
-      return createSend(current, write, home);
-    case 'send.move':
-      return moveSend(current, write);
-    case 'message.absent':
-      return missMessage(current, write);
-    case 'message.read':
-      return markRead(current);
-    case 'message.delete':
-      return undefined;
-  }
+  if (write.type === 'message.delete') return undefined;
+  const country = countryFor(batch.home.settings, batch.keying);
+  return changeMessage(current, write, { home: batch.view.home, country });
 }
 
 /** Of the ways to these messages the one that passes the fewest others. */

@@ -1,9 +1,10 @@
 // The phones of each home, by the name that they give themselves (UDN), so that none is there twice. A home has few.
 import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../../protocol/frames.ts';
-import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../rules/message-rules.ts';
-import { decide } from '../rules/phone-approval.ts';
 import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
+import type { EventBody } from '../rules/change.ts';
+import { decide } from '../rules/phone-approval.ts';
+import { phonesToForget, seePhone, setPhoneStatus } from '../rules/phone-rules.ts';
 import type { Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';

@@ -1,14 +1,15 @@
 // Sessions as the phones show them.
 import type { Session } from '../../../protocol/model.ts';
-import { type EventBody, putSession } from '../rules/message-rules.ts';
 import type { Page, PageRequest } from '../page.ts';
+import type { EventBody } from '../rules/change.ts';
 import type { Cursors } from '../rules/cursor.ts';
+import { putSession } from '../rules/session-rules.ts';
 import type { SessionFilter, SessionStore } from '../session-store.ts';
 import type { Write } from '../store.ts';
+import { readDynamoPage } from './dynamo-page.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
 import { keys } from './keys.ts';
-import { readDynamoPage } from './dynamo-page.ts';
 
 export type SessionWrite = Extract<Write, { type: 'session.put' }>;
 

@@ -1,8 +1,8 @@
 // A message at its place, in two parts: what people see of it, and what only the cloud needs to know, which pages leave
 // behind. The first is a record by itself: a version that knows no second part reads it, and learns the rest anew.
 import type { Message } from '../../../protocol/model.ts';
-import { upgradeRecord } from '../rules/message-rules.ts';
 import type { MessageRecord } from '../message-store.ts';
+import { upgradeRecord } from '../rules/message-rules.ts';
 import { keys } from './keys.ts';
 import type { StoredMessageOrTombstone, StoredTombstone } from './stored.ts';
 

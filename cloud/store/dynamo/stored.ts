@@ -1,9 +1,9 @@
 // What is kept in the table beside the records that the seam itself names.
 import type { Conversation, HomeEvent, Message } from '../../../protocol/model.ts';
-import type { Keying } from '../rules/conversation-rules.ts';
 import type { HomeRecord } from '../home-store.ts';
 import type { MessageRecord } from '../message-store.ts';
 import type { PhoneRecord } from '../phone-store.ts';
+import type { Keying } from '../rules/conversation-rules.ts';
 
 /** Events, and what else is only kept until nobody can have missed it. */
 export const keptMs = 24 * 3_600_000;

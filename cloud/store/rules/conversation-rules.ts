@@ -3,10 +3,10 @@
 import { limits } from '../../../protocol/limits.ts';
 import type { Conversation, Message } from '../../../protocol/model.ts';
 import type { Party } from '../../../protocol/phone-model.ts';
-import type { Change, EventBody } from './message-rules.ts';
-import { correspondentOf, countryOf, rulesVersion } from './correspondent.ts';
 import type { HomeRecord } from '../home-store.ts';
 import type { MessageRecord } from '../message-store.ts';
+import type { Change, EventBody } from './change.ts';
+import { correspondentOf, countryOf, rulesVersion } from './correspondent.ts';
 import { onOneLine } from './party.ts';
 
 /** The key under which the message is stored. Undefined for what is in the phone's bin. */

@@ -1,20 +1,22 @@
-// What a write makes of a home's settings and of its questions. Pure, and the same for every adapter.
+// What a write makes of a home: its presence, its settings and its questions.
 import { isDeepStrictEqual } from 'node:util';
-import type { Change } from './message-rules.ts';
 import type { HomeRecord, HomeSettings, MissingNotes, StoredQuestion } from '../home-store.ts';
+import type { Write, WriteOf } from '../store.ts';
+import type { Change } from './change.ts';
 import { isCounted } from './deletion-count.ts';
-import type { Write } from '../store.ts';
 
-export type HomeWrite = Extract<Write, { type: 'home.change' | 'question.answer' | 'home.missing' }>;
+export type HomeWrite = Extract<Write, { type: 'home.status' | 'home.change' | 'question.answer' | 'home.missing' }>;
+type SettingsWrite = Exclude<HomeWrite, { type: 'home.status' }>;
 
 const dayMs = 24 * 3_600_000;
 
-export function isHomeWrite(write: Write): write is HomeWrite {
-  return write.type === 'home.change' || write.type === 'question.answer' || write.type === 'home.missing';
+/** Undefined where everything stays as it is. */
+export function changeHome(current: HomeRecord, write: HomeWrite, nowMs: number): Change<HomeRecord> | undefined {
+  return write.type === 'home.status' ? setStatus(current, write, nowMs) : changeSettings(current, write, nowMs);
 }
 
-/** Undefined where everything stays as it is. Notes that only the cloud needs are no event. */
-export function changeHome(current: HomeRecord, write: HomeWrite, nowMs: number): Change<HomeRecord> | undefined {
+/** Notes that only the cloud needs are no event. */
+function changeSettings(current: HomeRecord, write: SettingsWrite, nowMs: number): Change<HomeRecord> | undefined {
   const { settings: before = {}, ...rest } = current;
   const name = write.type === 'home.change' ? (write.name ?? current.name) : current.name;
   const settings = withoutDefaults(settingsAfter(before, write, nowMs));
@@ -28,7 +30,7 @@ export function changeHome(current: HomeRecord, write: HomeWrite, nowMs: number)
 
 function settingsAfter(
   before: HomeSettings,
-  write: HomeWrite,
+  write: SettingsWrite,
   nowMs: number,
 ): Partial<Record<keyof HomeSettings, unknown>> {
   switch (write.type) {
@@ -95,4 +97,18 @@ function withoutDefaults(settings: Partial<Record<keyof HomeSettings, unknown>>)
 function isDefault(value: unknown): boolean {
   if (value === undefined || value === null || value === 'always') return true;
   return typeof value === 'object' && Object.keys(value).length === 0;
+}
+
+/** The home came or went; a change of its agent alone is no event. */
+function setStatus(current: HomeRecord, write: WriteOf<'home.status'>, nowMs: number): Change<HomeRecord> | undefined {
+  if (current.online === write.online) {
+    return isDeepStrictEqual(current.agent, write.agent) ? undefined : { next: { ...current, agent: write.agent } };
+  }
+  return {
+    next: { ...current, online: write.online, sinceMs: nowMs, agent: write.agent },
+    event: {
+      type: write.online ? 'home.online' : 'home.offline',
+      data: { home: current.id, since: new Date(nowMs).toISOString() },
+    },
+  };
 }

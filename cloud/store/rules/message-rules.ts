@@ -1,34 +1,53 @@
-// What a write makes of what is stored, and the event that tells of it. Pure, and the same for every adapter.
+// What a write makes of a stored message.
 import { isDeepStrictEqual } from 'node:util';
-import type { PhonePresence } from '../../../protocol/frames.ts';
-import { limits } from '../../../protocol/limits.ts';
-import type { HomeEvent, Message, Session } from '../../../protocol/model.ts';
+import type { Message } from '../../../protocol/model.ts';
 import type { MessageFolder } from '../../../protocol/phone-model.ts';
-import { nextUlid } from '../../../shared/ulid.ts';
-import type { HomeRecord } from '../home-store.ts';
 import type { MessageRecord } from '../message-store.ts';
-import { onOneLine } from './party.ts';
-import { approvalOf, presenceEvidenceOf } from './phone-approval.ts';
-import type { PhoneRecord } from '../phone-store.ts';
+import type { MessageWrite, WriteOf } from '../store.ts';
+import type { Change, EventBody } from './change.ts';
+import { placedChange } from './conversation-rules.ts';
 import { moved, stateInFolder } from './delivery.ts';
 import { appendHops } from './hops.ts';
+import { onOneLine } from './party.ts';
 import { publicMessage } from './public-message.ts';
-import type { Write } from '../store.ts';
 
-type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;
-type Unnumbered<Event> = Event extends HomeEvent ? Omit<Event, 'id' | 'home' | 'time'> : never;
-/** An event that has not been given its number and time. */
-export type EventBody = Unnumbered<HomeEvent>;
-
-/** What is stored from now on. Undefined in place of a change means that everything stays as it is. */
-export interface Change<Item> {
-  next: Item;
-  event?: EventBody;
-}
-
-/** The place of a deleted message, kept so that its id never comes back. */
+/** Stands for a deleted message, so that its id never comes back. */
 export const tombstone = 'deleted';
 export type StoredMessage = MessageRecord | typeof tombstone | undefined;
+
+/** Undefined where everything stays as it is. `country`: by which the home's numbers are read. */
+export function changeMessage(
+  current: StoredMessage,
+  write: Exclude<MessageWrite, { type: 'message.delete' }>,
+  { home, country }: { home: string; country: string | undefined },
+): Change<MessageRecord> | undefined {
+  const change = changeOf(current, write, home);
+  return change && placedChange(change, country);
+}
+
+function changeOf(
+  current: StoredMessage,
+  write: Exclude<MessageWrite, { type: 'message.delete' }>,
+  home: string,
+): Change<MessageRecord> | undefined {
+  switch (write.type) {
+    case 'message.put':
+      return putMessage(current, write, home);
+    case 'message.absent':
+      return missMessage(current, write);
+    case 'message.read':
+      return markRead(current);
+    case 'send.create':
+      return createSend(current, write, home);
+    case 'send.move':
+      return moveSend(current, write);
+  }
+}
+
+/** The id of the message that the write is about. */
+export function idOf(write: MessageWrite): string {
+  return write.type === 'send.create' ? write.message.id : write.id;
+}
 
 /**
  * A phone shows a message. The phone is followed in all but `id` and a send's `time`, and a body once known is kept. What
@@ -90,7 +109,7 @@ export function putMessage(
  * tells a plain absence again after a comparison, also of what a phone's reset took. A send that no phone has taken was
  * never there.
  */
-export function missMessage(
+function missMessage(
   current: StoredMessage,
   { atMs, isConfirmed = false }: WriteOf<'message.absent'>,
 ): Change<MessageRecord> | undefined {
@@ -102,7 +121,7 @@ export function missMessage(
 }
 
 /** Marked read here, where its phone cannot be asked to. */
-export function markRead(current: StoredMessage): Change<MessageRecord> | undefined {
+function markRead(current: StoredMessage): Change<MessageRecord> | undefined {
   if (current === undefined || current === tombstone || current.status === 'Read') return undefined;
   const next: MessageRecord = { ...current, status: 'Read' };
   return { next, event: { type: 'message.updated', data: publicMessage(next) } };
@@ -136,7 +155,7 @@ export function isMissing({ onPhone, absentTwice }: MessageRecord): boolean {
 }
 
 /** A send is written down before it is tried; creating it again changes nothing. */
-export function createSend(
+function createSend(
   current: StoredMessage,
   write: WriteOf<'send.create'>,
   home: string,
@@ -152,100 +171,6 @@ export function moveSend(current: StoredMessage, write: WriteOf<'send.move'>): C
   const next = moved(current, write);
   if (next === undefined || isDeepStrictEqual(current, next)) return undefined;
   return { next, event: { type: 'send.updated', data: publicMessage(next) } };
-}
-
-/** A session as a phone shows it, unless it is older news than what is stored. */
-export function putSession(
-  current: Session | undefined,
-  write: WriteOf<'session.put'>,
-  home: string,
-  nowMs: number,
-): Change<Session> | undefined {
-  const { session } = write;
-  if (current !== undefined && session.updatedAt !== undefined && session.updatedAt < current.updatedAt) {
-    return undefined;
-  }
-  const next: Session = {
-    id: write.id,
-    sessionId: session.sessionId,
-    home,
-    phone: write.phone,
-    sessionClass: session.sessionClass,
-    status: session.status,
-    subject: session.subject ?? null,
-    contentTypes: session.contentTypes,
-    initiator: session.initiator === undefined ? null : onOneLine(session.initiator),
-    recipients: session.recipients.map(onOneLine),
-    startedAt: session.startedAt ?? current?.startedAt ?? null,
-    updatedAt: session.updatedAt ?? current?.updatedAt ?? '',
-  };
-  if (isDeepStrictEqual(current, next)) return undefined;
-  // A phone that keeps no time of its changes: the change was made when it was seen.
-  if (session.updatedAt === undefined) next.updatedAt = new Date(nowMs).toISOString();
-  return { next, event: { type: 'session.updated', data: next } };
-}
-
-/** The home came or went; a change of its agent alone is no event. */
-export function setHomeStatus(
-  current: HomeRecord,
-  write: WriteOf<'home.status'>,
-  nowMs: number,
-): Change<HomeRecord> | undefined {
-  if (current.online === write.online) {
-    return isDeepStrictEqual(current.agent, write.agent) ? undefined : { next: { ...current, agent: write.agent } };
-  }
-  return {
-    next: { ...current, online: write.online, sinceMs: nowMs, agent: write.agent },
-    event: {
-      type: write.online ? 'home.online' : 'home.offline',
-      data: { home: current.id, since: new Date(nowMs).toISOString() },
-    },
-  };
-}
-
-/** The phone came or went. `wasOnline` is what was told last. */
-export function setPhoneStatus(wasOnline: boolean, write: WriteOf<'phone.status'>): Change<boolean> | undefined {
-  const { online } = write.phone;
-  if (online === wasOnline) return undefined;
-  return { next: online, event: { type: online ? 'phone.online' : 'phone.offline', data: write.phone } };
-}
-
-/**
- * A phone as the agent sees it. Only people change what they approved; a trusted phone starts approved, unless as many as
- * an agent can show are approved already. `known`: the home's phones by id, the last of which a new one follows.
- */
-export function seePhone(known: readonly PhoneRecord[], presence: PhonePresence, nowMs: number): PhoneRecord {
-  const current = known.find((phone) => phone.udn === presence.udn);
-  const { udn, name, deviceType, address, epoch, trusted } = presence;
-  const capabilities = presence.capabilities ?? current?.capabilities;
-  const seenAs = presenceEvidenceOf(presence);
-  const isTrusted = trusted && known.filter((phone) => phone.approved).length < limits.phones;
-  const approval =
-    current === undefined
-      ? { approved: isTrusted, ...(isTrusted && { approvedAs: seenAs }) }
-      : approvalOf(current, presence, nowMs);
-  return {
-    id: current?.id ?? `p_${nextUlid(known.at(-1)?.id.slice(2) ?? '', nowMs)}`,
-    udn,
-    name,
-    deviceType,
-    ...approval,
-    seenAs,
-    address,
-    ...(capabilities !== undefined && { capabilities }),
-    epoch,
-  };
-}
-
-/**
- * The phones that a home forgets so as to keep no more than an agent can show: of those that nobody approved and that are
- * not seen, the ones that came first. Names cost a stranger in the house nothing, and would otherwise add up.
- */
-export function phonesToForget(known: readonly PhoneRecord[], seen: readonly PhonePresence[]): PhoneRecord[] {
-  const strangers = known.filter(
-    (phone) => !phone.approved && phone.changed === undefined && !seen.some(({ udn }) => udn === phone.udn),
-  );
-  return strangers.slice(0, Math.max(0, known.length - limits.phones));
 }
 
 function isSend(folder: MessageFolder): boolean {

@@ -1,11 +1,17 @@
 // Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
 import type { Conversation } from '../../../protocol/model.ts';
-import { upgradeRecord } from '../rules/message-rules.ts';
-import { conversationKey, correspondents, countsAsUnread, mergeParties, presentKey } from '../rules/conversation-rules.ts';
 import type { ConversationStore } from '../conversation-store.ts';
 import type { MessageRecord } from '../message-store.ts';
 import type { Page, PageRequest } from '../page.ts';
+import {
+  conversationKey,
+  correspondents,
+  countsAsUnread,
+  mergeParties,
+  presentKey,
+} from '../rules/conversation-rules.ts';
 import type { Cursors } from '../rules/cursor.ts';
+import { upgradeRecord } from '../rules/message-rules.ts';
 import { publicMessage } from '../rules/public-message.ts';
 import type { SqliteEngine } from './engine.ts';
 import type { SqliteHomes } from './sqlite-homes.ts';

@@ -1,10 +1,10 @@
 // The events of each home: kept for 24 hours and at most 10,000, so that watchers can come back.
 import type { HomeEvent } from '../../../protocol/model.ts';
 import { nextUlid, ulidFloor } from '../../../shared/ulid.ts';
-import type { EventBody } from '../rules/message-rules.ts';
 import type { Clock } from '../clock.ts';
 import type { EventStore } from '../event-store.ts';
 import { eventOfText, textOfEvent } from '../event-text.ts';
+import type { EventBody } from '../rules/change.ts';
 import type { SqliteEngine } from './engine.ts';
 
 const keptMs = 24 * 3_600_000;

@@ -1,7 +1,7 @@
 // Accounts, homes and the people who own them.
 import { GatewayError } from '../../../protocol/errors.ts';
-import { countryFor, type Keying } from '../rules/conversation-rules.ts';
 import type { HomeRecord, HomeSettings, HomeStore } from '../home-store.ts';
+import { countryFor, type Keying } from '../rules/conversation-rules.ts';
 import type { SqliteEngine } from './engine.ts';
 
 interface HomeRow {

@@ -2,31 +2,27 @@
 import type { InventoryItem } from '../../../protocol/frames.ts';
 import type { Message, MessageState } from '../../../protocol/model.ts';
 import { ulidFloor } from '../../../shared/ulid.ts';
+import type { MessageFilter, MessageRecord, MessageStore, MissingMessage } from '../message-store.ts';
+import type { Page, PageRequest } from '../page.ts';
+import type { EventBody } from '../rules/change.ts';
+import { conversationKey } from '../rules/conversation-rules.ts';
+import type { Cursors } from '../rules/cursor.ts';
+import { inventoryItemOf, isDeletedAgain } from '../rules/inventory-item.ts';
 import {
-  type Change,
-  createSend,
+  changeMessage,
   deleteMessage,
-  type EventBody,
-  markRead,
-  missMessage,
-  moveSend,
-  putMessage,
+  idOf,
   type StoredMessage,
   tombstone,
   upgradeRecord,
 } from '../rules/message-rules.ts';
-import { conversationKey, placedChange } from '../rules/conversation-rules.ts';
-import { inventoryItemOf, isDeletedAgain } from '../rules/inventory-item.ts';
-import type { MessageFilter, MessageRecord, MessageStore, MissingMessage } from '../message-store.ts';
-import type { Page, PageRequest } from '../page.ts';
-import type { Cursors } from '../rules/cursor.ts';
 import { publicMessage } from '../rules/public-message.ts';
 import { searchText } from '../rules/search-text.ts';
 import type { MessageWrite, Write } from '../store.ts';
-import type { SqliteConversations } from './sqlite-conversations.ts';
 import type { SqliteEngine } from './engine.ts';
-import type { SqliteHomes } from './sqlite-homes.ts';
 import { messageQuery } from './message-query.ts';
+import type { SqliteConversations } from './sqlite-conversations.ts';
+import type { SqliteHomes } from './sqlite-homes.ts';
 import { readSqlitePage } from './sqlite-page.ts';
 import type { SqlitePhones } from './sqlite-phones.ts';
 
@@ -65,26 +61,16 @@ export class SqliteMessages implements MessageStore {
 
   /** Within a write. */
   apply(home: string, write: MessageWrite): EventBody | undefined {
-    const id = write.type === 'send.create' ? write.message.id : write.id;
-    const current = this.#stored(home, id);
-    switch (write.type) {
-      case 'message.put':
-        if (current === undefined && this.#wasDeleted(home, write)) return undefined;
-        return this.#keep(current, putMessage(current, write, home));
-      case 'message.absent':
-        return this.#keep(current, missMessage(current, write));
-      case 'message.read':
-        return this.#keep(current, markRead(current));
-      case 'send.create':
-        return this.#keep(current, createSend(current, write, home));
-      case 'send.move':
-        return this.#keep(current, moveSend(current, write));
-      case 'message.delete': {
-        const event = deleteMessage(current, write);
-        if (event !== undefined && current !== undefined && current !== tombstone) this.#leaveTombstone(current);
-        return event;
-      }
+    const current = this.#stored(home, idOf(write));
+    if (write.type === 'message.delete') {
+      const event = deleteMessage(current, write);
+      if (event !== undefined && current !== undefined && current !== tombstone) this.#leaveTombstone(current);
+      return event;
     }
+    if (write.type === 'message.put' && current === undefined && this.#wasDeleted(home, write)) return undefined;
+    const change = changeMessage(current, write, { home, country: this.#homes.countryOf(home) });
+    if (change !== undefined) this.#keep(current === tombstone ? undefined : current, change.next);
+    return change?.event;
   }
 
   async list(home: string, filter: MessageFilter, page: PageRequest): Promise<Page<Message>> {
@@ -198,12 +184,8 @@ export class SqliteMessages implements MessageStore {
     return rows.some((deleted) => isDeletedAgain(deleted, message));
   }
 
-  #keep(current: StoredMessage, made: Change<MessageRecord> | undefined): EventBody | undefined {
-    if (made === undefined) return undefined;
-    const change = placedChange(made, this.#homes.countryOf(made.next.home));
-    const { next } = change;
+  #keep(before: MessageRecord | undefined, next: MessageRecord): void {
     const text = searchText(next);
-    const before = current === tombstone ? undefined : current;
     const row = this.#engine.get<{ row: number }>(
       `INSERT INTO messages (home, id, phone, message_id, message_class, folder, status, session, conversation,
          sender, state, on_phone, record, text)
@@ -232,7 +214,6 @@ export class SqliteMessages implements MessageStore {
       this.#engine.run('INSERT OR REPLACE INTO messages_text (rowid, text) VALUES (?, ?)', row.row, text);
     }
     this.#conversations.follow(next.home, before, next);
-    return change.event;
   }
 
   /** Leaves nothing of the message but what its phone calls it. */

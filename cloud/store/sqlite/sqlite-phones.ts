@@ -1,9 +1,10 @@
 // The phones of each home, and what people decided about them.
 import type { PhonePresence } from '../../../protocol/frames.ts';
-import { type EventBody, phonesToForget, seePhone, setPhoneStatus } from '../rules/message-rules.ts';
 import type { Clock } from '../clock.ts';
-import { decide } from '../rules/phone-approval.ts';
 import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
+import type { EventBody } from '../rules/change.ts';
+import { decide } from '../rules/phone-approval.ts';
+import { phonesToForget, seePhone, setPhoneStatus } from '../rules/phone-rules.ts';
 import type { Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 import type { SqliteHomes } from './sqlite-homes.ts';

@@ -1,9 +1,10 @@
 // Sessions as the phones show them.
 import type { Session } from '../../../protocol/model.ts';
-import { type EventBody, putSession } from '../rules/message-rules.ts';
 import type { Clock } from '../clock.ts';
 import type { Page, PageRequest } from '../page.ts';
+import type { EventBody } from '../rules/change.ts';
 import type { Cursors } from '../rules/cursor.ts';
+import { putSession } from '../rules/session-rules.ts';
 import type { SessionFilter, SessionStore } from '../session-store.ts';
 import type { Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';

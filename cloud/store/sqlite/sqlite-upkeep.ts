@@ -1,12 +1,12 @@
 // What an earlier version stored, or another country's rules, brought up to date while the store is in use: conversations
 // by the present rules, and the text that is searched. In batches, each a transaction that says how far they are.
 import { setTimeout } from 'node:timers/promises';
-import { conversationKey, countrySeen, placed, rulesFor } from '../rules/conversation-rules.ts';
 import type { MessageRecord } from '../message-store.ts';
+import { conversationKey, countrySeen, placed, rulesFor } from '../rules/conversation-rules.ts';
 import { searchText, searchVersion } from '../rules/search-text.ts';
 import type { Write } from '../store.ts';
-import type { SqliteConversations } from './sqlite-conversations.ts';
 import type { SqliteEngine } from './engine.ts';
+import type { SqliteConversations } from './sqlite-conversations.ts';
 import type { SqliteHomes } from './sqlite-homes.ts';
 
 /** Read in one go. */

@@ -1,7 +1,6 @@
 // The delivery table: every state × every event, in the rule itself and in what the store's writes make of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { moveSend, putMessage, type StoredMessage } from '../../../../cloud/store/rules/message-rules.ts';
 import type { MessageRecord } from '../../../../cloud/store/message-store.ts';
 import {
   type DeliveryEvent,
@@ -12,6 +11,7 @@ import {
   stateAfter,
   transitions,
 } from '../../../../cloud/store/rules/delivery.ts';
+import { moveSend, putMessage, type StoredMessage } from '../../../../cloud/store/rules/message-rules.ts';
 import { messageFolders } from '../../../../protocol/actions.ts';
 import { type MessageState, messageStates } from '../../../../protocol/model.ts';
 import { messageId, phoneMessage, send } from '../../../contract/messages.ts';

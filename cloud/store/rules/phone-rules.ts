@@ -1,0 +1,53 @@
+// What a write makes of a home's phones: seen, online, forgotten.
+import type { PhonePresence } from '../../../protocol/frames.ts';
+import { limits } from '../../../protocol/limits.ts';
+import { nextUlid } from '../../../shared/ulid.ts';
+import type { PhoneRecord } from '../phone-store.ts';
+import type { WriteOf } from '../store.ts';
+import type { Change } from './change.ts';
+import { approvalOf, presenceEvidenceOf } from './phone-approval.ts';
+
+/** The phone came or went. `wasOnline` is what was told last. */
+export function setPhoneStatus(wasOnline: boolean, write: WriteOf<'phone.status'>): Change<boolean> | undefined {
+  const { online } = write.phone;
+  if (online === wasOnline) return undefined;
+  return { next: online, event: { type: online ? 'phone.online' : 'phone.offline', data: write.phone } };
+}
+
+/**
+ * A phone as the agent sees it. Only people change what they approved; a trusted phone starts approved, unless as many as
+ * an agent can show are approved already. `known`: the home's phones by id, the last of which a new one follows.
+ */
+export function seePhone(known: readonly PhoneRecord[], presence: PhonePresence, nowMs: number): PhoneRecord {
+  const current = known.find((phone) => phone.udn === presence.udn);
+  const { udn, name, deviceType, address, epoch, trusted } = presence;
+  const capabilities = presence.capabilities ?? current?.capabilities;
+  const seenAs = presenceEvidenceOf(presence);
+  const isTrusted = trusted && known.filter((phone) => phone.approved).length < limits.phones;
+  const approval =
+    current === undefined
+      ? { approved: isTrusted, ...(isTrusted && { approvedAs: seenAs }) }
+      : approvalOf(current, presence, nowMs);
+  return {
+    id: current?.id ?? `p_${nextUlid(known.at(-1)?.id.slice(2) ?? '', nowMs)}`,
+    udn,
+    name,
+    deviceType,
+    ...approval,
+    seenAs,
+    address,
+    ...(capabilities !== undefined && { capabilities }),
+    epoch,
+  };
+}
+
+/**
+ * The phones that a home forgets so as to keep no more than an agent can show: of those that nobody approved and that are
+ * not seen, the ones that came first. Names cost a stranger in the house nothing, and would otherwise add up.
+ */
+export function phonesToForget(known: readonly PhoneRecord[], seen: readonly PhonePresence[]): PhoneRecord[] {
+  const strangers = known.filter(
+    (phone) => !phone.approved && phone.changed === undefined && !seen.some(({ udn }) => udn === phone.udn),
+  );
+  return strangers.slice(0, Math.max(0, known.length - limits.phones));
+}
