@@ -13,8 +13,8 @@ export type PhoneRecord = Omit<Phone, 'online'> & {
 
 export interface PhoneStore {
   /**
-   * Keeps what the agent sees; a trusted phone is approved when it is first seen (see changes.ts, which also says
-   * when one is forgotten). Answers all phones of the home.
+   * Keeps what the agent sees; a trusted phone is approved when it is first seen (rules/phone-rules.ts, which also
+   * says when one is forgotten). Answers all phones of the home.
    */
   put(home: string, phones: readonly PhonePresence[]): Promise<PhoneRecord[]>;
   /** In the order in which they were first seen. */

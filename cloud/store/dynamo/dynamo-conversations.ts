@@ -5,11 +5,11 @@ import type { MessageRecord } from '../message-store.ts';
 import type { Page, PageRequest } from '../page.ts';
 import {
   conversationKey,
-  correspondents,
   countryFor,
   countsAsUnread,
-  mergeParties,
+  moveOf,
   presentKey,
+  withMessage,
 } from '../rules/conversation-rules.ts';
 import type { Cursors } from '../rules/cursor.ts';
 import { upgradeRecord } from '../rules/message-rules.ts';
@@ -86,41 +86,41 @@ export class DynamoConversations implements ConversationStore {
     after: MessageRecord | undefined,
   ): Promise<void> {
     await batch.load(this.keysFor(home, [before, after]));
-    const keyBefore = before && conversationKey(before);
-    const keyAfter = after && conversationKey(after);
-    const unreadBefore = Number(before !== undefined && countsAsUnread(before));
-    const unreadAfter = Number(after !== undefined && countsAsUnread(after));
-    if (before !== undefined && keyBefore !== undefined && keyBefore !== keyAfter) {
-      await this.#leave(batch, home, keyBefore, before.id, unreadBefore);
-    }
-    if (after !== undefined && keyAfter !== undefined) {
-      if (keyBefore !== keyAfter) this.#join(batch, home, keyAfter, after, 1, unreadAfter);
-      else this.#join(batch, home, keyAfter, after, 0, unreadAfter - unreadBefore);
-    }
-    batch.unread += unreadAfter - unreadBefore;
+    const { left, joined, unreadMore } = moveOf(before, after);
+    if (left !== undefined && before !== undefined) await this.#leave(batch, home, left, before.id);
+    if (joined !== undefined && after !== undefined) this.#join(batch, home, joined, after);
+    batch.unread += unreadMore;
   }
 
-  #join(batch: HomeBatch, home: string, key: string, message: MessageRecord, more: number, unreadMore: number): void {
+  #join(
+    batch: HomeBatch,
+    home: string,
+    { key, isNew, unreadMore }: { key: string; isNew: boolean; unreadMore: number },
+    message: MessageRecord,
+  ): void {
     const current = batch.get(keys.conversation(home, key));
-    const unread = (current?.unread ?? 0) + unreadMore;
-    const isLast = current === undefined || message.id >= current.lastId;
+    const country = countryFor(batch.home.settings, batch.keying);
+    const { session, parties, lastId, unread } = withMessage(current, message, { unreadMore, country });
+    // In this order: what is stored is compared as text.
     const next: StoredConversation = {
       key,
-      session: message.sessionId,
-      parties: mergeParties(current?.parties ?? [], correspondents(message), {
-        country: countryFor(batch.home.settings, batch.keying),
-        isLatest: isLast,
-      }),
-      lastId: isLast ? message.id : current.lastId,
-      last: isLast ? copyOf(message) : current.last,
+      session,
+      parties,
+      lastId,
+      last: lastId === message.id ? copyOf(message) : current?.last,
       unread,
-      count: (current?.count ?? 0) + more,
+      count: (current?.count ?? 0) + Number(isNew),
       unreadFrom: unread === 0 ? undefined : unreadFrom(current, message),
     };
     if (JSON.stringify(next) !== JSON.stringify(current)) this.#put(batch, home, next);
   }
 
-  async #leave(batch: HomeBatch, home: string, key: string, id: string, unreadLess: number): Promise<void> {
+  async #leave(
+    batch: HomeBatch,
+    home: string,
+    { key, unreadLess }: { key: string; unreadLess: number },
+    id: string,
+  ): Promise<void> {
     const current = batch.get(keys.conversation(home, key));
     if (current === undefined) return;
     const count = current.count - 1;

@@ -4,7 +4,7 @@ import type { PhonePresence } from '../../../protocol/frames.ts';
 import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
 import type { EventBody } from '../rules/change.ts';
 import { decide } from '../rules/phone-approval.ts';
-import { phonesToForget, seePhone, setPhoneStatus } from '../rules/phone-rules.ts';
+import { inOrder, setPhoneStatus, showPhones } from '../rules/phone-rules.ts';
 import type { Write } from '../store.ts';
 import type { HomeBatch } from './home-batch.ts';
 import type { HomeRecords } from './home-records.ts';
@@ -23,29 +23,29 @@ export class DynamoPhones implements PhoneStore {
 
   async put(home: string, presences: readonly PhonePresence[]): Promise<PhoneRecord[]> {
     const { result } = await this.#records.change(home, async (batch) => {
-      const known = new Map((await allOf(batch.view)).map((each) => [each.phone.udn, each]));
-      await batch.load(presences.map(({ udn }) => keys.phone(home, udn)));
-      for (const presence of presences) {
-        const key = keys.phone(home, presence.udn);
+      const known = await allOf(batch.view);
+      const { phones, forgotten } = showPhones(
+        known.map(({ phone }) => phone),
+        presences,
+        batch.view.nowMs,
+      );
+      await batch.load([...presences, ...forgotten].map(({ udn }) => keys.phone(home, udn)));
+      for (const phone of phones) {
+        if (!presences.some(({ udn }) => udn === phone.udn)) continue;
+        const key = keys.phone(home, phone.udn);
         const current = batch.get(key);
-        const phone = seePhone(inOrder([...known.values()]), presence, batch.view.nowMs);
         const next = { phone, online: current?.online ?? false };
-        known.set(presence.udn, next);
         if (!isDeepStrictEqual(next, current)) batch.put(key, next);
       }
-      const forgotten = phonesToForget(inOrder([...known.values()]), presences);
-      await batch.load(forgotten.map(({ udn }) => keys.phone(home, udn)));
-      for (const { udn } of forgotten) {
-        batch.delete(keys.phone(home, udn));
-        known.delete(udn);
-      }
-      return inOrder([...known.values()]);
+      for (const { udn } of forgotten) batch.delete(keys.phone(home, udn));
+      return phones;
     });
     return result;
   }
 
   async list(home: string): Promise<PhoneRecord[]> {
-    return inOrder(await allOf(await this.#records.open(home)));
+    const phones = await allOf(await this.#records.open(home));
+    return inOrder(phones.map(({ phone }) => phone));
   }
 
   async read(home: string, id: string): Promise<PhoneRecord | undefined> {
@@ -83,8 +83,4 @@ function allOf(view: HomeView): Promise<StoredPhone[]> {
 
 function find(phones: readonly StoredPhone[], id: string): StoredPhone | undefined {
   return phones.find(({ phone }) => phone.id === id);
-}
-
-function inOrder(phones: readonly StoredPhone[]): PhoneRecord[] {
-  return phones.map(({ phone }) => phone).sort((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -1,13 +1,12 @@
 // Requests under an Idempotency-Key: begun once, answered the same for 24 hours.
 import { randomUUID } from 'node:crypto';
 import type { BegunRequest, RequestStore } from '../request-store.ts';
+import { beginOf, requestKeptMs } from '../rules/request-rules.ts';
 import type { Batch } from './batch.ts';
 import { type Key, keys } from './keys.ts';
 import type { Records } from './records.ts';
-import { keptMs, type StoredRequest } from './stored.ts';
+import type { StoredRequest } from './stored.ts';
 
-/** Over the longest deadline of a call (120 s): by then the process that began it is gone. */
-const staleMs = 180_000;
 /** Requests under way that are remembered, so that their end need not look for their beginning. */
 const mostBegun = 1_000;
 
@@ -35,18 +34,14 @@ export class DynamoRequests implements RequestStore {
       if (isFirst) batch.assume(place, 0, undefined);
       await batch.load([place]);
       const found = batch.get(place);
-      const current = found !== undefined && nowMs < found.firstBegunMs + keptMs ? found : undefined;
-      if (current !== undefined) {
-        if (current.nonce === nonce) return { state: 'new', firstBegunMs: current.firstBegunMs, isAnew };
-        if (current.fingerprint !== fingerprint) return { state: 'conflict' };
-        if (current.answer !== undefined) return { state: 'done', ...current.answer };
-        if (nowMs < current.begunMs + staleMs) return { state: 'running' };
-      }
-      isAnew = current !== undefined;
-      const firstBegunMs = current?.firstBegunMs ?? nowMs;
+      if (found?.nonce === nonce) return { state: 'new', firstBegunMs: found.firstBegunMs, isAnew };
+      const next = beginOf(found, fingerprint, { nowMs, isRunning: true });
+      if (next.state !== 'new') return next;
+      const { firstBegunMs } = next;
+      isAnew = next.isAnew;
       const request: StoredRequest = { fingerprint, firstBegunMs, begunMs: nowMs, nonce };
-      begun = { revision: batch.put(place, request, { expiresAtMs: firstBegunMs + keptMs }), request };
-      return { state: 'new', firstBegunMs, isAnew };
+      begun = { revision: batch.put(place, request, { expiresAtMs: firstBegunMs + requestKeptMs }), request };
+      return next;
     });
     if (answer.state === 'new' && begun !== undefined) this.#remember(place, begun);
     return answer;
@@ -68,7 +63,7 @@ export class DynamoRequests implements RequestStore {
       await batch.load([place]);
       const current = batch.get(place);
       if (current === undefined || current.answer !== undefined) return;
-      batch.put(place, { ...current, ...more }, { expiresAtMs: current.firstBegunMs + keptMs });
+      batch.put(place, { ...current, ...more }, { expiresAtMs: current.firstBegunMs + requestKeptMs });
     });
   }
 

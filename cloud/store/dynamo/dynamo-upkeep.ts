@@ -1,7 +1,7 @@
 // What an earlier version stored, or another country's rules, brought up to date in the background: each message into its
 // conversation by the present rules. Begun by the home's next commit, in batches that are commits of their own; where it
 // breaks off (an eviction, an outage), a later commit goes on from there.
-import { countryFor, countrySeen, placed, rulesFor } from '../rules/conversation-rules.ts';
+import { countryFor, countryIn, countrySeen, placed, rulesFor } from '../rules/conversation-rules.ts';
 import type { Write } from '../store.ts';
 import type { DynamoConversations } from './dynamo-conversations.ts';
 import type { HomeBatch } from './home-batch.ts';
@@ -46,11 +46,9 @@ export class DynamoUpkeep {
 
   /** Of messages that come, those which tell the phones' own number tell the country it is of. */
   learnCountry(batch: HomeBatch, writes: readonly Write[]): void {
-    for (const write of writes) {
-      if (write.type !== 'message.put' || countryOf(batch) !== undefined) continue;
-      const seenCountry = countrySeen(write.message);
-      if (seenCountry !== undefined) batch.keying = { ...batch.keying, seenCountry };
-    }
+    if (countryOf(batch) !== undefined) return;
+    const seenCountry = countryIn(writes);
+    if (seenCountry !== undefined) batch.keying = { ...batch.keying, seenCountry };
   }
 
   /** After a commit: whether the home's messages are where they belong. */

@@ -5,6 +5,7 @@ import type { Conversation, Message } from '../../../protocol/model.ts';
 import type { Party } from '../../../protocol/phone-model.ts';
 import type { HomeRecord } from '../home-store.ts';
 import type { MessageRecord } from '../message-store.ts';
+import type { Write } from '../store.ts';
 import type { Change, EventBody } from './change.ts';
 import { correspondentOf, countryOf, rulesVersion } from './correspondent.ts';
 import { onOneLine } from './party.ts';
@@ -105,7 +106,7 @@ export function correspondents(message: Message): Party[] {
  * Adds people to those known, one entry a person: in the spelling and under the name of the message that is the latest.
  * An earlier one only adds what is not known.
  */
-export function mergeParties(
+function mergeParties(
   known: Conversation['parties'],
   added: readonly Party[],
   { country, isLatest }: { country: string | undefined; isLatest: boolean },
@@ -119,4 +120,57 @@ export function mergeParties(
     people.set(key, { address: spelling, ...(name !== undefined && { displayName: name }) });
   }
   return [...people.values()].slice(0, limits.parties);
+}
+
+/** A conversation as far as these rules change it. */
+export interface ConversationState extends Pick<Conversation, 'parties' | 'session' | 'unread'> {
+  /** Its newest message. */
+  lastId: string;
+}
+
+/** What the change of a message means for the conversations of its home. */
+export interface ConversationMove {
+  left?: { key: string; unreadLess: number };
+  joined?: { key: string; isNew: boolean; unreadMore: number };
+  /** Of the whole home. */
+  unreadMore: number;
+}
+
+/** Undefined stands for a message that did not exist before, or does not exist any more. */
+export function moveOf(before: MessageRecord | undefined, after: MessageRecord | undefined): ConversationMove {
+  const from = before && conversationKey(before);
+  const to = after && conversationKey(after);
+  const unreadBefore = Number(before !== undefined && countsAsUnread(before));
+  const unreadAfter = Number(after !== undefined && countsAsUnread(after));
+  const unreadMore = unreadAfter - unreadBefore;
+  const isNew = from !== to;
+  return {
+    ...(from !== undefined && isNew && { left: { key: from, unreadLess: unreadBefore } }),
+    ...(to !== undefined && { joined: { key: to, isNew, unreadMore: isNew ? unreadAfter : unreadMore } }),
+    unreadMore,
+  };
+}
+
+/** The conversation after the message came into it, or changed in it. */
+export function withMessage(
+  current: ConversationState | undefined,
+  message: MessageRecord,
+  { unreadMore, country }: { unreadMore: number; country: string | undefined },
+): ConversationState {
+  const isLatest = current === undefined || message.id >= current.lastId;
+  return {
+    session: message.sessionId,
+    parties: mergeParties(current?.parties ?? [], correspondents(message), { country, isLatest }),
+    lastId: isLatest ? message.id : current.lastId,
+    unread: (current?.unread ?? 0) + unreadMore,
+  };
+}
+
+/** The country of the first of these messages that tells it. */
+export function countryIn(writes: readonly Write[]): string | undefined {
+  for (const write of writes) {
+    const country = write.type === 'message.put' ? countrySeen(write.message) : undefined;
+    if (country !== undefined) return country;
+  }
+  return undefined;
 }

@@ -14,11 +14,29 @@ export function setPhoneStatus(wasOnline: boolean, write: WriteOf<'phone.status'
   return { next: online, event: { type: online ? 'phone.online' : 'phone.offline', data: write.phone } };
 }
 
+/** The home's phones after the agent showed these, by id, and those that the home forgets. */
+export function showPhones(
+  known: readonly PhoneRecord[],
+  shown: readonly PhonePresence[],
+  nowMs: number,
+): { phones: PhoneRecord[]; forgotten: PhoneRecord[] } {
+  const byUdn = new Map(known.map((phone) => [phone.udn, phone]));
+  for (const presence of shown) byUdn.set(presence.udn, seePhone(inOrder(byUdn.values()), presence, nowMs));
+  const all = inOrder(byUdn.values());
+  const forgotten = phonesToForget(all, shown);
+  return { phones: all.filter((phone) => !forgotten.includes(phone)), forgotten };
+}
+
+/** In the order in which they were first seen. */
+export function inOrder(phones: Iterable<PhoneRecord>): PhoneRecord[] {
+  return [...phones].sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
 /**
  * A phone as the agent sees it. Only people change what they approved; a trusted phone starts approved, unless as many as
  * an agent can show are approved already. `known`: the home's phones by id, the last of which a new one follows.
  */
-export function seePhone(known: readonly PhoneRecord[], presence: PhonePresence, nowMs: number): PhoneRecord {
+function seePhone(known: readonly PhoneRecord[], presence: PhonePresence, nowMs: number): PhoneRecord {
   const current = known.find((phone) => phone.udn === presence.udn);
   const { udn, name, deviceType, address, epoch, trusted } = presence;
   const capabilities = presence.capabilities ?? current?.capabilities;
@@ -45,7 +63,7 @@ export function seePhone(known: readonly PhoneRecord[], presence: PhonePresence,
  * The phones that a home forgets so as to keep no more than an agent can show: of those that nobody approved and that are
  * not seen, the ones that came first. Names cost a stranger in the house nothing, and would otherwise add up.
  */
-export function phonesToForget(known: readonly PhoneRecord[], seen: readonly PhonePresence[]): PhoneRecord[] {
+function phonesToForget(known: readonly PhoneRecord[], seen: readonly PhonePresence[]): PhoneRecord[] {
   const strangers = known.filter(
     (phone) => !phone.approved && phone.changed === undefined && !seen.some(({ udn }) => udn === phone.udn),
   );

@@ -3,13 +3,7 @@ import type { Conversation } from '../../../protocol/model.ts';
 import type { ConversationStore } from '../conversation-store.ts';
 import type { MessageRecord } from '../message-store.ts';
 import type { Page, PageRequest } from '../page.ts';
-import {
-  conversationKey,
-  correspondents,
-  countsAsUnread,
-  mergeParties,
-  presentKey,
-} from '../rules/conversation-rules.ts';
+import { type ConversationState, moveOf, presentKey, withMessage } from '../rules/conversation-rules.ts';
 import type { Cursors } from '../rules/cursor.ts';
 import { upgradeRecord } from '../rules/message-rules.ts';
 import { publicMessage } from '../rules/public-message.ts';
@@ -63,45 +57,31 @@ export class SqliteConversations implements ConversationStore {
 
   /** A message came, changed or went. Within a write, after the message itself was written. */
   follow(home: string, before: MessageRecord | undefined, after: MessageRecord | undefined): void {
-    const keyBefore = before && conversationKey(before);
-    const keyAfter = after && conversationKey(after);
-    const unreadBefore = Number(before !== undefined && countsAsUnread(before));
-    const unreadAfter = Number(after !== undefined && countsAsUnread(after));
-    if (before !== undefined && keyBefore !== undefined && keyBefore !== keyAfter) {
-      this.#leave(home, keyBefore, before.id, unreadBefore);
-    }
-    if (after !== undefined && keyAfter !== undefined) {
-      this.#join(home, keyAfter, after, keyBefore === keyAfter ? unreadAfter - unreadBefore : unreadAfter);
-    }
-    if (unreadAfter !== unreadBefore) {
-      this.#engine.run('UPDATE homes SET unread = unread + ? WHERE id = ?', unreadAfter - unreadBefore, home);
-    }
+    const { left, joined, unreadMore } = moveOf(before, after);
+    if (left !== undefined && before !== undefined) this.#leave(home, left, before.id);
+    if (joined !== undefined && after !== undefined) this.#join(home, joined, after);
+    if (unreadMore !== 0) this.#engine.run('UPDATE homes SET unread = unread + ? WHERE id = ?', unreadMore, home);
   }
 
-  #join(home: string, key: string, message: MessageRecord, unreadMore: number): void {
-    const row = this.#engine.get<Pick<ConversationRow, 'parties' | 'last_id'>>(
-      'SELECT parties, last_id FROM conversations WHERE home = ? AND key = ?',
+  #join(home: string, { key, unreadMore }: { key: string; unreadMore: number }, message: MessageRecord): void {
+    const row = this.#engine.get<ConversationRow>(
+      'SELECT key, session, parties, last_id, unread FROM conversations WHERE home = ? AND key = ?',
       home,
       key,
     );
-    const parties = mergeParties(row ? parseParties(row) : [], correspondents(message), {
-      country: this.#homes.countryOf(home),
-      isLatest: row === undefined || message.id >= row.last_id,
-    });
+    const next = withMessage(row && toState(row), message, { unreadMore, country: this.#homes.countryOf(home) });
     this.#engine.run(
-      `INSERT INTO conversations VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (home, key) DO UPDATE SET parties = excluded.parties,
-         last_id = max(last_id, excluded.last_id), unread = unread + excluded.unread`,
+      'INSERT OR REPLACE INTO conversations (home, key, session, parties, last_id, unread) VALUES (?, ?, ?, ?, ?, ?)',
       home,
       key,
-      message.sessionId,
-      JSON.stringify(parties),
-      message.id,
-      unreadMore,
+      next.session,
+      JSON.stringify(next.parties),
+      next.lastId,
+      next.unread,
     );
   }
 
-  #leave(home: string, key: string, id: string, unreadLess: number): void {
+  #leave(home: string, { key, unreadLess }: { key: string; unreadLess: number }, id: string): void {
     const last = this.#engine.get<{ id: string }>(
       'SELECT id FROM messages WHERE home = ? AND conversation = ? AND id <> ? ORDER BY id DESC LIMIT 1',
       home,
@@ -123,15 +103,11 @@ export class SqliteConversations implements ConversationStore {
 }
 
 function toConversation(row: ConversationRow & { record: string }): Conversation {
-  return {
-    key: row.key,
-    parties: parseParties(row),
-    session: row.session,
-    last: publicMessage(upgradeRecord(JSON.parse(row.record) as MessageRecord)),
-    unread: row.unread,
-  };
+  const { lastId: _, ...shown } = toState(row);
+  const last = publicMessage(upgradeRecord(JSON.parse(row.record) as MessageRecord));
+  return { key: row.key, ...shown, last };
 }
 
-function parseParties(row: Pick<ConversationRow, 'parties'>): Conversation['parties'] {
-  return JSON.parse(row.parties) as Conversation['parties'];
+function toState({ session, parties, last_id: lastId, unread }: ConversationRow): ConversationState {
+  return { session, parties: JSON.parse(parties) as Conversation['parties'], lastId, unread };
 }

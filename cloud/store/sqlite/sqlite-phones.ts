@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
 import type { EventBody } from '../rules/change.ts';
 import { decide } from '../rules/phone-approval.ts';
-import { phonesToForget, seePhone, setPhoneStatus } from '../rules/phone-rules.ts';
+import { setPhoneStatus, showPhones } from '../rules/phone-rules.ts';
 import type { Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
 import type { SqliteHomes } from './sqlite-homes.ts';
@@ -24,11 +24,10 @@ export class SqlitePhones implements PhoneStore {
   put(home: string, presences: readonly PhonePresence[]): Promise<PhoneRecord[]> {
     return this.#engine.write(() => {
       this.#homes.require(home);
-      for (const presence of presences) this.#write(home, seePhone(this.#all(home), presence, this.#clock.now()));
-      const known = this.#all(home);
-      const forgotten = phonesToForget(known, presences);
+      const { phones, forgotten } = showPhones(this.#all(home), presences, this.#clock.now());
+      for (const phone of phones) if (presences.some(({ udn }) => udn === phone.udn)) this.#write(home, phone);
       for (const { id } of forgotten) this.#engine.run('DELETE FROM phones WHERE home = ? AND id = ?', home, id);
-      return known.filter((phone) => !forgotten.includes(phone));
+      return phones;
     });
   }
 

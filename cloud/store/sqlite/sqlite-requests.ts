@@ -2,11 +2,8 @@
 
 import type { Clock } from '../clock.ts';
 import type { BegunRequest, RequestStore } from '../request-store.ts';
+import { beginOf, type RequestState, requestKeptMs } from '../rules/request-rules.ts';
 import type { SqliteEngine } from './engine.ts';
-
-const keptMs = 24 * 3_600_000;
-/** Over the longest deadline of a call (120 s): by then the process that began it is gone. */
-const staleMs = 180_000;
 
 interface RequestRow {
   fingerprint: string;
@@ -45,27 +42,23 @@ export class SqliteRequests implements RequestStore {
   #begin(scope: string, key: string, fingerprint: string): BegunRequest {
     const nowMs = this.#clock.now();
     const row = this.#engine.get<RequestRow>(
-      `SELECT fingerprint, first_begun_ms, begun_ms, status, body FROM requests
-       WHERE scope = ? AND key = ? AND first_begun_ms > ?`,
+      'SELECT fingerprint, first_begun_ms, begun_ms, status, body FROM requests WHERE scope = ? AND key = ?',
       scope,
       key,
-      nowMs - keptMs,
     );
-    if (row === undefined) {
+    const isRunning = this.#running.has(markOf(scope, key));
+    const begun = beginOf(row && toState(row), fingerprint, { nowMs, isRunning });
+    if (begun.state === 'new') {
       this.#engine.run(
-        'INSERT OR REPLACE INTO requests VALUES (?1, ?2, ?3, ?4, ?4, NULL, NULL)',
+        'INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?, NULL, NULL)',
         scope,
         key,
         fingerprint,
+        begun.firstBegunMs,
         nowMs,
       );
-      return { state: 'new', firstBegunMs: nowMs, isAnew: false };
     }
-    if (row.fingerprint !== fingerprint) return { state: 'conflict' };
-    if (row.status !== null) return { state: 'done', status: row.status, body: row.body ?? '' };
-    if (this.#running.has(markOf(scope, key)) && nowMs < row.begun_ms + staleMs) return { state: 'running' };
-    this.#engine.run('UPDATE requests SET begun_ms = ? WHERE scope = ? AND key = ?', nowMs, scope, key);
-    return { state: 'new', firstBegunMs: row.first_begun_ms, isAnew: true };
+    return begun;
   }
 
   finish(scope: string, key: string, answer: { status: number; body: string }): Promise<void> {
@@ -95,8 +88,17 @@ export class SqliteRequests implements RequestStore {
 
   /** Forgets what is too old. Within a write. */
   prune(): void {
-    this.#engine.run('DELETE FROM requests WHERE first_begun_ms <= ?', this.#clock.now() - keptMs);
+    this.#engine.run('DELETE FROM requests WHERE first_begun_ms <= ?', this.#clock.now() - requestKeptMs);
   }
+}
+
+function toState(row: RequestRow): RequestState {
+  return {
+    fingerprint: row.fingerprint,
+    firstBegunMs: row.first_begun_ms,
+    begunMs: row.begun_ms,
+    ...(row.status !== null && { answer: { status: row.status, body: row.body ?? '' } }),
+  };
 }
 
 function markOf(scope: string, key: string): string {

@@ -2,7 +2,7 @@
 // by the present rules, and the text that is searched. In batches, each a transaction that says how far they are.
 import { setTimeout } from 'node:timers/promises';
 import type { MessageRecord } from '../message-store.ts';
-import { conversationKey, countrySeen, placed, rulesFor } from '../rules/conversation-rules.ts';
+import { conversationKey, countryIn, countrySeen, placed, rulesFor } from '../rules/conversation-rules.ts';
 import { searchText, searchVersion } from '../rules/search-text.ts';
 import type { Write } from '../store.ts';
 import type { SqliteEngine } from './engine.ts';
@@ -69,14 +69,11 @@ export class SqliteUpkeep {
 
   /** Within a write: of messages that come, those which tell the phones' own number tell the country it is of. */
   learnCountry(home: string, writes: readonly Write[]): void {
-    for (const write of writes) {
-      if (write.type === 'home.change') this.#settledHomes.delete(home);
-      if (write.type !== 'message.put' || this.#homes.countryOf(home) !== undefined) continue;
-      const seenCountry = countrySeen(write.message);
-      if (seenCountry === undefined) continue;
-      this.#homes.setKeying(home, { ...this.#homes.keyingOf(home), seenCountry });
-      this.#settledHomes.delete(home);
-    }
+    if (writes.some(({ type }) => type === 'home.change')) this.#settledHomes.delete(home);
+    const seenCountry = countryIn(writes);
+    if (seenCountry === undefined || this.#homes.countryOf(home) !== undefined) return;
+    this.#homes.setKeying(home, { ...this.#homes.keyingOf(home), seenCountry });
+    this.#settledHomes.delete(home);
   }
 
   /** A home's country may have changed. */
