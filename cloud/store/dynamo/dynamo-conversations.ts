@@ -5,9 +5,9 @@ import type { MessageRecord } from '../message-store.ts';
 import type { Page, PageRequest } from '../page.ts';
 import {
   conversationKey,
+  conversationMove,
   countryFor,
   countsAsUnread,
-  moveOf,
   presentKey,
   withMessage,
 } from '../rules/conversation-rules.ts';
@@ -86,7 +86,7 @@ export class DynamoConversations implements ConversationStore {
     after: MessageRecord | undefined,
   ): Promise<void> {
     await batch.load(this.keysFor(home, [before, after]));
-    const { left, joined, unreadMore } = moveOf(before, after);
+    const { left, joined, unreadMore } = conversationMove(before, after);
     if (left !== undefined && before !== undefined) await this.#leave(batch, home, left, before.id);
     if (joined !== undefined && after !== undefined) this.#join(batch, home, joined, after);
     batch.unread += unreadMore;

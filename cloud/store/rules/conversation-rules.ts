@@ -137,7 +137,10 @@ export interface ConversationMove {
 }
 
 /** Undefined stands for a message that did not exist before, or does not exist any more. */
-export function moveOf(before: MessageRecord | undefined, after: MessageRecord | undefined): ConversationMove {
+export function conversationMove(
+  before: MessageRecord | undefined,
+  after: MessageRecord | undefined,
+): ConversationMove {
   const from = before && conversationKey(before);
   const to = after && conversationKey(after);
   const unreadBefore = Number(before !== undefined && countsAsUnread(before));

@@ -3,7 +3,7 @@ import type { Conversation } from '../../../protocol/model.ts';
 import type { ConversationStore } from '../conversation-store.ts';
 import type { MessageRecord } from '../message-store.ts';
 import type { Page, PageRequest } from '../page.ts';
-import { type ConversationState, moveOf, presentKey, withMessage } from '../rules/conversation-rules.ts';
+import { type ConversationState, conversationMove, presentKey, withMessage } from '../rules/conversation-rules.ts';
 import type { Cursors } from '../rules/cursor.ts';
 import { upgradeRecord } from '../rules/message-rules.ts';
 import { publicMessage } from '../rules/public-message.ts';
@@ -57,7 +57,7 @@ export class SqliteConversations implements ConversationStore {
 
   /** A message came, changed or went. Within a write, after the message itself was written. */
   follow(home: string, before: MessageRecord | undefined, after: MessageRecord | undefined): void {
-    const { left, joined, unreadMore } = moveOf(before, after);
+    const { left, joined, unreadMore } = conversationMove(before, after);
     if (left !== undefined && before !== undefined) this.#leave(home, left, before.id);
     if (joined !== undefined && after !== undefined) this.#join(home, joined, after);
     if (unreadMore !== 0) this.#engine.run('UPDATE homes SET unread = unread + ? WHERE id = ?', unreadMore, home);
