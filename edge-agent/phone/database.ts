@@ -1,6 +1,6 @@
 // The phone's SQLite file; each change is durable before it is reported.
 import { join } from 'node:path';
-import { openSqlite, type SqliteDatabase } from '../../shared/node/sqlite-database.ts';
+import { openSqliteDatabase, type SqliteDatabase } from '../../shared/node/sqlite-database.ts';
 
 /** Append only: released files exist. */
 const migrations = [
@@ -30,5 +30,5 @@ export type PhoneDatabase = SqliteDatabase;
  */
 export function openPhoneDatabase(dataFolder: string): PhoneDatabase {
   const path = join(dataFolder, 'phone.db');
-  return openSqlite({ path, schema: { steps: migrations }, busyTimeoutMs: 500, isExclusive: true });
+  return openSqliteDatabase({ path, schema: { steps: migrations }, busyTimeoutMs: 500, isExclusive: true });
 }

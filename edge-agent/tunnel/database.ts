@@ -1,6 +1,6 @@
 // The agent's one database file: what must survive a crash.
 import { join } from 'node:path';
-import { openSqlite, type SqliteDatabase } from '../../shared/node/sqlite-database.ts';
+import { openSqliteDatabase, type SqliteDatabase } from '../../shared/node/sqlite-database.ts';
 
 /** Append only: released files exist. */
 const migrations: readonly string[] = [
@@ -57,5 +57,5 @@ export type AgentDatabase = SqliteDatabase;
  */
 export function openDatabase(dataFolder: string): AgentDatabase {
   const schema = { steps: migrations, compactAtVersion: withoutXml };
-  return openSqlite({ path: join(dataFolder, 'agent.db'), schema, busyTimeoutMs: 2000 });
+  return openSqliteDatabase({ path: join(dataFolder, 'agent.db'), schema, busyTimeoutMs: 2000 });
 }

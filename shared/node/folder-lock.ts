@@ -1,5 +1,5 @@
-// One program at a time on a data folder. Node has no flock(2), so the lock is a write lock of SQLite on an empty
-// database: the kernel frees it with the process, whatever killed it, so that no stale lock has to be told from a live one.
+// One program at a time on a data folder. Node has no flock(2), so the lock is SQLite's write lock on an empty database:
+// the kernel releases it when the process dies, so there are no stale locks.
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -14,10 +14,10 @@ interface Holder {
   address?: string;
 }
 
-/** The folder cannot be used; the message names the reason and what to do, for people. */
+/** The folder cannot be used. The message tells the user why and what to do. */
 export class FolderFault extends Error {}
 
-/** The usual reasons, by the code of the system or of SQLite. */
+/** By the code of the system or of SQLite. */
 const reasons = new Map<unknown, string>([
   ['EEXIST', 'a part of its path is a file and not a folder'],
   ['ENOTDIR', 'a part of its path is a file and not a folder'],
@@ -44,8 +44,8 @@ export class FolderLock {
   }
 
   /**
-   * Takes the folder, which is made where it is missing, for the program `name` (`cloud`, `agent`, `phone`).
-   * @throws FolderFault when another one has it, or it cannot be written
+   * Takes the folder for the program `name` (`cloud`, `agent`, `phone`) and creates it if it is missing.
+   * @throws FolderFault when another program has it, or it cannot be written
    */
   static take(folder: string, name: string): FolderLock {
     const path = join(folder, `${name}.lock`);
@@ -55,7 +55,7 @@ export class FolderLock {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       database = new DatabaseSync(path, { timeout: 0 });
       chmodSync(path, 0o600);
-      // No journal: nothing is ever written. A note of another process in the same file would need the lock to be let go.
+      // No journal: nothing is ever written here. The note is another file, since writing it here would release the lock.
       database.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE');
     } catch (error) {
       if (database?.isOpen) database.close();
@@ -72,7 +72,7 @@ export class FolderLock {
     return lock;
   }
 
-  /** Where the program can be reached, for whoever finds the folder taken. */
+  /** Adds the program's address to the note that a second program shows. */
   listensAt(address: string): void {
     this.#holder.address = address;
     this.#tell();
@@ -84,7 +84,7 @@ export class FolderLock {
     this.#database.close();
   }
 
-  /** A disk that is full keeps nobody from starting: the note only names the holder. */
+  /** A full disk must not prevent the start: the note only names the holder. */
   #tell(): void {
     try {
       writeFileSync(`${this.#note}.new`, JSON.stringify(this.#holder), { mode: 0o600 });

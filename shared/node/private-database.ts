@@ -1,14 +1,14 @@
-// A SQLite file that holds messages: nobody else may read it, and what was deleted cannot be read from it either.
+// A SQLite file that holds messages: only its owner may read it, and deleted text cannot be recovered from it.
 import { chmodSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 
 const sideFiles = ['-wal', '-shm', '-journal'];
 const truncateEveryMs = 60_000;
 
-/** To be called on an open database before its first write. `path`: of its file. Throws where that cannot be changed. */
+/** Call before the first write. @throws Error when the mode of a file cannot be changed */
 export function makePrivate(database: DatabaseSync, path: string): void {
   chmodSync(path, 0o600);
-  // SQLite gives them the mode of the database, but a program that was killed before may have left others.
+  // SQLite gives new ones the mode of the database, but a killed program may have left older ones.
   for (const suffix of sideFiles) {
     try {
       chmodSync(`${path}${suffix}`, 0o600);
@@ -16,11 +16,11 @@ export function makePrivate(database: DatabaseSync, path: string): void {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
-  // Not FAST, which leaves the text of a freed page where it was: a long message fills whole pages.
+  // Not FAST, which leaves the text of freed pages: a long message fills whole pages.
   database.exec('PRAGMA secure_delete = ON');
 }
 
-/** The write-ahead log keeps what was written once, until it is written over: it is emptied within a minute. */
+/** Empties the write-ahead log within a minute, since it keeps deleted text until it is overwritten. */
 export class WalTruncation {
   readonly #database: DatabaseSync;
   readonly #everyMs: number;
@@ -31,7 +31,7 @@ export class WalTruncation {
     this.#everyMs = everyMs;
   }
 
-  /** After a commit. */
+  /** Call after a commit. */
   written(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -44,7 +44,7 @@ export class WalTruncation {
     this.#timer = undefined;
   }
 
-  /** False where somebody reads or writes at this moment; it is not waited for, since nothing else would run meanwhile. */
+  /** False while another connection reads or writes; does not wait, because that would block the event loop. */
   #truncate(): boolean {
     if (!this.#database.isOpen) return true;
     if (this.#database.isTransaction) return false;
@@ -54,7 +54,7 @@ export class WalTruncation {
       const answer = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
       return answer.busy === 0;
     } catch {
-      // A full or broken disk is told of by the next write.
+      // The next write reports a full or broken disk.
       return false;
     } finally {
       this.#database.exec(`PRAGMA busy_timeout = ${timeout}`);

@@ -1,25 +1,25 @@
-// A token in a file of its own: on a command line every user of the machine sees it, in the environment every child does.
+// A token in its own file: every user sees a command line, and every child process sees the environment.
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Far more than any token; a wrong path may name a disk image. */
+/** Far more than any token. Bounded because a wrong path may name a disk image. */
 const longestBytes = 4096;
 const others = 0o077;
 /** systemd lets the service's user read a credential by an access list, whose mask `stat` shows as the group's rights. */
 const strangers = 0o007;
 
-/** What is wrong with the file, as the end of a sentence about its setting. */
+/** The message is the end of a sentence about the setting that names the file. */
 export class SecretFileFault extends Error {}
 
 /**
- * The one line that the file holds, without its line end. Symbolic links are followed (Kubernetes mounts secrets as
- * links), and the file at their end must be this user's or root's, and closed to everybody else.
+ * The file's only line, without its line end. Follows symbolic links (Kubernetes mounts secrets as links). The target
+ * must belong to this user or to root, and be closed to everybody else.
  * @throws SecretFileFault
  */
 export function readSecretFile(path: string): string {
   let file: number;
   try {
-    // Without NONBLOCK a named pipe would be waited for.
+    // Without NONBLOCK, opening a named pipe blocks.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw new SecretFileFault(reasonOf(error, path));
@@ -37,11 +37,11 @@ export function readSecretFile(path: string): string {
   }
 }
 
-/** Asks the open file and not its path, in whose place another could be put in between. */
+/** Checks the open file, since the path could be replaced between check and use. */
 function checkOwner(file: number, path: string): void {
   const stats = fstatSync(file);
   if (!stats.isFile()) throw new SecretFileFault(`${path} is not a file`);
-  // Windows has access lists, which no mode tells of.
+  // Windows has access lists, which the mode does not show.
   const user = process.getuid?.();
   if (user === undefined) return;
   if ((stats.mode & (isCredential(path) ? strangers : others)) !== 0) {
@@ -53,7 +53,7 @@ function checkOwner(file: number, path: string): void {
   }
 }
 
-/** LoadCredential= of systemd: a folder that nobody but the service's user can enter. */
+/** LoadCredential= of systemd: only the service's user can enter this folder. */
 function isCredential(path: string): boolean {
   const folder = process.env.CREDENTIALS_DIRECTORY;
   return folder !== undefined && folder !== '' && dirname(realpathSync(path)) === realpathSync(folder);

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makePrivate, WalTruncation } from './private-database.ts';
 import { sqliteResult, sqliteResultOf } from './sqlite-result.ts';
-import { migrate, type SqliteSchema } from './sqlite-schema.ts';
+import { migrateSchema, type SqliteSchema } from './sqlite-schema.ts';
 
 /** Writes in one transaction: enough to share a flush, few enough not to keep readers waiting. */
 const groupSize = 256;
@@ -171,7 +171,7 @@ export class SqliteDatabase extends DatabaseSync {
  * Opens or creates the file, for its owner alone, and brings it up to date.
  * @throws Error of the file system or of SQLite, NewerSchema, ForeignSchema
  */
-export function openSqlite(options: SqliteOptions): SqliteDatabase {
+export function openSqliteDatabase(options: SqliteOptions): SqliteDatabase {
   const { path, schema, busyTimeoutMs, isExclusive = false } = options;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const database = new SqliteDatabase(path, { timeout: busyTimeoutMs });
@@ -183,7 +183,7 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
     database.exec('PRAGMA temp_store = MEMORY');
     // FULL: a commit is on the disk before it is acknowledged, so that the other side may forget its own copy.
     database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${walLimitBytes}`);
-    const versionBefore = migrate(database, path, schema);
+    const versionBefore = migrateSchema(database, path, schema);
     if (versionBefore > 0 && versionBefore < (schema.compactAtVersion ?? 0)) compact(database);
     return database;
   } catch (error) {

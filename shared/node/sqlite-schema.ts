@@ -33,7 +33,7 @@ export class ForeignSchema extends Error {}
  * Answers the version that the file had. `path` is for the messages.
  * @throws NewerSchema or ForeignSchema, in which case the file is as it was
  */
-export function migrate(database: DatabaseSync, path: string, schema: SqliteSchema): number {
+export function migrateSchema(database: DatabaseSync, path: string, schema: SqliteSchema): number {
   const { steps, applicationId } = schema;
   const version = readPragma(database, 'user_version');
   if (applicationId !== undefined) {

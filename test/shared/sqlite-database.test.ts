@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openSqlite, type SqliteDatabase } from '../../shared/node/sqlite-database.ts';
+import { openSqliteDatabase, type SqliteDatabase } from '../../shared/node/sqlite-database.ts';
 import { ForeignSchema, NewerSchema, type SqliteSchema } from '../../shared/node/sqlite-schema.ts';
 
 const steps = ['CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB)'];
@@ -24,7 +24,7 @@ afterEach(() => {
 });
 
 function open(of = schema): SqliteDatabase {
-  const database = openSqlite({ path, schema: of, busyTimeoutMs: 0 });
+  const database = openSqliteDatabase({ path, schema: of, busyTimeoutMs: 0 });
   opened.push(database);
   return database;
 }
@@ -53,7 +53,7 @@ describe('opening', () => {
   });
 
   it('keeps a second process out where the file is held', () => {
-    opened.push(openSqlite({ path, schema, busyTimeoutMs: 0, isExclusive: true }));
+    opened.push(openSqliteDatabase({ path, schema, busyTimeoutMs: 0, isExclusive: true }));
     expect(() => open()).toThrow(/locked/);
   });
 

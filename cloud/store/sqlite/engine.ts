@@ -1,12 +1,12 @@
 // SQLite as the store needs it: one prepared statement per query, and every failure of the engine in words.
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { GatewayError } from '../../../protocol/errors.ts';
-import { openSqlite, type SqliteDatabase } from '../../../shared/node/sqlite-database.ts';
+import { openSqliteDatabase, type SqliteDatabase } from '../../../shared/node/sqlite-database.ts';
 import { sqliteResult, sqliteResultOf } from '../../../shared/node/sqlite-result.ts';
 import type { Durability } from '../store.ts';
 import { explainSchema, schemaOf } from './migrate.ts';
 
-/** What the disk must take after it has refused something: as much as a batch of messages, not only the last free page. */
+/** Written to prove that a disk has room again: as much as a batch of messages, not only the last free page. */
 const proofBytes = 64 * 1024;
 /** How long another program may hold the database (a backup, the sqlite3 shell). */
 const busyTimeoutMs = 5_000;
@@ -15,7 +15,7 @@ export class SqliteEngine {
   readonly #path: string;
   readonly #statements = new Map<string, StatementSync>();
   #database: SqliteDatabase | undefined;
-  /** The disk did not take the last writes, or some of them. */
+  /** The disk refused some of the last writes. */
   #isRefusing = false;
 
   /** `path`: of the file; its folder is made if it is not there. */
@@ -28,7 +28,7 @@ export class SqliteEngine {
     if (this.#database !== undefined) return;
     const path = this.#path;
     try {
-      this.#database = openSqlite({ path, schema: schemaOf(), busyTimeoutMs });
+      this.#database = openSqliteDatabase({ path, schema: schemaOf(), busyTimeoutMs });
     } catch (error) {
       throw explainSchema(error, path) ?? unavailable(error, path);
     }
@@ -41,7 +41,7 @@ export class SqliteEngine {
     this.#statements.clear();
   }
 
-  /** All rows. The caller names their shape, which the query beside it fixes. */
+  /** All rows. The caller names their type, which follows from its query. */
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
     return this.#attempt(() => this.#statement(sql).all(...values) as unknown[] as Row[]);
   }
@@ -129,7 +129,7 @@ const systemCodes = new Map([
   ['EEXIST', 'a part of its path is a file and no folder: name another folder'],
 ]);
 
-/** Whether the engine failed us, and not we the engine: a broken constraint is a mistake of this program. */
+/** Whether the engine failed: a broken constraint is a bug of this program. */
 function isEngineFailure(error: unknown): boolean {
   return resultWords.has(sqliteResultOf(error) ?? 0);
 }

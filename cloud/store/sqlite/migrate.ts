@@ -1,12 +1,7 @@
 // The cloud's database file at its present version, or in words why it cannot be.
 import type { DatabaseSync } from 'node:sqlite';
 import { GatewayError } from '../../../protocol/errors.ts';
-import {
-  ForeignSchema,
-  migrate as migrateSchema,
-  NewerSchema,
-  type SqliteSchema,
-} from '../../../shared/node/sqlite-schema.ts';
+import { ForeignSchema, migrateSchema, NewerSchema, type SqliteSchema } from '../../../shared/node/sqlite-schema.ts';
 import { newUlid } from '../../../shared/ulid.ts';
 import { applicationId, steps } from './schema.ts';
 
