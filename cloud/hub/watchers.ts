@@ -1,14 +1,14 @@
-// Whoever follows a home's events: replayed from the store, then live, without gap or repeat.
+// Watchers of a home's events: replayed from the store, then live, without gap or repeat.
 import { closeCodes } from '../../protocol/frames.ts';
 import type { HomeEvent } from '../../protocol/model.ts';
 import type { HubDeps } from './hub-deps.ts';
 import type { Reset, Watch, WatchEnd, WatchToken } from './hubs.ts';
 
-/** Events that a watcher may leave unread before it is sent away, to come back with its last event's id. */
+/** A watcher with more unread events is closed; it resumes with its last event's id. */
 const unreadLimit = 1000;
 const replayPage = 200;
 
-/** The close code that tells a WebSocket watcher why it ends; 1001 (RFC 6455) sends it to reconnect. */
+/** The close code of a WebSocket watcher; 1001 (RFC 6455) makes it reconnect. */
 export function watchCloseCode(end: WatchEnd | undefined): number {
   if (end === 'tooSlow') return closeCodes.tooSlow;
   return end === 'tokenEnded' ? closeCodes.tokenEnded : 1001;
@@ -19,7 +19,7 @@ export class Watchers {
   readonly #home: string;
   readonly #deps: HubDeps;
   readonly #open = new Set<FollowedHome>();
-  /** The newest event that was published here; a point in time before there was one. */
+  /** The newest event that was published here, or the point in time at which this started. */
   #last: string;
 
   constructor(home: string, deps: HubDeps) {
@@ -30,7 +30,7 @@ export class Watchers {
 
   watch(after: string | undefined, token?: WatchToken): Watch {
     const from = after ?? this.#last;
-    // No event of ours: there is no such point.
+    // An id that no event of ours can have.
     const strange = !/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(from);
     const watch: FollowedHome = new FollowedHome(
       from,
@@ -120,7 +120,7 @@ class FollowedHome implements Watch {
 
   publish(event: HomeEvent): void {
     this.#published++;
-    // While it replays, a watcher finds this event in the store.
+    // A watcher that replays reads this event from the store.
     if (this.#replaying || event.id <= this.#position) return;
     if (this.#unread.length >= unreadLimit) {
       this.end('tooSlow');
@@ -162,7 +162,7 @@ class FollowedHome implements Watch {
     this.#close();
   }
 
-  /** Reads on from the store. True when the position is no longer kept there. */
+  /** Reads the next page from the store. True when the store no longer keeps the position. */
   async #replay(): Promise<boolean> {
     const seen = this.#published;
     let events: HomeEvent[] | undefined;
@@ -173,13 +173,13 @@ class FollowedHome implements Watch {
       throw error;
     }
     if (events === undefined) {
-      // The reader loads everything anew after this, and with it whatever was published until now.
+      // After a reset the reader loads everything, including all events that were published until now.
       this.#replaying = false;
       this.#position = this.#now();
       return true;
     }
     this.#unread.push(...events);
-    // What was published while the store was read may be missing from the page: then look once more.
+    // Events published while the store was read may be missing from the page, so read once more.
     if (events.length === 0 && seen === this.#published) this.#replaying = false;
     return false;
   }

@@ -189,7 +189,7 @@ export class PhoneSynchroniser {
     clearTimeout(this.#timer);
     const isEarly = this.#pendingSync.isWide && performance.now() < this.#wideFromMs;
     if (isEarly && !this.#pendingSync.isUrgent) {
-      this.#timer = setTimeout(() => this.#start(), this.#wideFromMs - performance.now());
+      this.#timer = setTimeout(() => this.#start(), Math.max(0, this.#wideFromMs - performance.now()));
       return;
     }
     const pendingSync = this.#pendingSync;
