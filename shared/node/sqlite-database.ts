@@ -11,6 +11,8 @@ const groupSize = 256;
 /** Long enough for the next commit to come, whose flush is then shared. */
 const soonMs = 10;
 const walLimitBytes = 6512 * 1024;
+/** A savepoint's journal is a temporary file otherwise: 143 page writes for one send. */
+const tempInMemory = 'PRAGMA temp_store = MEMORY';
 
 export interface SqliteOptions {
   /** Of the file; its folder is made where it is missing. */
@@ -179,8 +181,7 @@ export function openSqliteDatabase(options: SqliteOptions): SqliteDatabase {
     makePrivate(database, path);
     // Before the journal mode, or the write-ahead log would need memory that processes share.
     if (isExclusive) database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    // A savepoint's journal is a temporary file otherwise: 143 page writes for one send.
-    database.exec('PRAGMA temp_store = MEMORY');
+    database.exec(tempInMemory);
     // FULL: a commit is on the disk before it is acknowledged, so that the other side may forget its own copy.
     database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${walLimitBytes}`);
     const versionBefore = migrateSchema(database, path, schema);
@@ -195,8 +196,11 @@ export function openSqliteDatabase(options: SqliteOptions): SqliteDatabase {
 /** Gives the space back that a migration freed; without effect where there is no room to write the file a second time. */
 function compact(database: SqliteDatabase): void {
   try {
-    database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
+    // In a file: VACUUM copies the whole database, which can be larger than the memory of a small machine.
+    database.exec('PRAGMA temp_store = DEFAULT; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
   } catch (error) {
     if (sqliteResultOf(error) === undefined) throw error;
+  } finally {
+    database.exec(tempInMemory);
   }
 }
