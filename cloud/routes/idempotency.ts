@@ -83,7 +83,7 @@ export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): M
       const headers = { ...answer.headers, 'idempotency-replayed': 'true' };
       return c.body(answer.body, answer.status as ContentfulStatusCode, headers);
     }
-    const waitMs = begun.isAnew ? 0 : quotas.keepMore(scope, rowBytes);
+    const waitMs = begun.isRetry ? 0 : quotas.keepMore(scope, rowBytes);
     const mayRepeat = isRepeatable(c.req.path);
     if (waitMs > 0) {
       await store.requests.abandon(scope, key);
@@ -102,7 +102,7 @@ export function idempotent({ store, deadlines, clock, log, quotas }: AppDeps): M
     running.set(mark, promise);
     try {
       await next();
-      const fate = fateOf(c.var.failure, begun.isAnew);
+      const fate = fateOf(c.var.failure, begun.isRetry);
       const answer = fate === 'keep' ? await answerOf(c) : '';
       if (fate === 'forget') await store.requests.abandon(scope, key);
       else if (fate === 'release' || (mayRepeat && answer.length > longestRepeatable)) {

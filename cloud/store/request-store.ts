@@ -5,7 +5,7 @@ export type BegunRequest =
    * `firstBegunMs` stays the same when it is begun anew: from it and the key follows what the request makes. An earlier
    * attempt may have had its effect then.
    */
-  | { state: 'new'; firstBegunMs: number; isAnew: boolean }
+  | { state: 'new'; firstBegunMs: number; isRetry: boolean }
   /** The twin is still running, or its process died less than `expiresAtMs` ago. */
   | { state: 'running' }
   | { state: 'conflict' }

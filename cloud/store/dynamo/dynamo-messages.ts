@@ -47,7 +47,7 @@ const mostTimes = 8;
 /** Messages, where all of a home are gone through. */
 const readAtOnce = 1_000;
 
-export interface MessageParts {
+export interface DynamoMessagesDeps {
   phones: DynamoPhones;
   conversations: DynamoConversations;
   cursors: Cursors;
@@ -59,11 +59,11 @@ export class DynamoMessages implements MessageStore {
   readonly #conversations: DynamoConversations;
   readonly #cursors: Cursors;
 
-  constructor(records: HomeRecords, parts: MessageParts) {
+  constructor(records: HomeRecords, deps: DynamoMessagesDeps) {
     this.#records = records;
-    this.#phones = parts.phones;
-    this.#conversations = parts.conversations;
-    this.#cursors = parts.cursors;
+    this.#phones = deps.phones;
+    this.#conversations = deps.conversations;
+    this.#cursors = deps.cursors;
   }
 
   async get(home: string, id: string): Promise<MessageRecord | undefined> {

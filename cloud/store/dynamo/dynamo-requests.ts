@@ -27,18 +27,18 @@ export class DynamoRequests implements RequestStore {
     const place = keys.request(scope, key);
     const nonce = randomUUID();
     let begun: Begun | undefined;
-    let isAnew = false;
+    let isRetry = false;
     const answer = await this.#records.change(async (batch, isFirst): Promise<BegunRequest> => {
       const nowMs = this.#records.clock.now();
       // Most are new.
       if (isFirst) batch.assume(place, 0, undefined);
       await batch.load([place]);
       const found = batch.get(place);
-      if (found?.nonce === nonce) return { state: 'new', firstBegunMs: found.firstBegunMs, isAnew };
+      if (found?.nonce === nonce) return { state: 'new', firstBegunMs: found.firstBegunMs, isRetry };
       const next = beginOf(found, fingerprint, { nowMs, isRunning: true });
       if (next.state !== 'new') return next;
       const { firstBegunMs } = next;
-      isAnew = next.isAnew;
+      isRetry = next.isRetry;
       const request: StoredRequest = { fingerprint, firstBegunMs, begunMs: nowMs, nonce };
       begun = { revision: batch.put(place, request, { expiresAtMs: firstBegunMs + requestKeptMs }), request };
       return next;

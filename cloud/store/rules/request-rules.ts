@@ -19,10 +19,10 @@ export function beginOf(
   { nowMs, isRunning }: { nowMs: number; isRunning: boolean },
 ): BegunRequest {
   if (found === undefined || nowMs >= found.firstBegunMs + requestKeptMs) {
-    return { state: 'new', firstBegunMs: nowMs, isAnew: false };
+    return { state: 'new', firstBegunMs: nowMs, isRetry: false };
   }
   if (found.fingerprint !== fingerprint) return { state: 'conflict' };
   if (found.answer !== undefined) return { state: 'done', ...found.answer };
   if (isRunning && nowMs < found.begunMs + staleMs) return { state: 'running' };
-  return { state: 'new', firstBegunMs: found.firstBegunMs, isAnew: true };
+  return { state: 'new', firstBegunMs: found.firstBegunMs, isRetry: true };
 }

@@ -33,7 +33,7 @@ interface MessageRow {
 
 type TombstoneRow = Pick<MessageRecord, 'id' | 'messageId' | 'epoch' | 'fingerprint'>;
 
-export interface MessageParts {
+export interface SqliteMessagesDeps {
   homes: SqliteHomes;
   phones: SqlitePhones;
   conversations: SqliteConversations;
@@ -47,12 +47,12 @@ export class SqliteMessages implements MessageStore {
   readonly #conversations: SqliteConversations;
   readonly #cursors: Cursors;
 
-  constructor(engine: SqliteEngine, parts: MessageParts) {
+  constructor(engine: SqliteEngine, deps: SqliteMessagesDeps) {
     this.#engine = engine;
-    this.#homes = parts.homes;
-    this.#phones = parts.phones;
-    this.#conversations = parts.conversations;
-    this.#cursors = parts.cursors;
+    this.#homes = deps.homes;
+    this.#phones = deps.phones;
+    this.#conversations = deps.conversations;
+    this.#cursors = deps.cursors;
   }
 
   async get(home: string, id: string): Promise<MessageRecord | undefined> {

@@ -68,7 +68,7 @@ describe('the file of SqliteStore', () => {
     expect(await next.requests.begin('t_1', 'key', 'print')).toEqual({
       state: 'new',
       firstBegunMs: 1_000,
-      isAnew: true,
+      isRetry: true,
     });
     expect(await next.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
   });

@@ -7,7 +7,7 @@ export function requestsContract(at: StoreUnderTest): void {
     const answer = { status: 201, body: '{"id":"m_1"}' };
 
     it('are begun once; their twin waits, and then gets the same answer', async () => {
-      expect(await at.store.requests.begin('t_1', 'key', 'print')).toMatchObject({ state: 'new', isAnew: false });
+      expect(await at.store.requests.begin('t_1', 'key', 'print')).toMatchObject({ state: 'new', isRetry: false });
       expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
       expect(await at.store.requests.begin('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
       await at.store.requests.finish('t_1', 'key', answer);
@@ -44,7 +44,7 @@ export function requestsContract(at: StoreUnderTest): void {
       expect(await at.store.requests.begin('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
       await at.reopen();
       expect(await at.store.requests.begin('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
-      expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({ ...begun, isAnew: true });
+      expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({ ...begun, isRetry: true });
       expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
       await at.store.requests.finish('t_1', 'key', answer);
       await at.store.requests.release('t_1', 'key');
@@ -61,7 +61,7 @@ export function requestsContract(at: StoreUnderTest): void {
       expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({
         state: 'new',
         firstBegunMs,
-        isAnew: true,
+        isRetry: true,
       });
       expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
     });
