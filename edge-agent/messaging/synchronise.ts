@@ -62,6 +62,8 @@ export class PhoneSynchroniser {
   #approved = false;
   #hasEvents = false;
   #inStep = false;
+  /** Whether a full pass has ended since events arrive. */
+  #isCompared = false;
 
   constructor(options: SynchroniserOptions) {
     this.#options = options;
@@ -109,15 +111,21 @@ export class PhoneSynchroniser {
   /** Whether the phone's events arrive; without them it is polled (requirement E11). */
   setHasEvents(hasEvents: boolean): void {
     this.#hasEvents = hasEvents;
+    this.#isCompared = false;
     this.#known.invalidateSeen();
     this.requestFullSync();
   }
 
-  /** Lists at once what the event names. */
+  /**
+   * Lists at once what the event names. Until the first full pass after a subscription it names old messages too: the
+   * initial event reports the state of the phone (UDA 2.0, 4.1.2).
+   */
   onEvent(variables: ReadonlyMap<string, string>): void {
     this.request((pendingSync) => {
+      const { hinted } = pendingSync;
       pendingSync.notifiedMs ??= Date.now();
       addEvent(pendingSync, this.#udn, variables, (messageId) => this.#known.isKnown(messageId));
+      if (!this.#isCompared) pendingSync.hinted = hinted;
     });
   }
 
@@ -266,6 +274,7 @@ export class PhoneSynchroniser {
   #onDone(pendingSync: PendingSync): void {
     this.#failures = 0;
     this.#options.onReachable?.(true);
+    this.#isCompared ||= pendingSync.everything;
     if (this.#inStep || !pendingSync.everything) return;
     this.#inStep = true;
     const { messages, sessions } = this.#known.counts;

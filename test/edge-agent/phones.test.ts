@@ -248,7 +248,7 @@ it('ignores a sender other than the host of LOCATION', async () => {
   await announce('alive', silent.url('/d.xml'), { udn: 'uuid:elsewhere', from: '127.0.0.3' });
   await announce('alive', `http://localhost:${silent.port}/d.xml`, { udn: 'uuid:elsewhere', from: '127.0.0.3' });
   await known();
-  await until(() => house.lines.some((line) => line.includes(`localhost:${silent.port} cannot be asked`)));
+  await until(() => house.lines.some((line) => line.includes(`localhost:${silent.port} cannot be read`)));
   expect(silent.seen).toEqual([]);
 });
 
