@@ -7,24 +7,7 @@ import { z } from 'zod';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { newUlid } from '../../../shared/ulid.ts';
 import { migrate } from './migrate.ts';
-import { steps } from './schema.ts';
-
-/** Every table with its key, in an order in which each row finds those that it refers to. */
-const tables: Readonly<Record<string, readonly string[]>> = {
-  meta: ['name'],
-  accounts: ['id'],
-  people: ['account', 'name'],
-  homes: ['id'],
-  tokens: ['id'],
-  barred_secrets: ['hash'],
-  phones: ['home', 'id'],
-  messages: ['home', 'id'],
-  tombstones: ['home', 'id'],
-  conversations: ['home', 'key'],
-  sessions: ['home', 'id'],
-  events: ['home', 'id'],
-  requests: ['scope', 'key'],
-};
+import { steps, tables } from './schema.ts';
 
 const headSchema = z.object({ homeline: z.literal('export'), version: z.int(), id: z.string(), time: z.string() });
 const rowSchema = z.object({

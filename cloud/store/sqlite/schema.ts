@@ -105,3 +105,20 @@ export const steps: readonly string[] = [
   // How far a home's messages are put into conversations, as JSON (Keying); null: not at all.
   'ALTER TABLE homes ADD COLUMN keying TEXT',
 ];
+
+/** The tables of an export with their keys, ordered so that a row follows the rows that it refers to. */
+export const tables: Readonly<Record<string, readonly string[]>> = {
+  meta: ['name'],
+  accounts: ['id'],
+  people: ['account', 'name'],
+  homes: ['id'],
+  tokens: ['id'],
+  barred_secrets: ['hash'],
+  phones: ['home', 'id'],
+  messages: ['home', 'id'],
+  tombstones: ['home', 'id'],
+  conversations: ['home', 'key'],
+  sessions: ['home', 'id'],
+  events: ['home', 'id'],
+  requests: ['scope', 'key'],
+};
