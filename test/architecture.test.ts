@@ -107,7 +107,7 @@ describe('the doors of the house', () => {
     expect(strays).toEqual([]);
   });
 
-  it('keeps what the cloud makes of messages from whoever writes an agent', () => {
+  it('keeps the cloud’s model of messages out of the agent and the protocol', () => {
     const strays = imports.filter(
       (each) => each.to === 'protocol/model.ts' && (within(each.from, 'edge-agent') || within(each.from, 'protocol')),
     );
@@ -123,6 +123,77 @@ describe('the doors of the house', () => {
     expect(findCycle(ring)).toEqual(['a', 'b', 'c', 'a']);
   });
 });
+
+describe('the language of the house', () => {
+  it('gives no two exported things the same name', () => {
+    const places = Map.groupBy(rooms.flatMap(sourceFiles).flatMap(exportsOf), ({ name }) => name);
+    const shared = [...places].filter(([, files]) => new Set(files.map(({ file }) => file)).size > 1);
+    expect(shared.map(([name, files]) => `${name}: ${files.map(({ file }) => file).join(', ')}`)).toEqual([]);
+  });
+
+  it.each([
+    'export function run(): void {}',
+    'export async function* run() {}',
+    'export const run = 1;',
+    'export abstract class run {}',
+    'export type run = string;',
+  ])('would see the name in “%s”', (text) => {
+    expect(exportedNames(text)).toEqual(['run']);
+  });
+
+  it('uses none of the banned words in comments, test names and documents', () => {
+    const found = [...rooms, 'test'].flatMap(sourceFiles).flatMap((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      return [...commentsOf(text), ...testNamesOf(text)]
+        .filter((line) => banned.test(line))
+        .map((line) => `${file}: ${line}`);
+    });
+    expect([...found, ...documentsWith(banned)]).toEqual([]);
+  });
+
+  const dialect = ['// Whoever asks.', ' * It begins anew.', "  it('mends the fault', () => {"];
+
+  it.each(dialect)('would see “%s”', (line) => {
+    expect([...commentsOf(line), ...testNamesOf(line)].filter((each) => banned.test(each))).toHaveLength(1);
+  });
+});
+
+/** Words of the old dialect. CONTRIBUTING.md says what to write instead. */
+const banned =
+  /\b(?:whoever|whomever|whosoever|anew|likewise|thereof|thereby|hereby|in vain|mends?|mended|mending|the mend|vigil|doorkeeper|roster|canary)\b/i;
+
+function exportsOf(file: string): { name: string; file: string }[] {
+  return exportedNames(readFileSync(join(root, file), 'utf8')).map((name) => ({ name, file }));
+}
+
+/** Overloads count once. */
+function exportedNames(text: string): string[] {
+  const found = text.matchAll(
+    /^export (?:declare )?(?:abstract )?(?:async )?(?:function\*?|const|let|class|type|interface|enum) (\w+)/gm,
+  );
+  return [...new Set([...found].map((match) => match[1] ?? ''))];
+}
+
+function commentsOf(text: string): string[] {
+  const found = text.matchAll(/^\s*(?:\/\/|\/?\*+)\s?(.*)$|\s\/\/ (.*)$|\/\*\*? (.*?) \*\//gm);
+  return [...found].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
+}
+
+function testNamesOf(text: string): string[] {
+  const found = text.matchAll(/^\s*(?:it|test|describe)\b.*?\((['`])(.*?)\1,/gm);
+  return [...found].map((match) => match[2] ?? '');
+}
+
+function documentsWith(words: RegExp): string[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.md') && !/(^|\/)(node_modules|\.|dist\/)/.test(path))
+    .flatMap((path) =>
+      readFileSync(join(root, path), 'utf8')
+        .split('\n')
+        .filter((line) => words.test(line) && !line.startsWith('>'))
+        .map((line) => `${path}: ${line}`),
+    );
+}
 
 function sourceFiles(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
