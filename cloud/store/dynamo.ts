@@ -1,5 +1,5 @@
-// DynamoStore: the Store in Amazon DynamoDB, on Node and in Workers. Each part of it is a file in dynamo/, the table
-// is defined in table.ts, what is too large for it goes to Blobs.
+// DynamoStore: the Store in Amazon DynamoDB, on Node and in Workers. Each sub-store is a file in dynamo/; table.ts
+// defines the table; texts that are too large for an item go to Blobs.
 import { randomBytes } from 'node:crypto';
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
 import type { HomeEvent } from '../../protocol/model.ts';
@@ -25,7 +25,7 @@ import { Cursors } from './rules/cursor.ts';
 import type { Store, Write } from './store.ts';
 import { attributes } from './table.ts';
 
-/** Less than an agent waits for an acknowledgement. */
+/** Shorter than the time for which an agent waits for an acknowledgement. */
 const standardDeadlineMs = 8_000;
 
 export interface DynamoStoreOptions {
@@ -33,14 +33,14 @@ export interface DynamoStoreOptions {
   client: DynamoDBClient;
   /** Made from infra/dynamodb.json. */
   table: string;
-  /** For what is too large for an item. */
+  /** Holds texts that are too large for an item. */
   blobs: Blobs;
   clock?: Clock;
-  /** For all tries of one call; 8,000 unless told. */
+  /** For all attempts of one call together; 8,000 by default. */
   deadlineMs?: number;
 }
 
-/** A client for DynamoStore, which tries again by itself. In Workers, region and credentials must be given. */
+/** A client for DynamoStore. It makes single attempts: the store retries. Workers must give region and credentials. */
 export function newDynamoClient(config: DynamoDBClientConfig = {}): DynamoDBClient {
   return new DynamoDBClient({ ...config, maxAttempts: 1 });
 }
@@ -98,7 +98,7 @@ export class DynamoStore implements Store {
     return this.#id;
   }
 
-  /** Throws `store-unavailable` with the mend in words, as when there is no such table. */
+  /** @throws GatewayError `store-unavailable`, whose message says what to do, as when there is no such table */
   async start(): Promise<void> {
     this.#engine.open();
     this.#upkeep.start();
@@ -113,7 +113,7 @@ export class DynamoStore implements Store {
     this.#cursors.secret = cursorSecret;
   }
 
-  /** Commits under way are finished first. */
+  /** Finishes the commits in flight first. */
   async stop(): Promise<void> {
     await this.#commits.settle();
     await this.#upkeep.stop();
@@ -130,7 +130,7 @@ export class DynamoStore implements Store {
     return this.#commits.commit(home, writes);
   }
 
-  /** Resolves when everything that an earlier version stored is as this one would store it, in homes that wrote since. */
+  /** Resolves when the homes with a commit since the start no longer hold records in the form of an earlier version. */
   upkeep(): Promise<void> {
     return this.#upkeep.settled();
   }

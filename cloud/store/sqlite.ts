@@ -33,7 +33,7 @@ export class SqliteStore implements Store {
   #id = '';
   #pruning: NodeJS.Timeout | undefined;
 
-  /** `path`: of the database file; its folder is made if it is not there. */
+  /** `path`: of the database file; the store creates a missing folder. */
   constructor(options: { path: string; clock?: Clock; report?: UpkeepReport }) {
     const clock = options.clock ?? Date;
     const engine = new SqliteEngine(options.path);
@@ -63,7 +63,7 @@ export class SqliteStore implements Store {
     this.#engine.open();
     this.#id = this.#meta('id');
     this.#cursors.secret = this.#meta('cursor-secret');
-    // What could not be pruned now can be in a minute; a store that fails says so to whoever writes.
+    // A failed pruning is repeated in a minute; callers that write see the failure of the store.
     this.#pruning ??= setInterval(() => this.prune().catch(() => {}), pruneEveryMs).unref();
     this.#upkeep.start();
   }
@@ -79,7 +79,7 @@ export class SqliteStore implements Store {
     return this.#engine.prove();
   }
 
-  /** Forgets what is no longer to be kept; happens by itself every minute. */
+  /** Deletes events, requests and tokens that have expired. A timer calls it every minute. */
   prune(): Promise<void> {
     return this.#engine.write(() => {
       this.events.prune();
@@ -99,7 +99,7 @@ export class SqliteStore implements Store {
     return events;
   }
 
-  /** Resolves when everything that an earlier version stored is as this one would store it. */
+  /** Resolves when no home holds records in the form of an earlier version. */
   upkeep(): Promise<void> {
     return this.#upkeep.settled();
   }

@@ -1,5 +1,5 @@
-// Changes that are decided together where no home is concerned: what was read, what becomes of it, and the one
-// transaction that says so. Every item is written only if it is still as it was read.
+// Changes outside of homes that are decided together: the items read, their new contents, and the one transaction that
+// writes them. It writes an item only if it is still at the revision that was read.
 import { attributes } from '../table.ts';
 import type { DynamoEngine } from './engine.ts';
 import { type Draft, draftOf, type Items, type Known, lostText, type Placement } from './items.ts';
@@ -20,14 +20,14 @@ export class Batch {
   readonly #known = new Map<string, Known>();
   readonly #changes = new Map<string, Change>();
 
-  /** Items that have expired at `nowMs` are not there for it. */
+  /** Treats items that have expired at `nowMs` as absent. */
   constructor(engine: DynamoEngine, items: Items, nowMs: number) {
     this.#engine = engine;
     this.#items = items;
     this.#nowMs = nowMs;
   }
 
-  /** Reads what has not been read yet. */
+  /** Reads the items that have not been read yet. */
   async load(keys: readonly Key<unknown>[]): Promise<void> {
     const missing = new Map(keys.map((key) => [nameOf(key), key]));
     for (const name of missing.keys()) if (this.#known.has(name)) missing.delete(name);
@@ -41,12 +41,15 @@ export class Batch {
     for (const name of missing.keys()) this.#known.set(name, absent);
   }
 
-  /** Takes it for what it most likely is, without looking: if it is not, the batch is decided anew. */
+  /**
+   * Assumes the item's most likely content and saves the read. If it is wrong, the write conflicts and is decided
+   * again.
+   */
   assume<Data>(key: Key<Data>, revision: number, data: Data | undefined): void {
     this.#known.set(nameOf(key), { revision, data });
   }
 
-  /** As the batch will leave it. To be loaded before. */
+  /** The item as the batch will leave it. Load it first. */
   get<Data>(key: Key<Data>): Data | undefined {
     return this.#find(key).data as Data | undefined;
   }
@@ -55,7 +58,7 @@ export class Batch {
     return this.#find(key).data !== undefined;
   }
 
-  /** Answers its revision once it is written. */
+  /** Returns the revision that the item will have once it is written. */
   put<Data>(key: Key<Data>, data: Data, placement: Placement = {}): number {
     const change = this.#change(key, this.#find(key));
     const revision = change.before.revision + 1;

@@ -1,5 +1,5 @@
-// Makes the table of store/table.ts in an engine that speaks DynamoDB. At AWS that is infra/dynamodb.json's work, which
-// also makes the rights to it; whoever wants it otherwise has to say so twice.
+// Creates the table of store/table.ts in an engine that speaks DynamoDB. At AWS, infra/dynamodb.json creates the table
+// and the rights to it; to create it there with this command, an operator must confirm it with an option.
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CreateTableCommand,
@@ -17,13 +17,14 @@ import { GatewayError } from '../../../protocol/errors.ts';
 import { indexes, tableDefinition, timeToLive } from '../table.ts';
 import { unavailable } from './outage.ts';
 
-/** AWS makes a table within a minute, a local engine at once. */
+/** AWS creates a table within a minute, a local engine at once. */
 const readyWithinMs = 5 * 60_000;
 const lookEveryMs = 500;
 
 /**
- * Makes what is missing and waits until the table can be used. Answers what it did, a sentence each.
- * @throws GatewayError `store-unavailable` when the engine does not answer, or a table of that name is another one
+ * Creates the table where it is missing and waits until it is ready. Returns a sentence for each step that it took.
+ * @throws GatewayError `store-unavailable` when the engine does not answer, or the existing table has another
+ * definition
  */
 export async function createTable(
   client: DynamoDBClient,
@@ -46,7 +47,7 @@ async function makeTable(client: DynamoDBClient, TableName: string): Promise<str
   try {
     await client.send(new CreateTableCommand({ TableName, ...tableDefinition }));
   } catch (error) {
-    // Another one may be making it at this moment.
+    // Another process may be creating it at this moment.
     if (!(error instanceof ResourceInUseException)) throw error;
     isNew = false;
   }
@@ -65,7 +66,7 @@ async function untilActive(client: DynamoDBClient, TableName: string): Promise<T
       const areActive = Table?.GlobalSecondaryIndexes?.every((index) => index.IndexStatus === 'ACTIVE') !== false;
       if (Table?.TableStatus === 'ACTIVE' && areActive) return Table;
     } catch (error) {
-      // AWS may not know for a moment what it has just made.
+      // AWS may report a table that it has just created as missing for a moment.
       if (!(error instanceof ResourceNotFoundException)) throw error;
     }
     if (performance.now() > untilMs) {
@@ -74,7 +75,7 @@ async function untilActive(client: DynamoDBClient, TableName: string): Promise<T
   }
 }
 
-/** How a table that was there differs from the one that is needed. */
+/** How an existing table differs from the one that is needed. */
 function differenceOf(table: TableDescription): string | undefined {
   const keyOf = (schema: readonly { AttributeName?: string | undefined; KeyType?: string | undefined }[] = []) =>
     schema.map(({ AttributeName, KeyType }) => `${AttributeName} ${KeyType}`).join(', ');
@@ -97,7 +98,7 @@ async function expireItems(client: DynamoDBClient, TableName: string): Promise<s
   return 'Its items expire now.';
 }
 
-/** As infra/dynamodb.json has it. */
+/** The same protection that infra/dynamodb.json gives. */
 async function protect(client: DynamoDBClient, TableName: string): Promise<string> {
   const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true };
   await client.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }));

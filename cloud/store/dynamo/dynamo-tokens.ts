@@ -1,5 +1,5 @@
-// Tokens twice: by the hash of their secret, for whoever shows it, and with their account, for whoever owns them.
-// Both are written in one transaction and go together; what is revoked or has expired is not there.
+// Each token is stored twice: by the hash of its secret, for authentication, and under its account, for lists. One
+// transaction writes or deletes both. Reads treat a revoked or expired token as absent.
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { TokenKind, TokenRecord, TokenStore } from '../token-store.ts';
 import type { Batch } from './batch.ts';
@@ -13,7 +13,7 @@ export class DynamoTokens implements TokenStore {
     this.#records = records;
   }
 
-  /** Throws `conflict` if a token in use has this hash or id. */
+  /** @throws GatewayError `conflict` if a token in use has this hash or id */
   create(token: TokenRecord): Promise<void> {
     return this.#records.change(async (batch) => {
       const places = placesOf(token);

@@ -1,5 +1,5 @@
-// DynamoDB as the store needs it: strongly consistent reads by key, ranges in order, conditional writes, each tried
-// again with full jitter until a deadline of our own. Exponential back-off and jitter: AWS Architecture Blog, 2015.
+// DynamoDB as the store needs it: strongly consistent reads by key, ranges in order, conditional writes. Each call is
+// retried with full jitter until the store's own deadline. Source: AWS Architecture Blog, 2015.
 import { randomUUID } from 'node:crypto';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
@@ -18,11 +18,11 @@ import { attributes, type indexes } from '../table.ts';
 import { isPossible, type Key } from './keys.ts';
 import { Conflict, meaningOf, unavailable } from './outage.ts';
 
-/** One try: an answer takes a few milliseconds, the dead end of a lost connection for ever. */
+/** For one attempt: an answer takes a few milliseconds; a lost connection never answers. */
 const attemptMs = 2_000;
-/** What failed together must not come back together. */
+/** Full jitter: calls that failed together must not retry together. */
 const retryTimes = { firstMs: 25, capMs: 1_000, spread: fullJitter };
-/** BatchGetItem takes no more. */
+/** The limit of BatchGetItem. */
 const keysPerRead = 100;
 
 export type Item = Record<string, unknown>;
@@ -33,23 +33,23 @@ export interface Range {
   from: string;
   to: string;
   newestFirst?: boolean;
-  /** Only what people see of messages. */
+  /** Reads only the attributes of messages that people see. */
   isForPeople?: boolean;
-  /** Read at once; a page of DynamoDB is at most 1 MB besides. */
+  /** Items in one read; DynamoDB also ends a page at 1 MB. */
   count: number;
-  /** Without it, the table itself, strongly consistent. What an index tells may be some moments old. */
+  /** Without it, the range is of the table itself and strongly consistent. An index may be some moments stale. */
   index?: { name: (typeof indexes)[keyof typeof indexes]; partition: string };
 }
 
-/** One item's change, only if its revision is still `before` (0: it is not there). */
+/** The change of one item, which is written only if the item is still at revision `before` (0: it does not exist). */
 export interface ItemChange {
   key: Key<unknown>;
   before: number;
-  /** Undefined: it goes. */
+  /** Undefined deletes it. */
   item?: Item;
 }
 
-/** Keys of indexes stay behind: what leaves AWS is paid. */
+/** Without the keys of indexes: AWS charges for each byte that leaves it. */
 const forPeople = projectionOf([attributes.sort, attributes.record, attributes.blob, attributes.expiry]);
 const forUs = projectionOf([...forPeople.names, attributes.revision, attributes.aside]);
 
@@ -60,7 +60,7 @@ export class DynamoEngine {
   readonly #deadlineMs: number;
   #open = false;
 
-  /** The client makes single attempts only: see `newDynamoClient`. `deadlineMs`: for all tries of a call together. */
+  /** The client must make single attempts: see `newDynamoClient`. `deadlineMs`: for all attempts of a call together. */
   constructor(client: DynamoDBClient, table: string, deadlineMs: number) {
     this.#client = client;
     this.#deadlineMs = deadlineMs;
@@ -77,7 +77,7 @@ export class DynamoEngine {
     this.#client.destroy();
   }
 
-  /** Those that are there, with their keys, in no order. */
+  /** The items that exist, with their keys, in no order. */
   async get(keys: readonly Key<unknown>[]): Promise<Item[]> {
     const [only] = keys;
     if (only === undefined) return [];
@@ -106,7 +106,10 @@ export class DynamoEngine {
     return items;
   }
 
-  /** Goes through a range, reading on only as far as the caller does. Of their keys the items have the sort key alone. */
+  /**
+   * Yields the items of a range and reads only as far as the caller consumes. Of its keys, an item has the sort key
+   * alone.
+   */
   async *query(range: Range): AsyncGenerator<Item> {
     const { index, partition, from, to } = range;
     if (![from, to].every((sk) => isPossible({ pk: partition, sk }))) return;
@@ -137,8 +140,9 @@ export class DynamoEngine {
   }
 
   /**
-   * All or nothing: one change by itself costs half of what it costs in a transaction. Throws `Conflict` if an item is
-   * no longer at its revision. A transaction has a name, so that a repeated try after a lost answer is the same.
+   * Writes all changes or none; a single change outside of a transaction costs half. A transaction has a token, so that
+   * a retry after a lost answer has no second effect.
+   * @throws Conflict if an item is no longer at its revision
    */
   async write(changes: readonly ItemChange[]): Promise<void> {
     const [only] = changes;
@@ -159,8 +163,8 @@ export class DynamoEngine {
   }
 
   /**
-   * Puts the item unless it is there already, or newer: whoever repeats what another has done, or comes too late,
-   * changes nothing. False then.
+   * Puts the item unless the table holds this revision or a newer one, so that a repeated or late write has no effect.
+   * Returns whether it wrote.
    */
   async putIfNewer(item: Item): Promise<boolean> {
     const input = {
@@ -181,7 +185,7 @@ export class DynamoEngine {
 
   async #getBatch(wanted: BatchGetCommandInput['RequestItems']): Promise<Item[]> {
     const items: Item[] = [];
-    // Throttled keys come back unread, without an error.
+    // DynamoDB returns throttled keys as unprocessed, without an error.
     for (let left = wanted, tries = 0; left !== undefined && Object.keys(left).length > 0; tries++) {
       if (tries > 0) await pause(tries);
       if (tries > 10) throw unavailable(new Error('UnprocessedKeys'));
@@ -224,7 +228,7 @@ export class DynamoEngine {
   }
 }
 
-/** Waits before the next of several tries. */
+/** Waits before the next attempt. */
 export function pause(tries: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, backOffMs(retryTimes, tries));

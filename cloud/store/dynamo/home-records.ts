@@ -1,6 +1,5 @@
-// The records of each home. A commit is one conditional put of the home's head, which carries it; what the head carries
-// is brought to its places when the next commit finds no room beside it. Every reader reads the head first.
-
+// The records of each home. A commit is one conditional put of the home's head, which carries its changes. When a head
+// has no room for the next commit, its changes are first written to their own items. Every reader reads the head first.
 import { GatewayError } from '../../../protocol/errors.ts';
 import { timeOfUlid } from '../../../shared/ulid.ts';
 import type { Clock } from '../clock.ts';
@@ -15,16 +14,16 @@ import { placementOf } from './placement.ts';
 import { tooMany } from './records.ts';
 import { keptMs, type StoredHome, type StoredTold } from './stored.ts';
 
-/** A write unit: each commit costs one as long as the head is no larger. */
+/** One write unit: a commit costs one while the head is no larger. */
 const headBytes = 1_024;
-/** A read unit: a head that is larger, after many changes at once, is emptied at once, for each reader reads it. */
+/** One read unit: a larger head, as after many changes at once, is emptied at once, because each reader reads it. */
 const largestHeadBytes = 4_096;
 const writtenAtOnce = 16;
-/** The blob of a large head goes with the next commit, perhaps between the two readings that it takes. */
+/** The next commit deletes the blob of a large head, perhaps between the reads of the head and of its blob. */
 const mostReadings = 3;
-/** How often it is decided anew because somebody else wrote in between: a few seconds of that. */
+/** Retries after conflicts with other writers: they take a few seconds. */
 const mostDecisions = 40;
-/** Heads that are remembered, for the next commit of a home. */
+/** Cached heads, which save the next commit of a home a read. */
 const mostHeads = 1_000;
 
 export interface HomeChange<Result> {
@@ -36,7 +35,7 @@ export class HomeRecords {
   readonly clock: Clock;
   readonly #engine: DynamoEngine;
   readonly #items: Items;
-  /** As last seen here. Nothing is read by these, and what is decided on them is written only if they are still true. */
+  /** Possibly stale. Reads do not use them, and a commit that was decided on a stale head conflicts. */
   readonly #heads = new Map<string, Head>();
 
   constructor(engine: DynamoEngine, items: Items, clock: Clock) {
@@ -45,7 +44,7 @@ export class HomeRecords {
     this.clock = clock;
   }
 
-  /** The home as it was last seen here; undefined if it was not. */
+  /** The home as this process saw it last; undefined if it never did. */
   remembered(home: string): StoredHome | undefined {
     return this.#heads.get(home)?.stored;
   }
@@ -65,8 +64,9 @@ export class HomeRecords {
   }
 
   /**
-   * Decides by `decide` what changes, and commits it; decides anew if somebody else wrote in between. Throws `not-found`
-   * and `store-unavailable`: then `onUnsure` gets what may nevertheless have happened.
+   * Commits the changes that `decide` makes; calls it again if another writer committed in between. When a commit fails
+   * without a known outcome, `onUnsure` gets the events that it may nevertheless have stored.
+   * @throws GatewayError `not-found`, `store-unavailable`
    */
   async change<Result>(
     home: string,
@@ -99,10 +99,10 @@ export class HomeRecords {
           throw error;
         }
       }
-      // Perhaps by itself: after a lost answer it was tried again.
+      // The engine's own retry after a lost answer conflicts with its first attempt.
       view = await this.open(home);
       if (await view.hasHeardOf(told)) return { result, told };
-      // A moment only: who waits for long while another writes on comes too late again.
+      // The shortest pause: a writer that waits for long conflicts again with one that keeps writing.
       if (isSeenNow) await pause(1);
       isSeenNow = true;
     }
@@ -116,7 +116,7 @@ export class HomeRecords {
     let stored = batch.head('all');
     let draft = draftOf(key, revision, stored);
     if (bytesOf(draft) > headBytes && (before.told.length > 0 || Object.keys(before.changes).length > 0)) {
-      // What this very commit changes again need not be brought to its place before.
+      // This commit replaces the items that it touches: do not write their old contents first.
       await this.#settle(view, before, batch.touched);
       stored = batch.head('this');
       draft = draftOf(key, revision, stored);
@@ -125,7 +125,7 @@ export class HomeRecords {
     if (bytesOf(draft) > largestHeadBytes || batch.isErasing) await this.#empty(this.#view(view.home, head), stored);
   }
 
-  /** The commit has happened: what fails here is done at the next one. */
+  /** The commit is stored already: if this fails, the next commit empties the head. */
   async #empty(view: HomeView, stored: StoredHome): Promise<void> {
     try {
       await this.#settle(view, stored, new Set());
@@ -136,7 +136,7 @@ export class HomeRecords {
     }
   }
 
-  /** Throws `Conflict` if the head is no longer the one of the view. */
+  /** @throws Conflict if the head is no longer the one of the view */
   async #put(view: HomeView, draft: Draft, stored: StoredHome): Promise<Head> {
     const { home, head } = view;
     const { key, revision } = draft;
@@ -152,13 +152,13 @@ export class HomeRecords {
     return this.#remember(home, { revision, stored, ...(typeof blob === 'string' && { blob }) });
   }
 
-  /** Brings what the head carries to its places. Whoever does it again, or later, changes nothing. */
+  /** Writes the changes that the head carries to their own items. Idempotent, also when it comes late. */
   async #settle(view: HomeView, stored: StoredHome, but: ReadonlySet<string>): Promise<void> {
     const { pk } = keys.home(view.home);
     const writes: { draft: Draft; replaced?: string | undefined }[] = [];
     for (const [sk, { revision, data, blob }] of Object.entries(stored.changes)) {
       if (but.has(sk)) continue;
-      // What is gone leaves its revision for a day, so that who is late does not bring it back.
+      // A deleted item keeps its revision for a day, so that a late writer does not restore it.
       const placement = data === undefined ? { expiresAtMs: view.nowMs + keptMs } : placementOf(sk, data);
       writes.push({ draft: draftOf({ pk, sk }, revision, data, placement), replaced: blob });
     }

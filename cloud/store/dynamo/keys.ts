@@ -1,5 +1,5 @@
-// Where each thing stands in the table. Partitions begin with the home or the account, and nothing is shared by all
-// homes, so that no partition is hot. Only what is looked up by a secret or for a token stands by itself.
+// The keys of the table. Partition keys begin with the home or the account, so that no partition is hot. Only records
+// that are looked up by a secret or for a token have partitions of their own.
 import { createHash } from 'node:crypto';
 import type { Session } from '../../../protocol/model.ts';
 import type { Role } from '../home-store.ts';
@@ -14,7 +14,7 @@ import type {
   StoredRequest,
 } from './stored.ts';
 
-/** A place in the table, and what is kept there. */
+/** The key of an item, and the type of its content. */
 export interface Key<Data> {
   pk: string;
   sk: string;
@@ -24,11 +24,11 @@ export interface Key<Data> {
 
 export const keys = {
   store: (): Key<{ id: string; cursorSecret: string }> => ({ pk: 'STORE', sk: 'A' }),
-  /** Written to see whether the table can be. */
+  /** Written by `ping`, to see that the table takes writes. */
   proof: (): Key<never> => ({ pk: 'STORE', sk: 'P' }),
   home: (home: string): Key<StoredHome> => ({ pk: homePartition(home), sk: 'A' }),
   message: (home: string, id: string): Key<StoredMessageOrTombstone> => ({ pk: homePartition(home), sk: `M#${id}` }),
-  /** What was deleted under that identifier of a phone. */
+  /** The deletions under that identifier of a phone. */
   deleted: (
     home: string,
     { phone, messageId, epoch }: { phone: string; messageId: string; epoch: number },
@@ -71,11 +71,11 @@ export const partitions = {
   folder: (home: string, folder: string, status: string) => `${homePartition(home)}#F#${safe(folder)}#${safe(status)}`,
 };
 
-/** Bytes that DynamoDB takes in a key. */
+/** DynamoDB's limits for keys, in bytes. */
 const longestPartition = 2_048;
 const longestSort = 1_024;
 
-/** Whether there can be such a thing: whoever asks for another gets the same answer as for what is not there. */
+/** Whether DynamoDB takes such a key. Reads treat an impossible key as absent. */
 export function isPossible({ pk, sk }: Key<unknown>): boolean {
   if (!sk.isWellFormed()) return false;
   return Buffer.byteLength(pk) <= longestPartition && Buffer.byteLength(sk) <= longestSort;
@@ -89,12 +89,12 @@ function accountPartition(account: string): string {
   return `A#${safe(account)}`;
 }
 
-/** Without “#”, which parts a key. */
+/** Escapes “#”, which separates the parts of a key. */
 function safe(text: string): string {
   return encodeURIComponent(text.toWellFormed());
 }
 
-/** Of what may be longer than a key may be (1 KB): 128 bits of SHA-256. */
+/** 128 bits of SHA-256, for texts that may exceed the 1 KB of a key. */
 function digest(text: string): string {
   return createHash('sha256').update(text).digest().subarray(0, 16).toString('base64url');
 }

@@ -1,5 +1,5 @@
-// A message at its place, in two parts: what people see of it, and what only the cloud needs to know, which pages leave
-// behind. The first is a record by itself: a version that knows no second part reads it, and learns the rest anew.
+// The two parts of a stored message: the fields that people see, and those that only the cloud needs, which pages do
+// not read. A version that does not know the second part reads the first alone; the agent then reports the rest again.
 import type { Message } from '../../../protocol/model.ts';
 import type { MessageRecord } from '../message-store.ts';
 import { upgradeRecord } from '../rules/message-rules.ts';
@@ -10,11 +10,11 @@ const { sk: prefix } = keys.message('', '');
 
 export interface MessageParts {
   shown: unknown;
-  /** Undefined where there is nothing to leave behind. */
+  /** Undefined for records of one part. */
   aside?: object | undefined;
 }
 
-/** Of what stands under that sort key. Whatever is no message is one part. */
+/** Splits the content of a sort key. Records other than messages have one part. */
 export function partsOf(sk: string, data: unknown): MessageParts {
   if (!sk.startsWith(prefix)) return { shown: data };
   const message = data as StoredMessageOrTombstone;
@@ -23,7 +23,7 @@ export function partsOf(sk: string, data: unknown): MessageParts {
   return { shown, aside: { epoch, fingerprint, hops } };
 }
 
-/** The other way. Earlier versions kept messages in one part. */
+/** The inverse of `partsOf`. Earlier versions kept messages in one part. */
 export function joined({ shown, aside }: MessageParts): unknown {
   return aside === undefined ? shown : { ...(shown as object), ...aside };
 }
@@ -32,12 +32,14 @@ export function isTombstone(message: StoredMessageOrTombstone): message is Store
   return 'gone' in message;
 }
 
-/** Undefined for what was deleted. */
+/** Undefined for a tombstone. */
 export function present(message: StoredMessageOrTombstone | undefined): MessageRecord | undefined {
   return message === undefined || isTombstone(message) ? undefined : upgradeRecord(message);
 }
 
-/** Without an `onPhone` that `upgradeRecord` gives back: nearly every message has that one, and each byte is paid. */
+/**
+ * Leaves out the usual `onPhone`, which `upgradeRecord` restores: nearly every message has it, and AWS charges by size.
+ */
 export function compact<Shown extends Message>(message: Shown): Shown {
   const { onPhone, ...rest } = message;
   return onPhone === (message.messageId !== null) ? (rest as Shown) : message;

@@ -1,14 +1,15 @@
-// What an error of DynamoDB means: try again, somebody else was first, the store is not available, or our own mistake.
+// The meaning of an error of DynamoDB: retry, a conflict with another writer, the store is unavailable, or a bug of
+// ours.
 import { GatewayError } from '../../../protocol/errors.ts';
 
-/** Somebody else wrote in between: read again and decide anew. */
+/** Another writer was first: read and decide again. */
 export class Conflict extends Error {}
 
 export type Meaning = 'retry' | 'conflict' | 'unavailable' | 'mistake';
 
 const conflicts = new Set(['ConditionalCheckFailedException', 'TransactionConflictException']);
 const mistakes = new Set(['ValidationException', 'IdempotentParameterMismatchException']);
-const mends = new Map([
+const remedies = new Map([
   [
     'ResourceNotFoundException',
     'there is no such table: make it with npm run cloud -- create-table (at AWS with infra/dynamodb.json), or name another',
@@ -31,13 +32,16 @@ export function meaningOf(error: unknown): Meaning {
   if (error.name === 'TransactionCanceledException') return meaningOfCancellation(error);
   if (conflicts.has(error.name)) return 'conflict';
   if (mistakes.has(error.name)) return 'mistake';
-  return mends.has(nameOf(error)) ? 'unavailable' : 'retry';
+  return remedies.has(nameOf(error)) ? 'unavailable' : 'retry';
 }
 
-/** After what did not help: `store-unavailable` with the mend in words, and a time at which others do not come too. */
+/**
+ * `store-unavailable`, whose message says what to do, with a random `retryAfterMs` so that callers do not retry
+ * together.
+ */
 export function unavailable(cause: unknown): GatewayError {
   const name = nameOf(cause);
-  const why = mends.get(name) ?? `it does not answer in time (${name}); nothing is lost, and it is tried again`;
+  const why = remedies.get(name) ?? `it does not answer in time (${name}); nothing is lost, and it is tried again`;
   const retryAfterMs = Math.round(1_000 + Math.random() * 4_000);
   return new GatewayError('store-unavailable', `DynamoDB is not available: ${why}.`, { cause, retryAfterMs });
 }

@@ -1,5 +1,5 @@
-// Records by their keys, where no home is concerned (home-records.ts): looked up, listed, and changed together. What
-// has expired is not there.
+// Records outside of homes (for those see home-records.ts): looked up by key, listed, and changed together. Expired
+// records count as absent.
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { Clock } from '../clock.ts';
 import { Batch } from './batch.ts';
@@ -8,7 +8,7 @@ import type { Items } from './items.ts';
 import type { Key } from './keys.ts';
 import { Conflict } from './outage.ts';
 
-/** How often it is decided anew because somebody else wrote in between. */
+/** Retries after conflicts with other writers. */
 const mostDecisions = 12;
 
 export class Records {
@@ -28,7 +28,7 @@ export class Records {
     return batch.get(key);
   }
 
-  /** Everything of a kind of which there are few. `prefix`: the key without its identifier. */
+  /** All records whose sort key begins with that of the given key. Only for kinds with few records. */
   async all<Data>({ pk: partition, sk: from }: Key<Data>): Promise<Data[]> {
     const nowMs = this.clock.now();
     const found: Data[] = [];
@@ -40,8 +40,8 @@ export class Records {
   }
 
   /**
-   * Decides by `decide` what changes, and writes it; decides anew if somebody else wrote in between, which `decide` is
-   * told. Throws `store-unavailable`.
+   * Writes the changes that `decide` makes; calls it again, with `isFirst` false, if another writer was first.
+   * @throws GatewayError `store-unavailable`
    */
   async change<Result>(decide: (batch: Batch, isFirst: boolean) => Promise<Result>): Promise<Result> {
     for (let tries = 1; tries <= mostDecisions; tries++) {

@@ -8,10 +8,10 @@ import {
 } from 'libphonenumber-js/min';
 import { oneLine } from '../../../protocol/text.ts';
 
-/** Raise it when a rule below changes: stored conversations are then keyed again. */
+/** Raise it when a rule below changes: upkeep then gives stored conversations new keys. */
 export const rulesVersion = 1;
 
-/** Longer ones are no addresses; RFC 5321 §4.5.3.1 allows 320 characters for mail. */
+/** A longer text is no address; RFC 5321 §4.5.3.1 allows 320 characters for mail. */
 const longestRead = 512;
 /** Digits in any script, and what people and devices put between them. */
 const numberLike = /^[+\uff0b]?[\p{Nd}\s().\-/\u2010-\u2015\u2212\uff0d]+$/u;
@@ -23,13 +23,13 @@ const mail = /^[^\s@<>]+@[^\s@<>]+$/;
 /** How MMS writes a number: OMA-TS-MMS_ENC §8. */
 const multimediaSuffix = /\/type=plmn$/i;
 
-/** The spellings looked up last: a household writes with few people, and parsing a number takes up to 0.2 ms. */
+/** A cache by spelling: a household writes with few people, and parsing a number takes up to 0.2 ms. */
 const known = new Map<string, string>();
 const mostKnown = 10_000;
 
 /**
- * The key of whoever has this address. What is no address that is known for sure stays as it is: short codes, names of
- * senders, numbers that are not valid.
+ * The key of the person with this address. Texts that are not certainly an address are their own key: short codes,
+ * names of senders, invalid numbers.
  * @param country ISO 3166-1 alpha-2, by which numbers without an international prefix are read
  */
 export function correspondentOf(address: string, country?: string): string {
@@ -43,7 +43,7 @@ export function correspondentOf(address: string, country?: string): string {
   return key;
 }
 
-/** The country of a number that names it; undefined for any other address. */
+/** The country of an international number; undefined for any other address. */
 export function countryOf(address: string): string | undefined {
   const key = correspondentOf(address);
   return key.startsWith('+') ? parsePhoneNumberFromString(key)?.country : undefined;
@@ -51,12 +51,12 @@ export function countryOf(address: string): string | undefined {
 
 function keyOf(written: string, country: CountryCode | undefined): string {
   if (written.length > longestRead) return written;
-  // Contacts are copied with direction controls around their numbers, which nobody sees.
+  // Numbers copied from contacts are surrounded by invisible direction controls.
   const address = oneLine(written.replace(/\p{Cf}/gu, ''));
   return keyOfPlain(address, country) ?? written;
 }
 
-/** Undefined for what is no address that is known for sure. */
+/** Undefined for a text that is not certainly an address. */
 function keyOfPlain(address: string, country: CountryCode | undefined): string | undefined {
   const named = namedAddress.exec(address)?.[1]?.trim();
   // “Shop <3>” is a name. An angle bracket holds an address where it holds one of a known form.
@@ -80,7 +80,7 @@ function keyOfPlain(address: string, country: CountryCode | undefined): string |
     }
     case 'sip':
     case 'sips':
-      // A secured way to the same person; parameters and headers say how, not to whom.
+      // `sips` is a secured way to the same person; parameters and headers do not name the person.
       return uriKey('sip', beforeAny(rest, ';?'));
     case 'xmpp':
       // A resource is a device of the same person.
@@ -93,7 +93,7 @@ function keyOfPlain(address: string, country: CountryCode | undefined): string |
   return isNumber(number.split(';', 1)[0] ?? '') ? telephoneKey(number, country) : undefined;
 }
 
-/** “I <3> you” names nobody. */
+/** More than two digits: “I <3> you” holds no number. */
 function isNamedNumber(text: string): boolean {
   return isNumber(text) && text.replace(/\P{Nd}/gu, '').length > 2;
 }
@@ -102,7 +102,7 @@ function isNumber(text: string): boolean {
   return numberLike.test(text);
 }
 
-/** What follows `tel:`, with its parameters; undefined where it is no number that is valid everywhere. */
+/** `rest`: the text after `tel:`, with its parameters. Undefined for a number that is not valid in all networks. */
 function telephoneKey(rest: string, country: CountryCode | undefined): string | undefined {
   const [first = '', ...parameters] = decoded(beforeAny(rest, '?')).split(';');
   const parameter = (name: string) =>
@@ -128,14 +128,15 @@ function numberKey(text: string, country: CountryCode | undefined): string | und
   for (const reading of readings) {
     const number = parsePhoneNumberFromString(reading, { ...(country && { defaultCountry: country }), extract: false });
     if (number === undefined) continue;
-    // With its country code or its national prefix, a number of the right length is one, also where no list has it yet.
+    // A number with a country code or a national prefix need only have the right length: the library's lists may lag
+    // behind.
     const isPlain = reading.startsWith('+') || !number.nationalNumber.endsWith(reading);
     if (isPlain ? number.isPossible() : number.isValid() && !lacksPrefix(reading, number)) return number.number;
   }
   return undefined;
 }
 
-/** Where calls to other places begin with 0, a number without it is one of the same place: which, nobody knows here. */
+/** Where a trunk prefix 0 is dialled, a number without it is local to an area that the cloud does not know. */
 function lacksPrefix(reading: string, { country, nationalNumber }: PhoneNumber): boolean {
   const prefixed = parsePhoneNumberFromString(`0${reading}`, {
     ...(country && { defaultCountry: country }),
@@ -144,17 +145,17 @@ function lacksPrefix(reading: string, { country, nationalNumber }: PhoneNumber):
   return prefixed?.nationalNumber === nationalNumber;
 }
 
-/** Of any script: an Arabic phone may write Arabic digits. */
+/** Digits of any script: an Arabic phone may write Arabic ones. */
 function asciiDigit(character: string): string {
   if (!/\p{Nd}/u.test(character)) return character;
   const code = character.codePointAt(0) ?? 0;
-  // Digits of a script stand ten in a row: the zero is the first of them that is one.
+  // The ten digits of a script are contiguous in Unicode: the first is its zero.
   let zero = code;
   while (code - zero < 9 && /\p{Nd}/u.test(String.fromCodePoint(zero - 1))) zero--;
   return String((code - zero) % 10);
 }
 
-/** Letters of either case are one mailbox: no provider for people gives them to two. */
+/** Case does not matter: no consumer provider gives two mailboxes that differ in case alone. */
 function mailKey(address: string): string {
   const at = address.lastIndexOf('@');
   return `${address.slice(0, at).normalize('NFC').toLowerCase()}@${domainKey(address.slice(at + 1))}`;
@@ -165,7 +166,7 @@ function uriKey(name: string, bare: string): string | undefined {
   return /^[^\s@]+(?:@[^\s@]+)?$/.test(to) ? `${name}:${to.includes('@') ? mailKey(to) : to.toLowerCase()}` : undefined;
 }
 
-/** `münchen.example` and `xn--mnchen-3ya.example` are one. */
+/** `münchen.example` and `xn--mnchen-3ya.example` are the same domain. */
 function domainKey(domain: string): string {
   const plain = domain.normalize('NFC').toLowerCase().replace(/\.$/, '');
   if (/^\p{ASCII}*$/u.test(plain)) return plain;

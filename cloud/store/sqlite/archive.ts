@@ -1,5 +1,5 @@
-// The whole database as lines of JSON and back, and a copy of it while it is in use. What is restored is a store of
-// another name: the agents then ask what it knows, and tell it again what came after.
+// Export of the whole database as lines of JSON, its import, and a copy of it while it is in use. A restored store has
+// a new id: the agents then compare inventories and report later messages again.
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
@@ -17,22 +17,23 @@ const rowSchema = z.object({
 const endSchema = z.object({ end: z.literal(true), rows: z.int() });
 type Row = z.infer<typeof rowSchema>['row'];
 
-/** An export that goes on tells the tables before this one anew: they are small, and a token may be revoked by now. */
+/** A resumed export repeats the tables before this one: they are small, and a token may have been revoked since. */
 const firstLarge = 'messages';
 
-/** Rows that are written in one transaction. */
+/** Rows in one transaction. */
 const groupSize = 500;
 
 /**
- * The lines of an export, without line feeds: a head, a row each, an end. `after`: the last line of an export that broke
- * off; what follows is then told as it is now, and what is told twice counts as it was told last.
- * Throws `store-unavailable` when the database cannot be read, `invalid-request` when `after` is no line of an export.
+ * The lines of an export, without line feeds: a head, one line for each row, an end. `after` resumes an export after
+ * its last line, with the database's present state: of a row that is exported twice, the later line counts.
+ * @throws GatewayError `store-unavailable` when the database cannot be read, `invalid-request` when `after` is no line
+ * of an export
  */
 export function* exportLines(path: string, after?: string): Generator<string> {
   if (!existsSync(path)) throw new GatewayError('store-unavailable', `There is no database ${path}.`);
   const database = new DatabaseSync(path, { readOnly: true });
   try {
-    // One state of all tables, however long it takes.
+    // One snapshot of all tables, however long the export takes.
     database.exec('BEGIN');
     const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
     const from = after === undefined ? undefined : readLine(after);
@@ -58,23 +59,24 @@ export function* exportLines(path: string, after?: string): Generator<string> {
 
 function* readRows(database: DatabaseSync, table: string, after: Row | undefined): Generator<Row> {
   const key = tables[table] ?? [];
-  // A number of this file only.
+  // `row` is a number of this file only.
   const columns = columnsOf(database, table).filter((name) => name !== 'row');
   // A database that no newer cloud has opened lacks the tables of later versions.
   if (columns.length === 0) return;
   const beyond = after === undefined ? '' : `WHERE (${key}) > (${key.map(() => '?')})`;
   const query = database.prepare(`SELECT ${columns} FROM ${table} ${beyond} ORDER BY ${key}`);
   for (const row of query.iterate(...(after === undefined ? [] : key.map((name) => after[name] ?? null)))) {
-    // What restores this is a store of its own.
+    // The restored store gets an id of its own.
     if (table === 'meta' && (row.name === 'id' || row.name === 'proof')) continue;
     yield row as Row;
   }
 }
 
 /**
- * Makes a database from the lines of an export. It stands under its own name only when the last line was read; broken
- * off, the import of the same export goes on where it was, and that of another begins anew. Answers the number of rows.
- * Throws `conflict` when there is a database already, `invalid-request` when the lines are no whole export.
+ * Creates a database from the lines of an export, and moves it to `path` once the last line is read. An import that
+ * broke off is resumed with the same export, and restarted with another. Returns the number of rows.
+ * @throws GatewayError `conflict` when there is a database already, `invalid-request` when the lines are no whole
+ * export
  */
 export async function importLines(path: string, lines: AsyncIterable<string>): Promise<number> {
   if (existsSync(path)) {
@@ -84,7 +86,7 @@ export async function importLines(path: string, lines: AsyncIterable<string>): P
   const unfinished = `${path}.import`;
   const reader = lines[Symbol.asyncIterator]();
   let head = await reader.next();
-  // `npm run export > file` writes what npm says of itself, too.
+  // `npm run export > file` also writes npm's own banner to the file.
   while (head.done !== true && /^(> .*)?$/.test(head.value)) head = await reader.next();
   const { id } = readHead(head.value ?? '');
   const database = openUnfinished(unfinished, id);
@@ -101,7 +103,7 @@ export async function importLines(path: string, lines: AsyncIterable<string>): P
   return rows;
 }
 
-/** Parts of an export that broke off tell of different times: what was deleted in between goes, and counts are made anew. */
+/** The parts of a resumed export are of different times: delete messages with a tombstone, and count again. */
 const reconciliation = `
   BEGIN IMMEDIATE;
   DELETE FROM messages_text WHERE rowid IN (SELECT row FROM messages JOIN tombstones USING (home, id));
@@ -120,10 +122,10 @@ const reconciliation = `
   COMMIT;
 `;
 
-/** Which export an unfinished database is made from. */
+/** The row of `meta` that names the export of an unfinished import. */
 const importMark = 'import';
 
-/** What an earlier import of the same export left, or a new database: rows of two exports would not fit together. */
+/** The database of an earlier import of the same export, or a new one: rows of two exports are not consistent. */
 function openUnfinished(path: string, exported: string): DatabaseSync {
   const open = (): DatabaseSync => {
     makePrivate(path);
@@ -170,7 +172,7 @@ function readHead(line: string): z.infer<typeof headSchema> {
   throw new GatewayError('invalid-request', detail);
 }
 
-/** Rows as they come, in transactions; a later one takes the place of an earlier. */
+/** Writes rows in transactions; a later row replaces an earlier one of the same key. */
 class RowWriter {
   readonly #database: DatabaseSync;
   /** By table and columns. */
@@ -223,7 +225,7 @@ function columnsOf(database: DatabaseSync, table: string): string[] {
   return columns.map(({ name }) => String(name));
 }
 
-/** Throws `invalid-request`. */
+/** @throws GatewayError `invalid-request` */
 function readLine(line: string, number = 1) {
   try {
     return z.union([headSchema, rowSchema, endSchema]).parse(JSON.parse(line));
@@ -233,8 +235,8 @@ function readLine(line: string, number = 1) {
 }
 
 /**
- * Copies the database while it is in use. The copy is checked, and stands under its name only when it is whole.
- * Throws `store-unavailable` when there is none or the copy cannot be written.
+ * Copies the database while it is in use. Checks the copy, and moves it to its name once it is whole.
+ * @throws GatewayError `store-unavailable` when there is no database, or the copy cannot be written
  */
 export async function backupDatabase(path: string, copy: string): Promise<void> {
   if (!existsSync(path)) throw new GatewayError('store-unavailable', `There is no database ${path}.`);
@@ -244,7 +246,7 @@ export async function backupDatabase(path: string, copy: string): Promise<void> 
   makePrivate(unfinished);
   const database = new DatabaseSync(path, { readOnly: true });
   try {
-    // One state of it: otherwise the copy would begin anew at each write of the cloud, and perhaps never end.
+    // One snapshot: without it, SQLite restarts the copy at each write of the cloud, and may never end it.
     database.exec('BEGIN; SELECT 1 FROM meta');
     await backup(database, unfinished);
   } finally {
@@ -262,12 +264,12 @@ export async function backupDatabase(path: string, copy: string): Promise<void> 
   moveInPlace(unfinished, copy);
 }
 
-/** The file, empty if it is not there: what comes into it is for its owner's eyes only. */
+/** Creates the file if it is missing, readable by its owner alone. */
 function makePrivate(path: string): void {
   closeSync(openSync(path, 'a', 0o600));
 }
 
-/** On the disk under its own name, or not at all. */
+/** Flushes the file and its folder, so that a crash leaves either no file of this name or the whole. */
 function moveInPlace(unfinished: string, path: string): void {
   const descriptor = openSync(unfinished, 'r+');
   fsyncSync(descriptor);

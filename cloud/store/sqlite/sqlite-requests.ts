@@ -1,5 +1,4 @@
-// Requests under an Idempotency-Key: begun once, answered the same for 24 hours.
-
+// Requests under an Idempotency-Key: each runs once, and its answer is kept for 24 hours.
 import type { Clock } from '../clock.ts';
 import type { BegunRequest, RequestStore } from '../request-store.ts';
 import { beginOf, type RequestState, requestKeptMs } from '../rules/request-rules.ts';
@@ -16,7 +15,7 @@ interface RequestRow {
 export class SqliteRequests implements RequestStore {
   readonly #engine: SqliteEngine;
   readonly #clock: Clock;
-  /** Begun by this process: what another life of it began, it will never finish. */
+  /** Requests that this process began. An earlier run of the process can no longer finish its own. */
   readonly #running = new Set<string>();
 
   constructor(engine: SqliteEngine, clock: Clock) {
@@ -74,7 +73,7 @@ export class SqliteRequests implements RequestStore {
     });
   }
 
-  /** What is begun and not running is begun anew. */
+  /** A request that was begun, is not running and has no answer may be retried. */
   async release(scope: string, key: string): Promise<void> {
     this.#running.delete(markOf(scope, key));
   }
@@ -86,7 +85,7 @@ export class SqliteRequests implements RequestStore {
     });
   }
 
-  /** Forgets what is too old. Within a write. */
+  /** Deletes requests older than 24 hours. Call it within a write. */
   prune(): void {
     this.#engine.run('DELETE FROM requests WHERE first_begun_ms <= ?', this.#clock.now() - requestKeptMs);
   }

@@ -1,4 +1,4 @@
-// Tokens by the hash of their secret. What is revoked or has expired is not there for whoever asks.
+// Tokens by the hash of their secret. Reads treat a revoked or expired token as absent.
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { TokenKind, TokenRecord, TokenStore } from '../token-store.ts';
@@ -31,7 +31,7 @@ export class SqliteTokens implements TokenStore {
     this.#clock = clock;
   }
 
-  /** The secret of a revoked token may be given again; two tokens in use never share one. */
+  /** Two tokens in use never share a secret; that of a revoked token may be used again. */
   create(token: TokenRecord): Promise<void> {
     return this.#engine.write(() => {
       this.#engine.run('DELETE FROM tokens WHERE hash = ? AND revoked_at_ms IS NOT NULL', token.hash);
@@ -122,7 +122,7 @@ export class SqliteTokens implements TokenStore {
     });
   }
 
-  /** Forgets what has expired. Within a write. */
+  /** Deletes expired tokens. Call it within a write. */
   prune(): void {
     this.#engine.run('DELETE FROM tokens WHERE expires_at_ms <= ?', this.#clock.now());
   }

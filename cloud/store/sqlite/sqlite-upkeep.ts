@@ -1,5 +1,5 @@
-// What an earlier version stored, or another country's rules, brought up to date while the store is in use: conversations
-// by the present rules, and the text that is searched. In batches, each a transaction that says how far they are.
+// Upkeep: gives messages of an earlier version or another country the present conversation keys and search texts, while
+// the store is in use. It works in batches; each transaction also records the progress.
 import { setTimeout } from 'node:timers/promises';
 import type { MessageRecord } from '../message-store.ts';
 import { conversationKey, countryIn, countrySeen, placed, rulesFor } from '../rules/conversation-rules.ts';
@@ -9,17 +9,17 @@ import type { SqliteEngine } from './engine.ts';
 import type { SqliteConversations } from './sqlite-conversations.ts';
 import type { SqliteHomes } from './sqlite-homes.ts';
 
-/** Read in one go. */
+/** Messages in one read. */
 const batchSize = 1_000;
-/** After so much work readers and other writers have their turn, for as long again. */
+/** Longest batch; readers and other writers then have as long a pause, up to the second limit. */
 const longestBatchMs = 30;
 const longestRestMs = 100;
-/** How often the operator is told how far it is. */
+/** Interval of progress reports to the operator. */
 const tellEveryMs = 60_000;
-/** Looked at for the country of the phones' own numbers. */
+/** Latest messages that are searched for the country of the phones' own numbers. */
 const mostEvidence = 500;
 
-/** Tells the operator of work on what an earlier version stored: it makes a large store slower for a while. */
+/** Reports upkeep to the operator: it makes a large store slower for a while. */
 export type UpkeepReport = (
   event: `upkeep.${'begun' | 'progress' | 'done'}`,
   about: { home: string; messages: number },
@@ -38,10 +38,10 @@ export class SqliteUpkeep {
   readonly #report: UpkeepReport;
   #running: Promise<void> | undefined;
   readonly #waiting = new Set<string>();
-  /** Homes with nothing to bring up to date: to find that out took 4 % of what a send takes. */
+  /** Homes that are up to date: without this cache, the check took 4 % of the time of a send. */
   readonly #settledHomes = new Set<string>();
   #isStopped = true;
-  /** Messages that were looked at since the last start. */
+  /** Messages processed in the present home. */
   #seen = 0;
 
   constructor(
@@ -61,13 +61,13 @@ export class SqliteUpkeep {
     for (const { id } of this.#engine.all<{ id: string }>('SELECT id FROM homes')) this.look(id);
   }
 
-  /** Resolves when the batch under way is done; the rest goes on at the next start. */
+  /** Resolves when the batch in flight is done; the next start resumes the rest. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#running;
   }
 
-  /** Within a write: of messages that come, those which tell the phones' own number tell the country it is of. */
+  /** Call it within a write: a message may carry the phone's own number, which names a country. */
   learnCountry(home: string, writes: readonly Write[]): void {
     if (writes.some(({ type }) => type === 'home.change')) this.#settledHomes.delete(home);
     const seenCountry = countryIn(writes);
@@ -96,7 +96,7 @@ export class SqliteUpkeep {
 
   async #run(): Promise<void> {
     for (const home of this.#waiting) {
-      // A store that fails says so to whoever writes; the rest is done at the next start.
+      // Callers that write see the failure of the store; the next start resumes the rest.
       await this.#finish(home).catch(() => undefined);
       this.#waiting.delete(home);
     }
@@ -108,7 +108,7 @@ export class SqliteUpkeep {
     while (!this.#isStopped && !this.#rulesOf(home).isDone) {
       const fromMs = performance.now();
       await this.#engine.write(() => this.#doSome(home));
-      // A small home is done in one go, and nothing is told of it.
+      // A small home takes one batch, which is not reported.
       if (!this.#rulesOf(home).isDone && (toldMs === 0 || fromMs - toldMs >= tellEveryMs)) {
         this.#report(toldMs === 0 ? 'upkeep.begun' : 'upkeep.progress', { home, messages: this.#seen });
         toldMs = fromMs;
@@ -123,7 +123,7 @@ export class SqliteUpkeep {
     return { rules, isDone: this.#homes.keyingOf(home).rules === rules };
   }
 
-  /** Within a write. */
+  /** Call it within a write. */
   #doSome(home: string): void {
     this.#findCountry(home);
     const { rules, isDone } = this.#rulesOf(home);
@@ -150,7 +150,7 @@ export class SqliteUpkeep {
     this.#homes.setKeying(home, isLast ? { ...keying, rules } : { ...keying, under: { rules, after: last } });
   }
 
-  /** Answers the id of the message. */
+  /** Returns the id of the message. */
   #renew({ row, record, text }: MessageRow, country: string | undefined): string {
     const before = JSON.parse(record) as MessageRecord;
     const after = placed(before, country);
@@ -173,7 +173,7 @@ export class SqliteUpkeep {
     return after.id;
   }
 
-  /** For a home of an earlier version, whose messages nobody has asked yet. */
+  /** For a home of an earlier version, whose messages have not been searched for a country yet. */
   #findCountry(home: string): void {
     const keying = this.#homes.keyingOf(home);
     if (keying.rules !== undefined || keying.under !== undefined || this.#homes.countryOf(home) !== undefined) return;

@@ -1,4 +1,4 @@
-// DynamoStore where the way to DynamoDB fails: nothing is lost, nothing happens twice, and whoever waits is told.
+// DynamoStore over a failing connection: it loses nothing, applies nothing twice, and reports failures to the caller.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -17,7 +17,7 @@ const missing = missingForDynamoDbLocal();
 vi.setConfig({ testTimeout: 60_000 });
 const home = 'home';
 
-describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
+describe.skipIf(missing !== undefined)('DynamoStore over a failing connection', () => {
   const local = new DynamoDbLocal();
   const road = new FaultyRoad(() => local.endpoint);
   let place: string;
@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     rmSync(place, { recursive: true, force: true });
   });
 
-  it.each<Fate>(['throttle', 'break', 'lose'])('tries again after “%s”, and tells of it once', async (fate) => {
+  it.each<Fate>(['throttle', 'break', 'lose'])('retries after “%s”, and reports one event', async (fate) => {
     let commits = 0;
     road.fate = (passing) => (isCommit(passing) && ++commits === 1 ? fate : 'pass');
     expect(toldOf(await patient.commit(home, [put(1)]))).toEqual([messageId(1)]);
@@ -76,7 +76,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
   });
 
   it.each<Fate>(['throttle', 'break', 'lose'])(
-    'begins a request once though its put has the fate “%s”',
+    'begins a request once although its put has the fate “%s”',
     async (fate) => {
       let puts = 0;
       road.fate = ({ operation }) => (operation === 'PutItem' && ++puts === 1 ? fate : 'pass');
@@ -86,7 +86,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
   );
 
   it.each<Fate>(['throttle', 'break'])(
-    'says store-unavailable, and when to come back, while there is only “%s”',
+    'answers store-unavailable with a time to retry while every request has the fate “%s”',
     async (fate) => {
       road.fate = () => fate;
       const error = { code: 'store-unavailable', retryAfterMs: expect.any(Number) };
@@ -98,7 +98,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     },
   );
 
-  it('tells at the next commit of what happened although every answer to it was lost', async () => {
+  it('returns the events of a commit whose answers were all lost with the next commit', async () => {
     road.fate = (passing) => (isCommit(passing) ? 'lose' : 'pass');
     await expect(store.commit(home, [put(1)])).rejects.toMatchObject({ code: 'store-unavailable' });
     road.fate = () => 'pass';
@@ -108,7 +108,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     expect(await store.commit(home, [put(1)])).toEqual([]);
   });
 
-  describe('with a batch that is brought to its places at once', () => {
+  describe('with a batch that is written to its items at once', () => {
     const count = 40;
     const batch = () => Array.from({ length: count }, (_, n) => put(n + 1, `Dinner no. ${n}, ${Math.random()}?`));
 
@@ -130,7 +130,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     ]);
 
     it.each(breaks)(
-      'has done it, and tells so, when from the commit’s put no. $nth on there was only “$fate”',
+      'has committed, and returns the events, when every put from no. $nth on has the fate “$fate”',
       async ({ nth, fate }) => {
         let puts = 0;
         road.fate = (passing) => {
@@ -149,7 +149,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
       },
     );
 
-    it('comes to the same end when another process repeats what nobody could tell the end of', async () => {
+    it('has one outcome when another process repeats a commit of unknown outcome', async () => {
       const writes = batch();
       road.fate = (passing) => (isCommit(passing) ? 'lose' : 'pass');
       await expect(store.commit(home, writes)).rejects.toMatchObject({ code: 'store-unavailable' });
@@ -161,13 +161,13 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
         { type: 'message.delete', id: messageId(count + 1) },
       ]);
       road.fate = () => 'pass';
-      // The first is told now of what it had done, though it stands in pages long since.
+      // The first process now gets the events of its commit, although they were written to pages long ago.
       expect(toldOf(await store.commit(home, writes))).toEqual(ids(count));
       await other.stop();
     });
   });
 
-  it('keeps count when two processes write to one home', async () => {
+  it('counts right when two processes write to one home', async () => {
     const other = open(local.endpoint, 30_000);
     await other.start();
     const told = await Promise.all(
@@ -184,7 +184,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     await other.stop();
   });
 
-  it('finds the message before a deleted one, also while the index does not know it yet', async () => {
+  it('finds the message before a deleted one while the index is still stale', async () => {
     await store.commit(home, [put(1), put(2), put(3)]);
     road.fate = ({ body }) => (body.IndexName === 'by-group' ? { Items: [], Count: 0, ScannedCount: 0 } : 'pass');
     await store.commit(home, [{ type: 'message.delete', id: messageId(3) }]);
@@ -192,7 +192,7 @@ describe.skipIf(missing !== undefined)('DynamoStore on a bad road', () => {
     expect((await store.conversations.list(home, { limit: 9 })).items).toMatchObject([{ last: { id: messageId(2) } }]);
   });
 
-  it('names the mend when there is no such table', async () => {
+  it('says what to do when there is no such table', async () => {
     const lost = new DynamoStore({ client: local.client(), table: 'nowhere', blobs: new FolderBlobs(place) });
     await expect(lost.start()).rejects.toMatchObject({
       code: 'store-unavailable',

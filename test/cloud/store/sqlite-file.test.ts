@@ -51,13 +51,13 @@ function editDatabase(edit: (database: DatabaseSync) => void): void {
 }
 
 describe('the file of SqliteStore', () => {
-  it('is made with its folder, for nobody else to read', async () => {
+  it('is created with its folder, readable by its owner alone', async () => {
     await open();
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
   });
 
-  it('begins a request anew at once that another life of the process began and cannot finish', async () => {
+  it('retries a request at once that an earlier run of the process began and cannot finish', async () => {
     const clock = { now: () => 1_000 };
     const store = await open(path, clock);
     await store.requests.begin('t_1', 'key', 'print');
@@ -73,13 +73,13 @@ describe('the file of SqliteStore', () => {
     expect(await next.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
   });
 
-  it('does not take a request for running whose beginning could not be written', async () => {
+  it('does not count a request as running when the write that began it failed', async () => {
     const store = await open();
     await store.requests.begin('t_1', 'key', 'print');
     await store.stop();
     const next = await open();
     editDatabase((database) => {
-      // As a full disk does, it undoes all that was to be written together.
+      // Like a full disk, this rolls back the whole group of writes.
       database.exec("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ROLLBACK, 'no space'); END");
     });
     const together = [next.requests.begin('t_1', 'key', 'print'), next.commit(home, [put(1)])];
@@ -88,7 +88,7 @@ describe('the file of SqliteStore', () => {
     expect(await next.requests.begin('t_1', 'key', 'print')).toMatchObject({ state: 'new' });
   });
 
-  it('is brought forward from an older version with all that it holds', async () => {
+  it('is migrated from an older version without loss', async () => {
     const store = await open();
     await store.commit(home, [put(1)]);
     const { id } = store;
@@ -104,7 +104,7 @@ describe('the file of SqliteStore', () => {
     });
   });
 
-  it('stays at the version before when a step fails', async () => {
+  it('stays at its version when a migration fails', async () => {
     await (await open()).stop();
     editDatabase((database) => {
       const broken = [...steps, 'ALTER TABLE homes ADD COLUMN city TEXT; SELECT * FROM nowhere'];
@@ -139,7 +139,7 @@ describe('the file of SqliteStore', () => {
     await expect(open()).rejects.toMatchObject({ code: 'store-unavailable', message: expect.stringMatching(words) });
   });
 
-  it('is refused with the mend in words where no folder can be made', async () => {
+  it('says what to do where no folder can be created', async () => {
     writeFileSync(join(folder, 'data'), 'a file');
     await expect(open()).rejects.toMatchObject({
       code: 'store-unavailable',
@@ -157,7 +157,7 @@ describe('the file of SqliteStore', () => {
 });
 
 describe('durability', () => {
-  it('flushes each commit to the disk, which no test can see without pulling the plug', () => {
+  it('flushes each commit to the disk (a test can check the setting only)', () => {
     const engine = new SqliteEngine(path);
     engine.open();
     expect(engine.get('PRAGMA journal_mode')).toEqual({ journal_mode: 'wal' });
@@ -195,7 +195,7 @@ describe('durability', () => {
   });
 });
 
-describe('what is kept and for how long', () => {
+describe('retention', () => {
   it('keeps no word of a deleted message in messages and their index', async () => {
     const store = await open();
     await store.commit(home, [put(1), put(2, 'Lunch at 1?')]);
@@ -224,7 +224,7 @@ describe('what is kept and for how long', () => {
     expect(await store.events.after(home, all[199]?.id ?? '', 20_000)).toEqual(all.slice(200));
   });
 
-  it('forgets events, requests and tokens whose time is over, and nothing else', async () => {
+  it('deletes expired events, requests and tokens, and nothing else', async () => {
     const clock = { nowMs: Date.now(), now: () => clock.nowMs };
     const store = await open(path, clock);
     await store.commit(home, [put(1)]);
@@ -283,7 +283,7 @@ describe('the plan of a page', () => {
     });
   });
 
-  it('starts from what leaves the fewest messages', () => {
+  it('starts from the filter that leaves the fewest messages', () => {
     const index = (filter: Record<string, string>) => /INDEXED BY (\w+)/.exec(messageQuery(home, filter).sql)?.[1];
     expect(index({ folder: 'Received', status: 'Unread' })).toBe('messages_by_status');
     expect(index({ folder: 'Received', status: 'Read' })).toBe('messages_by_folder');

@@ -7,7 +7,7 @@ export function conversationsContract(at: StoreUnderTest): void {
   describe('conversations', () => {
     const list = async () => (await at.store.conversations.list(home, { limit: 200 })).items;
 
-    it('gather what was said with the same people, whoever spoke', async () => {
+    it('group messages by the people in them, in both directions', async () => {
       await at.commit(
         at.put(messageId(1), { from: { address: ' +1 ', displayName: 'Ann' } }),
         at.put(messageId(2), { folder: 'Sent', to: [{ address: '+1' }] }),
@@ -29,7 +29,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       expect(await at.store.conversations.countUnread(home)).toBe(2);
     });
 
-    it('keep in step as messages are read, moved and deleted', async () => {
+    it('follow messages as they are read, moved and deleted', async () => {
       await at.commit(...[1, 2, 3].map((n) => at.put(messageId(n))));
       await at.commit(at.put(messageId(3), { status: 'Read' }));
       expect(await list()).toMatchObject([{ unread: 2, last: { id: messageId(3), status: 'Read' } }]);
@@ -59,7 +59,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       expect(await last()).toMatchObject({ id: messageId(3), state: 'sent', messageId: 'phone-3' });
     });
 
-    it('come in pages, the last spoken first', async () => {
+    it('come in pages, the latest first', async () => {
       await at.commit(...numbers(1, 5).map((n) => at.put(messageId(n), { from: { address: `+${n}` } })));
       await at.commit(at.put(messageId(6), { from: { address: '+1' } }));
       const first = await at.store.conversations.list(home, { limit: 3 });
@@ -70,7 +70,7 @@ export function conversationsContract(at: StoreUnderTest): void {
 
     const spellings = ['+390110001', '00390110001', '+39 011 0001', 'tel:+39-011-0001', '011 0001'];
 
-    it('are one a person, in whatever spelling a phone writes the address, and show the latest', async () => {
+    it('are one for each person across all spellings of the address, and show the latest spelling', async () => {
       const mails = ['ada@example.org', 'Ada@Example.org', 'mailto:ada@example.org', 'Ada <ada@example.org>'];
       await at.commit(
         ...spellings.map((address, n) => at.put(messageId(n + 1), { from: { address } })),
@@ -89,19 +89,19 @@ export function conversationsContract(at: StoreUnderTest): void {
       expect(await at.ids({ conversation: '+390110001' })).toHaveLength(5);
     });
 
-    it('are found by their key as it was before, such as an address in a bookmark', async () => {
+    it('are found by a former key, such as an address in a bookmark', async () => {
       await at.commit(...spellings.map((address, n) => at.put(messageId(n + 1), { from: { address } })));
       for (const key of spellings) expect(await at.ids({ conversation: key }), key).toHaveLength(5);
       expect(await at.ids({ conversation: '+390110002' })).toEqual([]);
     });
 
-    it('keep apart who cannot be told to be the same: short codes, names, and nobody', async () => {
+    it('stay separate for senders that are not certainly the same: short codes, names, no sender', async () => {
       const senders = ['Vodafone', 'VODAFONE', '40404', '', '4040404', '+390110001', '+390110002'];
       await at.commit(...senders.map((address, n) => at.put(messageId(n + 1), { from: { address } })));
       expect((await list()).map(({ key }) => key).sort()).toEqual(senders.toSorted());
     });
 
-    it('follow the country that the household names, and their numbers until then', async () => {
+    it('follow the country of the household’s settings, and before that the country of their numbers', async () => {
       const address = '030 1234567';
       await at.commit(
         at.put(messageId(1), { from: { address }, to: [] }),
@@ -118,7 +118,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       expect(await at.store.conversations.countUnread(home)).toBe(2);
     });
 
-    it('move to another country in batches, which go on after a restart', async () => {
+    it('move to another country in batches, which resume after a restart', async () => {
       const from = (n: number) => ({ address: `030 ${1_000_000 + (n % 7)}` });
       const all = numbers(1, 140);
       for (let n = 0; n < all.length; n += 50) {
@@ -130,7 +130,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       }
       await at.commit({ type: 'home.change', country: 'DE' });
       await at.reopen();
-      // A home of DynamoDB goes on with its next commit.
+      // DynamoStore resumes the upkeep of a home with its next commit.
       await at.commit(at.put(messageId(141), { from: from(0), to: [], status: 'Read' }));
       await expect
         .poll(async () => (await list()).map(({ key }) => key).sort(), { timeout: 90_000 })
@@ -140,7 +140,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       for (const { key, last } of conversations) expect((await at.ids({ conversation: key }))[0]).toBe(last.id);
     });
 
-    it('of a sender with a line break are with one person, whose address is one line', async () => {
+    it('of a sender with a line break have one party, whose address is one line', async () => {
       await at.commit(
         at.put(messageId(1), { from: { address: '+390110001\r\nVodafone', displayName: 'No\u2028nna' } }),
       );
@@ -152,7 +152,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       ).toEqual([]);
     });
 
-    it('name their key in each message and event of theirs where it is not plain', async () => {
+    it('put their key into each of their messages and events where it differs from the address', async () => {
       const [event] = await at.commit(at.put(messageId(1), { from: { address: '011 0001' } }));
       expect(event).toMatchObject({
         type: 'message.received',
@@ -163,7 +163,7 @@ export function conversationsContract(at: StoreUnderTest): void {
       expect(plain?.data).not.toHaveProperty('conversation');
     });
 
-    it('find a message by the words of another spelling', async () => {
+    it('find a message by another spelling of its words', async () => {
       await at.commit(
         at.put(messageId(1), { from: { address: '011 123 4567' }, body: 'Haupt\u00adstraße' }),
         at.put(messageId(2), { body: 'Call 0111234567' }),

@@ -1,11 +1,11 @@
-// The contract of Store: homes, and the life of the store that keeps them.
+// The contract of Store: homes, and the store's start and stop.
 import { describe, expect, it } from 'vitest';
 import { messageId, sessionId } from '../messages.ts';
 import { home, iso, type StoreUnderTest, snapshot } from './store-under-test.ts';
 
 export function homesContract(at: StoreUnderTest): void {
-  describe('its life', () => {
-    it('keeps its id and all it was given when it is opened again', async () => {
+  describe('start and stop', () => {
+    it('keeps its id and its records when it is opened again', async () => {
       const { id } = at.store;
       const [event] = await at.commit(at.put(messageId(1)), at.putSession(sessionId(1)));
       const before = await snapshot(at.store);
@@ -25,7 +25,7 @@ export function homesContract(at: StoreUnderTest): void {
       await at.store.ping();
     });
 
-    it('finishes the commits that wait when it is stopped', async () => {
+    it('finishes waiting commits when it is stopped', async () => {
       const committed = at.commit(at.put(messageId(1)));
       await at.store.stop();
       expect(await committed).toHaveLength(1);
@@ -61,7 +61,7 @@ export function homesContract(at: StoreUnderTest): void {
       await expect(at.store.phones.put('nowhere', [])).rejects.toMatchObject({ code: 'not-found' });
     });
 
-    it('tells that a home came or went once, at the change', async () => {
+    it('stores one event when a home goes online or offline', async () => {
       const online = { type: 'home.status', online: true, agent: { id: 'a', name: 'attic' } } as const;
       expect(await at.commit({ ...online, online: false, agent: null })).toEqual([]);
       expect(await at.commit(online)).toMatchObject([
@@ -73,7 +73,7 @@ export function homesContract(at: StoreUnderTest): void {
       expect(await at.commit({ ...online, online: false })).toMatchObject([{ type: 'home.offline' }]);
     });
 
-    it('keeps settings, tells of a change once, and keeps nothing of a default', async () => {
+    it('keeps settings, stores one event for a change, and stores no defaults', async () => {
       const before = await at.store.homes.get(home);
       const change = {
         type: 'home.change',
@@ -94,7 +94,7 @@ export function homesContract(at: StoreUnderTest): void {
       expect((await at.store.homes.get(home))?.settings).toEqual({ keepSinceMs: at.clock.nowMs });
     });
 
-    it('keeps a question until it is answered, and what was decided, until messages are kept by another rule', async () => {
+    it('keeps a question until it is answered, and the decision until the keeping rule changes', async () => {
       await at.commit({ type: 'home.change', keep: 'like-the-phone' });
       const question = {
         id: 'q_1',
@@ -124,7 +124,7 @@ export function homesContract(at: StoreUnderTest): void {
       expect(await settings()).toEqual({ keepSinceMs: at.clock.nowMs });
     });
 
-    it('tells that a home is to be read anew each time that it is said', async () => {
+    it('stores an event for each home.updated write, and leaves the home as it is', async () => {
       const before = await at.store.homes.get(home);
       for (let times = 0; times < 2; times++) {
         expect(await at.commit({ type: 'home.updated' })).toMatchObject([{ type: 'home.updated', data: { home } }]);

@@ -6,7 +6,7 @@ export function requestsContract(at: StoreUnderTest): void {
   describe('requests under a key', () => {
     const answer = { status: 201, body: '{"id":"m_1"}' };
 
-    it('are begun once; their twin waits, and then gets the same answer', async () => {
+    it('are begun once; a repeat waits, and then gets the same answer', async () => {
       expect(await at.store.requests.begin('t_1', 'key', 'print')).toMatchObject({ state: 'new', isRetry: false });
       expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
       expect(await at.store.requests.begin('t_1', 'key', 'other')).toEqual({ state: 'conflict' });
@@ -19,12 +19,12 @@ export function requestsContract(at: StoreUnderTest): void {
       expect(await at.store.requests.begin('t_1', 'key 2', 'other')).toMatchObject({ state: 'new' });
     });
 
-    it('are begun by one of many', async () => {
+    it('are begun by one of many concurrent callers', async () => {
       const begun = await Promise.all(Array.from({ length: 50 }, () => at.store.requests.begin('t_1', 'key', 'print')));
       expect(begun.filter(({ state }) => state === 'new')).toHaveLength(1);
     });
 
-    it('are forgotten when they were abandoned, or after 24 hours', async () => {
+    it('are deleted when they are abandoned, or after 24 hours', async () => {
       await at.store.requests.begin('t_1', 'key', 'print');
       await at.store.requests.abandon('t_1', 'key');
       expect(await at.store.requests.begin('t_1', 'key', 'other')).toMatchObject({ state: 'new' });
@@ -37,7 +37,7 @@ export function requestsContract(at: StoreUnderTest): void {
       expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
     });
 
-    it('are begun anew by one of their repeats when they were let go, and still by no other', async () => {
+    it('are retried by one of their repeats once released, and by no other request', async () => {
       const begun = await at.store.requests.begin('t_1', 'key', 'print');
       at.clock.nowMs += minuteMs;
       await at.store.requests.release('t_1', 'key');
@@ -51,7 +51,7 @@ export function requestsContract(at: StoreUnderTest): void {
       expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'done', ...answer });
     });
 
-    it('are begun anew by one when the process that began them is surely gone', async () => {
+    it('are retried by one of their repeats once the process that began them must be gone', async () => {
       await at.store.requests.begin('t_1', 'key', 'print');
       at.clock.nowMs += 2 * minuteMs;
       expect(await at.store.requests.begin('t_1', 'key', 'print')).toEqual({ state: 'running' });
