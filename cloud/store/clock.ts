@@ -1,4 +1,4 @@
-// The time, as tests move it and the hosts read it.
+// The clock: hosts read the machine’s, tests move their own.
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number;

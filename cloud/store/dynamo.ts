@@ -121,7 +121,7 @@ export class DynamoStore implements Store {
   }
 
   async ping(): Promise<void> {
-    const { pk, sk } = keys.proof();
+    const { pk, sk } = keys.probe();
     const item = { [attributes.partition]: pk, [attributes.sort]: sk, [attributes.revision]: this.#clock.now() };
     await this.#engine.putIfNewer(item);
   }

@@ -1,13 +1,13 @@
-// The JSON text of a home's event: written once, for the store and for every watcher.
+// The JSON text of a home's event: serialised once, for the store and for every watcher.
 import type { HomeEvent } from '../../protocol/model.ts';
 
-/** What follows a home's events: the events, and what a stream says between them. */
+/** An event of a home, or a notice that a stream sends between events. */
 type StreamedEvent = Pick<HomeEvent, 'id'> & { readonly type: string };
 
-/** Texts live as long as their events, which wait for the slowest watcher at most. */
+/** Weak: a text lives as long as its event, at most until the slowest watcher has read it. */
 const texts = new WeakMap<StreamedEvent, string>();
 
-/** The event must not change any more. */
+/** Caches the text: the event must not change afterwards. */
 export function textOfEvent(event: StreamedEvent): string {
   let text = texts.get(event);
   if (text === undefined) {
@@ -17,7 +17,7 @@ export function textOfEvent(event: StreamedEvent): string {
   return text;
 }
 
-/** An event of a text that `textOfEvent` wrote; its text is not written a second time. */
+/** Parses a text that `textOfEvent` wrote, and caches it so that the event is not serialised again. */
 export function eventOfText<Event extends StreamedEvent = HomeEvent>(text: string): Event {
   const event = JSON.parse(text) as Event;
   texts.set(event, text);

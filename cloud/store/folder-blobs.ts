@@ -1,5 +1,5 @@
-// Blobs in a folder of this machine's disk. A blob is whole or not there: it is written beside its name and renamed, and
-// both the text and its name are on the disk before the store refers to it.
+// Blobs in a folder on disk. A blob is written to a temporary file, flushed and renamed, so that it is whole or absent,
+// and text and name are on the disk before the store refers to them.
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -27,7 +27,7 @@ export class FolderBlobs implements Blobs {
         await file.close();
       }
       await rename(draft, path);
-      // Up to the one that was there already.
+      // Flush every folder up to the one that already existed.
       const last = dirname(made ?? path);
       for (let at = path; at !== last; at = dirname(at)) await syncFolder(dirname(at));
     } catch (cause) {
@@ -50,7 +50,7 @@ export class FolderBlobs implements Blobs {
     await rm(join(this.#folder, name), { force: true });
   }
 
-  /** With the first blob of a day goes what ended before that of the day before. */
+  /** The first blob of a day triggers the deletion of blobs that expired before yesterday. */
   async #sweep(name: string): Promise<void> {
     const [folder, day = ''] = name.split('/');
     if (folder !== expiringFolder || day <= this.#sweptOn) return;
@@ -63,7 +63,7 @@ export class FolderBlobs implements Blobs {
   }
 }
 
-/** A name is as lasting as the folder that holds it: fsync of a file says nothing of that (fsync(2)). */
+/** fsync of a file does not flush its name; the folder needs its own (fsync(2)). */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path);
   try {

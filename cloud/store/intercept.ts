@@ -1,10 +1,10 @@
-// A store whose operations all go through one function, which may watch, count, delay or fail them.
+// Wraps a store so that one function sees each operation, and may watch, count, delay or fail it.
 import type { Store } from './store.ts';
 
-/** Gets the operation's name, such as `commit` or `messages.list`; what it answers is the operation's answer. */
+/** Receives the operation's name, such as `commit` or `messages.list`; its result becomes the operation's result. */
 export type Interceptor = (operation: string, call: () => unknown, given: readonly unknown[]) => unknown;
 
-/** The same store, sub-stores included. What is no operation, such as `id`, is handed on. */
+/** Wraps the store and its sub-stores. Properties such as `id` pass through. */
 export function interceptStore(store: Store, intercept: Interceptor): Store {
   return intercepted(store, '', intercept);
 }

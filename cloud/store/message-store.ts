@@ -1,25 +1,25 @@
-// Messages and sends as the store keeps them, and every way to look them up.
+// Stored messages and sends, and the queries for them.
 import type { InventoryItem } from '../../protocol/frames.ts';
 import type { Hop, Message, MessageState } from '../../protocol/model.ts';
 import type { Page, PageRequest } from './page.ts';
 
-/** A message with what only the cloud needs to know of it. */
+/** A message with the fields that only the cloud needs. */
 export interface MessageRecord extends Message {
   epoch: number | null;
   fingerprint: string | null;
   /** Sends only: give up after this time, epoch milliseconds. */
   deliverByMs: number | null;
-  /** Sends only: their order, which holds when the clock is set back. It grows within a home. */
+  /** Sends only: a number that grows within a home and orders sends even when the clock is set back. */
   sendSeq?: number | undefined;
-  /** Since when its phone no longer lists it, epoch milliseconds. Absent while it does. */
+  /** When its phone stopped listing it, epoch milliseconds. Absent while the phone lists it. */
   absentSinceMs?: number | undefined;
-  /** Its agent says that two whole lists of the phone, at least ten minutes apart, lacked it. */
+  /** The agent reported that two complete lists of the phone, at least ten minutes apart, lacked it. */
   absentTwice?: true | undefined;
-  /** Its way until now, oldest first. Kept with the message, so that a hop costs no write of its own. */
+  /** Its hops so far, oldest first. Stored in the message, so that a hop costs no write of its own. */
   hops?: readonly StoredHop[] | undefined;
 }
 
-/** Short, for each message pays for it. Epoch milliseconds. */
+/** Short, because every message stores some. Epoch milliseconds. */
 export type StoredHop = readonly [hop: Hop['hop'], timeMs: number, reason?: string];
 
 export interface MessageFilter {
@@ -49,16 +49,16 @@ export interface MessageStore {
   /** Sends in one of these states that no phone has taken yet (no `messageId`), oldest first. */
   openSends(home: string, states: readonly MessageState[], limit: number): Promise<MessageRecord[]>;
   /**
-   * What is known of a phone's messages, by id, deleted ones included. The fingerprint of a send that the phone never
-   * showed is empty.
+   * The inventory of a phone's messages, ordered by id, including deleted ones. The fingerprint of a send that the
+   * phone never listed is empty.
    */
   inventory(
     home: string,
     phone: string,
     page: { after?: string | undefined; limit: number },
   ): Promise<{ items: InventoryItem[]; next?: string }>;
-  /** How many messages the phone lists, and which of its messages two lists lacked (`absentTwice`). */
+  /** The number of messages that the phone lists, and its messages that two lists lacked (`absentTwice`). */
   missingFrom(home: string, phone: string): Promise<{ listed: number; missing: MissingMessage[] }>;
-  /** The oldest messages with ids after `after` that were written before `beforeMs`, sends under way left out. */
+  /** The oldest messages with ids after `after` and times before `beforeMs`, without sends in flight. */
   olderThan(home: string, beforeMs: number, page: { after: string; limit: number }): Promise<MessageRecord[]>;
 }

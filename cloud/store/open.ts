@@ -1,4 +1,4 @@
-// The store that the settings of a Node host choose.
+// Opens the store that the settings of a Node host choose.
 import { join } from 'node:path';
 import type { Clock } from './clock.ts';
 import type { UpkeepReport } from './sqlite/sqlite-upkeep.ts';
@@ -8,14 +8,14 @@ import type { Store } from './store.ts';
 export interface StoreSettings {
   store: 'sqlite' | 'dynamodb';
   dataFolder: string;
-  /** The rest is of DynamoDB alone. */
+  /** This and the following settings are for DynamoDB only. */
   table: string;
-  /** Without it, as the AWS tools are configured. */
+  /** By default, the region that the AWS tools are configured with. */
   region?: string | undefined;
   endpoint?: string | undefined;
 }
 
-/** Not started yet. The AWS SDK is loaded only where it is needed: it takes longer than all the rest. */
+/** Returns a store that is not started. Loads the AWS SDK only for DynamoDB: it takes longest of all modules. */
 export async function openStore(settings: StoreSettings, clock?: Clock, report?: UpkeepReport): Promise<Store> {
   const { dataFolder, table, region, endpoint } = settings;
   if (settings.store === 'sqlite') return openSqlite(dataFolder, clock, report);

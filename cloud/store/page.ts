@@ -1,4 +1,4 @@
-// Pages of the lists that a store answers.
+// Pages of a store's lists.
 export interface Page<Item> {
   items: Item[];
   /** Opaque, bound to home and filter; null on the last page. */

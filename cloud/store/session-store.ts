@@ -1,4 +1,4 @@
-// Sessions as the store keeps them: chats and calls with media that a phone holds open.
+// Stored sessions: chats and media calls that a phone holds open.
 import type { Session } from '../../protocol/model.ts';
 import type { Page, PageRequest } from './page.ts';
 

@@ -76,7 +76,7 @@ export class SqliteStore implements Store {
   }
 
   ping(): Promise<void> {
-    return this.#engine.prove();
+    return this.#engine.probe();
   }
 
   /** Deletes events, requests and tokens that have expired. A timer calls it every minute. */

@@ -1,5 +1,5 @@
-// The seam Store: what must last, a struct of sub-stores. Each adapter (sqlite.ts, dynamo.ts) passes test/contract/store.ts.
-// Keys begin with the home, identifiers are ULIDs, creation is conditional, pages are cursors: DynamoDB's terms.
+// The seam Store: all durable state, in sub-stores. Each adapter (sqlite.ts, dynamo.ts) passes test/contract/store.ts.
+// Its terms are DynamoDB's: keys begin with the home, ids are ULIDs, creation is conditional, lists have cursors.
 import type { HomeEvent, KeepRule, MessageState, Phone } from '../../protocol/model.ts';
 import type { FileInfo, PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 import type { ConversationStore } from './conversation-store.ts';
@@ -21,15 +21,15 @@ export interface Store {
   readonly events: EventStore;
   /** Idempotency-Key. */
   readonly requests: RequestStore;
-  /** Names this store's contents; another value after the data was replaced. Known once started. */
+  /** Identifies the store's contents: it changes when the data is restored from elsewhere. Set by `start`. */
   readonly id: string;
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** @throws `store-unavailable` unless the engine takes a write, which a full disk does not. */
+  /** @throws GatewayError `store-unavailable` unless the engine takes a write; on a full disk it does not */
   ping(): Promise<void>;
   /**
-   * All or nothing, durable when it resolves. Answers the events that came of it, which are stored too. `soon`: every
-   * query sees it when it resolves, and a crash within the next 10 ms may lose it. For what can be found out again.
+   * Applies all writes or none, and returns the events, which it stores too. The commit is durable when it resolves;
+   * with `soon`, queries see it, but a crash within the next 10 ms may lose it: only for state that can be recovered.
    */
   commit(home: string, writes: readonly Write[], durability?: Durability): Promise<HomeEvent[]>;
 }
@@ -50,18 +50,18 @@ export type Write =
       recovered?: true | undefined;
       hops?: readonly StoredHop[] | undefined;
     }
-  /** Its phone no longer lists it. `isConfirmed`: a second whole list, ten minutes later, lacked it too. */
+  /** The phone no longer lists the message. `isConfirmed`: a second complete list, ten minutes later, lacked it too. */
   | { type: 'message.absent'; id: string; atMs: number; isConfirmed?: boolean | undefined }
-  /** It is marked read here alone. */
+  /** Marks the message read in the cloud, not on the phone. */
   | { type: 'message.read'; id: string }
   /**
-   * For good, by the household or by its settings: its phone cannot bring it back. `onlyMissing`: only if its phone has
-   * not listed it again meanwhile.
+   * Deletes the message for good, for the household or its settings: its phone cannot restore it. `onlyMissing`: not if
+   * its phone lists it again.
    */
   | { type: 'message.delete'; id: string; onlyMissing?: true }
   | { type: 'session.put'; id: string; phone: string; session: PhoneSession }
   | { type: 'file.progress'; phone: string; file: FileInfo }
-  /** A send, before it is tried. Creating it twice under one id changes nothing. */
+  /** Stores a send before its first attempt. Idempotent by id. */
   | { type: 'send.create'; message: MessageRecord }
   /** Moves a send on, only if its state is still one of `from`. */
   | {
@@ -77,7 +77,7 @@ export type Write =
     }
   | { type: 'home.status'; online: boolean; agent: HomeRecord['agent'] }
   | { type: 'phone.status'; phone: Phone }
-  /** Changes what is named; null takes a setting back to its default. */
+  /** Changes the named settings; null restores a default. */
   | {
       type: 'home.change';
       name?: string | undefined;
@@ -85,21 +85,21 @@ export type Write =
       keepDays?: number | null | undefined;
       country?: string | null | undefined;
     }
-  /** The household decides. Without effect where there is no such question any more. */
+  /** The household's answer. No effect if the question no longer exists. */
   | { type: 'question.answer'; id: string; answer: 'keep' | 'delete' }
-  /** What became of the messages that are missing from a phone. */
+  /** The outcome for messages that a phone no longer lists. */
   | {
       type: 'home.missing';
       phone: string;
       atMs: number;
-      /** Takes the place of the phone's question; null: there is none any more. */
+      /** Replaces the phone's question; null removes it. */
       question?: StoredQuestion | null | undefined;
-      /** How many were deleted unasked. */
+      /** Messages deleted without a question. */
       deleted?: number | undefined;
-      /** All that the household wanted deleted is. */
+      /** All messages that the household chose to delete are deleted. */
       isAnswerDone?: true | undefined;
     }
-  /** Changes nothing that is stored here: it makes the event. */
+  /** Stores an event only; the home stays unchanged. */
   | { type: 'home.updated' };
 
 export type WriteOf<Type extends Write['type']> = Extract<Write, { type: Type }>;

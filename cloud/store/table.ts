@@ -1,23 +1,23 @@
 // The one definition of the DynamoDB table: its keys, its two indexes and the attribute by which items expire.
-// infra/dynamodb.json says the same to CloudFormation; a test holds the two together.
+// infra/dynamodb.json defines the same table for CloudFormation; a test compares the two.
 
-/** Names of attributes. Short, for each item pays for them: a write unit is 1 KB. */
+/** Names of attributes. Short, because each item stores them: a write unit is 1 KB. */
 export const attributes = {
   /** The home, the account, or the hash of a token's secret: see store/dynamo/keys.ts. */
   partition: 'pk',
-  /** A letter for the kind of thing, and its identifier. */
+  /** A letter for the kind of record, and its identifier. */
   sort: 'sk',
   /** Index 1: a conversation's messages. */
   group: 'g1',
   /** Index 2: messages in a rare folder, or unread otherwise than in Received. */
   list: 'g2',
-  /** Epoch seconds. DynamoDB deletes expired items within days, so that readers check it too. */
+  /** Epoch seconds. DynamoDB may take days to delete an expired item, so readers check it too. */
   expiry: 'ttl',
-  /** Grows with the writes of an item; every write is conditional on it. */
+  /** Grows with each write of the item; every write is conditional on it. */
   revision: 'rev',
-  /** The thing itself, if it is small: packed JSON (store/dynamo/packing.ts). */
+  /** A small record: packed JSON (store/dynamo/packing.ts). */
   record: 'z',
-  /** Of a message, what only the cloud needs to know of it, packed: pages do not read it. */
+  /** The fields of a message that only the cloud needs, packed: pages do not read them. */
   aside: 'y',
   /** The name of the blob that holds the JSON, if it is large. */
   blob: 'blob',
@@ -30,7 +30,9 @@ const key = (partition: string, sort: string) => [
   { AttributeName: sort, KeyType: 'RANGE' as const },
 ];
 
-/** As CreateTable and AWS::DynamoDB::Table take it, but for the name. Pages are read whole from the indexes. */
+/**
+ * In the form of CreateTable and AWS::DynamoDB::Table, without the name. Indexes project all: pages read them alone.
+ */
 export const tableDefinition = {
   BillingMode: 'PAY_PER_REQUEST' as const,
   AttributeDefinitions: [attributes.partition, attributes.sort, attributes.group, attributes.list].map(

@@ -1,12 +1,12 @@
-// Tokens as the store keeps them: of owners, programs, agents and browsers.
+// Stored tokens: of owners, programs, agents and browsers.
 
-/** `owner` and `api` open REST, `session` the dashboard, `agent` the tunnel; `sign-in` is good once. */
+/** `owner` and `api` open REST, `session` the dashboard, `agent` the tunnel; `sign-in` works once. */
 export type TokenKind = 'owner' | 'api' | 'agent' | 'session' | 'sign-in';
 
 export interface TokenRecord {
   id: string;
   kind: TokenKind;
-  /** SHA-256 of the secret, hex. The secret itself is shown once and kept nowhere. */
+  /** SHA-256 of the secret, hex. The secret itself is shown once and never stored. */
   hash: string;
   account: string;
   /** Null: every home of the account. */
@@ -25,19 +25,19 @@ export interface TokenRecord {
 }
 
 export interface TokenStore {
-  /** @throws `conflict` if a token in use has this hash or id. */
+  /** @throws GatewayError `conflict` if a token in use has this hash or id */
   create(token: TokenRecord): Promise<void>;
-  /** Only a token in use, neither revoked nor expired. */
+  /** Finds a token in use: neither revoked nor expired. */
   find(hash: string): Promise<TokenRecord | undefined>;
   /** Tokens in use, newest first. */
   list(account: string, filter: { kind: TokenKind; home?: string }): Promise<TokenRecord[]>;
   /** False if the account has no such token in use. */
   revoke(account: string, id: string): Promise<boolean>;
-  /** Notes the last use of a token; changes nothing where there is no such token in use. */
+  /** Stores the last use of a token in use; no effect on any other. */
   touch(account: string, id: string, usedMs: number): Promise<void>;
-  /** Takes a `sign-in` token out of use and returns it: at most once for each. */
+  /** Revokes a `sign-in` token and returns it: at most one caller gets it. */
   take(hash: string): Promise<TokenRecord | undefined>;
-  /** Remembers the hash of a secret that must never become a token again, such as a preset one that was revoked. */
+  /** Bars the hash of a secret from becoming a token again, such as that of a revoked preset token. */
   bar(hash: string): Promise<void>;
   isBarred(hash: string): Promise<boolean>;
 }

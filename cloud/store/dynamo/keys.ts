@@ -25,7 +25,7 @@ export interface Key<Data> {
 export const keys = {
   store: (): Key<{ id: string; cursorSecret: string }> => ({ pk: 'STORE', sk: 'A' }),
   /** Written by `ping`, to see that the table takes writes. */
-  proof: (): Key<never> => ({ pk: 'STORE', sk: 'P' }),
+  probe: (): Key<never> => ({ pk: 'STORE', sk: 'P' }),
   home: (home: string): Key<StoredHome> => ({ pk: homePartition(home), sk: 'A' }),
   message: (home: string, id: string): Key<StoredMessageOrTombstone> => ({ pk: homePartition(home), sk: `M#${id}` }),
   /** The deletions under that identifier of a phone. */

@@ -1,11 +1,11 @@
-// A change that a write makes, and the event that tells of it.
+// The change that a write makes, and its event.
 import type { HomeEvent } from '../../../protocol/model.ts';
 
 type Unnumbered<Event> = Event extends HomeEvent ? Omit<Event, 'id' | 'home' | 'time'> : never;
-/** An event that has not been given its number and time. */
+/** An event without its id and time. */
 export type EventBody = Unnumbered<HomeEvent>;
 
-/** What is stored from now on. Undefined in place of a change means that everything stays as it is. */
+/** The new record and its event. Rules return undefined in place of a change where nothing changes. */
 export interface Change<Item> {
   next: Item;
   event?: EventBody;

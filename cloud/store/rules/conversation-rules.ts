@@ -1,4 +1,4 @@
-// Which conversation a message is part of: the same session, or the same people, however their addresses are spelled.
+// Assigns messages to conversations: by session, or by the people in them, across all spellings of an address.
 
 import { limits } from '../../../protocol/limits.ts';
 import type { Conversation, Message } from '../../../protocol/model.ts';
@@ -10,18 +10,18 @@ import type { Change, EventBody } from './change.ts';
 import { correspondentOf, countryOf, rulesVersion } from './correspondent.ts';
 import { onOneLine } from './party.ts';
 
-/** The key under which the message is stored. Undefined for what is in the phone's bin. */
+/** The conversation key of the message. Undefined for messages in the phone's bin. */
 export function conversationKey(message: Message): string | undefined {
   if (message.folder === 'Deleted') return undefined;
   return message.sessionId ?? message.conversation ?? plainKey(message);
 }
 
-/** Of the addresses as they stand: what a message has that says nothing of its conversation. */
+/** The key from the addresses as written, for a message without a stored key. */
 function plainKey(message: Message): string {
   return joined(correspondents(message).map((party) => party.address.trim()));
 }
 
-/** The key of a conversation with these addresses, or of one that had this key by earlier rules. */
+/** The key of a conversation with these addresses, or with this key under earlier rules. */
 export function keyOfPeople(addresses: readonly string[], country: string | undefined): string {
   return joined(addresses.map((address) => correspondentOf(address, country)));
 }
@@ -30,15 +30,15 @@ function joined(keys: readonly string[]): string {
   return [...new Set(keys)].sort().join('\n');
 }
 
-/** What is asked for by a key of earlier rules, such as an address in a bookmark. */
+/** The present key for a key of earlier rules, such as an address in a bookmark. */
 export function presentKey(key: string, country: string | undefined): string {
   const addresses = key.split('\n', limits.parties + 1);
   return addresses.length > limits.parties ? key : keyOfPeople(addresses, country);
 }
 
 /**
- * The record with its conversation, which is only noted where it is not plain from the addresses. Addresses and names of
- * phones are put on one line: a line break in one would make two people of it.
+ * The record with its conversation key, which is stored only where it differs from the addresses. Line breaks are
+ * removed from addresses and names, because a line break separates the people of a key.
  */
 export function placed(record: MessageRecord, country: string | undefined): MessageRecord {
   const { conversation: _, ...rest } = record;
@@ -61,24 +61,24 @@ function withPeople(message: Message, { conversation, from, to }: MessageRecord)
   return { ...rest, from, to, ...(conversation !== undefined && { conversation }) };
 }
 
-/** What a store notes of a home to put its messages into conversations. Absent: nothing is known, or done yet. */
+/** Per home: the inputs and the progress of keying its messages. Absent: nothing is known or done yet. */
 export interface Keying {
-  /** Of the phones' own numbers. */
+  /** The country of the phones' own numbers. */
   seenCountry?: string;
-  /** The rules (`rulesFor`) by which all messages are in their conversations. */
+  /** The rules (`rulesFor`) by which all messages are keyed. */
   rules?: string;
-  /** How far they are, where they are being put there: everything up to that message is. */
+  /** Progress of keying by other rules: all messages up to `after` are done. */
   under?: { rules: string; after: string };
 }
 
-/** By which numbers without a country code are read: as the household says, else as its phones' own numbers are. */
+/** The country for numbers without a country code: from the settings, else from the phones' own numbers. */
 export function countryFor(settings: HomeRecord['settings'], keying: Keying): string | undefined {
   return settings?.country ?? keying.seenCountry;
 }
 
 /**
- * The country of the phone's own number, as far as the message tells: one that came in names it as its only recipient,
- * one that went out as its sender.
+ * The country of the phone's own number, if the message holds it: a received message has it as its only recipient, a
+ * sent message as its sender.
  */
 export function countrySeen(message: Pick<Message, 'folder' | 'from' | 'messageClass' | 'to'>): string | undefined {
   const { folder, from, messageClass, to } = message;
@@ -87,24 +87,24 @@ export function countrySeen(message: Pick<Message, 'folder' | 'from' | 'messageC
   return own && countryOf(own.address);
 }
 
-/** By which rules the messages of a home of that country are in their conversations. */
+/** Identifies the keying rules for a home of that country. */
 export function rulesFor(country: string | undefined): string {
   return `${rulesVersion}${country ?? ''}`;
 }
 
-/** Whether the message counts as unread where people look: arrivals only. */
+/** Whether the message counts as unread in the dashboard: only arrivals do. */
 export function countsAsUnread(message: Message): boolean {
   return message.folder === 'Received' && message.status === 'Unread';
 }
 
-/** The people on the other side: the sender of what came in, the recipients of what went out. */
+/** The people on the other side: the sender of a received message, the recipients of a sent one. */
 export function correspondents(message: Message): Party[] {
   return message.state === 'received' ? [message.from] : message.to;
 }
 
 /**
- * Adds people to those known, one entry a person: in the spelling and under the name of the message that is the latest.
- * An earlier one only adds what is not known.
+ * Merges people into the known ones, one entry for each person, with the spelling and name of the latest message. An
+ * older message only adds people and names that are missing.
  */
 function mergeParties(
   known: Conversation['parties'],
@@ -122,21 +122,21 @@ function mergeParties(
   return [...people.values()].slice(0, limits.parties);
 }
 
-/** A conversation as far as these rules change it. */
+/** The fields of a conversation that these rules change. */
 export interface ConversationState extends Pick<Conversation, 'parties' | 'session' | 'unread'> {
   /** Its newest message. */
   lastId: string;
 }
 
-/** What the change of a message means for the conversations of its home. */
+/** The effect of a message's change on the conversations of its home. */
 export interface ConversationMove {
   left?: { key: string; unreadLess: number };
   joined?: { key: string; isNew: boolean; unreadMore: number };
-  /** Of the whole home. */
+  /** Change of the home's unread count. */
   unreadMore: number;
 }
 
-/** Undefined stands for a message that did not exist before, or does not exist any more. */
+/** `before` is undefined for a new message, `after` for a deleted one. */
 export function conversationMove(
   before: MessageRecord | undefined,
   after: MessageRecord | undefined,
@@ -154,7 +154,7 @@ export function conversationMove(
   };
 }
 
-/** The conversation after the message came into it, or changed in it. */
+/** The conversation after the message was added to it or changed in it. */
 export function withMessage(
   current: ConversationState | undefined,
   message: MessageRecord,
@@ -169,7 +169,7 @@ export function withMessage(
   };
 }
 
-/** The country of the first of these messages that tells it. */
+/** The country from the first of these messages that holds one (`countrySeen`). */
 export function countryIn(writes: readonly Write[]): string | undefined {
   for (const write of writes) {
     const country = write.type === 'message.put' ? countrySeen(write.message) : undefined;

@@ -1,14 +1,14 @@
-// Cursors: a position, signed together with the list that it was given for, so that it opens no other.
+// Cursors: a position, signed together with its list, so that it is valid for no other list.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { PageRequest } from '../page.ts';
 
 const macBytes = 16;
 const largestPage = 200;
-/** After every identifier. */
+/** Sorts after every identifier. */
 const end = '~';
 
-/** What a cursor belongs to: a kind of list, a home and a filter. Fields that are not set do not count. */
+/** The list of a cursor: its kind, home and filter. Unset fields do not count. */
 export interface List {
   kind: 'messages' | 'conversations' | 'sessions';
   home: string;
@@ -16,15 +16,15 @@ export interface List {
 }
 
 export class Cursors {
-  /** Of the store, which knows it once started. */
+  /** The store's secret, set by its `start`. */
   secret = '';
 
-  /** The cursor that goes on after `position` in the list. */
+  /** The cursor that continues the list after `position`. */
   write(list: List, position: string): string {
     return Buffer.concat([this.#sign(list, position), Buffer.from(position)]).toString('base64url');
   }
 
-  /** The position in a cursor. @throws `invalid-request` unless it was given out for this very list. */
+  /** The position in a cursor. @throws GatewayError `invalid-request` for a cursor of another list */
   read(list: List, cursor: string): string {
     const bytes = Buffer.from(cursor, 'base64url');
     const position = bytes.subarray(macBytes).toString();
@@ -35,7 +35,7 @@ export class Cursors {
     return position;
   }
 
-  /** The position before which a page is read, since lists are read newest first. @throws `invalid-request`. */
+  /** The position before which a page is read: lists are newest first. @throws GatewayError `invalid-request` */
   startOf(list: List, { limit, cursor }: PageRequest): string {
     if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
       throw new GatewayError('invalid-request', `The limit must be a whole number from 1 to ${largestPage}.`);

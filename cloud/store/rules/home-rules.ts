@@ -1,4 +1,4 @@
-// What a write makes of a home: its presence, its settings and its questions.
+// Applies a write to a home: presence, settings and questions.
 import { isDeepStrictEqual } from 'node:util';
 import type { HomeRecord, HomeSettings, MissingNotes, StoredQuestion } from '../home-store.ts';
 import type { Write, WriteOf } from '../store.ts';
@@ -10,12 +10,12 @@ type SettingsWrite = Exclude<HomeWrite, { type: 'home.status' }>;
 
 const dayMs = 24 * 3_600_000;
 
-/** Undefined where everything stays as it is. */
+/** Undefined where nothing changes. */
 export function changeHome(current: HomeRecord, write: HomeWrite, nowMs: number): Change<HomeRecord> | undefined {
   return write.type === 'home.status' ? setStatus(current, write, nowMs) : changeSettings(current, write, nowMs);
 }
 
-/** Notes that only the cloud needs are no event. */
+/** Notes that only the cloud reads cause no event. */
 function changeSettings(current: HomeRecord, write: SettingsWrite, nowMs: number): Change<HomeRecord> | undefined {
   const { settings: before = {}, ...rest } = current;
   const name = write.type === 'home.change' ? (write.name ?? current.name) : current.name;
@@ -41,7 +41,7 @@ function settingsAfter(
         ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
       };
       if ((changed.keep ?? 'always') === (before.keep ?? 'always')) return changed;
-      // What was asked and noted under the other rule is void.
+      // Questions and notes of the former rule are void.
       return { ...changed, keepSinceMs: nowMs, questions: [], missing: {} };
     }
     case 'question.answer': {
@@ -99,7 +99,7 @@ function isDefault(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
-/** The home came or went; a change of its agent alone is no event. */
+/** The home goes online or offline; a change of its agent alone causes no event. */
 function setStatus(current: HomeRecord, write: WriteOf<'home.status'>, nowMs: number): Change<HomeRecord> | undefined {
   if (current.online === write.online) {
     return isDeepStrictEqual(current.agent, write.agent) ? undefined : { next: { ...current, agent: write.agent } };

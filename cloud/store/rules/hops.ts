@@ -1,7 +1,7 @@
-// The way of a message: kept with its record, and bounded.
+// The hops of a message: stored in its record, and capped.
 import type { StoredHop } from '../message-store.ts';
 
-/** A send that is tried for days would grow without end: its first and its latest hops are kept. */
+/** A send that is retried for days would grow without end: the first and the latest hops are kept. */
 const firstHops = 8;
 const mostHops = 32;
 

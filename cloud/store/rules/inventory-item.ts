@@ -1,9 +1,9 @@
-// What an agent is told that the cloud knows of a phone's messages, and by what a deleted one is known again.
+// The inventory of a phone's messages for its agent, and how a deleted message is recognised.
 import type { InventoryItem } from '../../../protocol/frames.ts';
 import type { PhoneMessage } from '../../../protocol/phone-model.ts';
 import type { MessageRecord } from '../message-store.ts';
 
-/** `epoch`: of the phone now, for records that do not name theirs. A send that the phone never showed has no fingerprint. */
+/** `epoch`: the phone's present one, for records without. A send that the phone never listed has no fingerprint. */
 export function inventoryItemOf(
   record: Pick<MessageRecord, 'id' | 'messageId' | 'epoch' | 'fingerprint'> & { onPhone?: boolean },
   epoch: number,
@@ -19,8 +19,8 @@ export function inventoryItemOf(
 }
 
 /**
- * Whether a message under the phone's identifier of a deleted one is that one: it has its time, or lies where the phone
- * moved it when it was deleted. Another that was given the same identifier has another time.
+ * Whether a message under the identifier of a deleted one is the same: it has the same time, or lies in the folder to
+ * which the phone moved it. A phone reuses identifiers; the later message has another time.
  */
 export function isDeletedAgain(deleted: { time: string }, message: PhoneMessage): boolean {
   return message.folder === 'Deleted' || message.time === deleted.time;

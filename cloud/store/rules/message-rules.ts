@@ -1,4 +1,4 @@
-// What a write makes of a stored message.
+// Applies a write to a stored message.
 import { isDeepStrictEqual } from 'node:util';
 import type { Message } from '../../../protocol/model.ts';
 import type { MessageFolder } from '../../../protocol/phone-model.ts';
@@ -11,11 +11,11 @@ import { appendHops } from './hops.ts';
 import { onOneLine } from './party.ts';
 import { publicMessage } from './public-message.ts';
 
-/** Stands for a deleted message, so that its id never comes back. */
+/** Replaces a deleted message, so that its id is never used again. */
 export const tombstone = 'deleted';
 export type StoredMessage = MessageRecord | typeof tombstone | undefined;
 
-/** Undefined where everything stays as it is. `country`: by which the home's numbers are read. */
+/** Undefined where nothing changes. `country`: for numbers without a country code. */
 export function changeMessage(
   current: StoredMessage,
   write: Exclude<MessageWrite, { type: 'message.delete' }>,
@@ -50,8 +50,8 @@ export function idOf(write: MessageWrite): string {
 }
 
 /**
- * A phone shows a message. The phone is followed in all but `id` and a send's `time`, and a body once known is kept. What
- * was read here while the phone did not list it stays read.
+ * A phone lists a message. The phone decides all but `id` and a send's `time`; a body once known is kept; a message
+ * that was read here while the phone did not list it stays read.
  */
 export function putMessage(
   current: StoredMessage,
@@ -76,7 +76,7 @@ export function putMessage(
     body: message.bodyOmitted ? (current?.body ?? null) : message.body,
     contentType: message.contentType,
     attachments: message.attachments,
-    // A phone corrects its clock, and then the time of what it received. A send has the time at which it was asked for.
+    // A phone that corrects its clock also corrects received times. A send keeps the time of its request.
     time: current === undefined || current.state === 'received' ? message.time : current.time,
     state,
     ...(current?.stateReason !== undefined && state === current.state && { stateReason: current.stateReason }),
@@ -105,9 +105,9 @@ export function putMessage(
 }
 
 /**
- * Its phone no longer lists it: it stays, with a note since when. Only the agent knows whether a second list lacked it: it
- * tells a plain absence again after a comparison, also of what a phone's reset took. A send that no phone has taken was
- * never there.
+ * The phone no longer lists the message: the cloud keeps it and notes the time. Only the agent knows whether a second
+ * list lacked it; it repeats a plain absence after a comparison, and for messages lost in a phone's reset. A send that
+ * no phone has taken was never listed.
  */
 function missMessage(
   current: StoredMessage,
@@ -120,7 +120,7 @@ function missMessage(
   return current.onPhone ? { next, event: { type: 'message.updated', data: publicMessage(next) } } : { next };
 }
 
-/** Marked read here, where its phone cannot be asked to. */
+/** Marks the message read in the cloud, where the phone cannot mark it. */
 function markRead(current: StoredMessage): Change<MessageRecord> | undefined {
   if (current === undefined || current === tombstone || current.status === 'Read') return undefined;
   const next: MessageRecord = { ...current, status: 'Read' };
@@ -128,8 +128,8 @@ function markRead(current: StoredMessage): Change<MessageRecord> | undefined {
 }
 
 /**
- * A record of an earlier version as this version writes it. Earlier ones deleted a message that its phone no longer had,
- * so they wrote no `onPhone`; and they called `sendSeq` `place`.
+ * Converts a record of an earlier version. Earlier versions deleted a message that its phone no longer had, so they
+ * wrote no `onPhone`; and they called `sendSeq` `place`.
  */
 export function upgradeRecord<Stored extends Pick<Message, 'messageId' | 'onPhone'> & { place?: number }>(
   stored: Stored,
@@ -139,7 +139,7 @@ export function upgradeRecord<Stored extends Pick<Message, 'messageId' | 'onPhon
   return { ...record, onPhone, ...(place !== undefined && { sendSeq: place }) };
 }
 
-/** Undefined for what is not there, or no longer; and, of those that are missing from their phone, for what came back. */
+/** Undefined for absent and deleted messages, and with `onlyMissing` for those that are not missing. */
 export function deleteMessage(
   current: StoredMessage,
   { onlyMissing }: Pick<WriteOf<'message.delete'>, 'onlyMissing'> = {},
@@ -149,12 +149,12 @@ export function deleteMessage(
   return { type: 'message.deleted', data: { id: current.id } };
 }
 
-/** Two whole lists of its phone, ten minutes apart, lacked it. */
+/** Two complete lists of its phone, ten minutes apart, lacked the message. */
 export function isMissing({ onPhone, absentTwice }: MessageRecord): boolean {
   return !onPhone && absentTwice === true;
 }
 
-/** A send is written down before it is tried; creating it again changes nothing. */
+/** Stores a send before its first attempt. Idempotent by id. */
 function createSend(
   current: StoredMessage,
   write: WriteOf<'send.create'>,
@@ -165,7 +165,7 @@ function createSend(
   return { next, event: { type: 'send.updated', data: publicMessage(next) } };
 }
 
-/** Undefined when the send has left the states in question, or is already as it would become. */
+/** Undefined when the send is in none of the states of `from`, or would not change. */
 export function moveSend(current: StoredMessage, write: WriteOf<'send.move'>): Change<MessageRecord> | undefined {
   if (current === undefined || current === tombstone) return undefined;
   const next = moved(current, write);

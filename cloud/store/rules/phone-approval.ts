@@ -1,13 +1,15 @@
-// Whether a phone that came back is the one that the household approved. Pure, and the same for every adapter.
+// Decides whether a phone that is seen again is the one that the household approved. Pure; shared by the adapters.
 import { hash } from 'node:crypto';
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { PhoneEvidence, PhonePresence } from '../../../protocol/frames.ts';
 import type { PhoneRecord } from '../phone-store.ts';
 
-/** `moved`: the same host by its name or its network card, elsewhere or described otherwise: a notice is enough. */
+/**
+ * `moved`: the same host by name or network card, at another address or with another description: a notice suffices.
+ */
 export type Likeness = 'same' | 'moved' | 'other';
 
-/** What the agent saw of a phone; of agents that tell nothing but an address, its host. */
+/** The evidence that the agent saw; for agents that report an address only, its host. */
 export function presenceEvidenceOf({ evidence, address }: Pick<PhonePresence, 'evidence' | 'address'>): PhoneEvidence {
   return evidence ?? { address: hostOf(address) };
 }
@@ -15,7 +17,7 @@ export function presenceEvidenceOf({ evidence, address }: Pick<PhonePresence, 'e
 export function likenessOf(approved: PhoneEvidence, seen: PhoneEvidence): Likeness {
   const isSame = (name: 'digest' | 'hardware') =>
     approved[name] === undefined || seen[name] === undefined || approved[name] === seen[name];
-  // A host that could not be looked up has its name alone.
+  // A host that could not be resolved has its name alone.
   const hasBoth = approved.address !== undefined && seen.address !== undefined;
   const isSamePlace = hasBoth
     ? approved.address === seen.address
@@ -26,17 +28,17 @@ export function likenessOf(approved: PhoneEvidence, seen: PhoneEvidence): Likene
   return isSameCard || isSameName ? 'moved' : 'other';
 }
 
-/** What of a phone's approval follows from how it was seen now. */
+/** The phone's approval after the present evidence. */
 type Approval = Pick<PhoneRecord, 'approved' | 'approvedAs' | 'changed' | 'moved'>;
 
 /**
- * An approval holds for the phone as it was approved. One that comes back as another is asked about, and is the approved
- * one again, without a question, when it is seen as it was.
+ * An approval holds for the evidence that was approved. Other evidence leads to a question; when the approved evidence
+ * is seen again, the approval holds again without one.
  */
 export function approvalOf(current: PhoneRecord, presence: PhonePresence, nowMs: number): Approval {
   const isKnown = current.approved || current.changed !== undefined;
   if (!isKnown) return { approved: false };
-  // Approved by a version that kept no evidence: the address that it had then.
+  // An earlier version stored no evidence with the approval: use the address of that time.
   const approvedAs = current.approvedAs ?? { address: hostOf(current.address) };
   const seen = presenceEvidenceOf(presence);
   const time = new Date(nowMs).toISOString();
@@ -55,8 +57,9 @@ export function approvalOf(current: PhoneRecord, presence: PhonePresence, nowMs:
 }
 
 /**
- * People's word on a phone: it counts for the phone as it was seen last. `change`: the id of the change that they were
- * shown. Throws `conflict` where the phone was seen as yet another since.
+ * Stores people's decision about a phone, for the evidence seen last. `change`: the id of the change that they were
+ * shown.
+ * @throws GatewayError `conflict` where the evidence has changed again since
  */
 export function decide(phone: PhoneRecord, approved: boolean, change?: string): PhoneRecord {
   if (change !== undefined && change !== changeId(seenOf(phone))) {
@@ -73,7 +76,7 @@ function seenOf({ seenAs, address }: PhoneRecord): PhoneEvidence {
   return seenAs ?? { address: hostOf(address) };
 }
 
-/** Says nothing of what it stands for, and is the same for the same evidence. */
+/** A digest: it reveals nothing, and the same evidence gives the same id. */
 function changeId({ address, host, digest, hardware }: PhoneEvidence): string {
   return `c_${hash('sha256', JSON.stringify([address, host, digest, hardware]), 'hex').slice(0, 32)}`;
 }
@@ -82,7 +85,7 @@ function placeIn({ address, host }: PhoneEvidence): string {
   return address ?? host ?? '';
 }
 
-/** Of `192.168.1.20:49200` or `[fe80::1]:80`: a restart takes another port. */
+/** The host of `192.168.1.20:49200` or `[fe80::1]:80`, without the port, which changes with a restart. */
 function hostOf(address: string): string {
   return address
     .replace(/:\d*$/, '')

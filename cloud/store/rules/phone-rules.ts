@@ -1,4 +1,4 @@
-// What a write makes of a home's phones: seen, online, forgotten.
+// Applies a write to a home's phones: seen, online, deleted.
 import type { PhonePresence } from '../../../protocol/frames.ts';
 import { limits } from '../../../protocol/limits.ts';
 import { nextUlid } from '../../../shared/ulid.ts';
@@ -7,14 +7,14 @@ import type { WriteOf } from '../store.ts';
 import type { Change } from './change.ts';
 import { approvalOf, presenceEvidenceOf } from './phone-approval.ts';
 
-/** The phone came or went. `wasOnline` is what was told last. */
+/** The phone goes online or offline. `wasOnline`: the last state that watchers know. */
 export function setPhoneStatus(wasOnline: boolean, write: WriteOf<'phone.status'>): Change<boolean> | undefined {
   const { online } = write.phone;
   if (online === wasOnline) return undefined;
   return { next: online, event: { type: online ? 'phone.online' : 'phone.offline', data: write.phone } };
 }
 
-/** The home's phones after the agent showed these, by id, and those that the home forgets. */
+/** The home's phones, by id, after the agent reported these, and the phones to delete. */
 export function showPhones(
   known: readonly PhoneRecord[],
   shown: readonly PhonePresence[],
@@ -27,14 +27,14 @@ export function showPhones(
   return { phones: all.filter((phone) => !forgotten.includes(phone)), forgotten };
 }
 
-/** In the order in which they were first seen. */
+/** Orders phones by when each was first seen. */
 export function inOrder(phones: Iterable<PhoneRecord>): PhoneRecord[] {
   return [...phones].sort((one, other) => (one.id < other.id ? -1 : 1));
 }
 
 /**
- * A phone as the agent sees it. Only people change what they approved; a trusted phone starts approved, unless as many as
- * an agent can show are approved already. `known`: the home's phones by id, the last of which a new one follows.
+ * The phone with the agent's report. Only people change an approval; a trusted phone starts approved, unless the number
+ * of approved phones is at the cap of an agent. `known`: the home's phones by id; a new phone's id follows the last.
  */
 function seePhone(known: readonly PhoneRecord[], presence: PhonePresence, nowMs: number): PhoneRecord {
   const current = known.find((phone) => phone.udn === presence.udn);
@@ -60,8 +60,8 @@ function seePhone(known: readonly PhoneRecord[], presence: PhonePresence, nowMs:
 }
 
 /**
- * The phones that a home forgets so as to keep no more than an agent can show: of those that nobody approved and that are
- * not seen, the ones that came first. Names cost a stranger in the house nothing, and would otherwise add up.
+ * The phones to delete, so that a home keeps at most as many as an agent can report: the oldest that are neither
+ * approved nor seen. A stranger on the LAN can invent any number of names.
  */
 function phonesToForget(known: readonly PhoneRecord[], seen: readonly PhonePresence[]): PhoneRecord[] {
   const strangers = known.filter(

@@ -1,8 +1,8 @@
-// The only place that knows which fields of a stored message leave the cloud.
+// Defines which fields of a stored message leave the cloud.
 import type { Message } from '../../../protocol/model.ts';
 import type { MessageRecord } from '../message-store.ts';
 
-/** An allow-list: a field that only the cloud needs cannot leak by being forgotten here. */
+/** An allow-list, so that a new internal field does not leak. */
 const isPublic: Readonly<Record<keyof Message, true>> = {
   id: true,
   messageId: true,

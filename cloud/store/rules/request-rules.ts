@@ -1,8 +1,8 @@
-// When a request under an Idempotency-Key may begin, and for how long its answer is kept.
+// Decides when a request under an Idempotency-Key may begin, and how long its answer is kept.
 import type { BegunRequest } from '../request-store.ts';
 
 export const requestKeptMs = 24 * 3_600_000;
-/** Over the longest deadline of a call (120 s): by then the process that began it is gone. */
+/** More than the longest deadline of a call (120 s): the process that began it must be gone by then. */
 const staleMs = 180_000;
 
 export interface RequestState {

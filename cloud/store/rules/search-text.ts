@@ -1,12 +1,12 @@
-// What can be found by searching: a message's words and addresses, without case, accents, width or invisible characters.
+// The searchable text of a message: its words and addresses without case, accents, width and invisible characters.
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { Message } from '../../../protocol/model.ts';
 
 const longestQuery = 500;
-/** Raise it when `searchText` changes: what is stored is then made ready again. */
+/** Raise it when `searchText` changes: upkeep then writes stored texts again. */
 export const searchVersion = 1;
 
-/** Letters that Unicode does not take apart, as people write them who do not have them. */
+/** Letters that Unicode does not decompose, in the spelling of people without them on the keyboard. */
 const plainLetters: Readonly<Record<string, string>> = {
   ß: 'ss',
   æ: 'ae',
@@ -21,13 +21,13 @@ const plainLetters: Readonly<Record<string, string>> = {
   ς: 'σ',
 };
 const plainLetter = new RegExp(`[${Object.keys(plainLetters).join('')}]`, 'gu');
-/** A number as people part it: digits with blanks, brackets, points, dashes and slashes between them. */
+/** A number with its separators: blanks, brackets, points, dashes and slashes. */
 const partedNumber = /\+?\d(?:[ \t\u00a0\u2007\u202f().\-/\u2010-\u2015]{0,4}\d)+/gu;
 const betweenDigits = /[^\d+]/gu;
-/** Fewer digits are a date, a price or a time, and are looked for as they are written. */
+/** Fewer digits are a date, a price or a time, and are searched as written. */
 const fewestDigits = 7;
 
-/** The text in which `searchWords` are looked for. */
+/** The text that is searched for `searchWords`. */
 export function searchText(message: Message): string {
   const parties = [message.from, ...message.to].flatMap((party) => [party.address, party.displayName ?? '']);
   const conversation = message.sessionId === null ? message.conversation : undefined;
@@ -39,7 +39,7 @@ export function searchText(message: Message): string {
   return numbers.length === 0 ? text : [text, ...new Set(numbers)].join('\n');
 }
 
-/** The pieces that must all occur, each of them anywhere, also within a word or a number. Throws `invalid-request`. */
+/** The pieces of a query: all must occur, also within words or numbers. @throws GatewayError `invalid-request` */
 export function searchWords(query: string): string[] {
   if (query.length > longestQuery) {
     throw new GatewayError('invalid-request', `A search has at most ${longestQuery} characters.`);
@@ -52,8 +52,8 @@ export function searchWords(query: string): string[] {
 }
 
 /**
- * A number of the query, whose pieces may stand together or apart in the text: those between blanks stay words of their
- * own, for two numbers side by side must not become one.
+ * A number of the query, whose pieces may be joined or separate in the text. Pieces between blanks stay separate words,
+ * so that two adjacent numbers do not become one.
  */
 function asInText(number: string): string {
   if (countDigits(number) < fewestDigits) return number;
@@ -74,7 +74,7 @@ function fold(text: string): string {
     text
       .normalize('NFKD')
       .toLowerCase()
-      // Marks, and what nobody sees: soft hyphens, zero-width blanks and joiners, direction controls.
+      // Marks and invisible characters: soft hyphens, zero-width blanks and joiners, direction controls.
       .replace(/[\p{Mn}\p{Cf}]/gu, '')
       .replace(plainLetter, (letter) => plainLetters[letter] ?? letter)
       .normalize('NFC')

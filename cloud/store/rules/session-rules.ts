@@ -1,11 +1,11 @@
-// What a write makes of a stored session.
+// Applies a write to a stored session.
 import { isDeepStrictEqual } from 'node:util';
 import type { Session } from '../../../protocol/model.ts';
 import type { WriteOf } from '../store.ts';
 import type { Change } from './change.ts';
 import { onOneLine } from './party.ts';
 
-/** A session as a phone shows it, unless it is older news than what is stored. */
+/** Stores a session that a phone reports, unless the report is older than the stored one. */
 export function putSession(
   current: Session | undefined,
   write: WriteOf<'session.put'>,
@@ -31,7 +31,7 @@ export function putSession(
     updatedAt: session.updatedAt ?? current?.updatedAt ?? '',
   };
   if (isDeepStrictEqual(current, next)) return undefined;
-  // A phone that keeps no time of its changes: the change was made when it was seen.
+  // For a phone that reports no time of changes, the time of the report counts.
   if (session.updatedAt === undefined) next.updatedAt = new Date(nowMs).toISOString();
   return { next, event: { type: 'session.updated', data: next } };
 }

@@ -1,4 +1,4 @@
-// SQLite as the store needs it: one prepared statement per query, and every failure of the engine in words.
+// SQLite as the store needs it: one prepared statement for each query, and failures explained to people.
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { openSqliteDatabase, type SqliteDatabase } from '../../../shared/node/sqlite-database.ts';
@@ -6,8 +6,8 @@ import { sqliteResult, sqliteResultOf } from '../../../shared/node/sqlite-result
 import type { Durability } from '../store.ts';
 import { explainSchema, schemaOf } from './migrate.ts';
 
-/** Written to prove that a disk has room again: as much as a batch of messages, not only the last free page. */
-const proofBytes = 64 * 1024;
+/** Size of the probe write after a refusal: as large as a batch of messages, more than the last free page. */
+const probeBytes = 64 * 1024;
 /** How long another program may hold the database (a backup, the sqlite3 shell). */
 const busyTimeoutMs = 5_000;
 
@@ -18,7 +18,7 @@ export class SqliteEngine {
   /** The disk refused some of the last writes. */
   #isRefusing = false;
 
-  /** `path`: of the file; its folder is made if it is not there. */
+  /** `path`: of the database file; `open` creates a missing folder. */
   constructor(path: string) {
     this.#path = path;
   }
@@ -34,7 +34,7 @@ export class SqliteEngine {
     }
   }
 
-  /** Waiting writes are written first. */
+  /** Flushes waiting writes first. */
   close(): void {
     this.#database?.close();
     this.#database = undefined;
@@ -51,13 +51,13 @@ export class SqliteEngine {
     return this.#attempt(() => this.#statement(sql).get(...values) as unknown as Row | undefined);
   }
 
-  /** Answers how many rows changed. To be called within `write` only. */
+  /** Returns the number of changed rows. Call it within `write` only. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return this.#attempt(() => Number(this.#statement(sql).run(...values).changes));
   }
 
   /**
-   * Runs `work` in a transaction that it may share with others; if it throws, only its own changes are undone.
+   * Runs `work` in a transaction that it may share with other writes; if it throws, only its own changes are undone.
    * Resolves in the order of the calls, once everything is on the disk, or with `soon` once queries see it.
    */
   async write<Result>(work: () => Result, durability: Durability = 'now'): Promise<Result> {
@@ -71,13 +71,13 @@ export class SqliteEngine {
     }
   }
 
-  /** A write for trial. Rejects with `store-unavailable` where the disk does not take it. */
-  async prove(): Promise<void> {
+  /** A probe write. @throws GatewayError `store-unavailable` where the disk refuses it */
+  async probe(): Promise<void> {
     const isRefusing = this.#isRefusing;
     await this.write(() => {
       const put = "INSERT OR REPLACE INTO meta VALUES ('proof', hex(zeroblob(?)))";
-      // In the write-ahead log there may be room for a little when there is none for a message.
-      if (isRefusing) this.run(put, proofBytes / 2);
+      // The write-ahead log may have room for a small row when it has none for a message.
+      if (isRefusing) this.run(put, probeBytes / 2);
       this.run(put, 1);
     });
     if (isRefusing) this.#isRefusing = false;

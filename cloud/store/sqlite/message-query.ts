@@ -1,5 +1,5 @@
-// The query for a page of messages. The index is named, not guessed: of the fields that are asked for, the one that
-// leaves the fewest messages leads, so that a page costs the same however many there are.
+// The query for a page of messages. It names the index instead of leaving the choice to SQLite: the most selective
+// field of the filter leads, so that the cost of a page does not grow with the number of messages.
 
 import type { MessageFilter } from '../message-store.ts';
 import { searchWords } from '../rules/search-text.ts';
@@ -12,7 +12,7 @@ interface Lead {
   index: string;
 }
 
-/** The most telling first. */
+/** The most selective first. */
 const leads: readonly Lead[] = [
   { field: 'conversation', column: 'conversation', index: 'messages_by_conversation' },
   { field: 'session', column: 'session', index: 'messages_by_session' },
@@ -22,12 +22,12 @@ const leads: readonly Lead[] = [
   { field: 'phone', column: 'phone', index: 'messages_by_phone' },
   { field: 'folder', column: 'folder', index: 'messages_by_folder' },
 ];
-/** Nearly all messages are read in the end, so that this says the least. */
+/** Nearly all messages are read in the end, so this status is the least selective. */
 const read = 'Read';
-/** Letters of a word that are looked up in the index. */
+/** Letters of a word that the index is queried for. */
 const longestIndexed = 24;
 
-/** SQL and its values; position and count are to be added as the last two. */
+/** SQL and its values; the caller appends position and count. */
 export function messageQuery(home: string, filter: MessageFilter): { sql: string; values: string[] } {
   const asked = leads
     .map((lead) => ({ ...lead, value: filter[lead.field] }))
@@ -47,7 +47,7 @@ export function messageQuery(home: string, filter: MessageFilter): { sql: string
     conditions.push('AND NOT EXISTS (SELECT 1 FROM json_each(?) WHERE instr(text, value) = 0)');
     values.push(JSON.stringify(unindexed));
   }
-  // Literals, by which SQLite knows that the partial index holds them all.
+  // Literals, so that SQLite can prove that the partial index covers the query.
   if (filter.onPhone !== undefined) conditions.push(`AND on_phone = ${filter.onPhone ? 1 : 0}`);
   const whole = filter.onPhone === false ? 'messages_off_phone' : 'messages_by_id';
   const index = indexed.length > 0 && lead === undefined ? '' : `INDEXED BY ${lead?.index ?? whole}`;
@@ -56,8 +56,9 @@ export function messageQuery(home: string, filter: MessageFilter): { sql: string
 }
 
 /**
- * What of a word the index of three-letter pieces is asked for: nothing of a shorter word, and of a longer one only its
- * beginning, since each piece is held in memory with all its places. The texts themselves are asked for the rest.
+ * The part of a word that the trigram index is queried for: nothing of a word below three letters, and only the
+ * beginning of a long one, because FTS5 holds all positions of each trigram in memory. The texts are compared with the
+ * whole word.
  */
 function indexedPart(word: string): string | undefined {
   const letters = [...word];

@@ -1,4 +1,4 @@
-// The cloud's database file at its present version, or in words why it cannot be.
+// Brings the cloud's database file to the present version, or explains why it cannot.
 import type { DatabaseSync } from 'node:sqlite';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { ForeignSchema, migrateSchema, NewerSchema, type SqliteSchema } from '../../../shared/node/sqlite-schema.ts';
@@ -22,7 +22,7 @@ export function migrate(database: DatabaseSync, path: string, to?: readonly stri
   }
 }
 
-/** What to do about a file that this version cannot use; undefined for every other fault. */
+/** Explains what to do about a file that this version cannot use; undefined for any other error. */
 export function explainSchema(error: unknown, path: string): GatewayError | undefined {
   if (error instanceof ForeignSchema) {
     return new GatewayError('store-unavailable', `${path} is the database of another program: name another folder.`);

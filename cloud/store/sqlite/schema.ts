@@ -1,6 +1,6 @@
 // The database as numbered steps: step n brings version n-1 to version n. A released step is never changed.
 
-/** Written into the file's header, so that no other program's database is taken for ours: “HMLN”. */
+/** “HMLN” in the file's header, so that another program's database is not mistaken for ours. */
 export const applicationId = 0x484d4c4e;
 
 export const steps: readonly string[] = [
@@ -81,7 +81,7 @@ export const steps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX requests_by_age ON requests (first_begun_ms);
   `,
-  // A home's settings, as JSON; null: all as by default.
+  // A home's settings, as JSON; null: all defaults.
   'ALTER TABLE homes ADD COLUMN settings TEXT',
   `
   ALTER TABLE tokens ADD COLUMN opened_by TEXT;
@@ -89,7 +89,7 @@ export const steps: readonly string[] = [
   ALTER TABLE tokens ADD COLUMN last_used_ms INTEGER;
   CREATE TABLE barred_secrets (hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
-  // Whether a phone lists the message, and of what was deleted as much as its phone needs to be told.
+  // Whether the phone lists the message; and tombstones with the fields that the agent's comparison needs.
   `
   ALTER TABLE messages ADD COLUMN on_phone INTEGER NOT NULL DEFAULT 1;
   UPDATE messages SET on_phone = 0 WHERE message_id IS NULL;
@@ -102,7 +102,7 @@ export const steps: readonly string[] = [
   CREATE INDEX tombstones_by_phone ON tombstones (home, phone, id) WHERE phone IS NOT NULL;
   CREATE INDEX tombstones_by_message ON tombstones (home, phone, message_id) WHERE message_id IS NOT NULL;
   `,
-  // How far a home's messages are put into conversations, as JSON (Keying); null: not at all.
+  // The progress of keying a home's messages, as JSON (Keying); null: not begun.
   'ALTER TABLE homes ADD COLUMN keying TEXT',
 ];
 

@@ -1,4 +1,4 @@
-// Conversations and the counts of what is unread, kept in step with the messages in the same transaction.
+// Conversations and unread counts, updated in the transaction of the messages.
 import type { Conversation } from '../../../protocol/model.ts';
 import type { ConversationStore } from '../conversation-store.ts';
 import type { MessageRecord } from '../message-store.ts';
@@ -49,13 +49,13 @@ export class SqliteConversations implements ConversationStore {
     return this.#engine.get<{ unread: number }>('SELECT unread FROM homes WHERE id = ?', home)?.unread ?? 0;
   }
 
-  /** The conversation that is meant by that key: of it, or the one that it belongs to by the present rules. */
+  /** Finds a conversation by its key, or by a key of earlier rules. */
   presentKey(home: string, key: string): string {
     const isThere = this.#engine.get('SELECT 1 FROM conversations WHERE home = ? AND key = ?', home, key) !== undefined;
     return isThere ? key : presentKey(key, this.#homes.countryOf(home));
   }
 
-  /** A message came, changed or went. Within a write, after the message itself was written. */
+  /** Follows the change of a message. Call it within a write, after the message itself was written. */
   follow(home: string, before: MessageRecord | undefined, after: MessageRecord | undefined): void {
     const { left, joined, unreadMore } = conversationMove(before, after);
     if (left !== undefined && before !== undefined) this.#leave(home, left, before.id);

@@ -1,4 +1,4 @@
-// The events of each home: kept for 24 hours and at most 10,000, so that watchers can come back.
+// The events of each home: kept for 24 hours and at most 10,000, for watchers that reconnect.
 import type { HomeEvent } from '../../../protocol/model.ts';
 import { nextUlid, ulidFloor } from '../../../shared/ulid.ts';
 import type { Clock } from '../clock.ts';
@@ -24,7 +24,7 @@ export class SqliteEvents implements EventStore {
     this.#clock = clock;
   }
 
-  /** Numbers the events and keeps them. Within a write. */
+  /** Gives the events their ids and stores them. Call it within a write. */
   append(home: string, bodies: readonly EventBody[]): HomeEvent[] {
     const span = this.#span(home);
     if (bodies.length === 0 || span === undefined) return [];
@@ -63,7 +63,7 @@ export class SqliteEvents implements EventStore {
       .map(({ event }) => eventOfText(event));
   }
 
-  /** Forgets what is too old or too much. Within a write. */
+  /** Deletes events beyond the age and the number that are kept. Call it within a write. */
   prune(): void {
     for (const { id: home } of this.#engine.all<{ id: string }>('SELECT id FROM homes')) {
       const surplus = this.#engine.get<{ id: string }>(

@@ -46,7 +46,7 @@ export class SqliteHomes implements HomeStore {
     return this.#read(id);
   }
 
-  /** Throws `not-found`. */
+  /** @throws GatewayError `not-found` */
   require(id: string): HomeRecord {
     const home = this.#read(id);
     if (home === undefined) throw new GatewayError('not-found', 'There is no such home.');
@@ -58,12 +58,12 @@ export class SqliteHomes implements HomeStore {
     return row?.keying ? (JSON.parse(row.keying) as Keying) : {};
   }
 
-  /** By which the numbers of a home are read. */
+  /** The country for the home's numbers without a country code. */
   countryOf(id: string): string | undefined {
     return countryFor(this.#read(id)?.settings, this.keyingOf(id));
   }
 
-  /** Within a write. */
+  /** Call it within a write. */
   setKeying(id: string, keying: Keying): void {
     this.#engine.run('UPDATE homes SET keying = ? WHERE id = ?', JSON.stringify(keying), id);
   }

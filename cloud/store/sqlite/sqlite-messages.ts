@@ -1,4 +1,4 @@
-// Messages and sends: what a write does to them, and every way to look them up.
+// Messages and sends: writes and queries.
 import type { InventoryItem } from '../../../protocol/frames.ts';
 import type { Message, MessageState } from '../../../protocol/model.ts';
 import { ulidFloor } from '../../../shared/ulid.ts';
@@ -59,7 +59,7 @@ export class SqliteMessages implements MessageStore {
     return this.#read(home, id);
   }
 
-  /** Within a write. */
+  /** Call it within a write. */
   apply(home: string, write: MessageWrite): EventBody | undefined {
     const current = this.#stored(home, idOf(write));
     if (write.type === 'message.delete') {
@@ -169,8 +169,8 @@ export class SqliteMessages implements MessageStore {
   }
 
   /**
-   * Whether the household deleted this very message under another id: an agent that lost its memory would bring it back.
-   * A SIM gives the identifier of a deleted message to the next one, which has another time.
+   * Whether the household deleted this message under another id: an agent that lost its journal would restore it. A SIM
+   * reuses the identifier of a deleted message; the next message has another time.
    */
   #wasDeleted(home: string, { phone, epoch, message }: Extract<Write, { type: 'message.put' }>): boolean {
     const rows = this.#engine.all<{ time: string }>(
@@ -216,7 +216,7 @@ export class SqliteMessages implements MessageStore {
     this.#conversations.follow(next.home, before, next);
   }
 
-  /** Leaves nothing of the message but what its phone calls it. */
+  /** Keeps nothing of the message but its identity on the phone. */
   #leaveTombstone(message: MessageRecord): void {
     const row = this.#engine.get<{ row: number }>(
       'DELETE FROM messages WHERE home = ? AND id = ? RETURNING row',

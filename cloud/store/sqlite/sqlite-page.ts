@@ -1,8 +1,8 @@
-// Pages of a list that is read newest first: one row more than asked tells whether there is another page.
+// Pages of a list that is read newest first: one extra row shows whether there is another page.
 import type { Page, PageRequest } from '../page.ts';
 import type { Cursors, List } from '../rules/cursor.ts';
 
-/** Reads a page by `read`, which answers at most `count` items before `position`, and gives each its position. */
+/** Reads a page with `read`, which returns at most `count` items before `position`, each with its position. */
 export function readSqlitePage<Item>(
   cursors: Cursors,
   list: List,

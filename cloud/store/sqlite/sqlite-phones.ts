@@ -1,4 +1,4 @@
-// The phones of each home, and what people decided about them.
+// The phones of each home, and people's decisions about them.
 import type { PhonePresence } from '../../../protocol/frames.ts';
 import type { Clock } from '../clock.ts';
 import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
@@ -20,7 +20,7 @@ export class SqlitePhones implements PhoneStore {
     this.#clock = clock;
   }
 
-  /** For a phone that is as it was, SQLite writes no page. */
+  /** SQLite writes no page for a phone that has not changed. */
   put(home: string, presences: readonly PhonePresence[]): Promise<PhoneRecord[]> {
     return this.#engine.write(() => {
       this.#homes.require(home);
@@ -50,7 +50,7 @@ export class SqlitePhones implements PhoneStore {
     return row && parse(row);
   }
 
-  /** Within a write. */
+  /** Call it within a write. */
   setStatus(home: string, write: Extract<Write, { type: 'phone.status' }>): EventBody | undefined {
     const row = this.#engine.get<{ online: number }>(
       'SELECT online FROM phones WHERE home = ? AND id = ?',

@@ -1,4 +1,4 @@
-// Sessions as the phones show them.
+// Sessions that the phones report.
 import type { Session } from '../../../protocol/model.ts';
 import type { Clock } from '../clock.ts';
 import type { Page, PageRequest } from '../page.ts';
@@ -30,7 +30,7 @@ export class SqliteSessions implements SessionStore {
     return this.#read(home, id);
   }
 
-  /** Within a write. */
+  /** Call it within a write. */
   put(home: string, write: Extract<Write, { type: 'session.put' }>): EventBody | undefined {
     const change = putSession(this.#read(home, write.id), write, home, this.#clock.now());
     if (change === undefined) return undefined;
