@@ -1,4 +1,4 @@
-// Commits: what a batch of writes makes of what is stored, with the events that tell of it, in order for each home.
+// Commits: applies batches of writes and stores their events, in order for each home.
 import type { HomeEvent } from '../../../protocol/model.ts';
 import type { EventBody } from '../rules/change.ts';
 import type { MessageWrite, Write } from '../store.ts';
@@ -23,7 +23,7 @@ export interface CommitParts {
 
 export class DynamoCommits {
   readonly #parts: CommitParts;
-  /** The last commit of each home that has one under way. */
+  /** The last commit of each home that has one in flight. */
   readonly #lasts = new Map<string, Promise<unknown>>();
   /** Commits whose answers were lost: the next commit of the home finds out whether they happened. */
   readonly #unsure = new Map<string, readonly StoredTold[]>();
@@ -32,7 +32,10 @@ export class DynamoCommits {
     this.#parts = parts;
   }
 
-  /** One after the other for each home, in the order of the calls. Throws `not-found` and `store-unavailable`. */
+  /**
+   * Commits one at a time for each home, in the order of the calls. @throws GatewayError `not-found`,
+   * `store-unavailable`
+   */
   commit(home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
     const before = this.#lasts.get(home) ?? Promise.resolve();
     const commit = before.then(() => this.#commit(home, writes));
@@ -45,7 +48,7 @@ export class DynamoCommits {
     return commit;
   }
 
-  /** Resolves when none is under way. */
+  /** Resolves when no commit is in flight. */
   async settle(): Promise<void> {
     while (this.#lasts.size > 0) await Promise.all(this.#lasts.values());
   }
@@ -66,7 +69,9 @@ export class DynamoCommits {
     }
   }
 
-  /** What happened although its commit was told that the store did not answer: nobody has heard of it yet. */
+  /**
+   * The events of commits that were stored although their callers got `store-unavailable`. No watcher has seen them.
+   */
   async #recover(home: string): Promise<StoredTold[]> {
     const unsure = this.#unsure.get(home);
     if (unsure === undefined) return [];

@@ -1,4 +1,4 @@
-// Conversations and the counts of what is unread, kept in step with the messages in the same commit.
+// Conversations and unread counts, updated in the commit of the messages.
 import type { Conversation } from '../../../protocol/model.ts';
 import type { ConversationStore } from '../conversation-store.ts';
 import type { MessageRecord } from '../message-store.ts';
@@ -23,7 +23,7 @@ import { type Key, keys, partitions } from './keys.ts';
 import { compact, present } from './message-parts.ts';
 import type { StoredConversation, StoredMessageOrTombstone } from './stored.ts';
 
-/** As JSON: with it, a conversation still takes one write unit. */
+/** Longest copied message, as JSON: the conversation then still costs one write unit. */
 const copiedChars = 1_000;
 
 export class DynamoConversations implements ConversationStore {
@@ -46,14 +46,14 @@ export class DynamoConversations implements ConversationStore {
         positionOf: (conversation) => conversation.lastId,
       },
     );
-    // One that an earlier version has changed since may hold a copy of another message.
+    // An earlier version updates `lastId` but not the copy.
     const uncopied = page.items.filter(({ last, lastId }) => last?.id !== lastId);
     const lasts = await view.getAll(uncopied.map(({ lastId }) => keys.message(home, lastId)));
     const byId = new Map(lasts.map((each) => [each.id, present(each)]));
     const items = page.items.flatMap(({ key, parties, session, unread, lastId, last: copy }): Conversation[] => {
       const record = byId.get(lastId);
       const last = copy?.id === lastId ? upgradeRecord(copy) : record && publicMessage(record);
-      // It may have gone between the two reads.
+      // The message may have been deleted between the two reads.
       return last === undefined ? [] : [{ key, parties, session, last, unread }];
     });
     return { items, next: page.next };
@@ -63,14 +63,14 @@ export class DynamoConversations implements ConversationStore {
     return (await this.#records.open(home)).head.stored?.unread ?? 0;
   }
 
-  /** The conversation that is meant by that key: of it, or the one that it belongs to by the present rules. */
+  /** Finds a conversation by its key, or by a key of earlier rules. */
   async presentKey(view: HomeView, key: string): Promise<string> {
     if ((await view.get(keys.conversation(view.home, key))) !== undefined) return key;
     const { stored } = view.head;
     return presentKey(key, stored && countryFor(stored.home.settings, stored.keying ?? {}));
   }
 
-  /** What `follow` will look at. */
+  /** The keys that `follow` will read. */
   keysFor(home: string, messages: readonly (MessageRecord | undefined)[]): Key<StoredConversation>[] {
     return messages
       .map((message) => message && conversationKey(message))
@@ -78,7 +78,7 @@ export class DynamoConversations implements ConversationStore {
       .map((key) => keys.conversation(home, key));
   }
 
-  /** A message came, changed or went. After the message itself was put into the batch. */
+  /** Follows the change of a message. Call it after the message itself was put into the batch. */
   async follow(
     batch: HomeBatch,
     home: string,
@@ -101,7 +101,7 @@ export class DynamoConversations implements ConversationStore {
     const current = batch.get(keys.conversation(home, key));
     const country = countryFor(batch.home.settings, batch.keying);
     const { session, parties, lastId, unread } = withMessage(current, message, { unreadMore, country });
-    // In this order: what is stored is compared as text.
+    // Keep this order of fields: stored conversations are compared as JSON text.
     const next: StoredConversation = {
       key,
       session,
@@ -139,7 +139,7 @@ export class DynamoConversations implements ConversationStore {
     this.#put(batch, home, { ...current, lastId, last, count, unread, unreadFrom: from });
   }
 
-  /** The newest message of a conversation but one. The index proposes; the table, or the batch itself, decides. */
+  /** The newest message of a conversation without `but`. The index may be stale, so table or batch confirm each id. */
   async #newest(batch: HomeBatch, home: string, key: string, but: string): Promise<string> {
     const belongs = (message: MessageRecord) => message.id !== but && conversationKey(message) === key;
     let newest = '';
@@ -152,7 +152,7 @@ export class DynamoConversations implements ConversationStore {
     const range = { from: prefix, to: `${prefix}~`, newestFirst: true, count: 5 };
     const proposals = [
       { ...range, partition: partitions.group(home, key), index: inIndex },
-      // The index may not know the others yet: then the table is gone through.
+      // The index may not hold the others yet: then search the table.
       { ...range, partition: partitions.home(home), count: 500 },
     ];
     for (const proposal of proposals) {
@@ -172,13 +172,13 @@ export class DynamoConversations implements ConversationStore {
   }
 }
 
-/** Undefined for what would make the conversation dear to write. */
+/** Undefined for a message so long that the conversation would cost more than one write unit. */
 function copyOf(record: MessageRecord): StoredConversation['last'] {
   const message = compact(publicMessage(record));
   return JSON.stringify(message).length <= copiedChars ? message : undefined;
 }
 
-/** It is not looked for again when the oldest is read: that it lies too early only makes a search longer. */
+/** Not updated when the oldest message is read: a value that is too early only makes searches longer. */
 function unreadFrom(current: StoredConversation | undefined, message: MessageRecord): string | undefined {
   if (current === undefined || current.unread === 0) return message.id;
   if (current.unreadFrom === undefined || !countsAsUnread(message)) return current.unreadFrom;
@@ -187,8 +187,8 @@ function unreadFrom(current: StoredConversation | undefined, message: MessageRec
 }
 
 /**
- * All of them are read, and sorted here: a household has a few hundred, of a quarter of a kilobyte, and lists them seldom,
- * while a place in an index would cost two write units for each message.
+ * Reads all conversations and sorts them here: a household has a few hundred of 0.25 KB and lists them seldom, while an
+ * index would cost two write units for each message.
  */
 async function* newestFirst(view: HomeView, before: string): AsyncGenerator<StoredConversation> {
   const all = await view.all(keys.allConversations(view.home));

@@ -1,5 +1,5 @@
-// The events of each home, kept for 24 hours: in pages, each of which names the event before it, so that a gap is seen
-// where expired ones were deleted, without anybody having to write down what was.
+// The events of each home, kept for 24 hours, in pages. Each page names the event before it, so that a reader detects
+// the gap where expired pages were deleted.
 import type { HomeEvent } from '../../../protocol/model.ts';
 import { ulidFloor } from '../../../shared/ulid.ts';
 import type { EventStore } from '../event-store.ts';
@@ -7,7 +7,7 @@ import type { HomeRecords } from './home-records.ts';
 import { eventsOf } from './home-view.ts';
 import { keptMs } from './stored.ts';
 
-/** Longer than any identifier, shorter than a key may be. */
+/** More than the length of any identifier, less than that of a key. */
 const longestPoint = 64;
 
 export class DynamoEvents implements EventStore {

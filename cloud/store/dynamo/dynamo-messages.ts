@@ -1,4 +1,4 @@
-// Messages and sends: what a write does to them, and every way to look them up.
+// Messages and sends: writes and queries.
 import { messageFolders, messageStatuses } from '../../../protocol/actions.ts';
 import type { InventoryItem } from '../../../protocol/frames.ts';
 import type { Message, MessageState } from '../../../protocol/model.ts';
@@ -36,15 +36,15 @@ import { amongUnread } from './unread.ts';
 
 interface Way {
   read: (before: string, count: number) => AsyncIterable<StoredMessageOrTombstone>;
-  /** The fields of the filter that it answers; what it passes may differ in the others. */
+  /** The fields of the filter that it applies; the caller filters by the others. */
   covers: ReadonlySet<string>;
 }
 
-/** An answer about what a phone holds ends after so many messages of other phones. */
+/** A page of a phone's inventory ends after this many messages of other phones. */
 const mostSeen = 10_000;
-/** Deletions under one identifier of a phone that are remembered: a SIM gives it to the next message. */
+/** Stored deletions under one identifier of a phone: a SIM reuses identifiers. */
 const mostTimes = 8;
-/** Messages, where all of a home are gone through. */
+/** Messages in one read where a query reads the whole home. */
 const readAtOnce = 1_000;
 
 export interface DynamoMessagesDeps {
@@ -71,12 +71,12 @@ export class DynamoMessages implements MessageStore {
     return present(await view.get(keys.message(home, id)));
   }
 
-  /** What a write looks at first. */
+  /** The keys that a write needs first. */
   keysFor(home: string, write: MessageWrite): Key<unknown>[] {
     return [keys.message(home, idOf(write))];
   }
 
-  /** The conversations that these writes will most likely touch, and what was deleted of their names, read at once. */
+  /** The conversations that these writes probably touch, and deletions under their identifiers, for one read. */
   furtherKeysFor(batch: HomeBatch, home: string, writes: readonly MessageWrite[]): Key<unknown>[] {
     return writes.flatMap((write) => {
       const current = stored(batch, home, idOf(write));
@@ -87,7 +87,7 @@ export class DynamoMessages implements MessageStore {
     });
   }
 
-  /** Into the batch, which has loaded `keysFor` it. */
+  /** Call it after the batch has loaded `keysFor` the write. */
   async apply(batch: HomeBatch, home: string, write: MessageWrite): Promise<EventBody | undefined> {
     const current = stored(batch, home, idOf(write));
     if (write.type === 'message.delete') {
@@ -178,7 +178,7 @@ export class DynamoMessages implements MessageStore {
     return { items };
   }
 
-  /** Goes through the whole home: only for one that asks to be like its phone, and when that phone has lost something. */
+  /** Reads the whole home: only for homes that keep messages like the phone, when the phone has lost some. */
   async missingFrom(home: string, phone: string): Promise<{ listed: number; missing: MissingMessage[] }> {
     const view = await this.#records.open(home);
     const missing: MissingMessage[] = [];
@@ -215,7 +215,7 @@ export class DynamoMessages implements MessageStore {
     return found;
   }
 
-  /** Keeps the list of open sends. */
+  /** Updates the list of open sends. */
   async #followSend(
     batch: HomeBatch,
     before: MessageRecord | undefined,
@@ -229,12 +229,12 @@ export class DynamoMessages implements MessageStore {
     batch.open += Number(isNowOpen) - Number(wasOpen);
     if (before === undefined) batch.assumeNew(key);
     else await batch.load([key]);
-    // Its state stands in the message alone, and who looks for open sends reads that too: a leftover does no harm.
+    // A leftover is harmless: readers of open sends also check the state, which only the message holds.
     if (!isNowOpen) batch.drop(key);
     else if (batch.get(key) === undefined) batch.put(key, { id: after.id });
   }
 
-  /** Leaves nothing of the message but what its phone calls it. */
+  /** Keeps nothing of the message but its identity on the phone. */
   async #leaveTombstone(batch: HomeBatch, message: MessageRecord): Promise<void> {
     const { home, id, phone, messageId, epoch, fingerprint } = message;
     batch.isErasing = true;
@@ -263,8 +263,8 @@ function stored(batch: HomeBatch, home: string, id: string): StoredMessage {
 }
 
 /**
- * Where the household's deletion of a message that its phone shows under a new id would be noted. Homes that never
- * deleted anything pay no look for it.
+ * The key under which the deletion of a message is noted that its phone may list under a new id. Homes without
+ * deletions save the read.
  */
 function deletedKeyOf(batch: HomeBatch, home: string, current: StoredMessage, write: MessageWrite) {
   if (write.type !== 'message.put' || current !== undefined || !batch.hasDeleted) return undefined;
@@ -285,7 +285,7 @@ function storedInventoryItemOf(
   return stored.messageId === null ? undefined : inventoryItemOf(stored, phone.epoch);
 }
 
-/** A send that no phone has taken, and whose end is not known. */
+/** Whether no phone has taken the send and its outcome is open. */
 function isOpen({ messageId, state }: MessageRecord): boolean {
   return messageId === null && state !== 'failed' && state !== 'sent';
 }
@@ -296,7 +296,7 @@ function changeOf(current: StoredMessage, write: MessageWrite, batch: HomeBatch)
   return changeMessage(current, write, { home: batch.view.home, country });
 }
 
-/** Of the ways to these messages the one that passes the fewest others. */
+/** Chooses the read that passes the fewest other messages. */
 function wayTo(view: HomeView, filter: MessageFilter): Way {
   const { home } = view;
   const { folder, status, conversation, session } = filter;

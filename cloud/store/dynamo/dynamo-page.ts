@@ -1,13 +1,13 @@
-// Pages of what is read newest first and sifted here, since DynamoDB charges for what a filter leaves out all the same.
+// Pages of lists that are read newest first and filtered here: DynamoDB charges also for items that its filter drops.
 import type { Page, PageRequest } from '../page.ts';
 import type { Cursors, List } from '../rules/cursor.ts';
 
-/** A page that looks at more than this ends early, with a cursor: no request reads a home of a million messages. */
+/** A page ends early, with a cursor, after this many items: no request may read a home of a million messages. */
 const mostSeen = 10_000;
-/** Read at once when most of it may not be wanted. */
+/** Items in one read when the filter may drop most of them. */
 const siftedAtOnce = 200;
 
-/** Goes through `read`, newest first, until `limit` are wanted; `positionOf` tells where each stands. */
+/** Reads newest first until `limit` items pass the filter. `positionOf`: the position of an item for the cursor. */
 export async function readDynamoPage<Item>(
   cursors: Cursors,
   list: List,
@@ -16,7 +16,7 @@ export async function readDynamoPage<Item>(
     read: (before: string, count: number) => AsyncIterable<Item>;
     positionOf: (item: Item) => string;
     isWanted?: ((item: Item) => boolean) | undefined;
-    /** Whether nearly all that is read is wanted. */
+    /** Whether nearly all items pass the filter. */
     isDense?: boolean;
   },
 ): Promise<Page<Item>> {
@@ -41,7 +41,7 @@ export async function readDynamoPage<Item>(
   return { items, next: null };
 }
 
-/** Several lists that are each newest first, as one; what stands in two of them comes once. */
+/** Merges lists that are each newest first, and deduplicates them by position. */
 export async function* mergeNewestFirst<Item>(
   lists: readonly AsyncIterator<Item>[],
   positionOf: (item: Item) => string,

@@ -1,4 +1,4 @@
-// The phones of each home, by the name that they give themselves (UDN), so that none is there twice. A home has few.
+// The phones of each home, by UDN, so that none is stored twice. A home has few.
 import { isDeepStrictEqual } from 'node:util';
 import type { PhonePresence } from '../../../protocol/frames.ts';
 import type { PhoneRecord, PhoneStore } from '../phone-store.ts';
@@ -66,7 +66,7 @@ export class DynamoPhones implements PhoneStore {
     return result;
   }
 
-  /** Into the batch, which has loaded the phone. */
+  /** Call it after the batch has loaded the phone. */
   apply(batch: HomeBatch, home: string, write: PhoneWrite): EventBody | undefined {
     const key = keys.phone(home, write.phone.udn);
     const current = batch.get(key);

@@ -1,4 +1,4 @@
-// Requests under an Idempotency-Key: begun once, answered the same for 24 hours.
+// Requests under an Idempotency-Key: each runs once, and its answer is kept for 24 hours.
 import { randomUUID } from 'node:crypto';
 import type { BegunRequest, RequestStore } from '../request-store.ts';
 import { beginOf, requestKeptMs } from '../rules/request-rules.ts';
@@ -7,7 +7,7 @@ import { type Key, keys } from './keys.ts';
 import type { Records } from './records.ts';
 import type { StoredRequest } from './stored.ts';
 
-/** Requests under way that are remembered, so that their end need not look for their beginning. */
+/** Cached requests in flight, which save `finish` a read. */
 const mostBegun = 1_000;
 
 interface Begun {
@@ -30,7 +30,7 @@ export class DynamoRequests implements RequestStore {
     let isRetry = false;
     const answer = await this.#records.change(async (batch, isFirst): Promise<BegunRequest> => {
       const nowMs = this.#records.clock.now();
-      // Most are new.
+      // Most requests are new: the first attempt saves the read.
       if (isFirst) batch.assume(place, 0, undefined);
       await batch.load([place]);
       const found = batch.get(place);
@@ -51,7 +51,7 @@ export class DynamoRequests implements RequestStore {
     return this.#amend(scope, key, { answer });
   }
 
-  /** As if its process had been gone for long. */
+  /** Marks the request as stale, so that a retry may begin at once. */
   release(scope: string, key: string): Promise<void> {
     return this.#amend(scope, key, { begunMs: 0 });
   }
@@ -82,7 +82,7 @@ export class DynamoRequests implements RequestStore {
     if (this.#begun.size > mostBegun && oldest !== undefined) this.#begun.delete(oldest);
   }
 
-  /** It is written only if it is still so. */
+  /** A stale cache entry makes the write conflict, which reads again. */
   #recall(batch: Batch, key: Key<StoredRequest>): void {
     const name = `${key.pk}\n${key.sk}`;
     const begun = this.#begun.get(name);

@@ -1,4 +1,4 @@
-// Sessions as the phones show them.
+// Sessions that the phones report.
 import type { Session } from '../../../protocol/model.ts';
 import type { Page, PageRequest } from '../page.ts';
 import type { EventBody } from '../rules/change.ts';
@@ -27,7 +27,7 @@ export class DynamoSessions implements SessionStore {
     return view.get(keys.session(home, id));
   }
 
-  /** Into the batch, which has loaded the session. */
+  /** Call it after the batch has loaded the session. */
   apply(batch: HomeBatch, home: string, write: SessionWrite): EventBody | undefined {
     const key = keys.session(home, write.id);
     const change = putSession(batch.get(key), write, home, batch.view.nowMs);

@@ -1,6 +1,5 @@
-// What an earlier version stored, or another country's rules, brought up to date in the background: each message into its
-// conversation by the present rules. Begun by the home's next commit, in batches that are commits of their own; where it
-// breaks off (an eviction, an outage), a later commit goes on from there.
+// Upkeep: gives messages of an earlier version or another country their present conversation keys. The home's next
+// commit starts it; each batch is a commit of its own. After an eviction or an outage, a later commit resumes it.
 import { countryFor, countryIn, countrySeen, placed, rulesFor } from '../rules/conversation-rules.ts';
 import type { Write } from '../store.ts';
 import type { DynamoConversations } from './dynamo-conversations.ts';
@@ -11,11 +10,11 @@ import { keys } from './keys.ts';
 import { present } from './message-parts.ts';
 import type { StoredHome, StoredMessageOrTombstone } from './stored.ts';
 
-/** Messages that are looked at in one go: about one page of DynamoDB. */
+/** Messages in one read: about one page of DynamoDB. */
 const readAtOnce = 500;
-/** Messages that one commit changes: each takes a write of its own, and their conversations take some. */
+/** Changed messages in one commit: each costs a write, and their conversations cost some more. */
 const changedAtOnce = 50;
-/** Looked at for the country of the phones' own numbers. */
+/** Latest messages that are searched for the country of the phones' own numbers. */
 const mostEvidence = 200;
 
 export class DynamoUpkeep {
@@ -33,31 +32,31 @@ export class DynamoUpkeep {
     this.#isStopped = false;
   }
 
-  /** Resolves when the batches under way are done. */
+  /** Resolves when the batches in flight are done. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.settled();
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no upkeep runs. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running.values());
   }
 
-  /** Of messages that come, those which tell the phones' own number tell the country it is of. */
+  /** A message may carry the phone's own number, which names a country. */
   learnCountry(batch: HomeBatch, writes: readonly Write[]): void {
     if (countryOf(batch) !== undefined) return;
     const seenCountry = countryIn(writes);
     if (seenCountry !== undefined) batch.keying = { ...batch.keying, seenCountry };
   }
 
-  /** After a commit: whether the home's messages are where they belong. */
+  /** Call it after a commit: starts upkeep if the home needs it. */
   look(home: string): void {
     if (this.#isStopped || this.#running.has(home)) return;
     const stored = this.#records.remembered(home);
     if (stored === undefined || isDone(stored)) return;
     const run = this.#run(home)
-      // The next commit goes on.
+      // The next commit resumes it.
       .catch(() => undefined)
       .finally(() => this.#running.delete(home));
     this.#running.set(home, run);
@@ -71,7 +70,7 @@ export class DynamoUpkeep {
     }
   }
 
-  /** Answers whether something is left to do. */
+  /** Returns whether messages are left. */
   async #doSome(batch: HomeBatch, home: string): Promise<boolean> {
     await this.#findCountry(batch, home);
     const country = countryOf(batch);
@@ -100,7 +99,7 @@ export class DynamoUpkeep {
     return false;
   }
 
-  /** For a home of an earlier version, whose messages nobody has asked yet. */
+  /** For a home of an earlier version, whose messages have not been searched for a country yet. */
   async #findCountry(batch: HomeBatch, home: string): Promise<void> {
     const { keying } = batch;
     if (keying.rules !== undefined || keying.under !== undefined || countryOf(batch) !== undefined) return;

@@ -1,4 +1,4 @@
-// What is decided together about one home: what was read of it, what becomes of that, and the events that tell of it.
+// One decision about a home: the records read, their changes, and the events.
 import { randomBytes } from 'node:crypto';
 import { GatewayError } from '../../../protocol/errors.ts';
 import type { HomeEvent } from '../../../protocol/model.ts';
@@ -12,20 +12,20 @@ import type { StoredChange, StoredHome, StoredTold } from './stored.ts';
 
 export class HomeBatch {
   readonly view: HomeView;
-  /** Made for this very decision, so that it is known again. */
+  /** Has a random id of this decision, by which a lost commit is recognised. */
   readonly told: StoredTold = { by: randomBytes(6).toString('base64url'), events: [] };
   readonly #before: StoredHome;
   readonly #known = new Map<string, Standing>();
-  /** Undefined: it is forgotten. */
+  /** Undefined drops the change. */
   readonly #changes = new Map<string, StoredChange | undefined>();
   #home: HomeRecord;
   #lastEvent: string;
   unread: number;
   open: number;
-  /** Whether a message that a phone had was ever deleted. */
+  /** Whether a message that was on a phone was ever deleted. */
   hasDeleted: boolean;
   #keying: Keying | undefined;
-  /** Whether something was deleted of which no word shall be left. */
+  /** Whether a message was deleted, whose text must leave the table at once. */
   isErasing = false;
 
   constructor(view: HomeView, before: StoredHome) {
@@ -55,19 +55,19 @@ export class HomeBatch {
     this.#keying = keying;
   }
 
-  /** Reads what has not been read yet. */
+  /** Reads the records that have not been read yet. */
   async load(keys: readonly Key<unknown>[]): Promise<void> {
     const missing = keys.filter(({ sk }) => !this.#known.has(sk));
     if (missing.length === 0) return;
     for (const [sk, standing] of await this.view.standing(missing)) this.#known.set(sk, standing);
   }
 
-  /** What is certainly not there need not be read. */
+  /** Saves the read of a record that cannot exist. */
   assumeNew(key: Key<unknown>): void {
     if (!this.#known.has(key.sk)) this.#known.set(key.sk, { revision: 0, data: undefined, isNew: true });
   }
 
-  /** As the batch will leave it. To be loaded before. */
+  /** The record as the batch will leave it. Load it first. */
   get<Data>(key: Key<Data>): Data | undefined {
     return this.#find(key).data as Data | undefined;
   }
@@ -81,8 +81,8 @@ export class HomeBatch {
   }
 
   /**
-   * Deletes what need not be told apart from what was never there: what is new leaves nothing at its place. A commit that
-   * comes too late may bring it back, so only where a leftover does no harm.
+   * Deletes without a trace: a record that was never written to its item leaves none. A late commit may restore it, so
+   * use it only where a leftover is harmless.
    */
   drop(key: Key<unknown>): void {
     const { isNew } = this.#find(key);
@@ -90,7 +90,7 @@ export class HomeBatch {
     if (isNew) this.#changes.set(key.sk, undefined);
   }
 
-  /** Numbers an event. */
+  /** Adds an event with the next id. */
   tell(body: EventBody): void {
     const { nowMs } = this.view;
     const id = nextUlid(this.#lastEvent, nowMs);
@@ -99,7 +99,7 @@ export class HomeBatch {
     this.#lastEvent = id;
   }
 
-  /** What the batch has read or decided of the things whose keys begin so. */
+  /** The records read or changed by the batch whose sort keys begin with that of `prefix`. */
   *known<Data>(prefix: Key<Data>): Generator<Data> {
     for (const [sk, { data }] of this.#known) if (sk.startsWith(prefix.sk) && data !== undefined) yield data as Data;
   }
@@ -112,12 +112,12 @@ export class HomeBatch {
     return this.#before.home === this.#home && this.#before.keying === this.#keying;
   }
 
-  /** The sort keys of what it changes. */
+  /** The sort keys of the changed records. */
   get touched(): ReadonlySet<string> {
     return new Set(this.#changes.keys());
   }
 
-  /** The head that carries this beside what it carried before; or this alone, once all else is at its place. */
+  /** The new head: with the changes that it carried before, or with this batch alone once those are in their items. */
   head(carries: 'all' | 'this'): StoredHome {
     const { changes: before, told, paged, lastEvent } = this.#before;
     const changes = carries === 'all' ? { ...before } : {};
@@ -139,7 +139,7 @@ export class HomeBatch {
     };
   }
 
-  /** Throws `invalid-request` for a name that no key can hold: a head that carried it could never be emptied. */
+  /** @throws GatewayError `invalid-request` for an impossible key: a head that carried it could never be emptied */
   #set(key: Key<unknown>, data: unknown): void {
     if (!isPossible(key)) throw new GatewayError('invalid-request', 'An identifier is too long, or no text.');
     const { isNew, blob } = this.#find(key);

@@ -1,4 +1,4 @@
-// A home as it was when its head was read: what stands in the table, with what the head carries laid over it.
+// A home as of the read of its head: the items of the table, overlaid with the changes that the head carries.
 import type { HomeEvent } from '../../../protocol/model.ts';
 import { attributes } from '../table.ts';
 import type { DynamoEngine, Item, Range } from './engine.ts';
@@ -8,14 +8,14 @@ import { placementOf } from './placement.ts';
 import type { StoredEvents, StoredHome, StoredTold } from './stored.ts';
 
 export interface Head {
-  /** 0: there is no such home. */
+  /** 0: the home does not exist. */
   revision: number;
   stored: StoredHome | undefined;
-  /** The name of the blob that holds it. */
+  /** The name of the blob that holds the head. */
   blob?: string | undefined;
 }
 
-/** What is known of a place: also whether anything was ever written there. */
+/** A known item, and whether it was ever written. */
 export interface Standing extends Known {
   isNew: boolean;
 }
@@ -27,7 +27,7 @@ export class HomeView {
   readonly #engine: DynamoEngine;
   readonly #items: Items;
 
-  /** The items must be read after the head: those that it no longer carries are at their places. */
+  /** Read items after the head: changes that it no longer carries are in their items then. */
   constructor(home: string, head: Head, parts: { engine: DynamoEngine; items: Items; nowMs: number }) {
     this.home = home;
     this.head = head;
@@ -40,13 +40,13 @@ export class HomeView {
     return (await this.getAll([key]))[0];
   }
 
-  /** In the order of the keys, without those that are not there. */
+  /** The existing records, in the order of the keys. */
   async getAll<Data>(wanted: readonly Key<Data>[]): Promise<Data[]> {
     const standing = await this.standing(wanted);
     return wanted.map(({ sk }) => standing.get(sk)?.data as Data | undefined).filter((data) => data !== undefined);
   }
 
-  /** By sort key. Throws `store-unavailable` if a large text is missing. */
+  /** By sort key. @throws GatewayError `store-unavailable` if a blob is missing */
   async standing(wanted: readonly Key<unknown>[]): Promise<Map<string, Standing>> {
     const found = new Map<string, Standing>();
     const missing = new Map<string, Key<unknown>>();
@@ -65,7 +65,7 @@ export class HomeView {
   }
 
   /**
-   * The caller names what is kept in that range, which keys.ts fixes. What lost its blob is passed over: one missing text
+   * The caller names the type of the range's records, which keys.ts defines. Skips a record whose blob is missing: it
    * must not hide all others.
    */
   async *range<Data>(range: Range): AsyncGenerator<Data> {
@@ -84,14 +84,14 @@ export class HomeView {
     for (const { data } of carried) yield data as Data;
   }
 
-  /** Everything of a kind of which there are few. `prefix`: the key without its identifier. */
+  /** All records whose sort key begins with that of the given key. Only for kinds with few records. */
   async all<Data>({ pk: partition, sk: from }: Key<Data>): Promise<Data[]> {
     const found: Data[] = [];
     for await (const data of this.range<Data>({ partition, from, to: `${from}~`, count: 200 })) found.push(data);
     return found;
   }
 
-  /** Pages of events that hold some after that one, the latest being those of the head itself. */
+  /** The pages that hold events after `last`; the last page is the head's own. */
   async *eventsFrom(last: string): AsyncGenerator<StoredEvents> {
     const { stored } = this.head;
     if (stored === undefined) return;
@@ -101,7 +101,7 @@ export class HomeView {
     yield { previous: stored.paged, told: stored.told };
   }
 
-  /** Whether that commit is part of what happened. One without events leaves no trace by which that could be told. */
+  /** Whether that commit was stored. A commit without events leaves no trace: always false. */
   async hasHeardOf({ by, events }: StoredTold): Promise<boolean> {
     const [first] = events;
     if (first === undefined) return false;
@@ -132,7 +132,7 @@ export class HomeView {
     return carried.sort((one, other) => (one.sk < other.sk === (newestFirst === true) ? 1 : -1));
   }
 
-  /** An index may still name a blob that the table has replaced. */
+  /** A stale index may name a blob that the table has replaced. */
   async #readAgain(sk: string, range: Range): Promise<Known | undefined> {
     if (range.index === undefined) return undefined;
     const [present]: Item[] = await this.#engine.get([{ pk: keys.home(this.home).pk, sk }]);
@@ -140,7 +140,7 @@ export class HomeView {
   }
 }
 
-/** One after the other, whichever commit told of them. */
+/** The events of a page, across its commits. */
 export function eventsOf({ told }: StoredEvents): HomeEvent[] {
   return told.flatMap(({ events }) => events);
 }

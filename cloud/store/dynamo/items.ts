@@ -1,4 +1,4 @@
-// Items of the table: a packed record with the keys by which it is found; what is large stands in a blob beside it.
+// Items of the table: a packed record with its keys; a large record is in a blob.
 import { createHash } from 'node:crypto';
 import { GatewayError } from '../../../protocol/errors.ts';
 import { type Blobs, expiringFolder } from '../blobs.ts';
@@ -8,12 +8,12 @@ import type { Key } from './keys.ts';
 import { joined, partsOf } from './message-parts.ts';
 import { pack, unpackRecord } from './packing.ts';
 
-/** Bytes of a record within an item. DynamoDB takes 400 KB, but each kilobyte is paid at each write. */
+/** Largest record within an item, in bytes. DynamoDB takes 400 KB, but charges each write by size. */
 const inlineBytes = 100_000;
-/** Names of attributes, numbers, and what an item needs besides. */
+/** Bytes of attribute names, numbers and the item's own overhead. */
 const overheadBytes = 30;
 
-/** Where else an item is found, and until when. */
+/** The item's keys in the indexes, and its expiry. */
 export interface Placement {
   /** Partition in index 1. */
   group?: string | undefined;
@@ -22,20 +22,20 @@ export interface Placement {
   expiresAtMs?: number | undefined;
 }
 
-/** An item that is about to be written. */
+/** An item to be written. */
 export interface Draft {
   key: Key<unknown>;
   revision: number;
   placement: Placement;
-  /** Undefined: there is nothing any more, which is said by an item without a record. */
+  /** Undefined for a deleted record, whose item stays without one. */
   record: { json: string; packed: Uint8Array; aside?: Uint8Array | undefined } | undefined;
 }
 
 export interface Known {
-  /** 0: it is not there, and never was. */
+  /** 0: the item was never written. */
   revision: number;
   data: unknown;
-  /** The name of the blob that holds it. */
+  /** The name of the blob that holds the record. */
   blob?: string;
 }
 
@@ -50,7 +50,7 @@ export function draftOf(key: Key<unknown>, revision: number, data: unknown, plac
   return { key, revision, placement, record };
 }
 
-/** What the item will take in the table, without indexes; as large as it is, also where a blob holds most of it. */
+/** The item's size in the table, without indexes, and as if no blob held its record. */
 export function bytesOf({ key, record }: Draft): number {
   return key.pk.length + key.sk.length + overheadBytes + (record?.packed.byteLength ?? 0);
 }
@@ -62,7 +62,7 @@ export class Items {
     this.#blobs = blobs;
   }
 
-  /** The item to be written, whose blob, if it has one, is there already. */
+  /** The item to be written. Stores its blob, if it needs one, first. */
   async encode({ key, revision, record, placement }: Draft): Promise<Item> {
     const { group, list, expiresAtMs } = placement;
     const item: Item = {
@@ -83,7 +83,7 @@ export class Items {
     return { ...item, [attributes.blob]: blob };
   }
 
-  /** Undefined if its blob is missing. What was not asked for of the item is not there: its revision is then 0. */
+  /** Undefined if the blob is missing. The revision is 0 if the read did not project it. */
   async decode(item: Item): Promise<Known | undefined> {
     const revision = Number(item[attributes.revision] ?? 0);
     const [packed, aside] = [item[attributes.record], item[attributes.aside]];
@@ -98,13 +98,13 @@ export class Items {
     return json === undefined ? undefined : { revision, data: JSON.parse(json), blob };
   }
 
-  /** Whether a read found it too late to be there: DynamoDB deletes such items only later. */
+  /** Whether the item has expired: DynamoDB may take days to delete it. */
   isExpired(item: Item, nowMs: number): boolean {
     const expiry = item[attributes.expiry];
     return typeof expiry === 'number' && expiry * 1_000 <= nowMs;
   }
 
-  /** Of what is gone or was replaced. A blob that stays behind does no harm. */
+  /** Deletes the blob of a deleted or replaced record. A leftover is harmless. */
   async forget(blob: string): Promise<void> {
     await this.#blobs.delete(blob).catch(() => undefined);
   }
@@ -114,7 +114,7 @@ export function lostText(): GatewayError {
   return new GatewayError('store-unavailable', 'A stored text is missing where large texts are kept: restore it.');
 }
 
-/** With the revision, so that no two writes share a blob and the end of one never takes it from the other. */
+/** Includes the revision, so that no two writes share a blob that one of them deletes. */
 function blobName(key: Key<unknown>, revision: number, json: string, expiresAtMs: number | undefined): string {
   const folder =
     expiresAtMs === undefined ? 'kept' : `${expiringFolder}/${new Date(expiresAtMs).toISOString().slice(0, 10)}`;

@@ -18,7 +18,7 @@ const remedies = new Map([
   ['UnrecognizedClientException', 'AWS does not know these credentials: see AWS_ACCESS_KEY_ID and its secret'],
   ['InvalidSignatureException', 'AWS does not accept the signature: see the secret key and this machine’s clock'],
   ['ExpiredTokenException', 'the credentials have expired: renew them'],
-  ['RegionError', 'nobody says in which region the table is: set AWS_REGION'],
+  ['RegionError', 'the region of the table is not set: set AWS_REGION'],
   ['CredentialsProviderError', 'there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'],
 ]);
 

@@ -1,11 +1,11 @@
-// Where else in the table a record is found: messages in their conversation, and in a list if few would be found else.
+// The index keys of a record: a message is in the index of its conversation, and in that of rare folders.
 import { conversationKey } from '../rules/conversation-rules.ts';
 import type { Placement } from './items.ts';
 import { keys, partitions } from './keys.ts';
 import { isTombstone } from './message-parts.ts';
 import type { StoredMessageOrTombstone } from './stored.ts';
 
-/** Of what stands under that sort key in the partition of a home. */
+/** The placement of the record with that sort key in a home's partition. */
 export function placementOf(sk: string, data: unknown): Placement {
   if (!sk.startsWith(keys.message('', '').sk)) return {};
   const message = data as StoredMessageOrTombstone;
@@ -19,8 +19,8 @@ export function placementOf(sk: string, data: unknown): Placement {
 }
 
 /**
- * Most messages lie in Received or Sent: who looks for those goes through all of them, or through the conversations that
- * have unread ones (unread.ts), and a place in the index, which costs a write unit, would save little.
+ * Most messages are in Received or Sent: queries for those read the table, or the conversations with unread messages
+ * (unread.ts). An index entry costs a write unit and would save little.
  */
 export function isListed(folder: string, status: string): boolean {
   return folder !== 'Received' && (folder !== 'Sent' || status === 'Unread');

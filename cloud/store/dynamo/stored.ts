@@ -1,29 +1,29 @@
-// What is kept in the table beside the records that the seam itself names.
+// The records of the table that the seam does not define.
 import type { Conversation, HomeEvent, Message } from '../../../protocol/model.ts';
 import type { HomeRecord } from '../home-store.ts';
 import type { MessageRecord } from '../message-store.ts';
 import type { PhoneRecord } from '../phone-store.ts';
 import type { Keying } from '../rules/conversation-rules.ts';
 
-/** Events, and what else is only kept until nobody can have missed it. */
+/** Retention of events and of deleted items. */
 export const keptMs = 24 * 3_600_000;
 
 /**
- * A home's head: what every commit goes through. It carries what the latest commits changed until that is written to
- * its own places, so that one conditional put is a whole commit.
+ * A home's head, which every commit replaces. It carries the changes of the latest commits until they are written to
+ * their own items, so that one conditional put is a whole commit.
  */
 export interface StoredHome {
   home: HomeRecord;
   unread: number;
-  /** Whether a message that a phone had was ever deleted. */
+  /** Whether a message that was on a phone was ever deleted. */
   hasDeleted?: true | undefined;
-  /** How many sends no phone has taken yet: mostly none, and then nobody looks for them. */
+  /** The number of sends that no phone has taken yet: with 0, readers save the query. */
   open: number;
-  /** Absent as long as nothing is known: each commit pays for it. */
+  /** Absent while nothing is known: each commit pays for its size. */
   keying?: Keying | undefined;
-  /** The id of its latest event; empty if there was none. */
+  /** The id of the home's latest event; empty if there was none. */
   lastEvent: string;
-  /** The id of the latest event that stands in a page of its own. */
+  /** The id of the latest event that is in a page item. */
   paged: string;
   /** By sort key. */
   changes: Record<string, StoredChange>;
@@ -31,39 +31,39 @@ export interface StoredHome {
   told: StoredTold[];
 }
 
-/** A change that is not at its place yet. */
+/** A change that is not written to its item yet. */
 export interface StoredChange {
-  /** Of the head when it was made, and of the item that it becomes. */
+  /** The revision of the head at the commit, and later of the item. */
   revision: number;
-  /** Undefined: it is gone. */
+  /** Undefined for a deleted record. */
   data?: unknown;
-  /** Nothing was ever written at its place. */
+  /** The item was never written. */
   isNew?: true;
-  /** The name of the blob that the item at its place names, until the change comes there. */
+  /** The blob of the item that the change will replace. */
   blob?: string;
 }
 
 /** The events of one commit. */
 export interface StoredTold {
-  /** Of the very commit, which so knows its own write when the answer to that was lost. */
+  /** A random id of the commit, by which it recognises its own write after a lost answer. */
   by: string;
   events: HomeEvent[];
 }
 
-/** Some events in their order. */
+/** A page of events, oldest first. */
 export interface StoredEvents {
-  /** The id of the event before the first: so a gap is seen where expired ones were deleted. */
+  /** The id of the event before the first, so that a reader detects the gap of deleted pages. */
   previous: string;
   told: StoredTold[];
 }
 
-/** The place of a deleted message, kept so that its id never comes back. Earlier versions kept nothing else. */
+/** Keeps the id of a deleted message from being used again. Earlier versions stored nothing else. */
 export interface StoredTombstone extends Partial<Pick<MessageRecord, 'phone' | 'messageId' | 'epoch' | 'fingerprint'>> {
   id: string;
   gone: true;
 }
 
-/** A message is stored without the `onPhone` that most have: `present` gives it back. */
+/** A message is stored without the usual `onPhone`, which `present` restores. */
 export type StoredMessageOrTombstone = MessageRecord | StoredTombstone;
 
 /** The times of the latest messages that were deleted under one identifier of a phone. */
@@ -73,17 +73,17 @@ export interface StoredDeleted {
 
 export interface StoredPhone {
   phone: PhoneRecord;
-  /** What watchers were told last. */
+  /** The last state that watchers know. */
   online: boolean;
 }
 
 export interface StoredConversation extends Omit<Conversation, 'last'> {
   lastId: string;
-  /** A copy of that message, so that a list of conversations reads no messages. Absent where it is long. */
+  /** A copy of the last message, so that a list of conversations reads no messages. Absent for long messages. */
   last?: Message | undefined;
-  /** Of its messages. */
+  /** The number of its messages. */
   count: number;
-  /** No message before this is unread. Absent where none is, and where an earlier version did not note it. */
+  /** No message before this id is unread. Absent where none is unread, or an earlier version did not store it. */
   unreadFrom?: string | undefined;
 }
 
@@ -91,7 +91,7 @@ export interface StoredRequest {
   fingerprint: string;
   firstBegunMs: number;
   begunMs: number;
-  /** Of the very call that began it, which so knows its own write when the answer to that was lost. */
+  /** A random id of the call that began it, by which the call recognises its own write after a lost answer. */
   nonce: string;
   answer?: { status: number; body: string };
 }

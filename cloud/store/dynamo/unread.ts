@@ -1,14 +1,14 @@
-// Messages that came and were not read: found in the conversations that hold some, since a place in an index would cost
-// a write unit for each message that comes, and another when it is read.
+// Finds unread arrivals through the conversations that hold some: an index entry would cost a write unit for each
+// arrival, and another when it is read.
 import { attributes, indexes } from '../table.ts';
 import type { Range } from './engine.ts';
 import type { HomeView } from './home-view.ts';
 import { keys, partitions } from './keys.ts';
 import type { StoredConversation, StoredMessageOrTombstone } from './stored.ts';
 
-/** Conversations that are begun to be read at the same time. */
+/** Conversations whose reads start together. */
 const begunAtOnce = 8;
-/** Read with the unread ones at once, since some that were read may stand between them. */
+/** Extra messages in a read, because read messages may lie between unread ones. */
 const readBetween = 8;
 
 interface Reading {
@@ -17,8 +17,8 @@ interface Reading {
 }
 
 /**
- * The messages of these conversations, newest first, from the oldest that is unread in each: those that were read in
- * between are for the caller to sift. A conversation is not begun before its turn comes.
+ * The messages of conversations with unread ones, newest first, from the oldest unread message of each. The caller
+ * filters out read messages. The read of a conversation starts only when its last message is next.
  */
 export async function* amongUnread(view: HomeView, before: string): AsyncGenerator<StoredMessageOrTombstone> {
   const waiting = (await view.all(keys.allConversations(view.home)))
@@ -46,7 +46,7 @@ async function begin(
   before: string,
 ): Promise<Reading | undefined> {
   const from = unreadFrom ?? '';
-  // Later ones, which the index may know, are none of the conversation as it was when the home was opened.
+  // The index may hold later messages, which are not part of the opened state of the home.
   const to = lastId < before ? lastId : before;
   if (from > to) return undefined;
   const range: Range = {
