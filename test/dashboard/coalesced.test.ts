@@ -1,5 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { coalesced } from '../../cloud/dashboard/state/coalesced.ts';
 
 /** Work of which each run ends when the test says so. */
@@ -13,16 +12,24 @@ function work() {
   return { runs, run };
 }
 
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
 test('wishes during a run share the next one', async () => {
   const { runs, run } = work();
-  const wish = coalesced(run, 1);
+  const wish = coalesced(run, 20);
   const first = wish();
-  const [second, third] = [wish(), wish()];
+  const settled = Promise.allSettled([wish(), wish()]);
   runs[0]?.resolve();
   await first;
-  while (runs.length < 2) await pause(1);
+  await vi.advanceTimersByTimeAsync(20);
+  expect(runs).toHaveLength(2);
   runs[1]?.reject(new Error('It failed.'));
-  expect(await Promise.allSettled([second, third])).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);
+  expect(await settled).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);
   expect(runs).toHaveLength(2);
 });
 
@@ -33,10 +40,11 @@ test('a wish in the pause between two runs does not overtake one that waits', as
   const second = wish();
   runs[0]?.resolve();
   await first;
-  await pause(0);
+  await vi.advanceTimersByTimeAsync(19);
   const third = wish();
   expect(runs).toHaveLength(1);
-  while (runs.length < 2) await pause(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(runs).toHaveLength(2);
   runs[1]?.resolve();
   await Promise.all([second, third]);
   expect(runs).toHaveLength(2);

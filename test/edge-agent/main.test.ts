@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,13 +26,10 @@ class Running {
       this.err += chunk;
     });
     this.process.on('message', (message) => this.messages.push(message as { type: string }));
-    this.ended = new Promise((resolve) => {
-      this.process.on('close', resolve);
-      // After disconnect() Node emits 'exit' but not 'close'.
-      this.process.on('exit', (code) => {
-        if (!this.process.connected) setTimeout(resolve, 100, code);
-      });
-    });
+    // After disconnect() Node emits 'exit' but not 'close'.
+    const exited = once(this.process, 'exit');
+    const outputs = [this.process.stdout, this.process.stderr].map((stream) => stream && once(stream, 'close'));
+    this.ended = Promise.all([exited, ...outputs]).then(([[code]]) => code);
   }
 }
 

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SqliteEngine } from '../../cloud/store/sqlite/engine.ts';
 import { openPhoneDatabase } from '../../edge-agent/phone/database.ts';
 import { openDatabase } from '../../edge-agent/tunnel/database.ts';
@@ -107,9 +107,10 @@ describe('the write-ahead log', () => {
     const reader = new DatabaseSync(path, { readOnly: true });
     reader.exec('BEGIN; SELECT * FROM t');
     database.exec("INSERT INTO t VALUES ('x')");
+    const exec = vi.spyOn(database, 'exec');
     truncation.written();
-    // By the second timer there was at least one attempt, which did not block this thread for the reader.
-    await new Promise((resolve) => setTimeout(() => setTimeout(resolve, 15), 15));
+    // An attempt ends with this. It did not block this thread for the reader.
+    await vi.waitUntil(() => exec.mock.calls.some(([sql]) => sql === 'PRAGMA busy_timeout = 5000'), 10_000);
     expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
     reader.exec('COMMIT');
     // Less than the five seconds of one wait for the reader.

@@ -199,7 +199,7 @@ describe('export and import', () => {
     importing.stdin.on('error', () => undefined);
     importing.stdin.write(`${half.join('\n')}\n`);
     const unfinished = join(folder, 'to', 'cloud.db.import');
-    while (storedMessages(unfinished) === 0) await pause(20);
+    await expect.poll(() => storedMessages(unfinished), { timeout: 25_000, interval: 20 }).toBeGreaterThan(0);
     importing.kill('SIGKILL');
     await once(importing, 'close');
     expect(storedMessages(unfinished)).toBeGreaterThan(0);
@@ -223,7 +223,7 @@ describe('export and import', () => {
     const exporting = spawn(process.execPath, [program, 'export', '--data', join(folder, 'from')]);
     exporting.stdout.pause();
     const closed = once(exporting, 'close');
-    // A full pipe holds 64 KiB.
+    // A full pipe holds 64 KiB. That the program waits for room in it shows nowhere from outside.
     await once(exporting.stdout, 'readable');
     await pause(200);
     const text = (await exporting.stdout.toArray()).join('');

@@ -65,7 +65,7 @@ describe.skipIf(!disk.canFill)('a cloud whose disk is full', () => {
     expect(await stored()).toBe(1);
     const send = await cloud.post('/v1/homes/home/messages', { messageClass: 'SMS', to: ['+390110001'], body });
     expect([send.status, send.body.code]).toEqual([503, 'store-unavailable']);
-    // The store is tried again and again, which logs one line.
+    // The store is tried again and again, which logs one line. The cloud's own attempts show nowhere: five seconds hold two.
     for (let look = 0; look < 5; look++) {
       tell(agent, 2);
       expect(await readyz()).toBe(503);

@@ -11,7 +11,7 @@ import { closeCodes, heartbeat, subprotocol } from '../../../protocol/frames.ts'
 import { limits } from '../../../protocol/limits.ts';
 import { flagOf } from '../../../protocol/settings.ts';
 import { messageId, phoneMessage, presence } from '../../contract/messages.ts';
-import { ownerToken, RunningCloud } from './running-cloud.ts';
+import { ownerToken, patiently, RunningCloud } from './running-cloud.ts';
 import { ScriptedAgent } from './scripted-agent.ts';
 
 const command = resolve(import.meta.dirname, '../../../cloud/hosts/node.ts');
@@ -227,7 +227,8 @@ describe('sockets', () => {
     const lively = await cloud.agent();
     await lively.connect();
     const beat = setInterval(() => lively.sendText(heartbeat.ping), 30);
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    // At this rate that takes more than twice the time after which the silent one was closed.
+    await lively.until(() => lively.pongs >= 20 || lively.closeCode !== undefined);
     clearInterval(beat);
     expect(lively.closeCode).toBeUndefined();
   });
@@ -270,13 +271,15 @@ describe('sockets', () => {
     road.write(`GET /v1/homes/home/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${ownerToken}\r\n\r\n`);
     await once(road, 'data');
     road.pause();
+    const metrics = async () => (await cloud.get('/metrics')).body;
+    await expect.poll(metrics, { ...patiently, interval: 300 }).toContain('homeline_watchers 1\n');
     await agent.phones(presence('uuid:1', { trusted: true }));
     // More than the kernel buffers on both sides.
     for (let n = 1; n <= 64; n++) {
       const message = phoneMessage({ messageId: `m-${n}`, body: 'x'.repeat(limits.bodyChars) });
       await agent.deliver({ type: 'message.put', udn: 'uuid:1', epoch: 0, id: messageId(n), message, fingerprint: '' });
     }
-    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    await expect.poll(metrics, { ...patiently, interval: 300 }).toContain('homeline_watchers 0\n');
     clearInterval(beat);
     const ended = once(road, 'close');
     road.resume();

@@ -95,11 +95,12 @@ export class RunningCloud {
     return { agent, phone: await this.phone() };
   }
 
-  /** The first phone, once the cloud shows it online. */
+  /** The first phone, once the cloud shows it online; within 30 s. */
   async phone(): Promise<Phone> {
-    for (;;) {
+    for (const endMs = performance.now() + patiently.timeout; ; ) {
       const phone: Phone | undefined = (await this.get('/v1/homes/home/phones')).body.items[0];
       if (phone?.online) return phone;
+      if (performance.now() > endMs) throw new Error('The phone never came online.');
     }
   }
 

@@ -8,6 +8,7 @@ import {
   type EdgeEvent,
   type EdgeFrame,
   type FrameOf,
+  heartbeat,
   type PhonePresence,
   subprotocol,
 } from '../../../protocol/frames.ts';
@@ -24,6 +25,7 @@ export class ScriptedAgent {
   readonly frames: CloudFrame[] = [];
   readonly script: Script;
   closeCode: number | undefined;
+  pongs = 0;
   readonly #url: string;
   readonly #token: string;
   #socket: WebSocket | undefined;
@@ -93,13 +95,17 @@ export class ScriptedAgent {
     return find() as FrameOf<CloudFrame, Type>;
   }
 
+  /** Waits, for at most 50 s, until a condition holds; checked after each thing that happens here. */
   async until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) {
+    for (const endMs = performance.now() + 50_000; !isSo(); ) {
+      if (performance.now() > endMs) throw new Error(`This never became true: ${isSo}`);
       await new Promise<void>((resolve) => {
         const listener = () => {
+          clearTimeout(timer);
           this.#listeners.delete(listener);
           resolve();
         };
+        const timer = setTimeout(listener, 1_000);
         this.#listeners.add(listener);
       });
     }
@@ -115,7 +121,8 @@ export class ScriptedAgent {
   }
 
   #hear(text: string): void {
-    if (text !== 'pong') {
+    if (text === heartbeat.pong) this.pongs++;
+    else {
       const frame = decodeCloudFrame(text);
       this.frames.push(frame);
       if (frame.type === 'call') void this.#answer(frame);

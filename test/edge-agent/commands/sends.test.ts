@@ -1,7 +1,6 @@
 // What must not happen twice, besides messages: sessions and files whose answers were lost are looked up on the phone.
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import type { ActionName } from '../../../protocol/actions.ts';
@@ -84,11 +83,14 @@ describe('a change of a session whose answer was lost', () => {
   });
 
   async function settledCall(action: ActionName) {
-    for (;;) {
-      const answer = await call(action, { SessionID: 'chat-1' });
-      if (answer.type === 'result' || answer.code !== 'outcome-pending') return answer;
-      await pause(100);
-    }
+    let answer = await call(action, { SessionID: 'chat-1' });
+    const isPending = () => answer.type === 'failure' && answer.code === 'outcome-pending';
+    const again = async () => {
+      if (isPending()) answer = await call(action, { SessionID: 'chat-1' });
+      return isPending();
+    };
+    await expect.poll(again, { timeout: 50_000, interval: 100 }).toBe(false);
+    return answer;
   }
 
   it('is not done again once its outcome is known, whatever has happened since', async () => {

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type CallOptions, PhoneControlPoint } from '../../../edge-agent/messaging/control-point.ts';
 import { writeDocument } from '../../../edge-agent/messaging/documents.ts';
 import { MessageListStream, readMessageList } from '../../../edge-agent/messaging/list-stream.ts';
@@ -37,11 +37,14 @@ afterEach(async () => {
   await phone.stop();
 });
 
+/** What `list` has read so far. */
+let entries: MessageEntry[] = [];
+
 async function list(
   reaction: Reaction,
   options: Partial<CallOptions> = {},
 ): Promise<ListRead & { entries: MessageEntry[] }> {
-  const entries: MessageEntry[] = [];
+  entries = [];
   phone.react = ({ action }) => (action === 'SearchMessages' ? reaction : undefined);
   const read = await controlPoint.inTurn(
     (calls) =>
@@ -166,7 +169,7 @@ describe('an incomplete list', () => {
 
 async function* breakingOff(pieces: readonly string[]): AsyncGenerator<string> {
   yield* pieces;
-  await pause(50);
+  await vi.waitUntil(() => entries.length >= 2, 10_000);
   throw new Error('The phone is switched off.');
 }
 
@@ -295,6 +298,7 @@ describe('a slow phone', () => {
     const body = async function* () {
       for (const piece of (head + escapeText(document) + tail).match(/[\s\S]{1,200}/g) ?? []) {
         yield piece;
+        // The pace of the phone: all pieces take longer than the deadline, none longer than a stall.
         await pause(20);
       }
     };
@@ -306,7 +310,7 @@ describe('a slow phone', () => {
     const entries: MessageEntry[] = [];
     const body = async function* () {
       yield head + escapeText(document.slice(0, document.indexOf('Ecco')));
-      await pause(60_000, undefined, { ref: false });
+      await new Promise(() => undefined);
     };
     phone.react = () => Readable.from(body());
     const reading = controlPoint.inTurn(
@@ -341,6 +345,7 @@ describe('a slow phone', () => {
     );
     await first;
     let before = -1;
+    // No event tells that the phone stays blocked; it is, when it has made nothing for a while.
     while (made !== before) {
       before = made;
       await pause(200);

@@ -254,13 +254,14 @@ export function freeUdpPort(): Promise<number> {
   });
 }
 
-/** Waits until the condition holds, or until the test's timeout. */
+/** Resolves with the first value that is not undefined or false, within 50 s. */
 export async function until<Value>(
   look: () => Promise<Value | undefined | false> | Value | undefined | false,
 ): Promise<Value> {
-  for (;;) {
+  for (const endMs = performance.now() + 50_000; ; ) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
+    if (performance.now() > endMs) throw new Error(`This never became true: ${look}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -50,7 +50,7 @@ describe.skipIf(absent !== undefined)('between two machines', () => {
     lan.here.run('control-point');
     await until(() => heard('event').length > 0);
     lan.here.ip('link', 'set', 'lan0', 'down');
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await until(() => [lan.here, lan.there].every(({ told }) => told.some((line) => 'unplugged' in line)));
     lan.here.ip('link', 'set', 'lan0', 'up');
     // The device lost its link too: it announces the next BOOTID, which arrives on the rejoined group.
     await until(() => heard('rebooted').length > 0);

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { LanNetwork } from '../../../edge-agent/upnp/network/network.ts';
-import { failureOf, useLan } from '../../fixtures/upnp/lan.ts';
+import { failureOf, until, useLan } from '../../fixtures/upnp/lan.ts';
 import { httpAnswer, ok, type RawDevice, type Reply, type SeenRequest } from '../../fixtures/upnp/raw-device.ts';
 
 const lan = useLan();
@@ -111,11 +111,11 @@ describe('a request', () => {
   });
 
   it('fails on abort and when the network stops', async () => {
-    const { url } = await bound(() => () => undefined);
+    const { seen, url } = await bound(() => () => undefined);
     const abort = new AbortController();
     const aborted = failureOf(get(url, { signal: abort.signal }));
     const stopped = failureOf(get(url));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => seen.length === 2);
     abort.abort();
     expect(await aborted).toMatchObject({ kind: 'unreachable' });
     await lan.network.stop();
@@ -135,7 +135,7 @@ describe('a request', () => {
     expect(seen).toHaveLength(1);
     waiting.shift()?.();
     await first;
-    while (waiting.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => waiting.length > 0);
     waiting.shift()?.();
     await third;
     expect(seen).toHaveLength(2);

@@ -178,6 +178,7 @@ describe('a call', () => {
     let most = 0;
     const device = await lan.device(async () => {
       most = Math.max(most, ++busy);
+      // Time for a second call, which must not come.
       await new Promise((resolve) => setTimeout(resolve, 5));
       busy--;
       return ok(answerWith(''));

@@ -26,11 +26,12 @@ export async function api(method: string, path: string, body?: unknown, more = {
   return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) };
 }
 
-/** Asks again until there is an answer. */
+/** Asks again until there is an answer, for at most 50 s. */
 export async function until<Found>(look: () => Promise<Found | undefined | false> | Found | undefined | false) {
-  for (;;) {
+  for (const endMs = Date.now() + 50_000; ; ) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
+    if (Date.now() > endMs) throw new Error(`This never became true: ${look}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -179,11 +179,15 @@ describe('a search', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => advertiser.receive(bytes, from)));
     for (let flood = 0; flood < 10_000; flood++) advertiser.receive(good, { ...from, port: 1 + (flood % 60_000) });
     // The flood filled the queue of waiting answers; once they are sent, other peers are answered again.
-    await until(async () => {
-      search({ ST: 'upnp:rootdevice' });
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return answered.some((headers) => headers.get('ST') === 'upnp:rootdevice');
-    });
+    await expect
+      .poll(
+        () => {
+          search({ ST: 'upnp:rootdevice' });
+          return answered.map((headers) => headers.get('ST'));
+        },
+        { timeout: 50_000, interval: 100 },
+      )
+      .toContain('upnp:rootdevice');
     faults.length = 0;
   });
 
@@ -202,11 +206,10 @@ describe('a search', () => {
       });
       await standard.start(loopback.map((at) => ({ at, location })));
       // Announcements name the highest version only, so this comes from a search answer.
-      await new Promise((resolve) => setTimeout(resolve, 300));
       const target = 'urn:schemas-upnp-org:service:SwitchPower:1';
       let found = '';
       // Datagrams may be lost on a busy machine.
-      for (let tries = 0; tries < 3 && !found.includes(lampUdn); tries++) {
+      for (let tries = 0; tries < 3 && !found.includes(`${lampUdn}::${target}`); tries++) {
         found = (await promisify(execFile)(discover, ['-i', 'lo', '-n', '4', '-t', target])).stdout;
       }
       await standard.stop();
