@@ -37,14 +37,11 @@ afterEach(async () => {
   await phone.stop();
 });
 
-/** What `list` has read so far. */
-let entries: MessageEntry[] = [];
-
 async function list(
   reaction: Reaction,
   options: Partial<CallOptions> = {},
 ): Promise<ListRead & { entries: MessageEntry[] }> {
-  entries = [];
+  const entries: MessageEntry[] = [];
   phone.react = ({ action }) => (action === 'SearchMessages' ? reaction : undefined);
   const read = await controlPoint.inTurn(
     (calls) =>
@@ -168,8 +165,10 @@ describe('an incomplete list', () => {
 });
 
 async function* breakingOff(pieces: readonly string[]): AsyncGenerator<string> {
+  const written = vi.spyOn(MessageListStream.prototype, 'write');
   yield* pieces;
-  await vi.waitUntil(() => entries.length >= 2, 10_000);
+  await vi.waitUntil(() => written.mock.calls.join('').split('</message>').length > 2, 10_000);
+  written.mockRestore();
   throw new Error('The phone is switched off.');
 }
 
