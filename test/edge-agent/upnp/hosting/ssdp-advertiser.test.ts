@@ -205,7 +205,9 @@ describe('a search', () => {
         onFault: (error) => faults.push(error),
       });
       await standard.start(loopback.map((at) => ({ at, location })));
-      // Announcements name the highest version only, so this comes from a search answer.
+      // Announcements name the highest version only, so this comes from a search answer. Nothing tells when the last
+      // announcement was sent, after which the search begins.
+      await new Promise((resolve) => setTimeout(resolve, 300));
       const target = 'urn:schemas-upnp-org:service:SwitchPower:1';
       let found = '';
       // Datagrams may be lost on a busy machine.
