@@ -1,9 +1,9 @@
-// Samples of what a store is given: identifiers in their order, phones, messages, sessions and sends.
+// Sample input of a store: ordered identifiers, phones, messages, sessions and sends.
 import type { MessageRecord } from '../../cloud/store/message-store.ts';
 import type { PhonePresence } from '../../protocol/frames.ts';
 import type { PhoneMessage, PhoneSession } from '../../protocol/phone-model.ts';
 
-/** The n-th of identifiers in their order. */
+/** The n-th identifier, in ascending order. */
 export const messageId = (n: number) => `m_${String(n).padStart(26, '0')}`;
 export const sessionId = (n: number) => `s_${String(n).padStart(26, '0')}`;
 

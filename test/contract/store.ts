@@ -1,4 +1,4 @@
-// What every Store keeps to, whatever engine is below it. An adapter's own test file calls storeContract.
+// The contract of Store for every engine. Each adapter's test file calls storeContract.
 import { afterEach, beforeEach, describe } from 'vitest';
 import { commitsContract } from './store/commit-contract.ts';
 import { conversationsContract } from './store/conversation-contract.ts';

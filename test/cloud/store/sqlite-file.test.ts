@@ -1,4 +1,4 @@
-// SqliteStore and its file: versions, other people's files, a dying process, a full disk, and what the plans promise.
+// SqliteStore and its file: versions, foreign files, a crash, a full disk, and query plans.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -149,7 +149,7 @@ describe('the file of SqliteStore', () => {
     await expect(open(join(folder, 'other', 'homeline.db'))).rejects.toMatchObject({ code: 'store-unavailable' });
   });
 
-  it('is not taken from a table of another program that has no mark', async () => {
+  it('refuses a file of another program without an application id', async () => {
     mkdirSync(join(folder, 'data'));
     editDatabase((database) => database.exec('CREATE TABLE diary (entry TEXT)'));
     await expect(open()).rejects.toMatchObject({ message: expect.stringMatching(/another program/) });

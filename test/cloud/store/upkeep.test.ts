@@ -1,4 +1,4 @@
-// What an earlier version stored is as this one would store it, soon after it is opened; nothing is lost on the way.
+// Upkeep: records of an earlier version get their present form soon after the store opens, without loss.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -47,7 +47,7 @@ describe('a database of the first version', () => {
     '+1\nVodafone',
   ];
 
-  /** As the first version wrote it: keys of addresses as they stand, texts folded without ligatures. */
+  /** A message in the form of the first version: keys of addresses as written, texts folded without ligatures. */
   function writeFirstVersion(count: number): void {
     mkdirSync(folder, { recursive: true });
     const database = new DatabaseSync(path());
@@ -88,7 +88,7 @@ describe('a database of the first version', () => {
     return store;
   }
 
-  it('has one conversation a person, by the country of its phones’ own number, and is found by other spellings', async () => {
+  it('has one conversation for each person, by the country of its phones’ own number, and finds other spellings', async () => {
     writeFirstVersion(1_200);
     told.length = 0;
     const store = await open();
@@ -109,7 +109,7 @@ describe('a database of the first version', () => {
     );
   });
 
-  it('can be read and written while it is brought up to date, which goes on where it was broken off', async () => {
+  it('can be read and written during upkeep, which resumes where it broke off', async () => {
     writeFirstVersion(3_000);
     const first = await open();
     const write: Write = { type: 'send.create', message: send(messageId(9_001), { to: [{ address: '011 0001' }] }) };
@@ -137,7 +137,7 @@ describe.skipIf(missingForDynamoDbLocal() !== undefined)('a table of an earlier 
     return store;
   }
 
-  it('has one conversation a person after the next commit of the home', async () => {
+  it('has one conversation for each person after the next commit of the home', async () => {
     await local.createTable(basename(folder));
     const before = await open();
     await before.homes.create({ id: home, account: 'account', name: 'Home', owner: 'Ada' });
@@ -159,7 +159,7 @@ describe.skipIf(missingForDynamoDbLocal() !== undefined)('a table of an earlier 
     expect(await store.conversations.countUnread(home)).toBe(3);
   });
 
-  /** Nothing is noted of the home’s country, which its messages tell. */
+  /** Removes the home’s stored country, which its messages hold. */
   async function makeEarlier(): Promise<void> {
     const documents = DynamoDBDocumentClient.from(local.client());
     const { Items = [] } = await documents.send(new ScanCommand({ TableName: basename(folder) }));

@@ -1,8 +1,8 @@
-// A home as a whole, to be compared: between two stores, or before and after something went wrong.
+// A snapshot of a whole home, to compare two stores, or a store before and after a failure.
 import type { Store, Write } from '../../../cloud/store/store.ts';
 import { presence, sessionId } from '../../contract/messages.ts';
 
-/** Answers the phone's id. */
+/** Returns the phone's id. */
 export async function furnish(store: Store, of: string): Promise<string> {
   await store.start();
   await store.homes.create({ id: of, account: 'account', name: 'Home', owner: 'Ada' });
@@ -15,7 +15,7 @@ export function homed(writes: readonly Write[], there: string): Write[] {
   );
 }
 
-/** All that can be read, but for the home's own name and the ids that each store gives by itself. */
+/** All readable state, without the home's name and the ids that each store generates. */
 export async function everything(store: Store, of: string) {
   const phones = await store.phones.list(of);
   const answer = {

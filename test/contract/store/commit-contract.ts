@@ -1,4 +1,4 @@
-// The contract of Store: commits and the events that come of them.
+// The contract of Store: commits and their events.
 import { describe, expect, it } from 'vitest';
 import type { Write } from '../../../cloud/store/store.ts';
 import type { PhoneMessage } from '../../../protocol/phone-model.ts';
@@ -8,7 +8,7 @@ import { ascending, dayMs, home, minuteMs, numbers, only, type StoreUnderTest, s
 
 export function commitsContract(at: StoreUnderTest): void {
   describe('commits', () => {
-    it('are all or nothing, and a failing one does not touch those beside it', async () => {
+    it('are all or nothing, and a failing one does not affect concurrent ones', async () => {
       const poisoned = {
         ...at.put(messageId(2)),
         get message(): PhoneMessage {
@@ -26,7 +26,7 @@ export function commitsContract(at: StoreUnderTest): void {
       expect(await at.store.conversations.countUnread(home)).toBe(2);
     });
 
-    it('are seen at once, in their order, also if they need not be durable at once', async () => {
+    it('are visible at once and in order, even with deferred durability', async () => {
       const soon = at.store.commit(home, [at.put(messageId(1))], 'soon');
       const [[first], [second]] = await Promise.all([soon, at.commit(at.put(messageId(2), { messageId: 'phone-2' }))]);
       const [third] = await at.store.commit(home, [at.put(messageId(3), { messageId: 'phone-3' })], 'soon');
@@ -34,7 +34,7 @@ export function commitsContract(at: StoreUnderTest): void {
       expect(await at.store.events.after(home, '', 10)).toEqual([first, second, third]);
     });
 
-    it('answer in the order in which they were made, each with its own events', async () => {
+    it('resolve in the order of the calls, each with its own events', async () => {
       const order: number[] = [];
       const answers = await Promise.all(
         numbers(1, 300).map((n) =>
@@ -82,7 +82,7 @@ export function commitsContract(at: StoreUnderTest): void {
   });
 
   describe('events', () => {
-    it('go on after any of them, in their order', async () => {
+    it('are listed in order after any event', async () => {
       const events = await at.commit(...numbers(1, 5).map((n) => at.put(messageId(n))));
       expect(await at.store.events.after(home, events[1]?.id ?? '', 10)).toEqual(events.slice(2));
       expect(await at.store.events.after(home, events[1]?.id ?? '', 2)).toEqual(events.slice(2, 4));
@@ -90,7 +90,7 @@ export function commitsContract(at: StoreUnderTest): void {
       expect(await at.store.events.after(home, '', 10)).toEqual(events);
     });
 
-    it('never go back, whatever the clock does, also across a restart', async () => {
+    it('have ascending ids whatever the clock does, also across a restart', async () => {
       const events = await at.commit(at.put(messageId(1)), at.put(messageId(2)));
       at.clock.nowMs -= 10 * minuteMs;
       events.push(...(await at.commit(at.put(messageId(3)))));
@@ -102,7 +102,7 @@ export function commitsContract(at: StoreUnderTest): void {
       expect(await at.store.events.after(home, '', 10)).toEqual(events);
     });
 
-    it('go on after any moment', async () => {
+    it('are listed after any time', async () => {
       const quiet = ulidFloor(at.clock.nowMs);
       expect(await at.store.events.after(home, quiet, 10)).toEqual([]);
       const [first] = await at.commit(at.put(messageId(1)));
@@ -114,7 +114,7 @@ export function commitsContract(at: StoreUnderTest): void {
       expect(await at.store.events.after(home, between, 10)).toEqual([second]);
     });
 
-    it('answer undefined for a point that is no longer kept, or that lies ahead', async () => {
+    it('are undefined after a point that is no longer kept, or lies ahead', async () => {
       const [first] = await at.commit(at.put(messageId(1)));
       at.clock.nowMs += minuteMs;
       const [second] = await at.commit(at.put(messageId(2)));

@@ -1,4 +1,4 @@
-// The contract of Store: messages as phones show them.
+// The contract of Store: messages that phones list.
 import { describe, expect, it } from 'vitest';
 import type { Write } from '../../../cloud/store/store.ts';
 import { ulidFloor } from '../../../shared/ulid.ts';
@@ -7,7 +7,7 @@ import { home, iso, minuteMs, numbers, type StoreUnderTest, snapshot } from './s
 
 export function messagesContract(at: StoreUnderTest): void {
   describe('messages from a phone', () => {
-    it('tells of an arrival once, and shows it as it came', async () => {
+    it('stores one event for an arrival, and returns the message unchanged', async () => {
       const events = await at.commit(
         at.put(messageId(1), { body: 'Dinner at 8?', subject: 'Tonight' }, { recovered: true }),
       );
@@ -42,7 +42,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.commit(at.put(messageId(1), { body: 'Dinner at 8?', subject: 'Tonight' }))).toEqual([]);
     });
 
-    it('follows the phone in what is visible, its corrected time too', async () => {
+    it('follows the phone in all visible fields, including a corrected time', async () => {
       await at.commit(at.put(messageId(1)));
       const changed = at.put(messageId(1), { status: 'Read', time: '2026-11-22T11:30:00.000Z' });
       expect(await at.commit(changed)).toMatchObject([
@@ -54,13 +54,13 @@ export function messagesContract(at: StoreUnderTest): void {
       ]);
     });
 
-    it('keeps a change that nobody sees without telling of it', async () => {
+    it('stores a change of internal fields without an event', async () => {
       await at.commit(at.put(messageId(1)));
       expect(await at.commit(at.put(messageId(1), {}, { fingerprint: 'g', epoch: 1 }))).toEqual([]);
       expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ fingerprint: 'g', epoch: 1 });
     });
 
-    it('keeps a body that the phone leaves out later', async () => {
+    it('keeps a body that the phone omits later', async () => {
       await at.commit(at.put(messageId(1), { body: '', bodyOmitted: true }));
       expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ body: null });
       await at.commit(at.put(messageId(1), { body: 'fetched' }));
@@ -68,7 +68,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ body: 'fetched' });
     });
 
-    it('tells of what was written at the phone itself as a send, not as an arrival', async () => {
+    it('stores a send event, not an arrival, for a message written on the phone', async () => {
       expect(await at.commit(at.put(messageId(1), { folder: 'Outgoing', status: 'Read' }))).toMatchObject([
         { type: 'send.updated', data: { state: 'sending' } },
       ]);
@@ -81,7 +81,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.commit(at.put(messageId(3), { folder: 'Deleted' }))).toMatchObject([{ type: 'message.updated' }]);
     });
 
-    it('tells of a deletion once, and never shows that id again', async () => {
+    it('stores one event for a deletion, and never returns that id again', async () => {
       await at.commit(at.put(messageId(1)), at.put(messageId(2), { messageId: 'phone-2' }));
       const gone = { type: 'message.delete', id: messageId(1) } as const;
       expect(await at.commit(gone)).toMatchObject([{ type: 'message.deleted', data: { id: messageId(1) } }]);
@@ -100,7 +100,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.commit({ type: 'message.delete', id: messageId(9) })).toEqual([]);
     });
 
-    it('tells the inventory of a phone in pages, by id', async () => {
+    it('lists the inventory of a phone in pages, by id', async () => {
       await at.commit(
         ...[3, 1, 2].map((n) => at.put(messageId(n), { messageId: `phone-${n}` }, { fingerprint: `f${n}` })),
       );
@@ -116,7 +116,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.store.messages.inventory(home, 'p_none', { limit: 2 })).toEqual({ items: [] });
     });
 
-    it('keeps what the phone no longer lists, found and counted as before, and takes it back under its id', async () => {
+    it('keeps a message that the phone no longer lists, found and counted as before, and relists it under its id', async () => {
       await at.commit(at.put(messageId(1)), at.put(messageId(2), { messageId: 'phone-2', status: 'Read' }));
       const before = await snapshot(at.store);
       const absent = (n: number): Write => ({ type: 'message.absent', id: messageId(n), atMs: at.clock.nowMs });
@@ -143,7 +143,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.store.messages.get(home, messageId(1))).not.toHaveProperty('absentSinceMs');
     });
 
-    it('notes since when a message is missing, and whether its agent says that a second list lacked it too', async () => {
+    it('notes when a message went missing, and whether the agent reports that a second list lacked it', async () => {
       await at.commit(...[1, 2].map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));
       const sinceMs = at.clock.nowMs;
       const absent = (n: number, atMs: number, isConfirmed?: true): Write => {
@@ -154,7 +154,7 @@ export function messagesContract(at: StoreUnderTest): void {
         return { absentSinceMs, absentTwice };
       };
       await at.commit(absent(1, sinceMs), absent(2, sinceMs));
-      // Told again, at whatever time, it is no second list: the agent compares its memory with the cloud's.
+      // A repeated absence is no second list: the agent repeats it after comparing inventories.
       expect(await at.commit(absent(1, sinceMs + 60 * minuteMs))).toEqual([]);
       expect(await note(1)).toEqual({ absentSinceMs: sinceMs, absentTwice: undefined });
       expect(await at.commit(absent(1, sinceMs + 61 * minuteMs, true), absent(2, sinceMs + 1, true))).toEqual([]);
@@ -163,7 +163,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await note(1)).toEqual({ absentSinceMs: sinceMs, absentTwice: true });
     });
 
-    it('marks a message read here alone, and leaves it read when the phone lists it again', async () => {
+    it('marks a message read in the cloud alone, and leaves it read when the phone lists it again', async () => {
       await at.commit(at.put(messageId(1)), { type: 'message.absent', id: messageId(1), atMs: 1 });
       expect(await at.store.conversations.countUnread(home)).toBe(1);
       const read = { type: 'message.read', id: messageId(1) } as const;
@@ -176,7 +176,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ status: 'Read', onPhone: true });
     });
 
-    it('lists what is on its phone, or what is not, with other filters and in pages', async () => {
+    it('lists messages on or missing from their phone, with other filters and in pages', async () => {
       await at.commit(
         ...numbers(1, 6).map((n) =>
           at.put(messageId(n), { messageId: `phone-${n}`, body: n % 2 === 0 ? 'even' : 'odd' }),
@@ -203,7 +203,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ onPhone: true });
     });
 
-    it('carries which fields were cut until the phone shows them whole', async () => {
+    it('names truncated fields until the phone sends them whole', async () => {
       const truncated = { fields: ['body' as const, 'to' as const] };
       expect(await at.commit(at.put(messageId(1), { truncated }))).toMatchObject([{ data: { truncated } }]);
       expect((await at.store.messages.list(home, {}, { limit: 1 })).items[0]).toMatchObject({ truncated });
@@ -211,7 +211,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.store.messages.get(home, messageId(1))).not.toHaveProperty('truncated');
     });
 
-    it('does not take a deleted message back under another id, and takes another one under its identifier', async () => {
+    it('does not restore a deleted message under another id, but takes a new one under its identifier', async () => {
       const sent = { messageId: 'phone-1', folder: 'Sent', status: 'Read' } as const;
       await at.commit(at.put(messageId(1), sent), { type: 'message.delete', id: messageId(1) });
       expect(await at.commit(at.put(messageId(2), sent), at.put(messageId(3), { ...sent, folder: 'Deleted' }))).toEqual(
@@ -220,7 +220,7 @@ export function messagesContract(at: StoreUnderTest): void {
       await at.reopen();
       const later = '2026-11-22T13:00:00.000Z';
       expect(await at.commit(at.put(messageId(4), { ...sent, folder: 'Deleted', time: later }))).toEqual([]);
-      // The next message that a SIM keeps in the place of the deleted one; and the same place after a reset.
+      // A SIM gives the identifier of the deleted message to the next one, also after a reset.
       expect(await at.commit(at.put(messageId(5), { time: later }))).toHaveLength(1);
       expect(await at.commit(at.put(messageId(6), sent, { epoch: 1 }))).toHaveLength(1);
       await at.commit({ type: 'message.delete', id: messageId(5) });
@@ -228,7 +228,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.ids()).toEqual([messageId(6)]);
     });
 
-    it('tells absent and deleted messages in pages among the others, each once', async () => {
+    it('lists absent and deleted messages in the inventory once each', async () => {
       await at.commit(...numbers(1, 9).map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));
       await at.commit(
         ...[2, 3, 9].map((n): Write => ({ type: 'message.delete', id: messageId(n) })),
@@ -246,7 +246,7 @@ export function messagesContract(at: StoreUnderTest): void {
       }
     });
 
-    it('tells what two lists of a phone lacked, of that phone alone, and deletes it only while it is so', async () => {
+    it('lists messages that two lists of one phone lacked, and deletes them only while they are missing', async () => {
       const other = (await at.store.phones.put(home, [presence('uuid:2')])).find(({ udn }) => udn === 'uuid:2');
       const theirs = { phone: other?.id ?? '' };
       const absent = (n: number, isConfirmed: boolean): Write => {
@@ -269,7 +269,7 @@ export function messagesContract(at: StoreUnderTest): void {
       expect(await at.store.messages.missingFrom(home, at.phone.id)).toEqual({ listed: 2, missing: [] });
     });
 
-    it('tells the oldest messages before a time in pages, without sends under way', async () => {
+    it('lists the oldest messages before a time in pages, without sends in flight', async () => {
       const timeMs = (n: number) => at.clock.nowMs + n * minuteMs;
       const idAt = (n: number) => `m_${ulidFloor(timeMs(n)).slice(0, 25)}A`;
       await at.commit(

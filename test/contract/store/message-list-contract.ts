@@ -6,7 +6,7 @@ import { home, numbers, type StoreUnderTest } from './store-under-test.ts';
 
 export function pagesContract(at: StoreUnderTest): void {
   describe('pages of messages', () => {
-    it('go through everything once, newest first, while more arrives', async () => {
+    it('list every message once, newest first, while more arrive', async () => {
       await at.commit(...numbers(1, 25).map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));
       const seen: string[] = [];
       let cursor: string | undefined;
@@ -19,7 +19,7 @@ export function pagesContract(at: StoreUnderTest): void {
       expect(seen).toEqual(numbers(1, 25).reverse().map(messageId));
     });
 
-    it('end without a cursor, also when they are just full', async () => {
+    it('end without a cursor, also when the last page is exactly full', async () => {
       await at.commit(...numbers(1, 4).map((n) => at.put(messageId(n))));
       expect((await at.store.messages.list(home, {}, { limit: 4 })).next).toBeNull();
       expect((await at.store.messages.list(home, {}, { limit: 3 })).next).not.toBeNull();
@@ -66,7 +66,7 @@ export function pagesContract(at: StoreUnderTest): void {
       );
     });
 
-    it('gather what is unread from everywhere, whatever was read around it', async () => {
+    it('find unread messages in all conversations, between read ones', async () => {
       const states = new Map<number, { folder: 'Received' | 'Sent'; status: 'Read' | 'Unread' }>();
       const say = (n: number, status: 'Read' | 'Unread') => {
         const folder = n % 17 === 0 ? 'Sent' : 'Received';
@@ -94,7 +94,8 @@ export function pagesContract(at: StoreUnderTest): void {
       };
       await at.commit(...numbers(10, 79).map((n) => say(n, n % 3 === 0 ? 'Unread' : 'Read')));
       await agree();
-      // The oldest and the newest of some conversations are read; one that is older than all comes late; one is unread again.
+      // Some conversations have a read oldest or newest message; the oldest of all arrives late; one becomes unread
+      // again.
       await at.commit(...[12, 15, 18, 78, 75, 51].map((n) => say(n, 'Read')), say(3, 'Unread'), say(11, 'Unread'));
       await agree();
       await at.commit(...numbers(10, 79).map((n) => say(n, 'Read')));
@@ -103,7 +104,7 @@ export function pagesContract(at: StoreUnderTest): void {
       await agree();
     });
 
-    it('refuse a limit that is none, and a cursor that was given for something else', async () => {
+    it('refuse an invalid limit, and a cursor of another list', async () => {
       await at.store.homes.create({ id: 'other', account: 'account', name: 'Other', owner: 'Ada' });
       await at.commit(...numbers(1, 3).map((n) => at.put(messageId(n), { messageId: `phone-${n}` })));
       const { next } = await at.store.messages.list(home, { folder: 'Received' }, { limit: 1 });
@@ -172,7 +173,7 @@ export function pagesContract(at: StoreUnderTest): void {
       expect(await at.ids({ text })).toEqual(expected.map(messageId));
     });
 
-    it('takes any text for words, and no more than 500 characters of it', async () => {
+    it('takes any text as words, up to 500 characters', async () => {
       const long = 'a'.repeat(limits.bodyChars);
       await at.commit(at.put(messageId(5), { body: long }), at.put(messageId(6), { body: 'abc\0def \ud800 "NEAR(' }));
       expect(await at.ids({ text: long.slice(0, 500) })).toEqual([messageId(5)]);
@@ -184,12 +185,12 @@ export function pagesContract(at: StoreUnderTest): void {
       await expect(at.ids({ text: long.slice(0, 501) })).rejects.toMatchObject({ code: 'invalid-request' });
     });
 
-    it('joins text with every other filter', async () => {
+    it('combines text with every other filter', async () => {
       expect(await at.ids({ text: 'восемь', folder: 'Sent' })).toEqual([messageId(4)]);
       expect(await at.ids({ text: 'восемь', folder: 'Received' })).toEqual([]);
     });
 
-    it('finds what a message says now, not what it said', async () => {
+    it('finds a message by its present text, not its former text', async () => {
       await at.commit(at.put(messageId(1), { body: 'The electrician comes' }));
       expect(await at.ids({ text: 'plumber' })).toEqual([]);
       expect(await at.ids({ text: 'electrician' })).toEqual([messageId(1)]);

@@ -8,7 +8,7 @@ import { home, type StoreUnderTest } from './store-under-test.ts';
 
 export function phonesContract(at: StoreUnderTest): void {
   describe('phones', () => {
-    it('gives a phone an id for ever, and keeps what the agent sees of it', async () => {
+    it('gives a phone a permanent id, and stores the agent’s report of it', async () => {
       const capabilities = { classes: [], sessionClasses: [], fileTransfer: true };
       await at.store.phones.put(home, [presence('uuid:1', { name: 'Hall', epoch: 3, capabilities })]);
       const [seen, second] = await at.store.phones.put(home, [
@@ -19,7 +19,7 @@ export function phonesContract(at: StoreUnderTest): void {
       expect(await at.store.phones.list(home)).toEqual([seen, second]);
     });
 
-    it('approves a trusted phone when it is first seen, and later only by decision', async () => {
+    it('approves a trusted phone when it is first seen, and later only by a person’s decision', async () => {
       expect(at.phone.approved).toBe(false);
       expect(
         await at.store.phones.put(home, [presence('uuid:1', { trusted: true }), presence('uuid:2', { trusted: true })]),
@@ -32,7 +32,7 @@ export function phonesContract(at: StoreUnderTest): void {
       expect(await at.store.phones.approve(home, 'p_none', true)).toBeUndefined();
     });
 
-    it('asks about an approved phone that comes back as another, and knows it again as it was', async () => {
+    it('asks about an approved phone with other evidence, and recognises the approved evidence', async () => {
       const as = (address: string, more: PhonePresence['evidence'] = {}) =>
         presence('uuid:1', { address: `${address}:80`, evidence: { address, digest: 'd1', ...more } });
       const see = async (seen: PhonePresence) => (await at.store.phones.put(home, [seen]))[0];
@@ -52,12 +52,12 @@ export function phonesContract(at: StoreUnderTest): void {
       expect(again?.changed).toBeUndefined();
       expect(await see(as('10.0.0.66'))).toMatchObject({ approved: true });
       expect(await see(as('10.0.0.2'))).toMatchObject({ approved: false });
-      // Refused, it stays out wherever it is seen.
+      // A refused phone stays refused at any address.
       await at.store.phones.approve(home, at.phone.id, false);
       expect(await see(as('10.0.0.66'))).toMatchObject({ approved: false });
     });
 
-    it('approves what was shown of a phone, and nothing that was seen of it after', async () => {
+    it('approves the evidence that people were shown, and no later evidence', async () => {
       const see = async (address: string, digest: string) =>
         (await at.store.phones.put(home, [presence('uuid:1', { evidence: { address, digest } })]))[0]?.changed?.id;
       await see('10.0.0.2', 'd1');
@@ -85,7 +85,7 @@ export function phonesContract(at: StoreUnderTest): void {
       });
     });
 
-    it('judges an agent that tells no evidence by the host of the address', async () => {
+    it('uses the host of the address for an agent that reports no evidence', async () => {
       const see = async (address: string) => (await at.store.phones.put(home, [presence('uuid:1', { address })]))[0];
       await see('10.0.0.2:80');
       await at.store.phones.approve(home, at.phone.id, true);
@@ -93,7 +93,7 @@ export function phonesContract(at: StoreUnderTest): void {
       expect(await see('10.0.0.3:80')).toMatchObject({ approved: false, changed: { to: '10.0.0.3' } });
     });
 
-    it('keeps no more than an agent can show, but for those that somebody approved', async () => {
+    it('caps the phones of a home, except for approved ones', async () => {
       const known = async () => (await at.store.phones.list(home)).map(({ udn }) => udn);
       const strangers = (from: number, trusted = false) =>
         Array.from({ length: limits.phones }, (_, n) => presence(`uuid:stranger-${from + n}`, { trusted }));
@@ -103,7 +103,7 @@ export function phonesContract(at: StoreUnderTest): void {
       expect(await known()).toEqual(['uuid:1', ...strangers(100).map(({ udn }) => udn)]);
       expect(await at.store.phones.put(home, strangers(200))).toHaveLength(limits.phones + 1);
       expect(await known()).toEqual(['uuid:1', ...strangers(200).map(({ udn }) => udn)]);
-      // An agent that trusts whatever it sees does not fill the home with what may never be forgotten.
+      // An agent that trusts every phone must not fill the home with phones that are never deleted.
       await at.store.phones.put(home, strangers(300, true));
       const [ours, ...trusted] = await at.store.phones.put(home, strangers(400, true));
       expect(ours).toMatchObject({ udn: 'uuid:1', approved: true });
@@ -111,7 +111,7 @@ export function phonesContract(at: StoreUnderTest): void {
       expect(await at.store.phones.put(home, [])).toHaveLength(limits.phones);
     });
 
-    it('tells that a phone came or went once, at the change', async () => {
+    it('stores one event when a phone goes online or offline', async () => {
       const status = (online: boolean): Write => ({ type: 'phone.status', phone: { ...at.phone, online } });
       expect(await at.commit(status(false))).toEqual([]);
       expect(await at.commit(status(true))).toMatchObject([

@@ -1,4 +1,4 @@
-// The contract of Store: sends, from being written down to being sent.
+// The contract of Store: sends, from creation to their outcome.
 import { describe, expect, it } from 'vitest';
 import type { MessageRecord } from '../../../cloud/store/message-store.ts';
 import { messageId, send } from '../messages.ts';
@@ -6,7 +6,7 @@ import { home, type StoreUnderTest } from './store-under-test.ts';
 
 export function sendsContract(at: StoreUnderTest): void {
   describe('sends', () => {
-    it('writes a send down once', async () => {
+    it('creates a send once', async () => {
       const create = { type: 'send.create', message: send(messageId(1)) } as const;
       expect(await at.commit(create)).toMatchObject([
         { type: 'send.updated', data: { id: messageId(1), state: 'queued' } },
@@ -15,7 +15,7 @@ export function sendsContract(at: StoreUnderTest): void {
       expect(await at.store.messages.get(home, messageId(1))).toEqual(send(messageId(1)));
     });
 
-    it('moves a send on only from the states that are named', async () => {
+    it('moves a send only from the named states', async () => {
       await at.commit({ type: 'send.create', message: send(messageId(1)) });
       const move = (from: MessageRecord['state'], to: MessageRecord['state'], more = {}) =>
         at.commit({ type: 'send.move', id: messageId(1), from: [from], to, ...more });
@@ -30,7 +30,7 @@ export function sendsContract(at: StoreUnderTest): void {
       expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ epoch: 2 });
     });
 
-    it('keeps the place and the way of a send, and shows neither', async () => {
+    it('keeps the order and the hops of a send, and publishes neither', async () => {
       const [created] = await at.commit({
         type: 'send.create',
         message: send(messageId(1), {
@@ -58,7 +58,7 @@ export function sendsContract(at: StoreUnderTest): void {
       }
     });
 
-    it('keeps the beginning and the latest of a long way', async () => {
+    it('keeps the first and the latest of many hops', async () => {
       await at.commit({ type: 'send.create', message: send(messageId(1), { hops: [['api', 0]] }) });
       for (let n = 1; n <= 50; n++) {
         const [from, to] = n % 2 === 1 ? (['queued', 'sending'] as const) : (['sending', 'queued'] as const);
@@ -68,7 +68,7 @@ export function sendsContract(at: StoreUnderTest): void {
       expect(times).toEqual([0, 1, 2, 3, 4, 5, 6, 7, ...Array.from({ length: 24 }, (_, index) => 27 + index)]);
     });
 
-    it('lets one of many who move the same send succeed', async () => {
+    it('lets one of many concurrent moves of a send succeed', async () => {
       await at.commit({ type: 'send.create', message: send(messageId(1)) });
       const tries = await Promise.all(
         Array.from({ length: 20 }, () =>
@@ -78,7 +78,7 @@ export function sendsContract(at: StoreUnderTest): void {
       expect(tries.filter((events) => events.length > 0)).toHaveLength(1);
     });
 
-    it('lets the phone’s own folders finish a send, and never takes it back', async () => {
+    it('finishes a send by the phone’s own folders, and never reverts it', async () => {
       await at.commit({ type: 'send.create', message: send(messageId(1)) });
       expect(await at.commit(at.put(messageId(1), { folder: 'Outgoing' }))).toMatchObject([
         { type: 'send.updated', data: { state: 'sending' } },
@@ -90,7 +90,7 @@ export function sendsContract(at: StoreUnderTest): void {
       expect(await at.store.messages.get(home, messageId(1))).toMatchObject({ state: 'sent' });
     });
 
-    it('does not take lying in Outgoing for a second try of what failed', async () => {
+    it('does not take a failed send in the phone’s Outgoing folder for a second attempt', async () => {
       await at.commit({ type: 'send.create', message: send(messageId(1)) });
       await at.commit({ type: 'send.move', id: messageId(1), from: ['queued'], to: 'failed', reason: 'refused' });
       await at.commit(at.put(messageId(1), { folder: 'Outgoing' }));

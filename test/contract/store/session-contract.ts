@@ -5,7 +5,7 @@ import { home, iso, minuteMs, type StoreUnderTest } from './store-under-test.ts'
 
 export function sessionsContract(at: StoreUnderTest): void {
   describe('sessions', () => {
-    it('shows a session as it came, and tells of it once', async () => {
+    it('returns a session unchanged, and stores one event', async () => {
       const events = await at.commit(at.putSession(sessionId(1), { subject: 'Plumber' }));
       const session = {
         id: sessionId(1),
@@ -32,7 +32,7 @@ export function sessionsContract(at: StoreUnderTest): void {
       expect(await at.store.sessions.get(home, sessionId(2))).toBeUndefined();
     });
 
-    it('never lets older news replace newer', async () => {
+    it('never replaces a report with an older one', async () => {
       await at.commit(at.putSession(sessionId(1), { status: 'Closed', updatedAt: '2026-11-22T11:00:00.002Z' }));
       expect(await at.commit(at.putSession(sessionId(1), { updatedAt: '2026-11-22T11:00:00.001Z' }))).toEqual([]);
       expect(await at.store.sessions.get(home, sessionId(1))).toMatchObject({ status: 'Closed' });
@@ -58,7 +58,7 @@ export function sessionsContract(at: StoreUnderTest): void {
       expect(rest).toMatchObject({ items: [{ id: sessionId(1) }], next: null });
     });
 
-    it('tells how far a file is', async () => {
+    it('stores an event for the progress of a file', async () => {
       const file = {
         fileId: 'f-1',
         sessionId: sessionId(1),

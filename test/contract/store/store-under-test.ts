@@ -1,4 +1,4 @@
-// One store that the contract is tried on, with what most of its tests do.
+// The store under test, with the steps that most contract tests share.
 import type { Clock } from '../../../cloud/store/clock.ts';
 import type { MessageFilter } from '../../../cloud/store/message-store.ts';
 import type { PhoneRecord } from '../../../cloud/store/phone-store.ts';
@@ -7,7 +7,7 @@ import type { HomeEvent } from '../../../protocol/model.ts';
 import type { PhoneMessage, PhoneSession } from '../../../protocol/phone-model.ts';
 import { phoneMessage, phoneSession, presence } from '../messages.ts';
 
-/** Opens the store in `place`, an empty folder at first; opened again, it holds what it held. */
+/** Opens the store in `place`, at first an empty folder. A store opened there again has the same contents. */
 export type MakeStore = (place: string, clock: Clock) => Store;
 
 export interface Places {
@@ -19,7 +19,7 @@ export const minuteMs = 60_000;
 export const dayMs = 24 * 3_600_000;
 export const home = 'home';
 
-/** A store with one home and one phone in it, on a clock that only the test moves. */
+/** A store with one home and one phone, on a clock that only the test moves. */
 export class StoreUnderTest {
   readonly clock = { nowMs: 0, now: (): number => this.clock.nowMs };
   readonly #makeStore: MakeStore;
@@ -65,7 +65,7 @@ export class StoreUnderTest {
     return this.store.commit(home, writes);
   }
 
-  /** The phone shows a message. */
+  /** The phone lists a message. */
   put(
     id: string,
     message: Partial<PhoneMessage> = {},
@@ -75,12 +75,12 @@ export class StoreUnderTest {
     return { type: 'message.put', id, ...seen, ...more };
   }
 
-  /** The phone shows a session. */
+  /** The phone reports a session. */
   putSession(id: string, session: Partial<PhoneSession> = {}): Write {
     return { type: 'session.put', id, phone: this.phone.id, session: phoneSession(session) };
   }
 
-  /** Of the messages that pass the filter, in the order of the list. */
+  /** The ids of the messages that pass the filter, in the order of the list. */
   async ids(filter: MessageFilter = {}): Promise<string[]> {
     const { items } = await this.store.messages.list(home, filter, { limit: 200 });
     return items.map((message) => message.id);

@@ -16,7 +16,7 @@ export function tokensContract(at: StoreUnderTest): void {
       expect(await at.store.tokens.list('other', { kind: 'api' })).toEqual([]);
     });
 
-    it('forgets a token that is revoked or has expired', async () => {
+    it('does not return a token that is revoked or has expired', async () => {
       await at.store.tokens.create(tokenRecord('t_1'));
       await at.store.tokens.create(tokenRecord('t_2', { expiresAtMs: at.clock.nowMs + minuteMs }));
       expect(await at.store.tokens.revoke('other', 't_1')).toBe(false);
@@ -29,7 +29,7 @@ export function tokensContract(at: StoreUnderTest): void {
       expect(await at.store.tokens.list('account', { kind: 'api' })).toEqual([]);
     });
 
-    it('gives no two tokens in use the same secret, but a revoked one may be used again', async () => {
+    it('refuses a secret of another token in use, but not that of a revoked one', async () => {
       await at.store.tokens.create(tokenRecord('t_1', { hash: 'same' }));
       await expect(at.store.tokens.create(tokenRecord('t_2', { hash: 'same' }))).rejects.toMatchObject({
         code: 'conflict',
@@ -39,7 +39,7 @@ export function tokensContract(at: StoreUnderTest): void {
       expect(await at.store.tokens.find('same')).toMatchObject({ id: 't_3' });
     });
 
-    it('keeps what opened a session, on which device, and when it was last used', async () => {
+    it('keeps the opener, the device and the last use of a session', async () => {
       const session = tokenRecord('t_1', { kind: 'session', openedBy: 't_0', device: 'Firefox on Linux' });
       await at.store.tokens.create(session);
       await at.store.tokens.touch('account', 't_1', at.clock.nowMs + minuteMs);
@@ -48,7 +48,7 @@ export function tokensContract(at: StoreUnderTest): void {
       expect(await at.store.tokens.list('account', { kind: 'session' })).toEqual([used]);
     });
 
-    it('brings no token back by noting its use', async () => {
+    it('does not restore a token by noting its use', async () => {
       await at.store.tokens.create(tokenRecord('t_1'));
       await at.store.tokens.revoke('account', 't_1');
       await at.store.tokens.touch('account', 't_1', at.clock.nowMs);
@@ -57,21 +57,21 @@ export function tokensContract(at: StoreUnderTest): void {
       expect(await at.store.tokens.list('account', { kind: 'api' })).toEqual([]);
     });
 
-    it('remembers a secret that must not be used again', async () => {
+    it('bars a secret from being used again', async () => {
       await at.store.tokens.bar('hash of t_1');
       await at.store.tokens.bar('hash of t_1');
       expect(await at.store.tokens.isBarred('hash of t_1')).toBe(true);
       expect(await at.store.tokens.isBarred('hash of t_2')).toBe(false);
     });
 
-    it('lets a sign-in token be taken exactly once, however many try', async () => {
+    it('lets one of many concurrent callers take a sign-in token', async () => {
       await at.store.tokens.create(tokenRecord('t_1', { kind: 'sign-in' }));
       const takers = await Promise.all(Array.from({ length: 50 }, () => at.store.tokens.take('hash of t_1')));
       expect(takers.filter((taken) => taken !== undefined)).toMatchObject([{ id: 't_1' }]);
       expect(await at.store.tokens.find('hash of t_1')).toBeUndefined();
     });
 
-    it('lets nothing be taken that is not a sign-in token, or has expired', async () => {
+    it('takes no token of another kind, and no expired one', async () => {
       await at.store.tokens.create(tokenRecord('t_1', { kind: 'owner' }));
       await at.store.tokens.create(tokenRecord('t_2', { kind: 'sign-in', expiresAtMs: at.clock.nowMs }));
       expect(await at.store.tokens.take('hash of t_1')).toBeUndefined();
