@@ -250,7 +250,8 @@ export class PhoneLink {
   /** The phone's entry in the `phones` frame. */
   presence(): PhonePresence {
     const { udn, device, location, trusted } = this.#options;
-    const trouble = this.#silence === 'hung' ? hung : this.synchroniser.trouble;
+    // An answer to an action may arrive before the pulse's next probe, and ends the trouble too.
+    const trouble = this.#silence === 'hung' && !this.#online ? hung : this.synchroniser.trouble;
     return {
       udn,
       name: this.#name.slice(0, limits.shortTextChars),

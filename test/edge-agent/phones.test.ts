@@ -135,11 +135,21 @@ it('reports a phone offline within 15 s without a goodbye, and online when it is
 
 it('reports a frozen phone offline within 15 s, with an explanation', async () => {
   await known();
-  house.phone.isFrozen = true;
+  house.phone.frozen = 'all';
   await until(() => latest()[0]?.online === false);
   await until(() => latest()[0]?.trouble?.detail.includes('does not answer') === true);
-  house.phone.isFrozen = false;
+  house.phone.frozen = undefined;
   await until(() => latest()[0]?.online === true && latest()[0]?.trouble === undefined);
+});
+
+it('ends the explanation when an action is answered before the description', async () => {
+  await known();
+  house.phone.frozen = 'all';
+  await until(() => latest()[0]?.trouble !== undefined);
+  house.phone.frozen = 'description';
+  await house.phone.notify('NewMessages', 'changed');
+  await until(() => latest()[0]?.online === true);
+  expect(latest()[0]).not.toHaveProperty('trouble');
 });
 
 it('resubscribes at once when a phone restarts silently at the same location', async () => {
