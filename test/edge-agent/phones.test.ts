@@ -150,7 +150,7 @@ it('ends the explanation when an action is answered before the description', asy
   await house.phone.notify('NewMessages', 'changed');
   await until(() => latest()[0]?.online === true);
   expect(latest()[0]).not.toHaveProperty('trouble');
-});
+}, 120_000);
 
 it('resubscribes at once when a phone restarts silently at the same location', async () => {
   await known();
