@@ -78,7 +78,8 @@ export class PhoneSynchroniser {
       onListing: () => this.#startNamed(),
       onTooLong: (read) => this.#setTooLong(read),
       onRecovered: () => {
-        if (this.#inStep && this.#hasEvents) options.onMissedEvent?.();
+        // What the first pass after a subscription finds came before it, and no event was missed.
+        if (this.#inStep && this.#hasEvents && this.#isCompared) options.onMissedEvent?.();
       },
     });
   }

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { type RoundOptions, runRound } from './round.ts';
 
-const short: Omit<RoundOptions, 'seed'> = { loadMs: 4000, perSecond: 50, faults: 5, quietMs: 30_000 };
+/** An event that was lost with a truncated list is made up for after some 20 s, and later on a busy machine. */
+const short: Omit<RoundOptions, 'seed'> = { loadMs: 4000, perSecond: 50, faults: 5, quietMs: 60_000 };
 const whole = { lost: 0, twice: 0, disordered: 0, misread: 0, unfinished: 0, crashes: 0, faults: [] };
 
 describe('when everything fails now and then', () => {
@@ -11,13 +12,13 @@ describe('when everything fails now and then', () => {
     async (seed) => {
       expect(await runRound({ ...short, seed })).toMatchObject(whole);
     },
-    60_000,
+    120_000,
   );
 
   it('nothing waits for the next comparison when the phone comes back at the same port', async () => {
     const round = { ...short, seed: 'same port', faults: 2, kinds: ['restart' as const] };
     expect(await runRound(round)).toMatchObject(whole);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('the suite itself', () => {
