@@ -52,8 +52,3 @@ export class UpnpError extends Error {
     this.httpStatus = details.httpStatus;
   }
 }
-
-/** Wraps what a library or a socket threw; a UpnpError passes unchanged. */
-export function asUpnpError(error: unknown, kind: UpnpErrorKind, message: string): UpnpError {
-  return error instanceof UpnpError ? error : new UpnpError(kind, message, { cause: error });
-}
